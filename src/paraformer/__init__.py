@@ -1,0 +1,1 @@
+"""ParaFormer: learns the hidden parameters of land-surface hydrological models from satellite observations."""

@@ -1,0 +1,117 @@
+"""Contracts between rooms, arrays only.
+
+Forward models are {process model, surrogate}; calibrators are {learner, search}; any calibrator takes any forward
+model that offers what it asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from paraformer.core.log import Progress
+from paraformer.core.parameters import ParameterSpace
+
+
+@runtime_checkable
+class ForwardModel(Protocol):
+    """θ -> daily simulated series, for a fixed list of cells and a fixed time axis.
+
+    Attributes:
+        parameters: the space θ lives in.
+        outputs: names this model can return (``core.variables.OUTPUTS``); ``soil_moisture`` is layer 1 [m3 m-3].
+        differentiable: whether ``respond`` passes gradients to θ.
+        n_cells: number of cells.
+        runs: number of forward runs (cell x parameter set) made so far.
+    """
+
+    parameters: ParameterSpace
+    outputs: tuple[str, ...]
+    differentiable: bool
+    runs: int
+
+    @property
+    def n_cells(self) -> int: ...
+
+    def select(self, cells: np.ndarray) -> ForwardModel:
+        """The same model for a subset of its cells (integer positions)."""
+        ...
+
+    def simulate(
+        self, theta: Float[np.ndarray, "cell set parameter"] | None, outputs: Sequence[str]
+    ) -> dict[str, Float[np.ndarray, "cell set time"]]:
+        """Run every set of every cell; ``None`` runs the a-priori parameters as they are (one set).
+
+        Raises:
+            ModelError: if an output is not offered.
+            DataError: if θ has the wrong shape or leaves its bounds.
+        """
+        ...
+
+
+@runtime_checkable
+class DifferentiableModel(ForwardModel, Protocol):
+    """A forward model through which gradients reach θ (torch)."""
+
+    time: np.ndarray
+
+    def respond(self, u: Any, cells: Any, start: int, length: int) -> dict[str, Any]:
+        """Differentiable series of a batch.
+
+        Args:
+            u: unit coordinates, float Tensor [batch, parameter].
+            cells: positions of the batch's cells, long Tensor [batch].
+            start: first day of the window, position on ``time`` (the model adds its own warm-up before it).
+            length: number of days.
+
+        Returns:
+            name -> Tensor [batch, length].
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class CalibrationData:
+    """All that a calibrator may see: days of the training period only, observations of trained cells only.
+
+    Attributes:
+        cells: identifiers [cell].
+        time: UTC days of the training period (datetime64[D]) [time].
+        attributes: static attributes A, raw units [cell, attribute].
+        attribute_names: names of the last axis of ``attributes``.
+        forcing: daily forcing X, raw units, order of ``core.variables.FORCING`` [cell, time, forcing].
+        observed: observations Z [m3 m-3], 0 where not observed [cell, time].
+        mask: where ``observed`` holds an observation [cell, time].
+        trained: cells whose observations may be learned from [cell].
+        prior: a-priori θ, physical units, inside the bounds [cell, parameter].
+        first_day: position of ``time[0]`` on the forward model's own time axis.
+    """
+
+    cells: np.ndarray
+    time: np.ndarray
+    attributes: Float[np.ndarray, "cell attribute"]
+    attribute_names: tuple[str, ...]
+    forcing: Float[np.ndarray, "cell time forcing"]
+    observed: Float[np.ndarray, "cell time"]
+    mask: Bool[np.ndarray, "cell time"]
+    trained: Bool[np.ndarray, " cell"]
+    prior: Float[np.ndarray, "cell parameter"]
+    first_day: int
+
+
+@runtime_checkable
+class Calibrator(Protocol):
+    """Finds θ for every cell of ``data`` (trained and unseen) with a forward model."""
+
+    name: str
+
+    def calibrate(
+        self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: Path, progress: Progress
+    ) -> Float[np.ndarray, "cell parameter"]:
+        """Return θ in physical units inside the bounds. Interrupted work resumes from ``directory``, bit for bit."""
+        ...

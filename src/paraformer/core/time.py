@@ -1,0 +1,74 @@
+"""Calendar of the project: UTC days, proleptic Gregorian; a period names its first and last day, both included."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+from jaxtyping import Bool
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from paraformer.core.errors import DataError
+
+
+class Period(BaseModel):
+    """A span of UTC days, first and last included. In a study file: ``{start: 2015-04-01, end: 2016-03-31}``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: dt.date
+    end: dt.date
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Period:
+        if self.end < self.start:
+            raise ValueError(f"period ends ({self.end}) before it starts ({self.start})")
+        return self
+
+    def mask(self, days: np.ndarray) -> Bool[np.ndarray, " time"]:
+        """Days [datetime64] inside the period.
+
+        Raises:
+            DataError: if the period is not wholly inside ``days``.
+        """
+        days = days.astype("datetime64[D]")
+        start, end = np.datetime64(self.start, "D"), np.datetime64(self.end, "D")
+        if start < days[0] or end > days[-1]:
+            raise DataError(f"period {self} is not inside the data's time axis {days[0]}..{days[-1]}")
+        return (days >= start) & (days <= end)
+
+    def __str__(self) -> str:
+        return f"{self.start}..{self.end}"
+
+
+def month_of(days: np.ndarray) -> np.ndarray:
+    """Calendar month 1..12 of each day (int64)."""
+    days = days.astype("datetime64[D]")
+    return days.astype("datetime64[M]").astype(np.int64) % 12 + 1
+
+
+def day_of_year(days: np.ndarray) -> np.ndarray:
+    """Day of year 1..366 of each day (int64)."""
+    days = days.astype("datetime64[D]")
+    return (days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64) + 1
+
+
+def require_daily(days: np.ndarray, source: str) -> None:
+    """Raise unless ``days`` steps by exactly one day.
+
+    Raises:
+        DataError: naming the first gap, with the file.
+    """
+    stamps = days.astype("datetime64[s]")
+    if stamps.size == 0:
+        raise DataError(f"{source}: variable 'time' is empty")
+    if np.isnat(stamps).any():
+        raise DataError(f"{source}: variable 'time' holds a missing date at position {int(np.argmax(np.isnat(stamps)))}")
+    step = np.diff(stamps)
+    wrong = step != np.timedelta64(86400, "s")
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise DataError(
+            f"{source}: time gap after {stamps[at]}: found {stamps[at + 1]}, "
+            f"expected {stamps[at] + np.timedelta64(86400, 's')}"
+        )
