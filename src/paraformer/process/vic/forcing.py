@@ -1,0 +1,93 @@
+"""Forcing of the cells, its checks, and the disaggregation of daily means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from paraformer.core.errors import DataError
+
+
+class Forcing(NamedTuple):
+    """Forcing at the snow step. The time axis is day x step; ``month`` and ``day_of_year`` have one value a day."""
+
+    prcp: Float[np.ndarray, "cell time"]  # precipitation [mm step-1]
+    tair: Float[np.ndarray, "cell time"]  # air temperature [degC]
+    swdown: Float[np.ndarray, "cell time"]  # incoming short-wave radiation [W m-2]
+    lwdown: Float[np.ndarray, "cell time"]  # incoming long-wave radiation [W m-2]
+    wind: Float[np.ndarray, "cell time"]  # [m s-1]
+    vp: Float[np.ndarray, "cell time"]  # vapour pressure [kPa]
+    pres: Float[np.ndarray, "cell time"]  # air pressure [kPa]
+    month: Int[np.ndarray, " day"]  # 1..12
+    day_of_year: Int[np.ndarray, " day"]  # 1..366
+
+    @property
+    def n_cell(self) -> int:
+        return self.prcp.shape[0]
+
+    @property
+    def n_day(self) -> int:
+        return len(self.month)
+
+    def select(self, cells: np.ndarray | Sequence[int]) -> Forcing:
+        """The same forcing for a subset (or repetition) of the cells, by position."""
+        index = np.asarray(cells)
+        return Forcing(*(field[index] for field in self[:7]), self.month, self.day_of_year)
+
+    def select_days(self, start: int, stop: int) -> Forcing:
+        """The days [start, stop)."""
+        steps = self.prcp.shape[1] // self.n_day
+        series = (np.ascontiguousarray(field[:, start * steps : stop * steps]) for field in self[:7])
+        return Forcing(*series, self.month[start:stop], self.day_of_year[start:stop])
+
+
+SERIES = Forcing._fields[:7]
+
+PHYSICAL_RANGE: dict[str, tuple[float, float, str]] = {
+    "prcp": (0.0, 2000.0, "mm per step"),
+    "tair": (-90.0, 60.0, "degC"),
+    "swdown": (0.0, 1500.0, "W m-2"),
+    "lwdown": (0.0, 1000.0, "W m-2"),
+    "wind": (0.0, 120.0, "m s-1"),
+    "vp": (0.0, 15.0, "kPa"),
+    "pres": (20.0, 115.0, "kPa"),
+}
+"""Values outside are taken for a wrong unit or a broken file."""
+
+
+def require_valid(forcing: Forcing, cell_ids: np.ndarray, steps_per_day: int) -> None:
+    """Raise unless the forcing can run.
+
+    Raises:
+        DataError: wrong shape, NaN or a value outside ``PHYSICAL_RANGE``, naming variable, cell and time.
+    """
+    shape = (len(cell_ids), forcing.n_day * steps_per_day)
+    if len(forcing.day_of_year) != forcing.n_day:
+        raise DataError(f"forcing: {forcing.n_day} months but {len(forcing.day_of_year)} days of year")
+    if forcing.n_day and not (1 <= forcing.month.min() and forcing.month.max() <= 12):
+        raise DataError("forcing: month must lie in 1..12")
+    for name in SERIES:
+        values = getattr(forcing, name)
+        if values.shape != shape:
+            raise DataError(
+                f"forcing '{name}' has shape {values.shape}; expected {shape} "
+                f"({steps_per_day} steps a day for {forcing.n_day} days)"
+            )
+        low, high, unit = PHYSICAL_RANGE[name]
+        if values.size and not (values.min() >= low and values.max() <= high):  # NaN fails both
+            _refuse(name, values, cell_ids, steps_per_day, low, high, unit)
+
+
+def _refuse(
+    name: str, values: np.ndarray, cell_ids: np.ndarray, steps_per_day: int, low: float, high: float, unit: str
+) -> None:
+    cell, time = (int(i) for i in np.argwhere(~((values >= low) & (values <= high)))[0])
+    where = f"forcing '{name}', cell {cell_ids[cell]}, day {time // steps_per_day}, step {time % steps_per_day}"
+    if np.isnan(values[cell, time]):
+        raise DataError(f"{where}: missing value (NaN)")
+    hint = ": Kelvin?" if name == "tair" and values[cell, time] > 150 else ""
+    hint = ": Pa?" if name in ("vp", "pres") and values[cell, time] > high else hint
+    raise DataError(f"{where}: found {values[cell, time]:g}, expected [{low:g}, {high:g}] {unit}{hint}")

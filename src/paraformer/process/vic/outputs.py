@@ -1,0 +1,66 @@
+"""What a run can return: name, VIC-5 name, unit and how a day is made of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from paraformer.core.errors import ModelError, nearest
+
+
+class Output(NamedTuple):
+    """One output variable. ``daily`` says how a daily value is made of model steps."""
+
+    vic_name: str
+    unit: str
+    daily: Literal["sum", "end", "mean"]
+
+
+OUTPUTS: dict[str, Output] = {
+    "precipitation": Output("OUT_PREC", "mm", "sum"),
+    "rainfall": Output("OUT_RAINF", "mm", "sum"),
+    "snowfall": Output("OUT_SNOWF", "mm", "sum"),
+    "soil_moisture_1": Output("OUT_SOIL_MOIST", "mm", "end"),
+    "soil_moisture_2": Output("OUT_SOIL_MOIST", "mm", "end"),
+    "soil_moisture_3": Output("OUT_SOIL_MOIST", "mm", "end"),
+    "soil_moisture_1_mean": Output("OUT_SOIL_MOIST", "mm", "mean"),
+    "evapotranspiration": Output("OUT_EVAP", "mm", "sum"),
+    "transpiration": Output("OUT_TRANSP_VEG", "mm", "sum"),
+    "bare_soil_evaporation": Output("OUT_EVAP_BARE", "mm", "sum"),
+    "canopy_evaporation": Output("OUT_EVAP_CANOP", "mm", "sum"),
+    "snow_sublimation": Output("OUT_SUB_SNOW", "mm", "sum"),
+    "canopy_sublimation": Output("OUT_SUB_CANOP", "mm", "sum"),
+    "runoff": Output("OUT_RUNOFF", "mm", "sum"),
+    "baseflow": Output("OUT_BASEFLOW", "mm", "sum"),
+    "inflow": Output("OUT_INFLOW", "mm", "sum"),
+    "swe": Output("OUT_SWE", "mm", "end"),
+    "snow_depth": Output("OUT_SNOW_DEPTH", "cm", "end"),
+    "snow_cover": Output("OUT_SNOW_COVER", "1", "end"),
+    "snow_melt": Output("OUT_SNOW_MELT", "mm", "sum"),
+    "canopy_snow": Output("OUT_SNOW_CANOPY", "mm", "end"),
+    "canopy_water": Output("OUT_WDEW", "mm", "end"),
+    "water_error": Output("OUT_WATER_ERROR", "mm", "mean"),
+    "net_radiation": Output("OUT_R_NET", "W m-2", "mean"),
+    "ground_heat_flux": Output("OUT_GRND_FLUX", "W m-2", "mean"),
+    "heat_storage_change": Output("OUT_DELTAH", "W m-2", "mean"),
+    "saturated_area": Output("OUT_ASAT", "1", "end"),
+    "root_finder_fallbacks": Output("OUT_SNOWT_FBFLAG", "1", "sum"),
+}
+
+CELL = np.dtype([(name, np.float64) for name in OUTPUTS])
+"""Values of one model step of one cell: weighted sums over its columns."""
+
+
+def positions(names: Sequence[str]) -> np.ndarray:
+    """Positions of output names in ``CELL``.
+
+    Raises:
+        ModelError: naming the first unknown output and the nearest valid one.
+    """
+    order = list(OUTPUTS)
+    for name in names:
+        if name not in OUTPUTS:
+            raise ModelError(f"VIC has no output '{name}'{nearest(name, OUTPUTS)}")
+    return np.array([order.index(name) for name in names], dtype=np.int64)
