@@ -1,1 +1,5 @@
-"""Takes nothing. Gives names, contracts and hand-off schemas to every room. Never trains, never opens a science file."""
+"""Takes nothing.
+
+Gives names, contracts and hand-off schemas to every room.
+Never trains, never opens a science file.
+"""

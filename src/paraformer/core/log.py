@@ -89,5 +89,8 @@ class JsonLinesHandler(logging.Handler):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError:
+            self.handleError(record)

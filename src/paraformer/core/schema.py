@@ -27,7 +27,7 @@ SCORE_COLUMNS = (
 
 @dataclass(frozen=True)
 class Cube:
-    """Everything known about the cells: daily forcing, observations, attributes, references, and who may be learned from.
+    """Everything known about the cells: daily forcing, observations, attributes, references, the split.
 
     ``dataset`` has dims ``cell, time`` (and ``month``, ``step``); coords ``cell, time, lat, lon``; the seven forcings
     ``(cell, time)`` and, where the source is sub-daily, ``<name>_sub (cell, time, step)``; ``trained (cell)`` bool. Its
@@ -125,8 +125,8 @@ def parameter_space_from_json(text: str) -> ParameterSpace:
 class Ensemble:
     """Process-model runs of many θ: ``theta (cell, set, parameter)`` and each output ``(cell, set, time)``.
 
-    Sets come in three kinds (``kind (set)``): ``prior`` (the a-priori θ), ``common`` (the same unit coordinates in every
-    cell) and ``own`` (every cell its own). ``held_out (cell, set)`` marks runs a surrogate must not learn from.
+    Sets come in three kinds (``kind (set)``): ``prior`` (the a-priori θ), ``common`` (the same unit coordinates in
+    every cell) and ``own`` (every cell its own). ``held_out (cell, set)`` marks runs a surrogate must not learn from.
     """
 
     dataset: xr.Dataset

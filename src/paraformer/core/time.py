@@ -62,8 +62,9 @@ def require_daily(days: np.ndarray, source: str) -> None:
     stamps = days.astype("datetime64[s]")
     if stamps.size == 0:
         raise DataError(f"{source}: variable 'time' is empty")
-    if np.isnat(stamps).any():
-        raise DataError(f"{source}: variable 'time' holds a missing date at position {int(np.argmax(np.isnat(stamps)))}")
+    missing = np.isnat(stamps)
+    if missing.any():
+        raise DataError(f"{source}: variable 'time' holds a missing date at position {int(np.argmax(missing))}")
     step = np.diff(stamps)
     wrong = step != np.timedelta64(86400, "s")
     if wrong.any():

@@ -1,0 +1,89 @@
+"""Atomic writes and content hashes: a file is either the old one or the whole new one, never half."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from paraformer.core.errors import RunError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Context that gives a temporary path beside ``path`` and renames it into place when the block succeeds.
+
+    Raises:
+        RunError: if the folder is not writable or the disk is full, naming the file; the old file stays.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        if temporary.is_file():
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        _discard(temporary)
+        raise RunError(f"{path}: cannot write ({error.strerror or error})") from error
+    except BaseException:
+        _discard(temporary)
+        raise
+
+
+def _discard(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically, keys sorted, so that equal values give equal bytes."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, default=str) + "\n")
+
+
+def hash_bytes(*parts: bytes) -> str:
+    """Short content hash (BLAKE2b, 128 bit, hex)."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def hash_json(value: Any) -> str:
+    """Hash of a JSON-like value, independent of key order."""
+    return hash_bytes(json.dumps(value, sort_keys=True, default=str).encode())
+
+
+def hash_path(path: Path, *, without: tuple[str, ...] = ()) -> str:
+    """Content hash of a file, or of a folder's files with their relative names, less the names in ``without``.
+
+    Raises:
+        RunError: if the path does not exist.
+    """
+    if not path.exists():
+        raise RunError(f"{path}: does not exist")
+    digest = hashlib.blake2b(digest_size=16)
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    for file in files:
+        name = file.relative_to(path).as_posix()
+        if name in without:
+            continue
+        digest.update(name.encode())
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

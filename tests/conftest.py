@@ -1,0 +1,31 @@
+"""Shapes and types are checked at run time in tests; numba kernels check their own types when they compile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+_CHECKED = ["paraformer.core", "paraformer.numerics", "paraformer.training", "paraformer.data", "paraformer.surrogate",
+            "paraformer.learners", "paraformer.evaluation", "paraformer.report", "paraformer.process.ensemble",
+            "paraformer.process.bucket", "paraformer.process.vic.model"]  # fmt: skip
+install_import_hook(_CHECKED, "typecheck.check")
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that read the shared reference data are skipped, with the reason, where it is absent."""
+    if SHARED.exists():
+        return
+    skip = pytest.mark.skip(reason=f"the shared reference data is not beside the project ({SHARED})")
+    for item in items:
+        if "shared" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of the shared reference data."""
+    return SHARED

@@ -1,0 +1,64 @@
+"""ParameterSpace: the map to unit coordinates is exact, ordered and bounded; wrong spaces and θ are refused by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.parameters import PAPER_SET, VIC_PARAMETERS, Parameter, ParameterSpace
+from paraformer.core.schema import parameter_space_from_json, parameter_space_to_json
+
+UNIT = st.floats(0, 1)
+
+
+@given(st.lists(UNIT, min_size=len(VIC_PARAMETERS), max_size=len(VIC_PARAMETERS)))
+def test_unit_coordinates_round_trip(u: list[float]) -> None:
+    space = ParameterSpace(VIC_PARAMETERS.values())
+    theta = space.from_unit(np.array(u))
+    space.require_inside(theta)
+    np.testing.assert_allclose(space.to_unit(theta), u, atol=1e-12)
+
+
+def test_log_transform_puts_the_geometric_mean_in_the_middle() -> None:
+    decades = Parameter(name="a", lower=0.01, upper=100, transform="log")
+    space = ParameterSpace([decades, Parameter(name="b", lower=2, upper=4)])
+    np.testing.assert_allclose(space.from_unit(np.array([0.5, 0.5])), [1.0, 3.0])
+    np.testing.assert_allclose(space.from_unit(np.array([[0.0, 0.0], [1.0, 1.0]])), [[0.01, 2], [100, 4]])
+
+
+def test_scale_gives_bounds_in_scaled_units() -> None:
+    """The paper's Table 1 bounds ds to [0, 7.6] in units of a standard deviation."""
+    parameter = Parameter(name="ds", lower=0.0, upper=7.6, scale=0.1)
+    assert parameter.physical_bounds == pytest.approx((0.0, 0.76))
+    assert parameter.from_unit(1.0) == pytest.approx(0.76)
+
+
+def test_out_of_bounds_names_parameter_cell_and_range() -> None:
+    space = ParameterSpace.of(*PAPER_SET)
+    theta = np.tile(space.from_unit(np.full(5, 0.5)), (3, 1))
+    theta[1, 4] = 31.0
+    with pytest.raises(DataError, match=r"'expt', cell 207: found 31, expected \[4, 30\]"):
+        space.require_inside(theta, cells=[101, 207, 309])
+    theta[1, 4] = np.nan
+    with pytest.raises(DataError, match="found nan"):
+        space.require_inside(theta)
+
+
+def test_bad_spaces_are_refused_by_name() -> None:
+    with pytest.raises(SettingsError, match="unknown parameter 'infil'; did you mean 'infilt'"):
+        ParameterSpace.of("infil")
+    with pytest.raises(SettingsError, match="'ds' occurs twice"):
+        ParameterSpace.of("ds", "ws", "ds")
+    with pytest.raises(ValidationError, match="not below upper bound"):
+        Parameter(name="x", lower=1, upper=1)
+    with pytest.raises(ValidationError, match="lower bound above 0"):
+        Parameter(name="x", lower=0, upper=1, transform="log")
+
+
+def test_json_round_trip() -> None:
+    space = ParameterSpace.of("ksat", "depth_1")
+    assert parameter_space_from_json(parameter_space_to_json(space)) == space

@@ -1,0 +1,135 @@
+"""Run directory: a stage is done once, resumed after a kill, redone when its inputs change, and never lost."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from paraformer.core.errors import RunError
+from paraformer.core.files import atomic_path, hash_path, write_text
+from paraformer.core.run import Run, Stage
+
+
+class Work:
+    """Writes ``parts`` files, one after the other, continuing from those that are there."""
+
+    def __init__(self, parts: int = 3, stop_after: int | None = None) -> None:
+        self.parts, self.stop_after, self.written = parts, stop_after, 0
+
+    def __call__(self, path: Path) -> int:
+        for part in range(self.parts):
+            file = path / f"part-{part}"
+            if not file.exists():
+                if self.stop_after is not None and self.written >= self.stop_after:
+                    raise KeyboardInterrupt
+                write_text(file, str(part))
+                self.written += 1
+        return 7
+
+
+def stage(directory: Path, work: Work, setting: int = 1) -> Stage:
+    with Run(directory) as run:
+        return run.stage("simulate", settings={"a": setting}, inputs={"x": "1"}, work=work)
+
+
+def test_a_finished_stage_is_reused(tmp_path: Path) -> None:
+    first, again = Work(), Work()
+    one = stage(tmp_path, first)
+    two = stage(tmp_path, again)
+    assert (first.written, again.written) == (3, 0)
+    assert one == two
+    assert one.runs == 7
+
+
+def test_an_interrupted_stage_resumes_and_ends_with_the_same_hash(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        stage(tmp_path / "a", Work(stop_after=2))
+    rest = Work()
+    resumed = stage(tmp_path / "a", rest)
+    assert rest.written == 1
+    assert resumed.hash == stage(tmp_path / "b", Work()).hash
+
+
+def test_changed_settings_set_the_old_result_aside_and_returning_brings_it_back(tmp_path: Path) -> None:
+    stage(tmp_path, Work(), setting=1)
+    other = Work()
+    stage(tmp_path, other, setting=2)
+    assert other.written == 3
+    back = Work()
+    stage(tmp_path, back, setting=1)
+    assert back.written == 0
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["stages"]["simulate"]["runs"] == 7
+
+
+def test_a_damaged_result_is_not_reused(tmp_path: Path) -> None:
+    found = stage(tmp_path, Work())
+    (found.path / "part-1").unlink()
+    again = Work()
+    stage(tmp_path, again)
+    assert again.written == 1
+
+
+def test_foreign_files_are_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "simulate").mkdir()
+    (tmp_path / "simulate" / "thesis.txt").write_text("mine")
+    with pytest.raises(RunError, match="not of this run"):
+        stage(tmp_path, Work())
+    assert (tmp_path / "simulate" / "thesis.txt").read_text() == "mine"
+
+
+def test_unwritable_run_directory_is_one_clear_line(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(RunError, match=r"file.runs: run directory is not writable"):
+        Run(blocked / "runs")
+
+
+def test_two_processes_cannot_share_a_run(tmp_path: Path) -> None:
+    with Run(tmp_path), pytest.raises(RunError, match="another process"):
+        Run(tmp_path)
+
+
+def _killed_while_writing(path: Path) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text("new, half")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_kill_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
+    file = tmp_path / "scores.csv"
+    write_text(file, "old")
+    process = multiprocessing.get_context("fork").Process(target=_killed_while_writing, args=(file,))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert file.read_text() == "old"
+
+
+def test_a_full_disk_names_the_file_and_keeps_the_old_one(tmp_path: Path) -> None:
+    file = tmp_path / "scores.csv"
+    write_text(file, "old")
+
+    def write() -> None:
+        with atomic_path(file) as temporary:
+            temporary.write_text("half")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(RunError, match=r"scores.csv: cannot write \(No space left"):
+        write()
+    assert file.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["scores.csv"]
+
+
+def test_hash_depends_on_names_and_content(tmp_path: Path) -> None:
+    write_text(tmp_path / "d" / "a", "1")
+    one = hash_path(tmp_path / "d")
+    (tmp_path / "d" / "a").rename(tmp_path / "d" / "b")
+    assert hash_path(tmp_path / "d") != one
+    with pytest.raises(RunError, match="does not exist"):
+        hash_path(tmp_path / "nothing")
