@@ -7,10 +7,12 @@ scrambled Sobol sequence, so that n cells x m sets cover n·m points of θ space
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float
@@ -25,8 +27,6 @@ from paraformer.core.schema import parameter_space_to_json
 from paraformer.core.seeding import generator
 from paraformer.core.variables import OUTPUTS
 from paraformer.process.config import EnsembleConfig
-
-_JOURNAL = "chunks-done.json"
 
 
 def sample_sets(
@@ -58,21 +58,43 @@ def sample_sets(
     return theta, kind, held_out
 
 
-def run_ensemble(
+@dataclass(frozen=True)
+class Sets:
+    """Parameter sets to run, and what to remember about them.
+
+    Attributes:
+        theta: physical values [cell, set, parameter], or ``None`` for the a-priori parameters as they are (one set).
+        labels: variables of the archive that describe the sets: name -> (dims, values).
+    """
+
+    theta: Float[np.ndarray, "cell set parameter"] | None
+    labels: Mapping[str, tuple[tuple[str, ...], np.ndarray]]
+
+
+def ensemble_sets(
+    config: EnsembleConfig, space: ParameterSpace, prior: Float[np.ndarray, "cell parameter"], seed: int
+) -> Sets:
+    """The ensemble's design as ``Sets``: θ with its kinds and held-out runs (``core.schema.Ensemble``)."""
+    theta, kind, held_out = sample_sets(config, space, prior, seed)
+    return Sets(theta, {"kind": (("set",), kind.astype("<U6")), "held_out": (("cell", "set"), held_out)})
+
+
+def run_sets(
     model: ForwardModel,
-    config: EnsembleConfig,
-    axes: Mapping[str, Any],
-    prior: Float[np.ndarray, "cell parameter"],
+    sets: Sets,
     path: Path,
     *,
-    seed: int,
+    outputs: Sequence[str],
+    axes: Mapping[str, Any],
+    chunk_cells: int,
     progress: Progress,
 ) -> int:
-    """Run the ensemble into the zarr archive ``path`` (``core.schema.Ensemble``); a second call resumes.
+    """Run every set of every cell into the zarr archive ``path``; a second call after a kill resumes.
 
     Args:
+        outputs: names of the series to keep, stored as float32 [cell, set, time].
         axes: coordinates ``cell, time, lat, lon`` of the model's cells and days.
-        prior: a-priori θ of each cell, physical units.
+        chunk_cells: cells simulated and written together.
 
     Returns:
         Number of process-model runs in the archive (cells x sets).
@@ -80,54 +102,43 @@ def run_ensemble(
     Raises:
         ModelError: if the process model returns a value that is not finite, naming output, cell and set.
     """
-    theta, kind, held_out = sample_sets(config, model.parameters, prior, seed)
-    n_cells, n_sets, _ = theta.shape
-    journal = path.with_name(_JOURNAL)
-    starts = list(range(0, n_cells, config.chunk_cells))
+    n_cells, n_sets = model.n_cells, 1 if sets.theta is None else sets.theta.shape[1]
+    journal = path.with_name(f"{path.stem}-chunks-done.json")
     done: list[int] = json.loads(journal.read_text()) if journal.exists() else []
     if not done:
-        _create(path, model, config, axes, theta, kind, held_out)
-    with progress.task("process model: ensemble", n_cells * n_sets, unit="runs",
-                       done=sum(min(config.chunk_cells, n_cells - s) for s in done) * n_sets) as advance:  # fmt: skip
-        for start in starts:
+        _create(path, model, sets, outputs, axes, (chunk_cells, n_sets, len(axes["time"])))
+    before = sum(min(chunk_cells, n_cells - start) for start in done) * n_sets
+    with progress.task(f"process model: {path.stem}", n_cells * n_sets, unit="runs", done=before) as advance:
+        for start in range(0, n_cells, chunk_cells):
             if start in done:
                 continue
-            cells = np.arange(start, min(start + config.chunk_cells, n_cells))
-            simulated = model.select(cells).simulate(theta[cells], config.outputs)
+            cells = np.arange(start, min(start + chunk_cells, n_cells))
+            simulated = model.select(cells).simulate(None if sets.theta is None else sets.theta[cells], outputs)
             _require_finite(simulated, np.asarray(axes["cell"])[cells])
             chunk = xr.Dataset(
                 {name: (("cell", "set", "time"), values.astype(np.float32)) for name, values in simulated.items()}
             )
-            chunk.to_zarr(path, region={"cell": slice(start, start + len(cells)), "set": slice(None),
-                                        "time": slice(None)}, consolidated=False)  # fmt: skip
+            region = {"cell": slice(start, start + len(cells)), "set": slice(None), "time": slice(None)}
+            chunk.to_zarr(path, region=region, consolidated=False)
             done.append(start)
             write_json(journal, done)
             advance(len(cells) * n_sets)
-    journal.unlink()
+    journal.unlink(missing_ok=True)
     return n_cells * n_sets
 
 
 def _create(
     path: Path,
     model: ForwardModel,
-    config: EnsembleConfig,
+    sets: Sets,
+    outputs: Sequence[str],
     axes: Mapping[str, Any],
-    theta: np.ndarray,
-    kind: np.ndarray,
-    held_out: np.ndarray,
+    chunks: tuple[int, int, int],
 ) -> None:
-    """Lay out the empty archive: coordinates, θ, kinds, and the outputs' chunks."""
-    import dask.array as da
-
-    n_cells, n_sets, _ = theta.shape
-    n_time = len(axes["time"])
-    chunks = (config.chunk_cells, n_sets, n_time)
+    """Lay out the empty archive: coordinates, θ, labels, and the outputs' chunks."""
+    shape = (model.n_cells, *chunks[1:])
     dataset = xr.Dataset(
-        {
-            "theta": (("cell", "set", "parameter"), theta, {"long_name": "parameters, physical units"}),
-            "kind": ("set", kind.astype("<U6")),
-            "held_out": (("cell", "set"), held_out),
-        },
+        {name: (dims, values) for name, (dims, values) in sets.labels.items()},
         coords={
             "cell": ("cell", np.asarray(axes["cell"])),
             "time": ("time", np.asarray(axes["time"]).astype("datetime64[ns]")),
@@ -137,19 +148,24 @@ def _create(
         },
         attrs={
             "Conventions": "CF-1.8",
-            "title": "Process-model ensemble",
+            "title": "Process-model runs",
             "parameter_space": parameter_space_to_json(model.parameters),
         },
     )
-    for name in config.outputs:
-        variable = OUTPUTS[name]
-        dataset[name] = (
-            ("cell", "set", "time"),
-            da.zeros((n_cells, n_sets, n_time), chunks=chunks, dtype=np.float32),
-            {"units": variable.unit, "long_name": variable.long_name}
-            | ({"standard_name": variable.standard_name} if variable.standard_name else {}),
-        )
+    if sets.theta is not None:
+        dataset["theta"] = (("cell", "set", "parameter"), sets.theta, {"long_name": "parameters, physical units"})
+    for name in outputs:
+        dataset[name] = (("cell", "set", "time"), da.zeros(shape, chunks=chunks, dtype=np.float32), _cf(name))
     dataset.to_zarr(path, mode="w", compute=False, consolidated=False)
+
+
+def _cf(name: str) -> dict[str, str]:
+    """CF attributes of an output."""
+    variable = OUTPUTS[name]
+    attributes = {"units": variable.unit, "long_name": variable.long_name}
+    if variable.standard_name:
+        attributes["standard_name"] = variable.standard_name
+    return attributes
 
 
 def _require_finite(simulated: Mapping[str, np.ndarray], cells: np.ndarray) -> None:

@@ -1,0 +1,153 @@
+"""Command line: the verbs of the chain, in the order in which the water flows.
+
+Exit codes: 0 done; 2 settings, 3 data, 4 model, 5 run directory, 130 interrupted (run again to resume), 70 a bug.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from paraformer.config import Study, load_study
+from paraformer.core.errors import ParaformerError
+from paraformer.core.log import BarProgress, LogProgress, Progress
+
+app = typer.Typer(
+    help="Learns the hidden parameters of land-surface hydrological models from satellite observations.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="study file (YAML)")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override a setting, for instance learner_seeds=4")
+]
+Directory = Annotated[Path | None, typer.Option("--directory", "-d", help="run directory; runs/<study name> by default")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, only results and errors")]
+
+
+@app.callback()
+def _common(
+    debug: Annotated[bool, typer.Option("--debug", help="show the full trace of an error")] = False,
+) -> None:
+    """Options before the verb."""
+    os.environ["PARAFORMER_DEBUG"] = "1" if debug else os.environ.get("PARAFORMER_DEBUG", "")
+
+
+def _out() -> Console:
+    """Plain width on files and pipes, so that tables are never cut."""
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+
+
+def _progress(quiet: bool) -> Progress:
+    if quiet:
+        return Progress()
+    return BarProgress() if sys.stderr.isatty() else LogProgress()
+
+
+def _run_until(stage: str, study: Study, directory: Path | None, quiet: bool) -> None:
+    from paraformer.pipeline import run_study
+
+    where = directory or Path("runs") / study.name
+    summary = run_study(study, where, until=stage, progress=_progress(quiet))
+    _out().print(summary)
+
+
+@app.command()
+def check(study: StudyFile, overrides: Overrides = None) -> None:
+    """Read study, data and parameter files and name the first problem, before any work."""
+    from paraformer.pipeline import check_study
+
+    _out().print(check_study(load_study(study, overrides or ())))
+
+
+@app.command()
+def cube(study: StudyFile, overrides: Overrides = None, directory: Directory = None, quiet: Quiet = False) -> None:
+    """Raw files -> cube: daily forcing, observations and attributes of every cell."""
+    _run_until("cube", load_study(study, overrides or ()), directory, quiet)
+
+
+@app.command()
+def simulate(study: StudyFile, overrides: Overrides = None, directory: Directory = None, quiet: Quiet = False) -> None:
+    """Cube -> ensemble: many parameter sets of every cell through the process model."""
+    _run_until("ensemble", load_study(study, overrides or ()), directory, quiet)
+
+
+@app.command()
+def emulate(study: StudyFile, overrides: Overrides = None, directory: Directory = None, quiet: Quiet = False) -> None:
+    """Ensemble -> surrogate: a differentiable LSTM that answers as the process model does, and its audit."""
+    _run_until("surrogate", load_study(study, overrides or ()), directory, quiet)
+
+
+@app.command()
+def learn(study: StudyFile, overrides: Overrides = None, directory: Directory = None, quiet: Quiet = False) -> None:
+    """Observations -> parameters: every learner of the study, every seed, through the frozen surrogate."""
+    _run_until("parameters", load_study(study, overrides or ()), directory, quiet)
+
+
+@app.command()
+def evaluate(study: StudyFile, overrides: Overrides = None, directory: Directory = None, quiet: Quiet = False) -> None:
+    """Parameters -> scores: the process model itself judges every parameter field."""
+    _run_until("scores", load_study(study, overrides or ()), directory, quiet)
+
+
+@app.command()
+def report(study: StudyFile, overrides: Overrides = None, directory: Directory = None, quiet: Quiet = False) -> None:
+    """Scores -> tables, figures and one page that opens offline."""
+    _run_until("report", load_study(study, overrides or ()), directory, quiet)
+
+
+@app.command()
+def run(study: StudyFile, overrides: Overrides = None, directory: Directory = None, quiet: Quiet = False) -> None:
+    """The whole chain: each stage once, resumed where it was interrupted, reused where nothing changed."""
+    _run_until("report", load_study(study, overrides or ()), directory, quiet)
+
+
+@app.command()
+def demo(overrides: Overrides = None, directory: Directory = None, quiet: Quiet = False) -> None:
+    """The whole chain on the built-in world, whose true parameters are known."""
+    with resources.as_file(resources.files("paraformer") / "studies" / "demo.yaml") as path:
+        _run_until("report", load_study(path, overrides or ()), directory, quiet)
+
+
+@app.command()
+def describe(path: Annotated[Path, typer.Argument(help="a cube, a run directory or a study file")]) -> None:
+    """What a cube, a run or a study holds."""
+    from paraformer.pipeline import describe as describe_path
+
+    _out().print(describe_path(path), soft_wrap=True)
+
+
+def main() -> None:
+    """Entry point: one clear line and a non-zero exit code for every error; ``--debug`` shows the trace."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    package = logging.getLogger("paraformer")
+    package.setLevel(logging.INFO)
+    package.addHandler(handler)
+    if {"-q", "--quiet"} & set(sys.argv):
+        handler.setLevel(logging.WARNING)
+    try:
+        app()
+    except ParaformerError as error:
+        _fail(f"error: {error}", error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted; the same command goes on where it stopped", 130)
+    except Exception as error:
+        _fail(f"unexpected error: {type(error).__name__}: {error} (a bug; --debug shows where)", 70)
+
+
+def _fail(line: str, code: int) -> None:
+    if os.environ.get("PARAFORMER_DEBUG") == "1":
+        logging.getLogger("paraformer").exception("trace")
+    print(line.replace("\n", " "), file=sys.stderr)  # noqa: T201
+    sys.exit(code)
