@@ -1,8 +1,8 @@
 """Scores of a simulated against an observed series, from additive statistics (METHOD section 9).
 
 ``accumulate`` turns a chunk of cell-days into statistics, ``merge`` combines chunks exactly, ``finish`` turns
-statistics into scores. Sums are centred (Chan, Golub & LeVeque 1983, doi 10.1080/00031305.1983.10483115), so that neither long
-series nor large means cost digits.
+statistics into scores. Sums are centred (Chan, Golub & LeVeque 1983, doi 10.1080/00031305.1983.10483115), so that
+neither long series nor large means cost digits.
 """
 
 from __future__ import annotations

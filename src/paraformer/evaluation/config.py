@@ -1,0 +1,42 @@
+"""Settings of the evaluation room."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from paraformer.numerics.observe import OPERATORS, Operator
+from paraformer.numerics.scores import MIN_DAYS
+
+
+class ChecklistLimits(BaseModel):
+    """From where on the checklist warns."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bound_distance: float = Field(default=0.01, ge=0, lt=0.5,
+                                  description="distance that counts as at the bound [unit coordinate]")  # fmt: skip
+    bound_share: float = Field(default=0.2, ge=0, le=1, description="share of cells at a bound")
+    surrogate_gap: float = Field(default=0.003, ge=0, description="raw RMSE, process model less surrogate [m3 m-3]")
+    attribute_share: float = Field(default=0.05, ge=0, le=1,
+                                   description="share of unseen cells outside the trained range")  # fmt: skip
+    unscored_share: float = Field(default=0.0, ge=0, le=1, description="share of cells without a score")
+    seed_spread: float = Field(default=0.1, ge=0, description="median std of θ over seeds [unit coordinate]")
+
+
+class EvaluationConfig(BaseModel):
+    """How θ is judged."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    operators: tuple[Operator, ...] = Field(default=OPERATORS, min_length=1,
+                                            description="observation operators in the score table")  # fmt: skip
+    min_days: int = Field(default=MIN_DAYS, ge=2, description="observed days a cell needs to be scored")
+    harmonics: int = Field(default=2, ge=1, le=6, description="harmonics of the year in the climatology baseline")
+    limits: ChecklistLimits = ChecklistLimits()
+
+    @field_validator("operators")
+    @classmethod
+    def _names_are_unique(cls, value: tuple[Operator, ...]) -> tuple[Operator, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("an operator occurs twice")
+        return value
