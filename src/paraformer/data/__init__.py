@@ -1,0 +1,20 @@
+"""Takes raw files in the simple format, or the settings of the built-in world.
+Gives a checked Cube (zarr), and of it the view that a calibrator may see.
+Never runs a model, and never lets a value of the test period or an observation of an unseen cell into that view.
+"""
+
+from paraformer.data.config import DataConfig, Split, SyntheticConfig
+from paraformer.data.cube import build_cube, calibration_view, describe_cube, forcing_cube
+from paraformer.data.quality import Selection, check
+
+__all__ = [
+    "DataConfig",
+    "Selection",
+    "Split",
+    "SyntheticConfig",
+    "build_cube",
+    "calibration_view",
+    "check",
+    "describe_cube",
+    "forcing_cube",
+]

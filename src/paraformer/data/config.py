@@ -1,0 +1,136 @@
+"""Settings of the data room."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from paraformer.core.time import Period
+
+Value = int | float | str
+
+
+class Split(BaseModel):
+    """Which cells are learned from and which are only scored, by the value of a static variable of the file.
+
+    Cells of any other value are left out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    variable: str = Field(default="split", description="variable (cell) that holds the labels")
+    trained: tuple[Value, ...] = Field(min_length=1, description="labels of cells that are learned from")
+    unseen: tuple[Value, ...] = Field(default=(), description="labels of cells that are only scored")
+
+    @field_validator("trained", "unseen", mode="before")
+    @classmethod
+    def _one_label_stands_for_a_list(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str | int | float) else value
+
+    @model_validator(mode="after")
+    def _labels_are_distinct(self) -> Split:
+        both = set(self.trained) & set(self.unseen)
+        if both:
+            raise ValueError(f"label {sorted(map(str, both))[0]!r} is both trained and unseen")
+        return self
+
+
+class SyntheticConfig(BaseModel):
+    """The built-in world: a small grid with made-up weather and soil, and a hidden true θ."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: int = Field(default=8, ge=2, le=100, description="cells from south to north")
+    columns: int = Field(default=12, ge=2, le=100, description="cells from west to east")
+    years: int = Field(default=3, ge=2, le=50, description="years of daily forcing; the last one is the test period")
+    start: dt.date = Field(default=dt.date(2015, 4, 1), description="first day")
+    noise: float = Field(default=0.04, ge=0, le=0.5, description="standard deviation of observation noise [m3 m-3]")
+    lost: float = Field(default=0.05, ge=0, le=1, description="share of overpasses without a retrieval")
+    lost_frozen: float = Field(default=0.9, ge=0, le=1, description="the same on frozen or snow-covered ground")
+    unseen: float = Field(default=0.25, ge=0, lt=1, description="share of cells that are never learned from")
+    unexplained: float = Field(
+        default=0.2, ge=0, le=1, description="share of the variance of the true θ that no attribute explains"
+    )
+    seed: int = Field(default=0, ge=0, description="number of the world, mixed with the study's root seed")
+
+    @model_validator(mode="after")
+    def _starts_on_a_day_of_every_year(self) -> SyntheticConfig:
+        if (self.start.month, self.start.day) == (2, 29):
+            raise ValueError("start must be a day that every year has, not 29 February")
+        return self
+
+    @property
+    def train(self) -> Period:
+        """All years but the last."""
+        return Period(start=self.start, end=self._anniversary(self.years - 1) - dt.timedelta(days=1))
+
+    @property
+    def test(self) -> Period:
+        """The last year."""
+        return Period(start=self._anniversary(self.years - 1), end=self._anniversary(self.years) - dt.timedelta(days=1))
+
+    def _anniversary(self, years: int) -> dt.date:
+        return self.start.replace(year=self.start.year + years)
+
+
+class DataConfig(BaseModel):
+    """Where the data come from, which cells and periods are used, and what is known about the cells.
+
+    With ``source: synthetic`` the observation, split and periods default to those of the built-in world.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Literal["cells", "synthetic"] = "cells"
+    path: Path | None = Field(default=None, description="file of the simple format (docs/input_format.md)")
+    observation: str = Field(default="sm_smap", description="variable that is learned from")
+    attributes: tuple[str, ...] | None = Field(
+        default=None, description="static variables shown to the learners; none takes those of the vocabulary"
+    )
+    climate_attributes: bool = Field(default=True, description="add climate indices of the training period's forcing")
+    location: bool = Field(default=False, description="add latitude and longitude to the attributes")
+    select: dict[str, Value] = Field(default_factory=dict, description="keep cells where a static variable has a value")
+    split: Split | None = Field(default=None, description="trained and unseen cells; none trains on all")
+    train: Period
+    test: Period
+    chunk_cells: int = Field(default=64, ge=1, description="cells that are read, checked and written together")
+    synthetic: SyntheticConfig | None = Field(default=None, description="the built-in world (source: synthetic)")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _the_built_in_world_knows_its_own_layout(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or given.get("source") != "synthetic":
+            return given
+        filled = dict(given)
+        filled["synthetic"] = {} if filled.get("synthetic") is None else filled["synthetic"]
+        try:
+            world = SyntheticConfig.model_validate(filled["synthetic"])
+        except ValidationError:
+            world = SyntheticConfig()  # the field's own validation reports the error with its key
+        filled.setdefault("observation", "sm_obs")
+        for name, value in (
+            ("split", {"variable": "split", "trained": ["train"], "unseen": ["neighbour"]}),
+            ("train", world.train),
+            ("test", world.test),
+        ):
+            if filled.get(name) is None:
+                filled[name] = value
+        return filled
+
+    @model_validator(mode="after")
+    def _fields_apply(self) -> DataConfig:
+        if self.source == "cells" and self.path is None:
+            raise ValueError("path is missing: source 'cells' reads a file")
+        if self.source == "cells" and self.synthetic is not None:
+            raise ValueError("synthetic applies to source 'synthetic' only")
+        if self.source == "synthetic" and self.path is not None:
+            raise ValueError("path applies to source 'cells' only")
+        if self.train.start <= self.test.end and self.test.start <= self.train.end:
+            raise ValueError(f"train {self.train} and test {self.test} overlap")
+        if self.attributes is not None and len(set(self.attributes)) < len(self.attributes):
+            raise ValueError("attributes names a variable twice")
+        return self

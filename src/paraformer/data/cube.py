@@ -1,0 +1,406 @@
+"""Build the Cube: from a checked input file to a CF-1.8 zarr store, cell chunk by cell chunk, resumable.
+
+The store grows in a hidden folder beside its final place, with a journal of the chunks that are done, and is renamed
+when it is whole. A build that was killed goes on after the last finished chunk; since every chunk depends on the input
+alone, the result is the same, byte for byte, as that of an uninterrupted build.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+import zarr
+from jaxtyping import Float
+
+from paraformer.core.contracts import CalibrationData
+from paraformer.core.errors import DataError
+from paraformer.core.files import hash_json, hash_path, write_json
+from paraformer.core.log import Progress
+from paraformer.core.parameters import ParameterSpace
+from paraformer.core.schema import Cube
+from paraformer.core.variables import FORCING, VOCABULARY
+from paraformer.data.climate import CLIMATE, climate_indices
+from paraformer.data.config import DataConfig
+from paraformer.data.quality import Selection, check
+from paraformer.data.sources.cells import open_cells
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1
+"""Version of the cube's layout; a store of another version is built anew."""
+
+_CARRIED = ("title", "institution", "source", "references", "comment", "license")
+_CATEGORICAL = "landcover_igbp"
+
+IGBP_CLASSES = (
+    "water", "evergreen needleleaf forest", "evergreen broadleaf forest", "deciduous needleleaf forest",
+    "deciduous broadleaf forest", "mixed forest", "closed shrubland", "open shrubland", "woody savanna", "savanna",
+    "grassland", "permanent wetland", "cropland", "urban", "cropland and natural vegetation", "snow and ice", "barren",
+    "unclassified",
+)  # fmt: skip
+"""Names of the IGBP classes 0..17 (Loveland and Belward 1997, Int. J. Remote Sens. 18, 3289-3295; 0 is water)."""
+
+
+def build_cube(config: DataConfig, path: Path, progress: Progress | None = None, inputs: Path | None = None) -> Cube:
+    """Check the input file and write the cube of a study.
+
+    Args:
+        config: the data settings.
+        path: the zarr store to make. A store there of the same input and settings is taken as it is, any other is
+            replaced.
+        inputs: the input file; ``None`` takes ``config.path`` (the built-in world has its file in the run directory).
+
+    Raises:
+        DataError: the first problem of the input (``quality.check``).
+    """
+    progress = progress or Progress()
+    selection = check(config, inputs, progress)
+    try:
+        input_hash = hash_path(selection.file.path)
+        settings = config.model_dump(mode="json", exclude={"path", "synthetic"})
+        key = hash_json({"format": FORMAT, "input": input_hash, "settings": settings})
+        if _key_of(path) == key:
+            _journal(path).unlink(missing_ok=True)
+        else:
+            _build(config, selection, path, {"input_hash": input_hash, "cube_key": key}, progress)
+    finally:
+        selection.file.close()
+    return Cube.open(path)
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(f".{path.name}.journal.json")
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")
+
+
+def _key_of(path: Path) -> str:
+    """Key of a finished store, empty if there is none."""
+    try:
+        return str(json.loads((path / "zarr.json").read_text())["attributes"]["cube_key"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _build(config: DataConfig, selection: Selection, path: Path, hashes: Mapping[str, str], progress: Progress) -> None:
+    """Write the chunks that are not there yet, then move the store to its place."""
+    journal, partial = _journal(path), _partial(path)
+    done = _done(journal, partial, hashes["cube_key"])
+    if done < 0:
+        shutil.rmtree(partial, ignore_errors=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        template, encoding = _template(config, selection, hashes)
+        template.to_zarr(partial, mode="w", compute=False, consolidated=False, zarr_format=3, encoding=encoding)
+        write_json(journal, {"key": hashes["cube_key"], "chunks": 0})
+        done = 0
+    n_cells, size = len(selection.position), config.chunk_cells
+    with progress.task("building cube", n_cells, unit="cells", done=min(done * size, n_cells)) as advance:
+        for chunk in range(done, -(-n_cells // size)):
+            cells = slice(chunk * size, min((chunk + 1) * size, n_cells))
+            dataset = xr.Dataset(_series_of(config, selection, cells) | _climate_of(config, selection, cells))
+            dataset.to_zarr(partial, region={"cell": cells}, consolidated=False, zarr_format=3)
+            write_json(journal, {"key": hashes["cube_key"], "chunks": chunk + 1})
+            advance(cells.stop - cells.start)
+    for left_over in partial.rglob("*.partial"):  # what a killed process was writing
+        left_over.unlink()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Consolidated metadata")
+        zarr.consolidate_metadata(zarr.storage.LocalStore(partial))
+    if path.exists():
+        shutil.rmtree(path)
+    partial.rename(path)
+    journal.unlink(missing_ok=True)
+    logger.info("%s: %d cells, %d days", path, n_cells, len(selection.file.days))
+
+
+def _done(journal: Path, partial: Path, key: str) -> int:
+    """Number of chunks already written for this key, -1 if the build has to start anew."""
+    try:
+        found = json.loads(journal.read_text())
+    except (OSError, ValueError):
+        return -1
+    return int(found["chunks"]) if found.get("key") == key and (partial / "zarr.json").is_file() else -1
+
+
+def _template(
+    config: DataConfig, selection: Selection, hashes: Mapping[str, str]
+) -> tuple[xr.Dataset, dict[str, dict[str, Any]]]:
+    """The store without its series: coordinates, static variables, metadata, and how each variable is chunked."""
+    file, n_cells = selection.file, len(selection.position)
+    chunk = min(config.chunk_cells, n_cells)
+    static = _static_variables(config, selection)
+    variables: dict[str, Any] = dict(static)
+    for name, (dims, dtype, attrs) in _series_layout(config, selection).items():
+        lengths = {"cell": n_cells, "time": len(file.days), "step": file.steps}
+        shape = tuple(lengths[d] for d in dims)
+        variables[name] = (dims, da.zeros(shape, dtype=dtype, chunks=(chunk, *shape[1:])), attrs)
+    attributes = [name for name, entry in static.items() if entry[2].get("role") == "attribute"]
+    if config.climate_attributes:
+        for name, (unit, meaning) in CLIMATE.items():
+            attrs = {"units": unit, "long_name": f"{meaning}, {config.train}", "role": "attribute"}
+            variables[name] = (("cell",), da.zeros(n_cells, dtype=np.float64, chunks=n_cells), attrs)
+            attributes.append(name)
+    if config.location:
+        attributes += ["lat", "lon"]
+    if not attributes:
+        raise DataError(f"{file.path}: no attributes: the file has none of the vocabulary and none is configured")
+    coords = _coordinates(selection)
+    dataset = xr.Dataset(variables, coords, _global_attributes(config, selection, hashes, attributes))
+    encoding: dict[str, dict[str, Any]] = {"time": _time_encoding(file.days)}
+    gappy = (config.observation, *selection.references)
+    for key, value in dataset.variables.items():
+        name = str(key)
+        if "cell" in value.dims and name != "cell":
+            size = chunk if "time" in value.dims else n_cells
+            encoding[name] = {"chunks": (size, *value.shape[1:])}
+        if value.dtype.kind == "f":
+            encoding.setdefault(name, {})["_FillValue"] = np.nan if name in gappy else None
+    return dataset, encoding
+
+
+def _time_encoding(days: np.ndarray) -> dict[str, Any]:
+    units = f"days since {days[0]}"
+    return {"units": units, "calendar": "proleptic_gregorian", "dtype": "int64", "chunks": (len(days),)}
+
+
+def _coordinates(selection: Selection) -> dict[str, Any]:
+    file, position = selection.file, selection.position
+    coords: dict[str, Any] = {
+        "cell": ("cell", selection.cells, {"long_name": "cell identifier"}),
+        "time": ("time", file.days.astype("datetime64[ns]"), {"standard_name": "time", "long_name": "UTC day"}),
+        "lat": ("cell", file.static("lat")[position].astype(np.float64),
+                {"units": "degrees_north", "standard_name": "latitude"}),
+        "lon": ("cell", file.static("lon")[position].astype(np.float64),
+                {"units": "degrees_east", "standard_name": "longitude"}),
+    }  # fmt: skip
+    if selection.references:
+        coords["month"] = ("month", np.arange(1, 13), {"long_name": "calendar month"})
+    if file.steps > 1:
+        hours = np.arange(file.steps) * (24.0 / file.steps)
+        coords["step"] = ("step", hours, {"units": "hours", "long_name": "beginning of the step, hours of the UTC day"})
+    return coords
+
+
+def _global_attributes(
+    config: DataConfig, selection: Selection, hashes: Mapping[str, str], attributes: list[str]
+) -> dict[str, Any]:
+    """Provenance and what the other rooms need to know; no dates of making, so that equal inputs give equal bytes."""
+    given = selection.file.dataset.attrs
+    return {
+        "Conventions": "CF-1.8",
+        "featureType": "timeSeries",
+        **{name: str(given[name]) for name in _CARRIED if name in given},
+        "input_file": selection.file.path.name,
+        **hashes,
+        "observation": config.observation,
+        "attributes": attributes,
+        "train_start": str(config.train.start),
+        "train_end": str(config.train.end),
+        "test_start": str(config.test.start),
+        "test_end": str(config.test.end),
+    }
+
+
+def _static_variables(config: DataConfig, selection: Selection) -> dict[str, tuple[Any, np.ndarray, dict[str, Any]]]:
+    """Attributes (raw units; land cover also one-hot over the classes of trained cells), references, ``trained``."""
+    file, position = selection.file, selection.position
+    found: dict[str, tuple[Any, np.ndarray, dict[str, Any]]] = {
+        "trained": (("cell",), selection.trained, {"long_name": "observations of the cell may be learned from"})
+    }
+    for name in selection.attributes:
+        values = file.static(name)[position].astype(np.float64)
+        attrs = _metadata(selection, name)
+        if name != _CATEGORICAL:
+            found[name] = (("cell",), values, {**attrs, "role": "attribute"})
+            continue
+        found[name] = (("cell",), values.astype(np.int32), attrs)
+        for k in np.unique(values[selection.trained]).astype(int):
+            label = IGBP_CLASSES[k] if k < len(IGBP_CLASSES) else str(k)
+            attrs = {"units": "1", "long_name": f"cell is {label} (IGBP class {k})", "role": "attribute"}
+            found[f"{name}_{k}"] = (("cell",), (values == k).astype(np.float64), attrs)
+    for name in selection.references:
+        values = file.monthly(name, position)
+        found[name] = (("cell", "month"), values, _metadata(selection, name))
+    return found
+
+
+def _metadata(selection: Selection, name: str) -> dict[str, Any]:
+    """CF attributes of a variable: the vocabulary's, and the file's own comment and source."""
+    given = selection.file.dataset[name].attrs
+    keys = ("long_name", "units", "comment", "source", "references")
+    carried = {key: str(given[key]) for key in keys if key in given}
+    known = VOCABULARY.get(name)
+    if known is None:
+        return carried
+    attrs = carried | {"units": known.unit, "long_name": known.long_name}
+    if "long_name" in carried and carried["long_name"] != known.long_name:
+        attrs["source_long_name"] = carried["long_name"]
+    if known.standard_name:
+        attrs["standard_name"] = known.standard_name
+    return attrs
+
+
+def _series_layout(
+    config: DataConfig, selection: Selection
+) -> dict[str, tuple[tuple[str, ...], np.dtype, dict[str, Any]]]:
+    """Dims, type and metadata of every variable with a time axis."""
+    file = selection.file
+    layout: dict[str, tuple[tuple[str, ...], np.dtype, dict[str, Any]]] = {}
+    for name in (*FORCING, config.observation):
+        attrs, dtype = _metadata(selection, name), file.dataset[name].dtype
+        dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
+        cell_methods = {"cell_methods": "time: mean"} if name in FORCING else {}
+        layout[name] = (("cell", "time"), dtype, attrs | cell_methods)
+        if name in FORCING and file.steps > 1:
+            sub = {key: value for key, value in attrs.items() if key != "cell_methods"}
+            sub["long_name"] = f"{sub.get('long_name', name)}, mean of each step of the day"
+            layout[f"{name}_sub"] = (("cell", "time", "step"), dtype, sub)
+    return layout
+
+
+def _series_of(config: DataConfig, selection: Selection, cells: slice) -> dict[str, Any]:
+    """Series of some kept cells, as they go into the store."""
+    file, position = selection.file, selection.position[cells]
+    found: dict[str, Any] = {}
+    for name, (dims, dtype, _) in _series_layout(config, selection).items():
+        if name.endswith("_sub") and "step" in dims:
+            continue
+        values = file.series(name, position)
+        if name == config.observation:
+            found[name] = (dims, _of_the_day(values).astype(dtype))
+            continue
+        daily = values[:, :, 0] if file.steps == 1 else values.mean(axis=2, dtype=np.float64)
+        found[name] = (dims, daily.astype(dtype))
+        if file.steps > 1:
+            found[f"{name}_sub"] = (("cell", "time", "step"), values.astype(dtype))
+    return found
+
+
+def _of_the_day(values: Float[np.ndarray, "cell day step"]) -> Float[np.ndarray, "cell day"]:
+    """The one observation of each day, NaN where there is none."""
+    seen = np.isfinite(values)
+    total = np.where(seen, values, 0.0).sum(axis=2)
+    return np.where(seen.any(axis=2), total, np.nan)
+
+
+def _climate_of(config: DataConfig, selection: Selection, cells: slice) -> dict[str, Any]:
+    """Climate indices of some kept cells, from the days of the training period alone."""
+    if not config.climate_attributes:
+        return {}
+    file, position = selection.file, selection.position[cells]
+    train = config.train.mask(file.days)
+    forcing = {name: file.series(name, position)[:, train].astype(np.float64).mean(axis=2) for name in FORCING}
+    indices = climate_indices(forcing, file.days[train])
+    return {name: (("cell",), values) for name, values in indices.items()}
+
+
+def forcing_cube(path: Path) -> Cube:
+    """Forcing of a file of the simple format as a cube in memory: no observation, no attribute, no trained cell.
+
+    For runs of the process model that need the weather alone, such as the truth of the built-in world.
+    """
+    file = open_cells(path)
+    try:
+        position = np.arange(len(file.cells))
+        selection = Selection(file, position, np.zeros(len(position), dtype=bool), (), ())
+        series: dict[str, Any] = {}
+        for name in FORCING:
+            values = file.series(name, position)
+            daily = values[:, :, 0] if file.steps == 1 else values.mean(axis=2, dtype=np.float64)
+            series[name] = (("cell", "time"), daily)
+            if file.steps > 1:
+                series[f"{name}_sub"] = (("cell", "time", "step"), values)
+        coords = _coordinates(selection)
+    finally:
+        file.close()
+    first, last = str(coords["time"][1][0])[:10], str(coords["time"][1][-1])[:10]
+    attrs = {"Conventions": "CF-1.8", "observation": "", "attributes": [], "train_start": first, "train_end": last,
+             "test_start": first, "test_end": last}  # fmt: skip
+    series["trained"] = (("cell",), np.zeros(len(position), dtype=bool))
+    return Cube(xr.Dataset(series, coords, attrs))
+
+
+def calibration_view(cube: Cube, space: ParameterSpace, prior: Float[np.ndarray, "cell parameter"]) -> CalibrationData:
+    """All that a calibrator may see of a cube: the training period, and observations of trained cells.
+
+    Args:
+        prior: a-priori θ of the cube's cells, physical units, inside the bounds of ``space``.
+
+    Raises:
+        DataError: if the prior has the wrong shape or leaves its bounds, or an attribute or forcing is not finite.
+    """
+    prior = np.asarray(prior, dtype=np.float64)
+    expected = (len(cube.cells), len(space))
+    if prior.shape != expected:
+        raise DataError(f"a-priori theta has shape {prior.shape}, expected [cell, parameter] = {expected}")
+    space.require_inside(prior, cube.cells.tolist())
+    days = np.flatnonzero(cube.period("train").mask(cube.time))
+    view = Cube(cube.dataset.isel(time=slice(int(days[0]), int(days[-1]) + 1)))
+    observed, mask = view.observed()
+    mask = mask & view.trained[:, None]
+    attributes, forcing = view.attributes(), view.forcing()
+    for what, values in (("attribute", attributes), ("forcing", forcing)):
+        if not np.isfinite(values).all():
+            at = np.argwhere(~np.isfinite(values))[0]
+            name = (view.attribute_names if what == "attribute" else tuple(FORCING))[at[-1]]
+            raise DataError(f"cube: {what} '{name}', cell {view.cells[at[0]]}: not finite in the training period")
+    return CalibrationData(
+        cells=view.cells,
+        time=view.time,
+        attributes=attributes,
+        attribute_names=view.attribute_names,
+        forcing=forcing,
+        observed=np.where(mask, observed, 0.0),
+        mask=mask,
+        trained=view.trained,
+        prior=prior,
+        first_day=int(days[0]),
+    )
+
+
+def describe_cube(cube: Cube) -> dict[str, Any]:
+    """Facts about a cube for people: cells, periods, coverage and range of every variable."""
+    dataset, trained = cube.dataset, cube.trained
+    values, mask = cube.observed()
+    facts: dict[str, Any] = {
+        "title": str(dataset.attrs.get("title", "")),
+        "input": f"{dataset.attrs.get('input_file', '')} {dataset.attrs.get('input_hash', '')}".strip(),
+        "cells": {"all": len(trained), "trained": int(trained.sum()), "unseen": int((~trained).sum())},
+        "time": f"{cube.time[0]}..{cube.time[-1]}",
+        "latitude": [float(cube.lat.min()), float(cube.lat.max())],
+        "longitude": [float(cube.lon.min()), float(cube.lon.max())],
+        "steps_per_day": int(dataset.sizes.get("step", 1)),
+        "observation": dataset.attrs["observation"],
+    }
+    for name in ("train", "test"):
+        inside = cube.period(name).mask(cube.time)
+        observed = mask[:, inside]
+        facts[name] = {
+            "period": str(cube.period(name)),
+            "observed_share_trained": _share(observed[trained]),
+            "observed_share_unseen": _share(observed[~trained]),
+            "cells_without_observation": int((~observed.any(axis=1)).sum()),
+        }
+    ranges = {name: dataset[name].values for name in (*FORCING, *cube.attribute_names)}
+    ranges[dataset.attrs["observation"]] = values[mask]
+    facts["ranges"] = {
+        name: {"min": float(v.min()), "mean": float(v.mean(dtype=np.float64)), "max": float(v.max()),
+               "unit": str(dataset[name].attrs.get("units", ""))}
+        for name, v in ranges.items() if v.size
+    }  # fmt: skip
+    return facts
+
+
+def _share(flags: np.ndarray) -> float:
+    return round(float(flags.mean()), 4) if flags.size else 0.0

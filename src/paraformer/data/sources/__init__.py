@@ -1,0 +1,1 @@
+"""One kind of input a file: ``cells`` is the project's simple format, ``synthetic`` the built-in world."""
