@@ -1,0 +1,42 @@
+"""Settings of the surrogate room."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from paraformer.core.time import Period
+from paraformer.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig
+
+_TRAINING = TrainingConfig(
+    steps=4000,
+    optimiser=OptimiserConfig(name="adamw", rate=3e-3, weight_decay=1e-4),
+    schedule=ScheduleConfig(name="cosine", warm_up=100),
+)
+
+
+class SurrogateConfig(BaseModel):
+    """How the surrogate is built and fitted (METHOD section 7; decision 0003).
+
+    ``anchors`` runs of the same cell at the ensemble's common parameter sets enter as extra series; 0 is the plain
+    surrogate of the paper.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outputs: tuple[str, ...] = ("soil_moisture", "evapotranspiration", "runoff", "baseflow")
+    anchors: int = Field(default=32, ge=0, description="common sets given to the network as series")
+    hidden: int = Field(default=64, ge=1)
+    embedding: int = Field(default=32, ge=1, description="width of the embedding of θ and static descriptors")
+    warm_up: int = Field(default=20, ge=0, description="days run before a window and not counted")
+    window: int = Field(default=60, ge=1, description="days of a training window that count")
+    cells_per_batch: int = Field(default=48, ge=1)
+    sets_per_cell: int = Field(default=6, ge=2, description="sets of the same cell and window in a batch")
+    response_weight: float = Field(default=1.0, ge=0, description="weight of the loss of differences between sets")
+    weights: dict[str, float] = Field(
+        default={"soil_moisture": 1.0}, description="loss weight of outputs; 0.1 if absent"
+    )
+    cells: Literal["all", "trained"] = Field(default="all", description="cells whose runs are learned from")
+    period: Period | None = Field(default=None, description="days whose runs are learned from; none takes all")
+    training: TrainingConfig = _TRAINING

@@ -1,0 +1,76 @@
+"""Settings of the training loop."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class OptimiserConfig(BaseModel):
+    """How weights move. The paper: AdaDelta, rate 0.5, rho 0.95, weight decay 1e-5 (Li & Lu 2023, section 4.2)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["adamw", "adadelta"] = "adamw"
+    rate: float = Field(default=2e-3, gt=0, description="learning rate; for adadelta the factor applied to delta")
+    weight_decay: float = Field(default=1e-5, ge=0)
+    rho: float | None = Field(default=None, gt=0, lt=1, description="adadelta only: decay of squared gradients")
+    clip: float | None = Field(default=1.0, gt=0, description="largest global gradient norm; none does not clip")
+
+    @model_validator(mode="after")
+    def _rho_belongs_to_adadelta(self) -> OptimiserConfig:
+        if self.rho is not None and self.name != "adadelta":
+            raise ValueError(f"'rho' applies to adadelta only, not to {self.name}")
+        return self
+
+    @classmethod
+    def paper(cls) -> OptimiserConfig:
+        """The optimiser of the paper."""
+        return cls(name="adadelta", rate=0.5, rho=0.95, weight_decay=1e-5, clip=None)
+
+
+class ScheduleConfig(BaseModel):
+    """How the learning rate changes over the steps."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["cosine", "constant"] = "cosine"
+    warm_up: int = Field(default=50, ge=0, description="steps of linear warm-up from 0")
+    final: float | None = Field(
+        default=None, ge=0, le=1, description="cosine only: last rate as a fraction of the first"
+    )
+
+    @model_validator(mode="after")
+    def _final_belongs_to_cosine(self) -> ScheduleConfig:
+        if self.final is not None and self.name != "cosine":
+            raise ValueError(f"'final' applies to cosine only, not to {self.name}")
+        return self
+
+
+class TrainingConfig(BaseModel):
+    """Settings of one training run, whatever is trained."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(default=1000, ge=1)
+    optimiser: OptimiserConfig = OptimiserConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    ema: float | None = Field(default=None, gt=0, lt=1, description="decay of the moving average of the weights")
+    validate_every: int | None = Field(default=None, ge=1, description="steps between validations; the best is kept")
+    patience: int | None = Field(default=None, ge=1, description="validations without a gain before an early stop")
+    checkpoint_steps: int | None = Field(default=None, ge=1, description="steps between checkpoints")
+    checkpoint_seconds: float | None = Field(default=30.0, gt=0, description="seconds between checkpoints")
+    device: str = Field(default="cpu", description="Lightning accelerator: cpu, gpu, auto")
+    devices: int = Field(default=1, ge=1)
+    precision: Literal["32-true", "64-true", "16-mixed", "bf16-mixed"] = "32-true"
+
+    @model_validator(mode="after")
+    def _patience_needs_validation(self) -> TrainingConfig:
+        if self.patience is not None and self.validate_every is None:
+            raise ValueError("'patience' needs 'validate_every'")
+        return self
+
+    def numerical(self) -> dict[str, object]:
+        """The settings on which the weights depend: all but how often a checkpoint is written."""
+        return self.model_dump(mode="json", exclude={"checkpoint_steps", "checkpoint_seconds"})

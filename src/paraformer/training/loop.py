@@ -1,0 +1,184 @@
+"""The one training loop. Law: train(2n) == train(n) + kill + resume(n), bit for bit on one machine."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from paraformer.core.errors import ModelError
+from paraformer.core.log import Progress
+from paraformer.core.seeding import derive_seed
+from paraformer.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from paraformer.training.config import TrainingConfig
+from paraformer.training.schedule import OPTIMISERS, rate_factor
+
+logger = logging.getLogger(__name__)
+
+
+class Task(Protocol):
+    """What the loop trains: a network, and its loss at step k, which depends on (seed, k) alone."""
+
+    network: nn.Module
+
+    def to(self, device: torch.device) -> None:
+        """Move the data to the device of the network."""
+        ...
+
+    def loss(self, network: nn.Module, step: int, rank: int) -> Tensor:
+        """Loss of the batch of step ``step`` on device number ``rank``; call ``network``, which may be a wrapper."""
+        ...
+
+    def validate(self, network: nn.Module) -> float:
+        """Score to be minimised on data kept from the loss; called only if the settings ask for validation."""
+        ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training ended: steps done, the step whose weights were kept, its validation score (NaN without)."""
+
+    steps: int
+    best_step: int
+    best_score: float
+
+
+def train(
+    task: Task,
+    config: TrainingConfig,
+    *,
+    seed: int,
+    identity: Mapping[str, Any],
+    path: Path,
+    progress: Progress,
+    description: str = "training",
+) -> Outcome:
+    """Train ``task.network`` in place, from the checkpoint at ``path`` if there is one.
+
+    The network ends with the validated best weights, else with the moving average, else with the last weights.
+    The checkpoint stays at ``path``; who called removes it once the result is stored.
+
+    Args:
+        identity: what the result depends on (settings, hashes); a checkpoint with another identity is refused.
+
+    Raises:
+        ModelError: if the loss is not finite.
+        RunError: if the checkpoint belongs to other work or cannot be read or written.
+    """
+    fabric = Fabric(accelerator=config.device, devices=config.devices, precision=config.precision)
+    fabric.launch()
+    state = load_checkpoint(path, identity)
+    if state is not None:
+        task.network.load_state_dict(state.weights)
+        logger.info("%s: resuming at step %d of %d", description, state.step, config.steps)
+    optimiser = OPTIMISERS[config.optimiser.name](task.network.parameters(), config.optimiser)
+    network, optimiser = fabric.setup(task.network, optimiser)
+    task.to(fabric.device)
+    if state is None:
+        state = _start(task.network, config, identity)
+    else:
+        optimiser.load_state_dict(state.optimiser)
+    average = {name: t.to(fabric.device) for name, t in state.average.items()}
+
+    saved_at = time.monotonic()
+    with progress.task(description, config.steps, unit="steps", done=state.step) as advance:
+        while state.step < config.steps and not _exhausted(state, config):
+            loss = _step(fabric, network, optimiser, task, config, state.step, seed)
+            state = replace(state, step=state.step + 1)
+            _update_average(average, task.network, config.ema, state.step)
+            if config.validate_every is not None and state.step % config.validate_every == 0:
+                state = _validate(task, average, state)
+            if _due(config, state.step, saved_at) and fabric.is_global_zero:
+                save_checkpoint(path, _filled(state, task.network, average, optimiser))
+                saved_at = time.monotonic()
+            advance(1, f"loss {loss:.4g}")
+    final = state.best or average
+    if final:
+        task.network.load_state_dict(final)
+    return Outcome(state.step, state.best_step if state.best else state.step, state.best_score)
+
+
+def _step(
+    fabric: Fabric,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    task: Task,
+    config: TrainingConfig,
+    step: int,
+    seed: int,
+) -> float:
+    """One optimiser step; dropout draws from a stream of its own that depends on (seed, step, rank)."""
+    for group in optimiser.param_groups:
+        group["lr"] = config.optimiser.rate * rate_factor(config.schedule, step, config.steps)
+    network.train()
+    with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
+        torch.manual_seed(derive_seed(seed, "dropout", step, fabric.global_rank))
+        loss = task.loss(network, step, fabric.global_rank)
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise ModelError(f"training: the loss is {value} at step {step}; lower the learning rate or check the data")
+    optimiser.zero_grad(set_to_none=True)
+    fabric.backward(loss)
+    if config.optimiser.clip is not None:
+        fabric.clip_gradients(network, optimiser, max_norm=config.optimiser.clip)
+    optimiser.step()
+    return value
+
+
+def _start(network: nn.Module, config: TrainingConfig, identity: Mapping[str, Any]) -> Checkpoint:
+    average = {k: v.detach().clone() for k, v in network.state_dict().items()} if config.ema is not None else {}
+    return Checkpoint(dict(identity), 0, {}, average, {}, {}, math.inf, 0, 0)
+
+
+def _exhausted(state: Checkpoint, config: TrainingConfig) -> bool:
+    return config.patience is not None and state.worse >= config.patience
+
+
+def _due(config: TrainingConfig, step: int, saved_at: float) -> bool:
+    if config.checkpoint_steps is not None and step % config.checkpoint_steps == 0:
+        return True
+    return config.checkpoint_seconds is not None and time.monotonic() - saved_at >= config.checkpoint_seconds
+
+
+@torch.no_grad()
+def _update_average(average: dict[str, Tensor], network: nn.Module, decay: float | None, step: int) -> None:
+    """Exponential moving average of the weights, with a shorter memory in the first steps."""
+    if decay is None:
+        return
+    kept = min(decay, (1 + step) / (10 + step))
+    for name, value in network.state_dict().items():
+        if value.dtype.is_floating_point:
+            average[name].lerp_(value, 1 - kept)
+        else:
+            average[name].copy_(value)
+
+
+@torch.no_grad()
+def _validate(task: Task, average: dict[str, Tensor], state: Checkpoint) -> Checkpoint:
+    """Score the weights that would be kept (the average where there is one) and remember the best."""
+    now = {k: v.detach().clone() for k, v in task.network.state_dict().items()}
+    candidate = average or now
+    task.network.load_state_dict(candidate)
+    task.network.eval()
+    score = float(task.validate(task.network))
+    task.network.load_state_dict(now)
+    if math.isnan(score):
+        raise ModelError(f"training: the validation score is NaN at step {state.step}")
+    if score < state.best_score:
+        best = {k: v.detach().clone() for k, v in candidate.items()}
+        return replace(state, best=best, best_score=score, best_step=state.step, worse=0)
+    return replace(state, worse=state.worse + 1)
+
+
+def _filled(
+    state: Checkpoint, network: nn.Module, average: dict[str, Tensor], optimiser: torch.optim.Optimizer
+) -> Checkpoint:
+    return replace(state, weights=network.state_dict(), average=average, optimiser=optimiser.state_dict())

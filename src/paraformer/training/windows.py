@@ -1,0 +1,60 @@
+"""Random cells x random spans of days. Stateless: batch k depends on (seed, k) alone, so that resuming is trivial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from paraformer.core.errors import SettingsError
+from paraformer.core.seeding import generator
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Sampler of training windows.
+
+    Attributes:
+        cells: positions of the cells that may be drawn [cell].
+        first, last: days the windows stay inside, positions on the time axis, ``last`` excluded.
+        length: days in a window.
+        batch: cells in a batch; at most as many as there are.
+        seed: root seed of the stream.
+        stream: name of the stream (and the rank of the device).
+    """
+
+    cells: np.ndarray
+    first: int
+    last: int
+    length: int
+    batch: int
+    seed: int
+    stream: str = "windows"
+
+    def __post_init__(self) -> None:
+        if self.last - self.first < self.length:
+            raise SettingsError(
+                f"window: {self.length} days do not fit into the {self.last - self.first} days of the training period"
+            )
+        if self.cells.size == 0:
+            raise SettingsError("window: there is no cell to draw from")
+
+    def random(self, step: int) -> np.random.Generator:
+        """The random stream of one step."""
+        return generator(self.seed, self.stream, step)
+
+    def draw(self, step: int) -> tuple[np.ndarray, int]:
+        """Cells without repetition [batch], sorted, and the first day of one span that they share."""
+        random = self.random(step)
+        start = int(random.integers(self.first, self.last - self.length + 1))
+        if self.batch >= self.cells.size:
+            return self.cells, start
+        return np.sort(random.choice(self.cells, size=self.batch, replace=False)), start
+
+    def draw_each(self, step: int) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
+        """Cells [batch], the first day of each one's own span [batch], and the step's stream for further draws."""
+        random = self.random(step)
+        cells = self.cells
+        if self.batch < cells.size:
+            cells = np.sort(random.choice(cells, size=self.batch, replace=False))
+        return cells, random.integers(self.first, self.last - self.length + 1, size=cells.size), random
