@@ -21,8 +21,8 @@ from paraformer.core.time import day_of_year
 from paraformer.core.variables import FORCING
 from paraformer.surrogate.config import SurrogateConfig
 from paraformer.surrogate.lstm import NetworkShape, SurrogateNetwork
-from paraformer.surrogate.model import Surrogate, SurrogateInputs, forward_transform, recycled, space_hash
-from paraformer.training.checkpoint import load_description, require_same
+from paraformer.surrogate.model import Surrogate, SurrogateInputs, forward_transform, recycled
+from paraformer.training.checkpoint import load_description, require_same, space_hash
 from paraformer.training.loop import train
 from paraformer.training.normalise import Normaliser
 from paraformer.training.windows import Windows

@@ -13,11 +13,17 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from paraformer.core.errors import DataError, ModelError, RunError, nearest
-from paraformer.core.files import hash_json
 from paraformer.core.parameters import Parameter, ParameterSpace
 from paraformer.surrogate.config import SurrogateConfig
 from paraformer.surrogate.lstm import NetworkShape, SurrogateNetwork
-from paraformer.training.checkpoint import load_description, load_tensors, require_same, save_description, save_tensors
+from paraformer.training.checkpoint import (
+    load_description,
+    load_tensors,
+    require_same,
+    save_description,
+    save_tensors,
+    space_hash,
+)
 
 LOG_OUTPUTS = ("runoff", "baseflow", "swe")
 """Non-negative outputs with a long tail: learned as log(1 + x)."""
@@ -259,8 +265,3 @@ def _inputs_from(tensors: dict[str, Tensor]) -> SurrogateInputs:
         if dot:
             tables[table][name] = tensor
     return SurrogateInputs(tensors["daily"], tensors["statics"], prior=tensors["prior"], **tables)
-
-
-def space_hash(space: ParameterSpace) -> str:
-    """Hash of names, bounds, units and transforms."""
-    return hash_json([p.model_dump() for p in space])

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from paraformer.core.errors import RunError
 from paraformer.core.files import atomic_path, hash_json, write_json
+from paraformer.core.parameters import ParameterSpace
 
 FORMAT = 1
 
@@ -68,6 +69,11 @@ def load_checkpoint(path: Path, identity: Mapping[str, Any]) -> Checkpoint | Non
         raise RunError(f"{path}: checkpoint format {found}, this version reads {FORMAT}; remove it to start anew")
     require_same(path, checkpoint.identity, identity)
     return checkpoint
+
+
+def space_hash(space: ParameterSpace) -> str:
+    """Hash of a parameter space: names, bounds, units and transforms."""
+    return hash_json([p.model_dump() for p in space])
 
 
 def require_same(path: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
