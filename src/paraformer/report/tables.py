@@ -1,0 +1,149 @@
+"""The score table: one row per method and group of cells, as text for the terminal, markdown and HTML."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import pandas as pd
+
+_CELLS = ("trained", "unseen")
+
+
+class _Score(NamedTuple):
+    """A column: its header, the observation operator, metric and statistic over cells it shows, and its decimals."""
+
+    header: str
+    operator: str
+    metric: str
+    statistic: str
+    decimals: int
+
+
+_SCORES = (
+    _Score("RMSE", "raw", "rmse", "mean", 4),
+    _Score("PCC", "raw", "pcc", "mean", 3),
+    _Score("NSE", "raw", "nse", "mean", 2),
+    _Score("median NSE", "raw", "nse", "median", 2),
+    _Score("ubRMSE", "raw", "ubrmse", "mean", 4),
+    _Score("line RMSE", "global_linear", "rmse", "mean", 4),
+    _Score("line NSE", "global_linear", "nse", "mean", 2),
+)
+
+
+def score_table(
+    summary: pd.DataFrame,
+    *,
+    gap: pd.DataFrame | None = None,
+    runs: Mapping[str, int] | None = None,
+    period: str = "test",
+) -> pd.DataFrame:
+    """The headline table, ready to print: every entry is text.
+
+    Args:
+        summary: means and spread over seeds: columns ``method, operator, cells, period, metric, mean, std, median,
+            seeds, n_scored, n_unscored``.
+        gap: surrogate gap: columns ``method, operator, cells, period, metric, difference``; shown for raw RMSE, mean
+            over seeds.
+        runs: number of process-model runs (cell x parameter set) each method cost.
+        period: ``test`` or ``train``.
+
+    Returns:
+        One row per method and group of cells in order of appearance. RMSE, ubRMSE and gap in m3 m-3; "line" scores are
+        after one gain and offset for all cells. ``±`` is the standard deviation over seeds; ``cells`` counts the
+        scored cells, and the unscored ones where there are any. Missing entries are an en dash.
+    """
+    chosen = summary[summary["period"] == period]
+    rows = []
+    for method in dict.fromkeys(chosen["method"]):
+        for cells in _CELLS:
+            part = chosen[(chosen["method"] == method) & (chosen["cells"] == cells)]
+            if part.empty:
+                continue
+            row = {"method": str(method), "cells": f"{cells} ({_count(part)})"}
+            row |= {score.header: _entry(part, score) for score in _SCORES}
+            row["surrogate gap"] = _gap(gap, method, cells, period)
+            row["model runs"] = f"{runs[method]:,}" if runs and method in runs else "–"
+            rows.append(row)
+    return pd.DataFrame(rows, columns=["method", "cells", *(s.header for s in _SCORES), "surrogate gap", "model runs"])
+
+
+def to_text(table: pd.DataFrame) -> str:
+    """Aligned plain text; the first columns of text to the left, numbers to the right."""
+    columns = [[str(name), *map(str, table[name])] for name in table.columns]
+    widths = [max(map(len, column)) for column in columns]
+    left = [_is_text(table[name]) for name in table.columns]
+    padded = [[c.ljust(w) if to_left else c.rjust(w) for c in column]
+              for column, w, to_left in zip(columns, widths, left, strict=True)]  # fmt: skip
+    lines = ["  ".join(row).rstrip() for row in zip(*padded, strict=True)]
+    rule = "  ".join("-" * w for w in widths)
+    return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """GitHub-flavoured markdown table."""
+    names = [_escape_markdown(str(name)) for name in table.columns]
+    align = [":---" if _is_text(table[name]) else "---:" for name in table.columns]
+    body = [[_escape_markdown(str(v)) for v in row] for row in table.itertuples(index=False)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (names, align, *body))
+
+
+def to_html(table: pd.DataFrame) -> str:
+    """HTML table; all text is escaped."""
+    left = [_is_text(table[name]) for name in table.columns]
+    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in table.columns)
+    rows = [
+        "".join(
+            f'<td class="{"text" if to_left else "number"}">{html.escape(str(value))}</td>'
+            for value, to_left in zip(row, left, strict=True)
+        )
+        for row in table.itertuples(index=False)
+    ]
+    body = "\n".join(f"<tr>{row}</tr>" for row in rows)
+    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+def rounded(table: pd.DataFrame, digits: int = 4) -> pd.DataFrame:
+    """A copy whose floating-point columns are text with ``digits`` significant digits, en dashes for NaN."""
+    result = table.copy()
+    for name in table.columns:
+        if pd.api.types.is_float_dtype(table[name]):
+            result[name] = ["–" if math.isnan(v) else f"{v:.{digits}g}" for v in table[name]]
+    return result
+
+
+def _count(part: pd.DataFrame) -> str:
+    rmse = part[part["metric"] == "rmse"]
+    scored, unscored = int(rmse["n_scored"].min()), int(rmse["n_unscored"].max())
+    return f"{scored}, {unscored} unscored" if unscored else f"{scored}"
+
+
+def _entry(part: pd.DataFrame, score: _Score) -> str:
+    found = part[(part["operator"] == score.operator) & (part["metric"] == score.metric)]
+    if found.empty or not math.isfinite(found[score.statistic].iloc[0]):
+        return "–"
+    text = f"{found[score.statistic].iloc[0]:.{score.decimals}f}"
+    spread = found["std"].iloc[0]
+    if score.statistic == "mean" and math.isfinite(spread):
+        text += f" ± {spread:.{score.decimals}f}"
+    return text
+
+
+def _gap(gap: pd.DataFrame | None, method: str, cells: str, period: str) -> str:
+    if gap is None:
+        return "–"
+    found = gap[(gap["method"] == method) & (gap["cells"] == cells) & (gap["period"] == period)
+                & (gap["operator"] == "raw") & (gap["metric"] == "rmse")]  # fmt: skip
+    return f"{found['difference'].mean():+.4f}" if len(found) else "–"
+
+
+def _is_text(column: pd.Series) -> bool:
+    """Whether a column reads as words: any entry that holds a letter and does not start like a number."""
+    entries = [str(v) for v in column]
+    return any(v[:1].isalpha() for v in entries)
+
+
+def _escape_markdown(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
