@@ -4,8 +4,10 @@ Never runs a model, and never lets a value of the test period or an observation 
 """
 
 from paraformer.data.config import DataConfig, Split, SyntheticConfig
-from paraformer.data.cube import build_cube, calibration_view, describe_cube, forcing_cube
+from paraformer.data.cube import build_cube, forcing_cube
 from paraformer.data.quality import Selection, check
+from paraformer.data.sources.synthetic import open_truth, write_world
+from paraformer.data.views import calibration_view, describe_cube
 
 __all__ = [
     "DataConfig",
@@ -17,4 +19,6 @@ __all__ = [
     "check",
     "describe_cube",
     "forcing_cube",
+    "open_truth",
+    "write_world",
 ]

@@ -47,7 +47,7 @@ def saturation_vapour_pressure(tair: Series) -> Series:
 def priestley_taylor(tair: Series, swdown: Series, lwdown: Series, pres: Series) -> Series:
     """Potential evapotranspiration [mm day-1], never negative.
 
-    ``PET = 1.26 Δ / (Δ + γ) Rn / λ`` (Priestley and Taylor 1972, Mon. Weather Rev. 100, 81-92, eq. 1 with α = 1.26 and
+    ``PET = 1.26 Δ / (Δ + γ) Rn / λ`` (Priestley and Taylor 1972, Mon. Weather Rev. 100, 81-92, with α = 1.26 and
     no ground heat flux on a daily mean); ``Rn = (1 - 0.23) SW + 0.97 (LW - σ (T + 273.15)^4)`` with the albedo of the
     reference crop (Allen et al. 1998, FAO-56, eq. 38); ``γ = cp p / (0.622 λ)`` [kPa K-1]; ``λ = 2.501 - 0.002361 T``
     [MJ kg-1].

@@ -1,0 +1,92 @@
+"""Land of the built-in world: terrain, soil and vegetation attributes as smooth fields plus local noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from paraformer.core.seeding import generator
+from paraformer.data.sources.fields import smooth_fields, uniform
+from paraformer.data.sources.weather import LAPSE_RATE, Climate
+
+SPACING = 1.4
+"""Distance of neighbouring cells [degree]: as a sample of every fourth cell of a 36 km grid."""
+
+SOUTH, WEST = 33.0, -116.0
+"""Centre of the south-western cell [degree]."""
+
+Site = Float[np.ndarray, " cell"]
+
+
+@dataclass(frozen=True)
+class Land:
+    """Cells of the world, row by row from the south-west.
+
+    ``attributes`` has the static attributes of ``core.variables.ATTRIBUTES``; ``climate`` what drives the weather.
+    """
+
+    shape: tuple[int, int]
+    lat: Site
+    lon: Site
+    climate: Climate
+    attributes: dict[str, Float[np.ndarray, " cell"] | Int[np.ndarray, " cell"]]
+
+
+def make_land(shape: tuple[int, int], seed: int, world: int) -> Land:
+    """Draw the land of a world of ``shape`` (rows, columns); the same seeds give the same land, bit for bit."""
+    rng = generator(seed, "world", world, "land")
+    broad = smooth_fields(rng, 8, shape, 2.0)
+    local = rng.standard_normal((8, shape[0] * shape[1]))
+    row, column = (index.ravel() for index in np.indices(shape))
+    lat, lon = SOUTH + SPACING * row, WEST + SPACING * column
+    east = column / max(shape[1] - 1, 1)
+
+    elevation = 250 + 1500 * uniform(2.2 * (0.45 - east) + 0.8 * broad[0]) ** 1.5 + 60 * np.abs(local[0])
+    rough = uniform(-0.6 + 1.1 * (elevation - 700) / 700 + 0.6 * broad[1] + 0.3 * local[1])
+    elevation_sd = 8 + 420 * rough**2
+    wetness = uniform(2.4 * (east - 0.5) + 0.6 * broad[2] + 0.9 * (elevation - 800) / 1500)
+    climate = Climate(
+        lat=lat,
+        elevation=elevation,
+        wetness=wetness,
+        temperature=23.0 - 0.8 * (lat - 30) - LAPSE_RATE * elevation + 0.5 * broad[3],
+        amplitude=9.0 + 0.25 * (lat - 33) + 1.0 * uniform(broad[3]),
+        season=np.clip(1.6 * (east - 0.3), -0.6, 0.7),
+        wind=2.6 + 1.6 * uniform(broad[4] + 0.5 * local[2]),
+    )
+    soil = _soil(broad[5:8], local[3:6], wetness)
+    vegetation = _vegetation(climate, uniform(broad[1] + local[6]), local[7])
+    terrain = {"elevation": elevation, "elevation_sd": elevation_sd}
+    return Land(shape, lat, lon, climate, {**soil, **terrain, **vegetation})
+
+
+def _soil(
+    broad: Float[np.ndarray, "3 cell"], local: Float[np.ndarray, "3 cell"], wetness: Site
+) -> dict[str, Float[np.ndarray, " cell"]]:
+    """Texture [%] that sums to 100, bulk density [g cm-3], available water capacity [%]."""
+    sandy = 1.0 * broad[0] + 0.35 * local[0] - 0.5 * (wetness - 0.5)
+    clayey = 0.9 * broad[1] + 0.35 * local[1] - 0.4 * sandy
+    parts = np.exp(np.stack([0.85 + 0.55 * sandy, 0.45 + 0.2 * broad[2], 0.1 + 0.5 * clayey]))
+    sand, silt, clay = 100 * (0.06 + 0.82 * parts / parts.sum(axis=0))
+    bulk = 1.30 + 0.003 * (sand - 45) - 0.18 * (wetness - 0.5) + 0.05 * local[2]
+    capa = 13.5 + 0.12 * (silt - 30) - 0.05 * (sand - 45) + 3.0 * wetness + 0.8 * local[2]
+    return {"sand": sand, "silt": silt, "clay": clay, "bulk": np.clip(bulk, 0.9, 1.6), "capa": np.clip(capa, 4, 35)}
+
+
+def _vegetation(
+    climate: Climate, chance: Site, local: Site
+) -> dict[str, Float[np.ndarray, " cell"] | Int[np.ndarray, " cell"]]:
+    """NDVI and the dominant IGBP class, from wetness, temperature and chance."""
+    wetness = climate.wetness
+    ndvi = np.clip(0.08 + 0.5 * wetness + 0.004 * (climate.temperature - 12) + 0.03 * local, 0.02, 0.85)
+    index = wetness + 0.15 * (chance - 0.5)
+    cool = climate.temperature < 9
+    cover = np.select(
+        [index < 0.12, index < 0.26, (index >= 0.32) & cool, index < 0.48, index < 0.64, index < 0.77],
+        [16, 7, 1, 10, 12, 14],
+        default=np.where(chance < 0.5, 4, 5),
+    )
+    cover = np.where((cover == 16) & (chance > 0.4), 7, cover)
+    return {"ndvi": ndvi, "landcover_igbp": cover.astype(np.int32)}

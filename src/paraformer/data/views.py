@@ -1,0 +1,89 @@
+"""Views of a finished Cube: what a calibrator may see of it, and a summary for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from paraformer.core.contracts import CalibrationData
+from paraformer.core.errors import DataError
+from paraformer.core.parameters import ParameterSpace
+from paraformer.core.schema import Cube
+from paraformer.core.variables import FORCING
+
+
+def calibration_view(cube: Cube, space: ParameterSpace, prior: Float[np.ndarray, "cell parameter"]) -> CalibrationData:
+    """All that a calibrator may see of a cube: the training period, and observations of trained cells.
+
+    Args:
+        prior: a-priori θ of the cube's cells, physical units, inside the bounds of ``space``.
+
+    Raises:
+        DataError: if the prior has the wrong shape or leaves its bounds, or an attribute or forcing is not finite.
+    """
+    prior = np.asarray(prior, dtype=np.float64)
+    expected = (len(cube.cells), len(space))
+    if prior.shape != expected:
+        raise DataError(f"a-priori theta has shape {prior.shape}, expected [cell, parameter] = {expected}")
+    space.require_inside(prior, cube.cells.tolist())
+    days = np.flatnonzero(cube.period("train").mask(cube.time))
+    view = Cube(cube.dataset.isel(time=slice(int(days[0]), int(days[-1]) + 1)))
+    observed, mask = view.observed()
+    mask = mask & view.trained[:, None]
+    attributes, forcing = view.attributes(), view.forcing()
+    for what, values in (("attribute", attributes), ("forcing", forcing)):
+        if not np.isfinite(values).all():
+            at = np.argwhere(~np.isfinite(values))[0]
+            name = (view.attribute_names if what == "attribute" else tuple(FORCING))[at[-1]]
+            raise DataError(f"cube: {what} '{name}', cell {view.cells[at[0]]}: not finite in the training period")
+    return CalibrationData(
+        cells=view.cells,
+        time=view.time,
+        attributes=attributes,
+        attribute_names=view.attribute_names,
+        forcing=forcing,
+        observed=np.where(mask, observed, 0.0),
+        mask=mask,
+        trained=view.trained,
+        prior=prior,
+        first_day=int(days[0]),
+    )
+
+
+def describe_cube(cube: Cube) -> dict[str, Any]:
+    """Facts about a cube for people: cells, periods, coverage and range of every variable."""
+    dataset, trained = cube.dataset, cube.trained
+    values, mask = cube.observed()
+    facts: dict[str, Any] = {
+        "title": str(dataset.attrs.get("title", "")),
+        "input": f"{dataset.attrs.get('input_file', '')} {dataset.attrs.get('input_hash', '')}".strip(),
+        "cells": {"all": len(trained), "trained": int(trained.sum()), "unseen": int((~trained).sum())},
+        "time": f"{cube.time[0]}..{cube.time[-1]}",
+        "latitude": [float(cube.lat.min()), float(cube.lat.max())],
+        "longitude": [float(cube.lon.min()), float(cube.lon.max())],
+        "steps_per_day": int(dataset.sizes.get("step", 1)),
+        "observation": dataset.attrs["observation"],
+    }
+    for name in ("train", "test"):
+        inside = cube.period(name).mask(cube.time)
+        observed = mask[:, inside]
+        facts[name] = {
+            "period": str(cube.period(name)),
+            "observed_share_trained": _share(observed[trained]),
+            "observed_share_unseen": _share(observed[~trained]),
+            "cells_without_observation": int((~observed.any(axis=1)).sum()),
+        }
+    ranges = {name: dataset[name].values for name in (*FORCING, *cube.attribute_names)}
+    ranges[dataset.attrs["observation"]] = values[mask]
+    facts["ranges"] = {
+        name: {"min": float(v.min()), "mean": float(v.mean(dtype=np.float64)), "max": float(v.max()),
+               "unit": str(dataset[name].attrs.get("units", ""))}
+        for name, v in ranges.items() if v.size
+    }  # fmt: skip
+    return facts
+
+
+def _share(flags: np.ndarray) -> float:
+    return round(float(flags.mean()), 4) if flags.size else 0.0
