@@ -67,7 +67,7 @@ def require_valid(forcing: Forcing, cell_ids: np.ndarray, steps_per_day: int) ->
     shape = (len(cell_ids), forcing.n_day * steps_per_day)
     if len(forcing.day_of_year) != forcing.n_day:
         raise DataError(f"forcing: {forcing.n_day} months but {len(forcing.day_of_year)} days of year")
-    if forcing.n_day and not (1 <= forcing.month.min() and forcing.month.max() <= 12):
+    if forcing.n_day and not (forcing.month.min() >= 1 and forcing.month.max() <= 12):
         raise DataError("forcing: month must lie in 1..12")
     for name in SERIES:
         values = getattr(forcing, name)

@@ -17,6 +17,7 @@ class CellParameters(NamedTuple):
     and snow bands; unused tile positions have ``tile_class`` -1 and Cv 0, unused bands AreaFract 0."""
 
     cell: Int[np.ndarray, " cell"]  # identifier, for messages
+    lat: Float[np.ndarray, " cell"]  # latitude [degrees north]; its sign sets the melt season
     # soil
     infilt: Float[np.ndarray, " cell"]  # shape of the infiltration curve [1]
     ds: Float[np.ndarray, " cell"]  # fraction of Dsmax where non-linear baseflow begins [1]

@@ -1,0 +1,85 @@
+"""Water in the soil, once a model step: surface runoff, drainage and baseflow in runoff sub-steps (VIC-5 ``runoff.c``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paraformer.process.vic.baseflow import baseflow
+from paraformer.process.vic.column import Timing
+from paraformer.process.vic.drainage import drainage
+from paraformer.process.vic.infiltration import surface_runoff
+from paraformer.process.vic.jit import compiled
+
+
+@compiled
+def evaporation_of_runoff_step(column: Any, layer: int, moisture: float, residual: float, steps: int) -> float:
+    """A layer's evaporation in a runoff sub-step [mm]; a layer at residual moisture gives none."""
+    if column.evaporation[layer] > 0.0 and moisture <= residual:
+        column.evaporation[layer] = 0.0
+    return column.evaporation[layer] / steps
+
+
+@compiled
+def lower_limit(moisture: float, residual: float, outflow: float) -> tuple[float, float]:
+    """A layer below its residual moisture takes the deficit from the water it passes on (which may become negative)."""
+    if moisture < 0.0:
+        outflow += moisture
+        moisture = 0.0
+    if moisture < residual:
+        outflow += moisture - residual
+        moisture = residual
+    return moisture, outflow
+
+
+@compiled
+def advance_soil_water(soil: Any, column: Any, timing: Timing, state: Any) -> None:
+    """Update soil moisture; runoff, baseflow and evaporation of the step are in ``column``."""
+    m1, m2, m3 = state.moisture[0], state.moisture[1], state.moisture[2]
+    max1, max2, max3 = soil.maximum[0], soil.maximum[1], soil.maximum[2]
+    res1, res2, res3 = soil.residual[0], soil.residual[1], soil.residual[2]
+    n1, n2 = soil.expt[0], soil.expt[1]
+    c1, c2 = soil.drainage_coefficient[0], soil.drainage_coefficient[1]
+    steps = timing.runoff_steps
+    runoff = surface_runoff(column.inflow, m1 + m2, soil.upper_maximum, soil.infilt)
+    infiltration = column.inflow / steps - runoff / steps
+    e1 = evaporation_of_runoff_step(column, 0, m1, res1, steps)
+    e2 = evaporation_of_runoff_step(column, 1, m2, res2, steps)
+    e3 = evaporation_of_runoff_step(column, 2, m3, res3, steps)
+    base = 0.0
+    for _ in range(steps):
+        q1 = drainage(max(m1 - e1, res1), res1, n1, c1)
+        q2 = drainage(max(m2 - e2, res2), res2, n2, c2)
+        m1 += infiltration - (q1 + e1)
+        if m1 > max1:
+            q1 += m1 - max1
+            m1 = max1
+        m1, q1 = lower_limit(m1, res1, q1)
+        m2 += q1 - (q2 + e2)
+        if m2 > max2:
+            m1 += m2 - max2
+            m2 = max2
+            if m1 > max1:
+                runoff += m1 - max1
+                m1 = max1
+        m2, q2 = lower_limit(m2, res2, q2)
+        b = baseflow(m3, res3, max3, soil.baseflow_linear, soil.baseflow_curved, soil.ws, soil.c)
+        m3 += q2 - (e3 + b)
+        if m3 < res3:
+            b += m3 - res3
+            m3 = res3
+        if m3 > max3:
+            m2 += m3 - max3
+            m3 = max3
+            if m2 > max2:
+                m1 += m2 - max2
+                m2 = max2
+                if m1 > max1:
+                    runoff += m1 - max1
+                    m1 = max1
+        base += b
+    if base < 0.0:
+        column.evaporation[2] += base
+        base = 0.0
+    state.moisture[0], state.moisture[1], state.moisture[2] = m1, m2, m3
+    column.runoff = runoff
+    column.baseflow = base
