@@ -102,6 +102,8 @@ def _build(config: DataConfig, selection: Selection, path: Path, hashes: Mapping
         template.to_zarr(partial, mode="w", compute=False, consolidated=False, zarr_format=3, encoding=encoding)
         write_json(journal, {"key": hashes["cube_key"], "chunks": 0})
         done = 0
+    for left_over in partial.rglob("*.partial"):  # what a killed process was writing
+        left_over.unlink()
     n_cells, size = len(selection.position), config.chunk_cells
     with progress.task("building cube", n_cells, unit="cells", done=min(done * size, n_cells)) as advance:
         for chunk in range(done, -(-n_cells // size)):
@@ -110,8 +112,6 @@ def _build(config: DataConfig, selection: Selection, path: Path, hashes: Mapping
             dataset.to_zarr(partial, region={"cell": cells}, consolidated=False, zarr_format=3)
             write_json(journal, {"key": hashes["cube_key"], "chunks": chunk + 1})
             advance(cells.stop - cells.start)
-    for left_over in partial.rglob("*.partial"):  # what a killed process was writing
-        left_over.unlink()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Consolidated metadata")
         zarr.consolidate_metadata(zarr.storage.LocalStore(partial))
