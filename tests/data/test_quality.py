@@ -1,4 +1,4 @@
-"""Every kind of bad input is refused in one line that names file, variable, cell and time. Each test plants one fault."""
+"""Every kind of bad input is refused in one line that names file, variable, cell and time: one planted fault a test."""
 
 from __future__ import annotations
 
