@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -83,7 +83,7 @@ class SurrogateData:
         if self.daily is not None:
             arrays.append(self.daily)
         names = repr((self.static_names, self.daily_names, self.kind.tolist(), sorted(self.runs), self.spin_up))
-        return hash_bytes(names.encode(), *(cast(bytes, np.ascontiguousarray(a).data.cast("B")) for a in arrays))
+        return hash_bytes(names.encode(), *(hash_bytes(np.ascontiguousarray(a).tobytes()).encode() for a in arrays))
 
 
 def fit_surrogate(

@@ -70,7 +70,7 @@ def inverse_transform(name: str, values: Tensor) -> Tensor:
     return torch.expm1(values).clamp(min=0) if name in LOG_OUTPUTS else values
 
 
-def recycled(days: Int[np.ndarray, " day"], spin_up: int) -> Int[np.ndarray, " day"]:
+def recycled(days: Int[np.ndarray, "*day"], spin_up: int) -> Int[np.ndarray, "*day"]:
     """Positions on the time axis of days that may lie before it: the spin-up repeats the first ``spin_up`` days."""
     return np.where(days < 0, days % max(spin_up, 1), days)
 

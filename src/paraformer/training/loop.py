@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from lightning_fabric import Fabric
@@ -24,6 +24,7 @@ from paraformer.training.schedule import OPTIMISERS, rate_factor
 logger = logging.getLogger(__name__)
 
 
+@runtime_checkable
 class Task(Protocol):
     """What the loop trains: a network, and its loss at step k, which depends on (seed, k) alone."""
 

@@ -1,0 +1,164 @@
+"""Twin experiments with a known optimum, exact resume, blindness to what must not be seen, files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from learners.toy import CELLS, FIRST, NAMES, SPACE, Waves, small, true_u, twin
+from paraformer.core.contracts import CalibrationData, Calibrator
+from paraformer.core.errors import DataError, ModelError, RunError
+from paraformer.core.log import Progress
+from paraformer.core.parameters import ParameterSpace
+from paraformer.learners.config import LearnerConfig, LossConfig
+from paraformer.learners.learn import LearnedMap, Learner
+from paraformer.numerics.observe import OPERATORS
+from training.killing import KillAt, Killed
+
+
+def calibrate(config: LearnerConfig, directory: Path, data: CalibrationData | None = None, seed: int = 0) -> np.ndarray:
+    return Learner(config).calibrate(Waves(), data or twin(), seed=seed, directory=directory, progress=Progress())
+
+
+@pytest.mark.parametrize("head", ["bounded", "linear"])
+@pytest.mark.parametrize("network", ["ffn_a", "paraformer_a"])
+def test_a_learner_recovers_the_hidden_parameters(tmp_path: Path, network: str, head: str) -> None:
+    """On the trained cells the known optimum, on the others most of it."""
+    data = twin()
+    u = SPACE.to_unit(calibrate(small(network, 120, head=head), tmp_path))
+    error = np.abs(u - true_u(data.attributes))
+    start = np.abs(SPACE.to_unit(data.prior) - true_u(data.attributes))
+    assert error[data.trained].mean() < 0.06
+    assert error[~data.trained].mean() < 0.6 * start[~data.trained].mean()
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize("line", ["window", "prior"])
+def test_every_operator_trains(tmp_path: Path, operator: str, line: str) -> None:
+    config = small(steps=3, loss=LossConfig.model_validate({"operator": operator, "line": line, "fit": "rmse"}))
+    SPACE.require_inside(calibrate(config, tmp_path))
+
+
+def test_it_fulfils_the_contract() -> None:
+    assert isinstance(Learner(small()), Calibrator)
+    assert Learner(small("paraformer_a")).name == "paraformer_a"
+
+
+@pytest.mark.parametrize("validated", [False, True])
+@pytest.mark.parametrize("killed_at", [2, 8])
+def test_a_killed_training_ends_with_the_same_files(tmp_path: Path, killed_at: int, validated: bool) -> None:
+    config = small("paraformer_a")
+    if validated:
+        training = config.training.model_copy(update={"validate_every": 2, "ema": 0.9})
+        config = config.model_copy(update={"validation": 0.3, "training": training})
+    expected = calibrate(config, tmp_path / "whole")
+    with pytest.raises(Killed):
+        Learner(config).calibrate(Waves(), twin(), seed=0, directory=tmp_path / "killed", progress=KillAt(killed_at))
+    assert np.array_equal(calibrate(config, tmp_path / "killed"), expected)
+    for name in ("model.json", "model.safetensors"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
+    assert sorted(p.name for p in (tmp_path / "killed").iterdir()) == ["model.json", "model.safetensors"]
+
+
+def test_a_finished_training_is_read_back_and_another_one_refused(tmp_path: Path) -> None:
+    first = calibrate(small(), tmp_path)
+    again = Learner(small()).calibrate(Waves(), twin(), seed=0, directory=tmp_path, progress=KillAt(1))
+    assert np.array_equal(first, again)
+    with pytest.raises(RunError, match="another 'seed'"):
+        calibrate(small(), tmp_path, seed=1)
+    with pytest.raises(RunError, match="another 'data'"):
+        calibrate(small(), tmp_path, twin(noise=0.01))
+
+
+def test_unseen_cells_change_no_bit_of_the_map(tmp_path: Path) -> None:
+    """Observations and attributes of cells that are not trained, and values where nothing is observed, are garbage."""
+    data = twin()
+    unseen = ~data.trained
+    poisoned = replace(
+        data,
+        attributes=np.where(unseen[:, None], 1e9, data.attributes),
+        observed=np.where(unseen[:, None] | ~data.mask, np.nan, data.observed),
+        mask=data.mask | unseen[:, None],
+    )
+    clean = Learner(small()).learn(Waves(), data, seed=0, directory=tmp_path / "a", progress=Progress())
+    other = Learner(small()).learn(Waves(), poisoned, seed=0, directory=tmp_path / "b", progress=Progress())
+    for name in ("model.json", "model.safetensors"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    assert np.array_equal(
+        clean.predict(data.attributes, data.prior, NAMES), other.predict(data.attributes, data.prior, NAMES)
+    )
+
+
+def test_a_trained_cell_matters(tmp_path: Path) -> None:
+    """Planted fault: the test above can fail."""
+    data = twin()
+    observed = data.observed.copy()
+    observed[0] += 0.1
+    assert not np.array_equal(
+        calibrate(small(), tmp_path / "a"), calibrate(small(), tmp_path / "b", replace(data, observed=observed))
+    )
+
+
+def test_days_are_counted_on_the_models_own_axis(tmp_path: Path) -> None:
+    """A wrong first day shifts the waves and spoils the fit."""
+
+    def loss(first_day: int) -> float:
+        data = replace(twin(), first_day=first_day)
+        theta = calibrate(small(steps=150), tmp_path / str(first_day), data)
+        return float(np.abs(SPACE.to_unit(theta) - true_u(data.attributes))[data.trained].mean())
+
+    assert loss(FIRST) < 0.5 * loss(0)
+
+
+def test_a_saved_map_predicts_new_cells(tmp_path: Path) -> None:
+    data = twin()
+    theta = calibrate(small(), tmp_path)
+    loaded = LearnedMap.load(tmp_path, SPACE)
+    assert np.array_equal(loaded.predict(data.attributes, data.prior, NAMES), theta)
+    order = np.arange(CELLS)[::-1]
+    assert np.allclose(loaded.predict(data.attributes[order], data.prior[order], NAMES), theta[order], rtol=1e-5)
+    with pytest.raises(RunError, match="another 'parameter_space'"):
+        LearnedMap.load(tmp_path, ParameterSpace.of("expt", "ws"))
+    with pytest.raises(DataError, match="the map was trained on"):
+        loaded.predict(data.attributes, data.prior, ("slope", "clay", "constant"))
+    gap = data.attributes.copy()
+    gap[3, 1] = np.nan
+    with pytest.raises(DataError, match="attribute 'slope' of cell 3 is not finite"):
+        loaded.predict(gap, data.prior, NAMES)
+
+
+def test_a_missing_attribute_of_a_trained_cell_is_named(tmp_path: Path) -> None:
+    data = twin()
+    data.attributes[2, 0] = np.nan
+    with pytest.raises(DataError, match="'clay' of cell 2 is nan"):
+        calibrate(small(), tmp_path, data)
+
+
+def test_models_without_gradient_and_cells_without_observation_are_refused(tmp_path: Path) -> None:
+    model = Waves()
+    model.differentiable = False
+    with pytest.raises(ModelError, match="needs a forward model with a gradient"):
+        Learner(small()).calibrate(model, twin(), seed=0, directory=tmp_path, progress=Progress())
+    with pytest.raises(DataError, match="no trained cell has an observation"):
+        calibrate(small(), tmp_path, replace(twin(), mask=np.zeros_like(twin().mask)))
+
+
+def test_validation_cells_are_kept_from_the_loss(tmp_path: Path) -> None:
+    from paraformer.learners.learn import LearnTask, ParameterMap
+    from paraformer.training.normalise import Normaliser
+
+    config = small()
+    config = config.model_copy(
+        update={"validation": 0.25, "training": config.training.model_copy(update={"validate_every": 5})}
+    )
+    data = twin()
+    normaliser = Normaliser.fit(NAMES, data.attributes, data.trained)
+    task = LearnTask(ParameterMap(config, 3, 2), config, Waves(), data, normaliser, seed=0)
+    assert sorted([*task.pool, *task.held]) == np.flatnonzero(data.trained).tolist()
+    assert len(task.held) == round(0.25 * 18)
+    with torch.no_grad():
+        assert task.validate(task.network.eval()) > 0

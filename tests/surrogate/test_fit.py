@@ -1,0 +1,131 @@
+"""The surrogate recovers a known response, resumes bit for bit, and looks at nothing it must not see."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from paraformer.core.errors import DataError, RunError, SettingsError
+from paraformer.core.log import Progress
+from paraformer.core.time import Period
+from paraformer.surrogate.audit import audit_held_out
+from paraformer.surrogate.config import SurrogateConfig
+from paraformer.surrogate.fit import SurrogateData, build_inputs, fit_surrogate
+from paraformer.surrogate.model import Surrogate
+from surrogate.reservoirs import archive, config, without_training_runs_of_unseen_cells
+from training.killing import KillAt, Killed
+
+
+def fit(settings: SurrogateConfig, directory: Path, data: SurrogateData | None = None, seed: int = 0) -> Surrogate:
+    return fit_surrogate(settings, data or archive(), directory, seed=seed, progress=Progress())
+
+
+@pytest.mark.parametrize("anchors", [6, 0])
+def test_a_known_response_is_recovered(tmp_path: Path, anchors: int) -> None:
+    """With anchors the held-out runs are matched; without, a short fit already has the response's direction."""
+    settings = config(600 if anchors else 60, anchors=anchors)
+    (row,) = audit_held_out(fit(settings, tmp_path), archive())
+    if anchors:
+        assert row.nse_median > 0.95
+        assert 0.9 < row.slope < 1.1
+        assert row.correlation > 0.95
+    else:
+        assert row.correlation > 0.5
+
+
+@pytest.mark.parametrize("killed_at", [2, 7])
+def test_a_killed_fit_ends_with_the_same_files(tmp_path: Path, killed_at: int) -> None:
+    fit(config(), tmp_path / "whole")
+    with pytest.raises(Killed):
+        fit_surrogate(config(), archive(), tmp_path / "killed", seed=0, progress=KillAt(killed_at))
+    fit(config(), tmp_path / "killed")
+    names = sorted(p.name for p in (tmp_path / "whole").iterdir())
+    assert names == ["inputs.safetensors", "network.safetensors", "surrogate.json"]
+    for name in names:
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes(), name
+
+
+def test_a_finished_fit_is_read_back_and_another_one_refused(tmp_path: Path) -> None:
+    first = fit(config(4), tmp_path)
+    again = fit_surrogate(config(4), archive(), tmp_path, seed=0, progress=KillAt(1))
+    theta = archive().theta[:, :2]
+    assert np.array_equal(first.simulate(theta)["soil_moisture"], again.simulate(theta)["soil_moisture"])
+    with pytest.raises(RunError, match="another 'seed'"):
+        fit(config(4), tmp_path, seed=1)
+    with pytest.raises(RunError, match="another 'data'"):
+        fit(config(4), tmp_path, archive(own=20))
+
+
+def test_held_out_runs_and_anchors_are_never_targets(tmp_path: Path) -> None:
+    data = archive()
+    poisoned = {name: np.where(data.held_out[..., None], np.float32(9.0), runs) for name, runs in data.runs.items()}
+    fit(config(), tmp_path / "clean", data)
+    fit(config(), tmp_path / "poisoned", replace(data, runs=poisoned))
+    weights = [(tmp_path / name / "network.safetensors").read_bytes() for name in ("clean", "poisoned")]
+    assert weights[0] == weights[1]
+
+
+def test_with_cells_trained_the_other_cells_change_no_weight(tmp_path: Path) -> None:
+    settings = config(cells="trained")
+    fit(settings, tmp_path / "clean")
+    fit(settings, tmp_path / "poisoned", without_training_runs_of_unseen_cells(archive()))
+    weights = [(tmp_path / name / "network.safetensors").read_bytes() for name in ("clean", "poisoned")]
+    statistics = [json.loads((tmp_path / name / "surrogate.json").read_text())["normalisation"]
+                  for name in ("clean", "poisoned")]  # fmt: skip
+    assert weights[0] == weights[1]
+    assert statistics[0] == statistics[1]
+
+
+def test_with_cells_all_the_other_cells_matter(tmp_path: Path) -> None:
+    """Planted fault: the test above can fail."""
+    fit(config(), tmp_path / "clean")
+    fit(config(), tmp_path / "poisoned", without_training_runs_of_unseen_cells(archive()))
+    weights = [(tmp_path / name / "network.safetensors").read_bytes() for name in ("clean", "poisoned")]
+    assert weights[0] != weights[1]
+
+
+def test_days_outside_the_period_are_never_targets(tmp_path: Path) -> None:
+    data = archive()
+    settings = config(anchors=0, period=Period(start=np.datetime64("2015-04-01").item(),
+                                               end=np.datetime64("2015-08-31").item()))  # fmt: skip
+    inputs, _, _ = build_inputs(settings, data)
+    runs = data.runs["soil_moisture"].copy()
+    runs[..., 200:] = runs[..., 200:][..., ::-1]
+    other, _, _ = build_inputs(settings, replace(data, runs={"soil_moisture": runs}))
+    assert np.allclose(inputs.center["soil_moisture"], other.center["soil_moisture"], rtol=1e-6)
+    loss = [_first_loss(settings, d, tmp_path) for d in (data, replace(data, runs={"soil_moisture": runs}))]
+    assert loss[0] == pytest.approx(loss[1], rel=1e-4)
+
+
+def _first_loss(settings: SurrogateConfig, data: SurrogateData, tmp_path: Path) -> float:
+    import torch
+
+    from paraformer.surrogate.fit import FitTask
+    from paraformer.surrogate.lstm import NetworkShape, SurrogateNetwork
+
+    inputs, _, size = build_inputs(settings, data)
+    torch.manual_seed(0)
+    network = SurrogateNetwork(NetworkShape(2, 2, size, 0, ("soil_moisture",)), 16, 8)
+    task = FitTask(network, settings, data, inputs, seed=0)
+    return float(sum(task.loss(network, step, 0) for step in range(5)).detach())
+
+
+def test_bad_archives_and_settings_are_named(tmp_path: Path) -> None:
+    data = archive()
+    gap = {"soil_moisture": data.runs["soil_moisture"].copy()}
+    gap["soil_moisture"][3, 5, 7] = np.nan
+    with pytest.raises(DataError, match="'soil_moisture' of cell 103, set 5 is not finite on 2015-04-08"):
+        fit(config(), tmp_path / "a", replace(data, runs=gap))
+    with pytest.raises(DataError, match="no output 'runoff'"):
+        fit(config(outputs=("runoff",)), tmp_path / "b")
+    with pytest.raises(SettingsError, match="anchors: 9, but the ensemble has 6 common sets"):
+        fit(config(anchors=9), tmp_path / "c")
+    with pytest.raises(SettingsError, match="sets_per_cell: 90"):
+        fit(config(sets_per_cell=90), tmp_path / "d")
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        config(hiden=3)
