@@ -295,3 +295,12 @@ def test_the_built_in_world_must_be_written_first():
 
     with pytest.raises(DataError, match="has to be written"):
         check(DataConfig(source="synthetic"))
+
+
+def test_daily_stamps_at_noon_and_longitudes_to_360_are_fine(tmp_path):
+    dataset = simple_dataset()
+    dataset = dataset.assign_coords(time=dataset["time"].values + np.timedelta64(12, "h"))
+    dataset["lon"] = dataset["lon"] % 360
+    selection = check(settings_for(write(dataset, tmp_path / "noon.nc")))
+    assert str(selection.file.days[0]) == "2015-04-01"
+    assert selection.file.steps == 1
