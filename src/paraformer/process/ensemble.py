@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from paraformer.core.errors import DataError, ModelError
 from paraformer.core.files import write_json
 from paraformer.core.log import Progress
 from paraformer.core.parameters import ParameterSpace
-from paraformer.core.schema import parameter_space_to_json
+from paraformer.core.schema import KINDS, parameter_space_to_json
 from paraformer.core.seeding import generator
 from paraformer.core.variables import OUTPUTS
 from paraformer.process.config import EnsembleConfig
@@ -64,11 +64,13 @@ class Sets:
 
     Attributes:
         theta: physical values [cell, set, parameter], or ``None`` for the a-priori parameters as they are (one set).
-        labels: variables of the archive that describe the sets: name -> (dims, values).
+        labels: variables of the archive that describe the sets: name -> (dims, numbers, attributes).
+        attributes: global attributes of the archive that describe the sets.
     """
 
     theta: Float[np.ndarray, "cell set parameter"] | None
-    labels: Mapping[str, tuple[tuple[str, ...], np.ndarray]]
+    labels: Mapping[str, tuple[tuple[str, ...], np.ndarray, Mapping[str, Any]]] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def ensemble_sets(
@@ -76,7 +78,9 @@ def ensemble_sets(
 ) -> Sets:
     """The ensemble's design as ``Sets``: θ with its kinds and held-out runs (``core.schema.Ensemble``)."""
     theta, kind, held_out = sample_sets(config, space, prior, seed)
-    return Sets(theta, {"kind": (("set",), kind.astype("<U6")), "held_out": (("cell", "set"), held_out)})
+    flags = np.array([KINDS.index(k) for k in kind], dtype=np.int8)
+    meaning = {"flag_values": list(range(len(KINDS))), "flag_meanings": " ".join(KINDS)}
+    return Sets(theta, {"kind": (("set",), flags, meaning), "held_out": (("cell", "set"), held_out, {})})
 
 
 def run_sets(
@@ -138,22 +142,22 @@ def _create(
     """Lay out the empty archive: coordinates, θ, labels, and the outputs' chunks."""
     shape = (model.n_cells, *chunks[1:])
     dataset = xr.Dataset(
-        {name: (dims, values) for name, (dims, values) in sets.labels.items()},
+        {name: (dims, values, dict(attributes)) for name, (dims, values, attributes) in sets.labels.items()},
         coords={
             "cell": ("cell", np.asarray(axes["cell"])),
             "time": ("time", np.asarray(axes["time"]).astype("datetime64[ns]")),
             "lat": ("cell", np.asarray(axes["lat"]), {"units": "degrees_north", "standard_name": "latitude"}),
             "lon": ("cell", np.asarray(axes["lon"]), {"units": "degrees_east", "standard_name": "longitude"}),
-            "parameter": ("parameter", np.array(model.parameters.names)),
         },
         attrs={
             "Conventions": "CF-1.8",
             "title": "Process-model runs",
             "parameter_space": parameter_space_to_json(model.parameters),
+            **sets.attributes,
         },
     )
     if sets.theta is not None:
-        dataset["theta"] = (("cell", "set", "parameter"), sets.theta, {"long_name": "parameters, physical units"})
+        dataset["theta"] = (("cell", "set", "parameter"), sets.theta, {"long_name": "parameters, physical units", "parameters": list(model.parameters.names)})
     for name in outputs:
         dataset[name] = (("cell", "set", "time"), da.zeros(shape, chunks=chunks, dtype=np.float32), _cf(name))
     dataset.to_zarr(path, mode="w", compute=False, consolidated=False)

@@ -60,7 +60,7 @@ def evaporate_intercepted(
         available = storage + rain if time_step == SECONDS_PER_DAY else storage
         part = min(1.0, available / evaporation)
     evaporation *= part
-    left = max(storage + rain - evaporation, 0.0)
+    left = max(storage + (rain - evaporation), 0.0)
     if left > capacity:
         throughfall += left - capacity
         left = capacity

@@ -192,8 +192,9 @@ def canopy_energy_balance(temperature: float, forest: Any) -> float:
         )
         if forest.vpd == 0.0 and mass_flux < 0.0:
             mass_flux = 0.0
-        forest.vapour = mass_flux / WATER_DENSITY * forest.time_step
-        latent = latent_heat_of_sublimation(temperature) * mass_flux
+        depth_flux = mass_flux / WATER_DENSITY  # [m s-1]
+        forest.vapour = depth_flux * forest.time_step
+        latent = latent_heat_of_sublimation(temperature) * depth_flux * WATER_DENSITY
     else:
         forest.snow_balance = 0.0
         resistance = forest.resistance
@@ -292,7 +293,7 @@ def melt_at_zero(forest: Any, state: Any, snow_through: float, energy: float) ->
         forest.liquid += forest.vapour
     melt = 0.0
     if energy < 0.0:
-        melt = min(-energy / (LATENT_HEAT_FUSION * WATER_DENSITY), forest.snow)
+        melt = min(-energy / LATENT_HEAT_FUSION / WATER_DENSITY, forest.snow)
     if forest.liquid + melt <= capacity:
         forest.snow -= melt
         forest.liquid += melt

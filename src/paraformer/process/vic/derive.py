@@ -70,8 +70,27 @@ TILE = _record(
 """Vegetation of one tile; LAI and capacity per unit of canopy; winds and resistances for a wind of 1 m s-1."""
 
 
-def pack(parameters: CellParameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A-priori parameters as records: ``SITE`` [cell], ``PLANT`` [cell, tile], ``BAND`` [cell, band]."""
+MONTHLY = ("lai", "fcanopy", "albedo", "veg_rough", "displacement")
+
+
+def mean_of_steps(value: np.ndarray, steps: int) -> np.ndarray:
+    """Mean of a constant over the snow steps of a model step, summed one by one as VIC-5 does.
+
+    It may differ from the value in the last bit, and a canopy that dries out magnifies that bit to 1e-8 mm.
+    """
+    total = np.zeros_like(value)
+    for _ in range(steps):
+        total += value
+    return total / steps
+
+
+def pack(parameters: CellParameters, snow_steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A-priori parameters as records: ``SITE`` [cell], ``PLANT`` [cell, tile], ``BAND`` [cell, band].
+
+    Args:
+        parameters: of the cells.
+        snow_steps: snow steps a model step.
+    """
     site = np.zeros(parameters.n_cell, dtype=SITE)
     site["mean_elevation"] = parameters.mean_elevation()
     site["latitude"] = parameters.lat
@@ -82,7 +101,8 @@ def pack(parameters: CellParameters) -> tuple[np.ndarray, np.ndarray, np.ndarray
     plant = np.zeros((parameters.n_cell, parameters.n_tile), dtype=PLANT)
     for name in PLANT.names or ():
         if name in CellParameters._fields:
-            plant[name] = getattr(parameters, name)
+            value = getattr(parameters, name)
+            plant[name] = mean_of_steps(value, snow_steps) if name in MONTHLY else value
     plant["active"] = parameters.cv > 0
     band = np.zeros((parameters.n_cell, parameters.n_band), dtype=BAND)
     band["temperature_offset"] = parameters.band_temperature_offset()

@@ -43,7 +43,7 @@ def soil_conductivity(water: float, porosity: float, dry: float, saturated: floa
 @compiled
 def soil_heat_capacity(water: float, solids: float) -> float:
     """Volumetric heat capacity of soil [J m-3 K-1]: 2.0e6 solids + 4.2e6 water + 1.3e3 air, fractions [1]."""
-    return 2.0e6 * solids + 4.2e6 * water + 1.3e3 * (1.0 - solids - water)
+    return 2.0e6 * solids + 4.2e6 * water + 1.3e3 * (1.0 - (solids + water))
 
 
 class Thermal(NamedTuple):

@@ -169,7 +169,7 @@ def _run_blocks(
     parameters: CellParameters, forcing: Forcing, settings: VICSettings, calibrated: np.ndarray, record: Record,
     start: State, final: State, result: np.ndarray, errors: np.ndarray,
 ) -> None:  # fmt: skip
-    site, plant, band = pack(parameters)
+    site, plant, band = pack(parameters, settings.snow_steps_per_model_step)
     weight = np.ascontiguousarray(parameters.column_weight())
     coldest = parameters.band_temperature_offset().min(axis=1)
     workspace = _workspace(parameters)

@@ -14,7 +14,7 @@ from paraformer.process.vic.constants import (
     SECONDS_PER_DAY,
 )
 from paraformer.process.vic.evaporation import arno_evaporation_fraction, limit_to_available
-from paraformer.process.vic.ground_heat import Thermal, ground_heat, thermal_properties
+from paraformer.process.vic.ground_heat import GroundHeat, Thermal, ground_heat, thermal_properties
 from paraformer.process.vic.jit import compiled
 from paraformer.process.vic.quirks import (
     dew_balance_scale,
@@ -144,7 +144,7 @@ def advance_without_snow(
     longwave_up = longwave_emission(temperature)
     state.longwave_up = longwave_up
     column.net_radiation += shortwave + met.longwave - longwave_up
-    net_radiation = shortwave + met.longwave - longwave_up + heat
+    net_radiation = shortwave + met.longwave - longwave_up + heat.flux + heat.storage_change
     air = penman_air(temperature, soil.mean_elevation)
     fraction = tile.canopy_fraction[month]
     inflow = rain
@@ -181,8 +181,8 @@ def advance_without_snow(
 @compiled
 def exchange_ground_heat(
     soil: Any, column: Any, thermal: Thermal, temperature: float, exposure: float, state: Any
-) -> float:
-    """Advance soil temperatures by a sub-step; returns ground heat flux plus storage change [W m-2]."""
+) -> GroundHeat:
+    """Advance soil temperatures by a sub-step."""
     heat = ground_heat(
         soil,
         thermal,
@@ -194,9 +194,9 @@ def exchange_ground_heat(
     )
     state.surface_soil_temperature = temperature
     state.soil_temperature = heat.temperature
-    column.ground_heat_flux += heat.flux
-    column.heat_storage_change += heat.storage_change
-    return heat.flux + heat.storage_change
+    column.ground_heat_flux -= heat.flux
+    column.heat_storage_change -= heat.storage_change
+    return heat
 
 
 @compiled
