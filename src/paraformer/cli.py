@@ -35,6 +35,12 @@ Directory = Annotated[Path | None, typer.Option("--directory", "-d", help="run d
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, only results and errors")]
 
 
+class Interrupted(ParaformerError):
+    """The user pressed Ctrl-C; everything finished so far is kept."""
+
+    exit_code = 130
+
+
 @app.callback()
 def _common(
     debug: Annotated[bool, typer.Option("--debug", help="show the full trace of an error")] = False,
@@ -58,7 +64,10 @@ def _run_until(stage: str, study: Study, directory: Path | None, quiet: bool) ->
     from paraformer.pipeline import run_study
 
     where = directory or Path("runs") / study.name
-    summary = run_study(study, where, until=stage, progress=_progress(quiet))
+    try:
+        summary = run_study(study, where, until=stage, progress=_progress(quiet))
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; the same command goes on where it stopped") from None
     _out().print(summary)
 
 
@@ -139,9 +148,7 @@ def main() -> None:
     try:
         app()
     except ParaformerError as error:
-        _fail(f"error: {error}", error.exit_code)
-    except KeyboardInterrupt:
-        _fail("interrupted; the same command goes on where it stopped", 130)
+        _fail(f"error: {error}" if error.exit_code != Interrupted.exit_code else str(error), error.exit_code)
     except Exception as error:
         _fail(f"unexpected error: {type(error).__name__}: {error} (a bug; --debug shows where)", 70)
 

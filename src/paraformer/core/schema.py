@@ -25,6 +25,10 @@ SCORE_COLUMNS = (
 """Columns of ``scores/soil_moisture.csv``."""
 
 
+KINDS = ("prior", "common", "own")
+"""Kinds of parameter sets in an ensemble, in the order of their flag values."""
+
+
 @dataclass(frozen=True)
 class Cube:
     """Everything known about the cells: daily forcing, observations, attributes, references, the split.
@@ -154,8 +158,8 @@ class Ensemble:
 
     @property
     def kind(self) -> np.ndarray:
-        """``prior``, ``common`` or ``own`` for each set."""
-        return np.asarray(self.dataset["kind"].values, dtype=str)
+        """One of ``KINDS`` for each set."""
+        return np.array(KINDS)[self.dataset["kind"].values]
 
     @property
     def held_out(self) -> Bool[np.ndarray, "cell set"]:
@@ -180,7 +184,6 @@ class ParameterField:
         method: name of the method, as in the score table.
         seed: its seed, or -1 where it has none.
         theta: physical values [cell, parameter]; ``None`` means the a-priori parameter file as it is.
-        surrogate_soil_moisture: what the surrogate simulates for this θ [cell, time], where it was asked.
     """
 
     method: str

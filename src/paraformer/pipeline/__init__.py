@@ -1,0 +1,53 @@
+"""The chain, in the order of METHOD section 1. The only package that knows all rooms.
+
+Forcing X, attributes A and observations Z become a cube; the process model M runs an ensemble of θ; the surrogate M̂
+learns to answer as M does; learners find θ through the frozen M̂; M itself passes the verdict on every θ.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paraformer.config import Study
+from paraformer.core.errors import ParaformerError
+from paraformer.core.files import hash_path
+from paraformer.core.log import Progress
+from paraformer.core.run import Run
+from paraformer.pipeline.check import check_study
+from paraformer.pipeline.describe import describe
+from paraformer.pipeline.stages import Chain
+
+__all__ = ["STAGES", "check_study", "describe", "run_study"]
+
+STAGES = ("cube", "ensemble", "surrogate", "parameters", "scores", "report")
+
+
+def run_study(study: Study, directory: Path, *, until: str = "report", progress: Progress | None = None) -> str:
+    """Run a study up to and including a stage; finished stages are reused, an interrupted one resumes.
+
+    Args:
+        directory: run directory, made if needed.
+        until: one of ``STAGES``.
+
+    Returns:
+        What to tell the user: the score table once there is one, and where the results are.
+
+    Raises:
+        ParaformerError: one clear line; everything computed so far is kept.
+    """
+    if until not in STAGES:
+        raise ParaformerError(f"unknown stage '{until}'; stages: {', '.join(STAGES)}")
+    with Run(directory) as run:
+        run.record_study(study.to_yaml(), {"seed": study.seed, "inputs": _input_hashes(study)})
+        chain = Chain(study, run, progress or Progress())
+        for stage in STAGES[: STAGES.index(until) + 1]:
+            getattr(chain, stage)()
+        return chain.summary()
+
+
+def _input_hashes(study: Study) -> dict[str, str]:
+    """Content hash of every file the study names."""
+    process = study.process
+    named = {"data": study.data.path, "parameters": process.parameters, "domain": process.domain,
+             "initial_state": process.initial_state}  # fmt: skip
+    return {name: hash_path(path) for name, path in named.items() if path is not None and path.exists()}

@@ -1,0 +1,44 @@
+"""``check``: everything that can be wrong before any work, found in seconds."""
+
+from __future__ import annotations
+
+from paraformer.config import Study
+from paraformer.core.errors import SettingsError, nearest
+from paraformer.data import check as check_data
+from paraformer.process.build import parameter_files, read_parameters
+
+
+def check_study(study: Study) -> str:
+    """Read data and parameter files and say what the study would run on.
+
+    Raises:
+        SettingsError: a setting that contradicts another.
+        DataError: the first problem of the data, naming file, variable, cell and time.
+    """
+    require_consistent(study)
+    if study.data.source == "synthetic":
+        return f"study {study.name}: the built-in world needs no files; settings are valid"
+    selection = check_data(study.data)
+    trained = int(selection.trained.sum())
+    parameters = read_parameters(study.process, parameter_files(study.process), selection.lat, selection.lon)
+    runs = parameters.n_cell * (1 + study.ensemble.common + study.ensemble.own)
+    return (
+        f"study {study.name}: ok\n"
+        f"  {len(selection.cells)} cells, {trained} trained and {len(selection.cells) - trained} unseen\n"
+        f"  train {study.data.train}, test {study.data.test}\n"
+        f"  {', '.join(p.name for p in study.parameters)}: {runs} process-model runs in the ensemble\n"
+        f"  learners: {', '.join(study.learners) or 'none'}, {study.learner_seeds} seed(s)"
+    )
+
+
+def require_consistent(study: Study) -> None:
+    """Raise SettingsError where settings of different rooms contradict each other."""
+    for name in study.surrogate.outputs:
+        if name not in study.ensemble.outputs:
+            raise SettingsError(f"surrogate.outputs: '{name}' is not in ensemble.outputs{nearest(name, study.ensemble.outputs)}")
+    if "soil_moisture" not in study.surrogate.outputs:
+        raise SettingsError("surrogate.outputs: 'soil_moisture' is missing; it is what is learned from")
+    if study.surrogate.anchors > study.ensemble.common:
+        raise SettingsError(
+            f"surrogate.anchors ({study.surrogate.anchors}) exceeds ensemble.common ({study.ensemble.common})"
+        )

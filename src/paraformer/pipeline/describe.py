@@ -1,0 +1,53 @@
+"""``describe``: what a cube, a run directory or a study file holds, as text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from paraformer.config import load_study
+from paraformer.core.errors import DataError
+from paraformer.core.schema import Cube
+from paraformer.data import describe_cube
+from paraformer.pipeline.report import tables
+from paraformer.report.tables import to_text
+
+
+def describe(path: Path) -> str:
+    """Text about a path, whatever of the three it is.
+
+    Raises:
+        DataError: if it is none of them.
+    """
+    if path.is_file() and path.suffix in (".yaml", ".yml"):
+        study = load_study(path)
+        return study.to_yaml()
+    if (path / "manifest.json").exists():
+        return _describe_run(path)
+    if path.is_dir():
+        return yaml.safe_dump(_plain(describe_cube(Cube.open(path))), sort_keys=False)
+    raise DataError(f"{path}: not a cube, a run directory or a study file")
+
+
+def _describe_run(path: Path) -> str:
+    manifest = json.loads((path / "manifest.json").read_text())
+    lines = [f"run {path}", f"seed {manifest.get('seed')}, revision {manifest.get('git') or 'installed package'}"]
+    for name, stage in manifest.get("stages", {}).items():
+        state = _read(path / name / "stage.json")
+        word = "done" if state.get("complete") else "unfinished"
+        lines.append(f"  {name:28s} {word:10s} {stage.get('wall_s', 0):8.1f} s wall  {stage.get('runs', 0):8d} runs")
+    if _read(path / "scores" / "stage.json").get("complete"):
+        lines += ["", to_text(tables(path / "scores"))]
+    return "\n".join(lines)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def _plain(value: Any) -> Any:
+    """The same with plain Python numbers, for YAML."""
+    return json.loads(json.dumps(value, default=lambda v: v.item() if hasattr(v, "item") else str(v)))

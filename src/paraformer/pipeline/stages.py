@@ -1,0 +1,219 @@
+"""The stages of one study: what each reads, what its result depends on, what it writes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import BaseModel
+
+from paraformer.config import Study
+from paraformer.core.contracts import CalibrationData
+from paraformer.core.files import hash_path, write_json, write_text
+from paraformer.core.log import Progress
+from paraformer.core.run import Run, Stage
+from paraformer.core.schema import Cube, Ensemble, ParameterField
+from paraformer.data import build_cube, calibration_view, open_truth
+from paraformer.learners.config import LearnerConfig
+from paraformer.learners.learn import Learner
+from paraformer.pipeline import report as reporting
+from paraformer.pipeline.check import require_consistent
+from paraformer.pipeline.verdict import Judged, axes, judge
+from paraformer.pipeline.world import make_world
+from paraformer.process.build import ProcessFiles, build_process, clipped_prior, parameter_files
+from paraformer.process.descriptors import daily_descriptors, static_descriptors
+from paraformer.process.ensemble import ensemble_sets, run_sets
+from paraformer.process.parameter_field import read_theta, write_parameter_field
+from paraformer.process.vic.model import VIC
+from paraformer.report.tables import to_text
+from paraformer.surrogate.audit import audit_held_out
+from paraformer.surrogate.fit import SurrogateData, fit_surrogate
+from paraformer.surrogate.model import Surrogate
+
+
+class Chain:
+    """Each public method finishes one stage and remembers it; later stages read what earlier ones left on disk."""
+
+    def __init__(self, study: Study, run: Run, progress: Progress) -> None:
+        require_consistent(study)
+        self.study, self.run, self.progress = study, run, progress
+        self.done: dict[str, Stage] = {}
+
+    def cube(self) -> None:
+        """Raw files, or the built-in world, to the cube."""
+        study, synthetic = self.study, self.study.data.source == "synthetic"
+        settings = {"data": _settings(study.data, "chunk_cells", "path")}
+        if synthetic:
+            settings |= {"seed": study.seed, "parameters": _space(study), "process": _process(study)}
+        inputs = {} if study.data.path is None else {"data": hash_path(study.data.path)}
+
+        def work(path: Path) -> int:
+            runs = make_world(study, path) if synthetic else 0
+            build_cube(study.data, path / "cube.zarr", self.progress, inputs=path / "inputs.nc" if synthetic else None)
+            return runs
+
+        self._finish("cube", settings, inputs, work)
+
+    def ensemble(self) -> None:
+        """Many θ of every cell through the process model."""
+        study = self.study
+        settings = {"parameters": _space(study), "process": _process(study), "seed": study.seed,
+                    "ensemble": _settings(study.ensemble, "chunk_cells")}  # fmt: skip
+
+        def work(path: Path) -> int:
+            sets = ensemble_sets(study.ensemble, study.space, self._prior, study.seed)
+            return run_sets(self._model, sets, path / "ensemble.zarr", outputs=study.ensemble.outputs,
+                            axes=axes(self._cube), chunk_cells=study.ensemble.chunk_cells,
+                            progress=self.progress)  # fmt: skip
+
+        self._finish("ensemble", settings, self._files.hashes() | self._hash("cube"), work)
+
+    def surrogate(self) -> None:
+        """The ensemble to a differentiable surrogate, audited on θ it has not seen."""
+        study = self.study
+        settings = {"surrogate": _settings(study.surrogate), "seed": study.seed}
+
+        def work(path: Path) -> int:
+            data = self._surrogate_data()
+            surrogate = fit_surrogate(study.surrogate, data, path, seed=study.seed, progress=self.progress)
+            write_json(path / "audit.json", [asdict(row) for row in audit_held_out(surrogate, data)])
+            return 0
+
+        self._finish("surrogate", settings, self._hash("cube", "ensemble"), work)
+
+    def parameters(self) -> None:
+        """Every learner, every seed, through the frozen surrogate: θ of every cell."""
+        for name, config in self.study.learners.items():
+            settings = {"learner": _settings(config), "seeds": self.study.learner_seeds, "seed": self.study.seed}
+            inputs = self._files.hashes() | self._hash("cube", "surrogate")
+
+            def work(path: Path, name: str = name, config: LearnerConfig = config) -> int:
+                for seed in range(self.study.learner_seeds):
+                    self._learn(name, config, seed, path / f"seed-{seed}")
+                return 0
+
+            self._finish(f"parameters/{name}", settings, inputs, work)
+
+    def scores(self) -> None:
+        """The verdict of the process model on every θ."""
+        study = self.study
+        settings = {"evaluation": _settings(study.evaluation), "process": _process(study), "seed": study.seed}
+        learned = self._hash(*(f"parameters/{name}" for name in study.learners))
+        inputs = self._files.hashes() | self._hash("cube", "ensemble", "surrogate") | learned
+
+        def work(path: Path) -> int:
+            fields = [ParameterField(name, seed, read_theta(self._folder(name, seed), study.space))
+                      for name in study.learners for seed in range(study.learner_seeds)]  # fmt: skip
+            ensemble = Ensemble.open(self.done["ensemble"].path / "ensemble.zarr")
+            case = Judged(study, self._cube, ensemble, self._model, self._surrogate, fields, self._truth())
+            return judge(case, path, self.progress)
+
+        self._finish("scores", settings, inputs, work)
+
+    def report(self) -> None:
+        """Figures, and the page that holds tables and figures."""
+        study, scores = self.study, self.done["scores"].path
+
+        def work(path: Path) -> int:
+            reporting.draw(study, self._cube, scores, self._prior, path)
+            return 0
+
+        self._finish("figures", {"report": _settings(study.report)}, self._hash("cube", "scores"), work)
+        manifest = json.loads((self.run.directory / "manifest.json").read_text())
+        page = reporting.page(study, scores, self.done["surrogate"].path, self.done["figures"].path, manifest)
+        write_text(self.run.directory / "report.html", page)
+
+    def summary(self) -> str:
+        """What to tell the user at the end."""
+        lines = []
+        if "scores" in self.done:
+            scores = self.done["scores"].path
+            lines = ["Test period, every θ judged by the process model:", to_text(reporting.tables(scores)), ""]
+            if (scores / "recovery.csv").exists():
+                lines += ["Correlation of found with true θ:", to_text(reporting.recovery_table(scores)), ""]
+            lines.append(f"scores:  {scores}")
+        if "figures" in self.done:
+            lines += [f"figures: {self.done['figures'].path}", f"report:  {self.run.directory / 'report.html'}"]
+        return "\n".join(lines or [f"{name}: {stage.path}" for name, stage in self.done.items()])
+
+    def _finish(self, name: str, settings: dict[str, Any], inputs: dict[str, str], work: Any) -> None:
+        self.done[name] = self.run.stage(name, settings=settings, inputs=inputs, work=work)
+
+    def _hash(self, *names: str) -> dict[str, str]:
+        return {name: self.done[name].hash for name in names}
+
+    def _folder(self, name: str, seed: int) -> Path:
+        return self.run.directory / "parameters" / name / f"seed-{seed}"
+
+    @cached_property
+    def _cube(self) -> Cube:
+        return Cube.open(self.done["cube"].path / "cube.zarr")
+
+    @cached_property
+    def _files(self) -> ProcessFiles:
+        """Parameter files of the study; those of the built-in world stand beside its cube."""
+        if self.study.data.source == "synthetic":
+            folder = self.done["cube"].path
+            return ProcessFiles(folder / "params.nc", folder / "domain.nc")
+        return parameter_files(self.study.process)
+
+    @cached_property
+    def _model(self) -> VIC:
+        return build_process(self.study.process, self.study.space, self._cube, self._files)
+
+    @cached_property
+    def _prior(self) -> Float[np.ndarray, "cell parameter"]:
+        return clipped_prior(self._model)
+
+    @cached_property
+    def _surrogate(self) -> Surrogate:
+        return Surrogate.load(self.done["surrogate"].path, self.study.space)
+
+    @cached_property
+    def _calibration_data(self) -> CalibrationData:
+        return calibration_view(self._cube, self.study.space, self._prior)
+
+    def _surrogate_data(self) -> SurrogateData:
+        study, cube, cells = self.study, self._cube, self._model.cell_parameters
+        ensemble = Ensemble.open(self.done["ensemble"].path / "ensemble.zarr")
+        static_names, statics = static_descriptors(cells)
+        daily_names, daily = daily_descriptors(cells, cube.time)
+        return SurrogateData(
+            space=study.space, cells=cube.cells, time=cube.time, forcing=cube.forcing(), statics=statics,
+            static_names=static_names, theta=ensemble.theta, kind=ensemble.kind, held_out=ensemble.held_out,
+            runs={name: ensemble.output(name) for name in study.surrogate.outputs}, trained=cube.trained,
+            training=cube.period("train").mask(cube.time), daily=daily, daily_names=daily_names,
+            spin_up=study.process.spin_up.days,
+        )  # fmt: skip
+
+    def _learn(self, name: str, config: LearnerConfig, seed: int, folder: Path) -> None:
+        theta = Learner(config).calibrate(
+            self._surrogate, self._calibration_data, seed=self.study.seed + seed, directory=folder,
+            progress=self.progress,
+        )  # fmt: skip
+        field = ParameterField(name, seed, theta)
+        write_parameter_field(folder, field, self.study.space, self._cube, self._files)
+
+    def _truth(self) -> Float[np.ndarray, "cell parameter"] | None:
+        if self.study.data.source != "synthetic":
+            return None
+        with open_truth(self.done["cube"].path) as truth:
+            return truth["theta"].values.astype(np.float64)
+
+
+def _settings(model: BaseModel, *without: str) -> dict[str, Any]:
+    return model.model_dump(mode="json", exclude=set(without))
+
+
+def _space(study: Study) -> list[dict[str, Any]]:
+    return [_settings(p) for p in study.parameters]
+
+
+def _process(study: Study) -> dict[str, Any]:
+    """Process settings a result depends on; files enter by their hash, threads change nothing."""
+    return _settings(study.process, "threads", "parameters", "domain", "initial_state")

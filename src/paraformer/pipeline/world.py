@@ -1,0 +1,28 @@
+"""The built-in world: its truth is made by the process model itself, so only the pipeline can put it together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from paraformer.config import Study
+from paraformer.data import forcing_cube, write_world
+from paraformer.process.build import ProcessFiles, build_process
+
+
+def make_world(study: Study, directory: Path) -> int:
+    """Write ``inputs.nc, params.nc, domain.nc, truth.nc``; returns the number of process-model runs."""
+    config, space = study.data.synthetic, study.space
+    assert config is not None
+    runs = 0
+
+    def simulate(params: Path, domain: Path, inputs: Path, theta: np.ndarray) -> np.ndarray:
+        nonlocal runs
+        cube = forcing_cube(inputs)
+        model = build_process(study.process, space, cube, ProcessFiles(params, domain))
+        runs += len(theta)
+        return model.simulate(theta[:, None, :], ("soil_moisture",))["soil_moisture"][:, 0]
+
+    write_world(directory, config, study.seed, space, simulate)
+    return runs

@@ -1,0 +1,54 @@
+"""θ of every cell as files: CF netCDF for people and maps, and a VIC-5 parameter file that runs as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from paraformer.core.errors import DataError
+from paraformer.core.files import atomic_path
+from paraformer.core.parameters import ParameterSpace
+from paraformer.core.schema import Cube, ParameterField
+from paraformer.process.build import ProcessFiles
+from paraformer.process.vic.files import write_parameters
+
+THETA, PARAMS = "theta.nc", "params.nc"
+
+
+def write_parameter_field(
+    directory: Path, field: ParameterField, space: ParameterSpace, cube: Cube, files: ProcessFiles
+) -> None:
+    """Write ``params.nc`` (the a-priori file with the learned fields replaced) and ``theta.nc`` (CF-1.8)."""
+    assert field.theta is not None
+    space.require_inside(field.theta, cube.cells.tolist())
+    coords = {
+        "cell": ("cell", cube.cells),
+        "lat": ("cell", cube.lat, {"units": "degrees_north", "standard_name": "latitude"}),
+        "lon": ("cell", cube.lon, {"units": "degrees_east", "standard_name": "longitude"}),
+    }
+    variables = {
+        p.name: ("cell", field.theta[:, i], {"units": p.unit, "long_name": p.meaning or p.name,
+                                             "valid_range": list(p.physical_bounds)})
+        for i, p in enumerate(space)
+    }  # fmt: skip
+    attributes = {"Conventions": "CF-1.8", "title": f"Parameters found by {field.method}", "seed": field.seed}
+    write_parameters(files.parameters, directory / PARAMS, cube.lat, cube.lon, space.names, field.theta)
+    with atomic_path(directory / THETA) as temporary:
+        xr.Dataset(variables, coords, attributes).to_netcdf(temporary, engine="netcdf4")
+
+
+def read_theta(directory: Path, space: ParameterSpace) -> Float[np.ndarray, "cell parameter"]:
+    """θ in physical units from ``theta.nc``.
+
+    Raises:
+        DataError: if the file is missing, unreadable or holds another set of parameters.
+    """
+    path = directory / THETA
+    try:
+        with xr.open_dataset(path) as dataset:
+            return np.stack([dataset[name].values.astype(np.float64) for name in space.names], axis=-1)
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"{path}: not a parameter field of {space!r} ({error})") from error

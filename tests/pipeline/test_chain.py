@@ -1,0 +1,160 @@
+"""The whole chain on a miniature world: it ends, it is judged by the process model, and no kill changes a bit of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from worlds import write_study
+
+from paraformer.config import load_study
+from paraformer.core.files import hash_path
+from paraformer.core.schema import SCORE_COLUMNS, Cube
+from paraformer.pipeline import describe, run_study
+
+STAGES = ("cube", "ensemble", "surrogate", "parameters/ParaFormer_A", "parameters/FFN_A", "scores", "figures")
+COMMAND = [sys.executable, "-c", "from paraformer.cli import main; main()"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run directory of an uninterrupted miniature study."""
+    folder = tmp_path_factory.mktemp("chain")
+    run_study(load_study(write_study(folder)), folder / "run")
+    return folder / "run"
+
+
+def hashes(run: Path) -> dict[str, str]:
+    return {name: hash_path(run / name) for name in STAGES} | {"study": hash_path(run / "study.yaml")}
+
+
+def test_score_table_has_every_row_and_column(finished: Path) -> None:
+    scores = pd.read_csv(finished / "scores" / "soil_moisture.csv")
+    assert tuple(scores.columns) == SCORE_COLUMNS
+    assert set(scores["method"]) == {"default VIC", "best single θ", "best θ per cell", "FFN_A", "ParaFormer_A", "true θ",
+                                     "training mean", "climatology"}  # fmt: skip
+    assert set(scores["operator"]) == {"raw", "global_linear", "cell_moments", "cell_lstsq"}
+    assert set(scores["cells"]) == {"trained", "unseen"}
+    assert set(scores["period"]) == {"train", "test"}
+    assert set(scores.loc[scores["method"] == "FFN_A", "seed"]) == {0, 1}
+    gap = pd.read_csv(finished / "scores" / "surrogate_gap.csv")
+    assert {"FFN_A", "ParaFormer_A"} <= set(gap["method"])
+
+
+def test_the_true_parameters_are_the_ceiling(finished: Path) -> None:
+    """Observations are VIC(true θ) plus noise, so no other θ can have a lower training RMSE but by chance."""
+    scores = pd.read_csv(finished / "scores" / "soil_moisture.csv")
+    chosen = scores.query("operator == 'raw' and metric == 'rmse' and period == 'test' and cells == 'trained'")
+    mean = chosen.groupby("method")["mean"].mean()
+    assert mean["true θ"] < mean[["default VIC", "ParaFormer_A", "FFN_A"]].min()
+    assert mean["true θ"] == pytest.approx(0.04, abs=0.004)
+
+
+def test_verdict_is_the_process_model_s_own(finished: Path) -> None:
+    """θ from the files, run again through VIC from the files, gives the archived series."""
+    from paraformer.process.build import ProcessFiles, build_process
+
+    study = load_study(finished / "study.yaml")
+    cube = Cube.open(finished / "cube" / "cube.zarr")
+    with xr.open_dataset(finished / "parameters" / "FFN_A" / "seed-1" / "theta.nc") as field:
+        theta = np.stack([field[name].values for name in study.space.names], axis=-1)
+    files = ProcessFiles(finished / "parameters" / "FFN_A" / "seed-1" / "params.nc", finished / "cube" / "domain.nc")
+    own = build_process(study.process, study.space, cube, files).simulate(None, ("soil_moisture",))["soil_moisture"]
+    archive = xr.open_zarr(finished / "scores" / "verdict.zarr", consolidated=False)
+    position = list(zip(archive.attrs["methods"], archive.attrs["seeds"], strict=True)).index(("FFN_A", 1))
+    np.testing.assert_array_equal(archive["theta"].values[:, position], theta)
+    np.testing.assert_array_equal(archive["soil_moisture"].values[:, position], own[:, 0].astype(np.float32))
+
+
+def test_a_finished_run_is_reused_as_it_is(finished: Path) -> None:
+    before = hashes(finished)
+    started = time.monotonic()
+    summary = run_study(load_study(finished / "study.yaml"), finished)
+    assert time.monotonic() - started < 10
+    assert hashes(finished) == before
+    assert "ParaFormer_A" in summary
+    assert str(finished / "report.html") in summary
+
+
+def test_manifest_says_what_was_run(finished: Path) -> None:
+    manifest = json.loads((finished / "manifest.json").read_text())
+    assert manifest["seed"] == 3
+    assert {"numpy", "numba", "torch", "paraformer"} <= set(manifest["versions"])
+    assert manifest["stages"]["ensemble"]["runs"] == 12 * (1 + 4 + 6)
+    assert set(manifest["stages"]) >= set(STAGES)
+
+
+def test_report_page_is_whole(finished: Path) -> None:
+    page = (finished / "report.html").read_text()
+    assert "http://" not in page
+    assert "https://" not in page
+    assert page.count("data:image/png") >= 8
+    assert "ParaFormer_A" in page
+
+
+def test_describe_knows_run_cube_and_study(finished: Path) -> None:
+    assert "ensemble" in describe(finished)
+    assert "trained: 9" in describe(finished / "cube" / "cube.zarr")
+    assert "name: tiny" in describe(finished / "study.yaml")
+
+
+def test_no_test_period_observation_reaches_theta(finished: Path, tmp_path: Path) -> None:
+    """Garbage in the test period's observations, and in all of the unseen cells', leaves every learned θ as it is."""
+    inputs = tmp_path / "inputs.nc"
+    with xr.open_dataset(finished / "cube" / "inputs.nc") as dataset:
+        poisoned = dataset.load().copy(deep=True)
+    study = load_study(finished / "study.yaml")
+    test = study.data.test.mask(poisoned["time"].values)
+    unseen = poisoned["split"].values.astype(str) != "train"
+    garbage = np.random.default_rng(0).random(poisoned["sm_obs"].shape).astype(np.float32)
+    hidden = test[None, :] | unseen[:, None]
+    assert hidden.any()
+    poisoned["sm_obs"] = poisoned["sm_obs"].dims, np.where(hidden, garbage, poisoned["sm_obs"].values)
+    poisoned.to_netcdf(inputs)
+    changes = {
+        "data": {
+            "source": "cells", "path": str(inputs), "observation": "sm_obs", "chunk_cells": 4,
+            "split": {"variable": "split", "trained": "train", "unseen": "neighbour"},
+            "train": {"start": study.data.train.start, "end": study.data.train.end},
+            "test": {"start": study.data.test.start, "end": study.data.test.end},
+        },
+        "process__parameters": str(finished / "cube" / "params.nc"),
+        "process__domain": str(finished / "cube" / "domain.nc"),
+    }  # fmt: skip
+    run_study(load_study(write_study(tmp_path, **changes)), tmp_path / "run", until="parameters")
+    for method in ("FFN_A", "ParaFormer_A"):
+        for seed in (0, 1):
+            name = f"parameters/{method}/seed-{seed}/theta.nc"
+            with xr.open_dataset(finished / name) as clean, xr.open_dataset(tmp_path / "run" / name) as found:
+                xr.testing.assert_identical(clean.drop_attrs(), found.drop_attrs())
+
+
+@pytest.mark.slow
+def test_kill_at_any_moment_and_the_same_command_again_gives_the_same_files(finished: Path, tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    command = [*COMMAND, "run", str(study), "--directory", str(tmp_path / "run"), "--quiet"]
+    kills = 0
+    for attempt in range(40):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ)
+        try:
+            _, errors = process.communicate(timeout=4.0 + 0.7 * attempt)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            kills += 1
+            continue
+        assert process.returncode == 0, errors.decode()
+        break
+    else:
+        pytest.fail("the run never ended")
+    assert kills >= 3
+    assert hashes(tmp_path / "run") == hashes(finished)
