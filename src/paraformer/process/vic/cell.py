@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from paraformer.process.vic.column import Timing, Work
 from paraformer.process.vic.constants import MM_PER_M
 from paraformer.process.vic.derive import derive_soil, derive_tile
@@ -16,17 +14,26 @@ from paraformer.process.vic.step import advance_column
 SUM, END, MEAN = 0, 1, 2
 
 
-class Blocks(NamedTuple):
-    """A block of cells: a-priori records, θ and the calendar."""
+class Inputs(NamedTuple):
+    """What a run is given: a-priori records, θ, start and the calendar of all cells."""
 
     site: Any  # SITE [cell]
     plant: Any  # PLANT [cell, tile]
     band: Any  # BAND [cell, band]
     weight: Any  # [cell, column]
     calibrated: Any  # CALIBRATED [cell, set]
+    initial: Any  # STATE [cell, set or 1, column]
     month: Any  # [day], 1..12
     day_of_year: Any  # [day]
     runoff_steps_per_day: float
+
+
+class Results(NamedTuple):
+    """What a run gives."""
+
+    outputs: Any  # [output, cell, set, time]
+    errors: Any  # largest absolute water balance error [cell, set], mm
+    final: Any  # STATE [cell or 0, set, column]
 
 
 class Record(NamedTuple):
@@ -42,33 +49,34 @@ class Record(NamedTuple):
 
 @compiled
 def run_pair(
-    blocks: Blocks, snow_met: Any, model_met: Any, timing: Timing, record: Record, workspace: Any, worker: int,
-    cell: int, member: int, initial: Any, final: Any, outputs: Any, errors: Any,
+    inputs: Inputs, snow_met: Any, model_met: Any, timing: Timing, record: Record, workspace: Any, worker: int,
+    cell: int, member: int, results: Results,
 ) -> None:  # fmt: skip
-    """Run one cell with one parameter set; results go to ``outputs[:, cell, member]``."""
+    """Run one cell with one parameter set; ``snow_met`` and ``model_met`` are those of the cell [step]."""
     soil, tiles, state = workspace.soil[worker], workspace.tile[worker], workspace.state[worker]
-    derive_soil(blocks.site[cell], blocks.calibrated[cell, member], blocks.runoff_steps_per_day, soil)
+    site, calibrated = inputs.site[cell], inputs.calibrated[cell, member]
+    derive_soil(site, calibrated, inputs.runoff_steps_per_day, soil)
     for tile in range(len(tiles)):
-        gap = blocks.calibrated[cell, member].canopy_gap_factor
-        derive_tile(blocks.site[cell], blocks.plant[cell, tile], soil, gap, tiles[tile])
-    set_state(initial[cell, min(member, initial.shape[1] - 1)], soil, state)
+        derive_tile(site, inputs.plant[cell, tile], soil, calibrated.canopy_gap_factor, tiles[tile])
+    set_state(inputs.initial[cell, min(member, inputs.initial.shape[1] - 1)], soil, state)
     work = Work(soil, workspace.column[worker], workspace.pack[worker], workspace.forest[worker])
     values = workspace.cell[worker]
+    n_step = len(model_met)
     worst = 0.0
-    for _ in range(record.spin_up_cycles):
-        for step in range(record.spin_up_steps):
+    for cycle in range(record.spin_up_cycles + 1):
+        recorded = cycle == record.spin_up_cycles
+        for step in range(n_step if recorded else record.spin_up_steps):
             day = step // record.steps_per_day
-            error = advance_cell(blocks, snow_met, model_met, timing, cell, step, day, tiles, state, work, values)
+            error = advance_cell(
+                inputs, snow_met, model_met[step], timing, cell, step, day, tiles, state, work, values
+            )
             worst = larger(worst, error)
-    n_step = len(blocks.month) * record.steps_per_day
-    for step in range(n_step):
-        day = step // record.steps_per_day
-        error = advance_cell(blocks, snow_met, model_met, timing, cell, step, day, tiles, state, work, values)
-        worst = larger(worst, error)
-        keep(record, step, workspace.values[worker], workspace.day[worker], outputs, cell, member)
-    errors[cell, member] = worst
-    if final.shape[1] > 0:
-        final[cell, member] = state
+            if recorded:
+                keep(record, step, workspace.values[worker], workspace.day[worker], results.outputs, cell, member)
+    results.errors[cell, member] = worst
+    if len(results.final) > 0:
+        for column in range(len(state)):
+            results.final[cell, member, column] = state[column]
 
 
 @compiled
@@ -101,26 +109,26 @@ def stored_water(state: Any) -> float:
 
 @compiled
 def advance_cell(
-    blocks: Blocks, snow_met: Any, model_met: Any, timing: Timing, cell: int, step: int, day: int, tiles: Any,
+    inputs: Inputs, snow_met: Any, model_met: Any, timing: Timing, cell: int, step: int, day: int, tiles: Any,
     states: Any, work: Work, values: Any,
 ) -> float:  # fmt: skip
     """Advance all columns of a cell by a model step and gather cell values. Returns the water balance error [mm]."""
     clear(values)
-    n_band = blocks.band.shape[1]
+    n_band = inputs.band.shape[1]
     for column in range(len(states)):
-        weight = blocks.weight[cell, column]
+        weight = inputs.weight[cell, column]
         if weight > 0.0:
             tile = tiles[column // n_band]
-            band = blocks.band[cell, column % n_band]
+            band = inputs.band[cell, column % n_band]
             state = states[column]
             before = stored_water(state)
             advance_column(
                 tile,
-                blocks.month[day] - 1,
-                blocks.day_of_year[day],
+                inputs.month[day] - 1,
+                inputs.day_of_year[day],
                 band,
-                model_met[cell, step],
-                snow_met[cell],
+                model_met,
+                snow_met,
                 step * timing.snow_steps,
                 timing,
                 state,
@@ -156,9 +164,6 @@ def clear(values: Any) -> None:
     values.canopy_snow = 0.0
     values.canopy_water = 0.0
     values.water_error = 0.0
-    values.net_radiation = 0.0
-    values.ground_heat_flux = 0.0
-    values.heat_storage_change = 0.0
     values.saturated_area = 0.0
     values.root_finder_fallbacks = 0.0
 
@@ -199,9 +204,6 @@ def gather(weight: float, before: float, state: Any, work: Work, values: Any) ->
     values.snow_melt += weight * column.snow_melt
     values.canopy_snow += weight * state.canopy_snow * MM_PER_M
     values.canopy_water += weight * state.canopy_water
-    values.net_radiation += weight * column.net_radiation
-    values.ground_heat_flux += weight * column.ground_heat_flux
-    values.heat_storage_change += weight * column.heat_storage_change
     values.root_finder_fallbacks += weight * column.root_finder_fallbacks
     if state.swe > 0.0:
         values.snow_cover += weight

@@ -54,10 +54,6 @@ COLUMN = np.dtype(
             "runoff",
             "baseflow",
             "root_finder_fallbacks",
-            # means over the sub-steps [W m-2]
-            "net_radiation",
-            "ground_heat_flux",
-            "heat_storage_change",
         )
     ]
 )

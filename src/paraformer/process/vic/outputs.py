@@ -42,9 +42,6 @@ OUTPUTS: dict[str, Output] = {
     "canopy_snow": Output("OUT_SNOW_CANOPY", "mm", "end"),
     "canopy_water": Output("OUT_WDEW", "mm", "end"),
     "water_error": Output("OUT_WATER_ERROR", "mm", "mean"),
-    "net_radiation": Output("OUT_R_NET", "W m-2", "mean"),
-    "ground_heat_flux": Output("OUT_GRND_FLUX", "W m-2", "mean"),
-    "heat_storage_change": Output("OUT_DELTAH", "W m-2", "mean"),
     "saturated_area": Output("OUT_ASAT", "1", "end"),
     "root_finder_fallbacks": Output("OUT_SNOWT_FBFLAG", "1", "sum"),
 }

@@ -16,9 +16,9 @@ from jaxtyping import Float
 from paraformer.core.errors import DataError, ModelError, SettingsError
 from paraformer.process.vic import forcing as forcing_module
 from paraformer.process.vic import parameters as parameters_module
-from paraformer.process.vic.cell import Blocks, Record, run_pair
-from paraformer.process.vic.column import COLUMN, MET, Timing, Work
 from paraformer.process.vic.canopy_snow import FOREST
+from paraformer.process.vic.cell import Inputs, Record, Results, run_pair
+from paraformer.process.vic.column import COLUMN, MET, Timing
 from paraformer.process.vic.derive import SOIL, TILE, pack
 from paraformer.process.vic.forcing import Forcing
 from paraformer.process.vic.jit import entry_point, source_digest
@@ -42,47 +42,35 @@ class Simulation(NamedTuple):
     state: State | None  # state at the end [cell, set, column], if asked for
 
 
-def _build(digest: int) -> Callable[..., None]:
-    """The compiled entry point; ``digest`` makes its cache on disk follow the source."""
+def _build(digest: int) -> tuple[Callable[..., None], Callable[..., None]]:
+    """The compiled entry points; ``digest`` makes their cache on disk follow the source."""
 
-    def run_block(  # noqa: PLR0913
-        blocks: Blocks, snow_met: Any, model_met: Any, timing: Timing, record: Record, workspace: Any, initial: Any,
-        final: Any, outputs: Any, errors: Any,
+    def derive_block(
+        forcing: Forcing, first: int, n_cell: int, coldest: Any, snow_steps: int, snow_met: Any, model_met: Any
+    ) -> None:
+        for local in numba.prange(n_cell + 0 * digest):
+            cell = first + local
+            derive_meteorology(forcing, cell, coldest[cell], snow_steps, snow_met[local], model_met[local])
+
+    def run_block(
+        inputs: Inputs, first: int, n_cell: int, snow_met: Any, model_met: Any, timing: Timing, record: Record,
+        workspace: Any, results: Results,
     ) -> None:  # fmt: skip
-        n_cell, n_set = errors.shape
+        n_set = results.errors.shape[1]
         n_pair = n_cell * n_set + 0 * digest
         n_worker = len(workspace.soil)
         for worker in numba.prange(n_worker):
             for pair in range(worker, n_pair, n_worker):
-                cell = pair // n_set
-                member = pair - cell * n_set
+                local = pair // n_set
                 run_pair(
-                    blocks, snow_met, model_met, timing, record, workspace, worker, cell, member, initial, final,
-                    outputs, errors,
+                    inputs, snow_met[local], model_met[local], timing, record, workspace, worker, first + local,
+                    pair - local * n_set, results,
                 )  # fmt: skip
 
-    return entry_point(run_block)
+    return entry_point(derive_block), entry_point(run_block)
 
 
-def _build_meteorology(digest: int) -> Callable[..., None]:
-    def derive_block(
-        forcing: Forcing, cells: Any, coldest: Any, snow_steps: int, snow_met: Any, model_met: Any
-    ) -> None:
-        for position in numba.prange(len(cells)):
-            derive_meteorology(
-                forcing,
-                cells[position] + 0 * digest,
-                coldest[position],
-                snow_steps,
-                snow_met[position],
-                model_met[position],
-            )
-
-    return entry_point(derive_block)
-
-
-run_block = _build(source_digest())
-derive_block = _build_meteorology(source_digest())
+derive_block, run_block = _build(source_digest())
 
 
 class Workspace(NamedTuple):
@@ -141,40 +129,60 @@ def simulate(
     n_cell, n_set = calibrated.shape
     if not 0 <= spin_up_days <= forcing.n_day or spin_up_cycles < 0:
         raise SettingsError(f"spin-up of {spin_up_cycles} x {spin_up_days} days of a forcing of {forcing.n_day} days")
-    which = positions(outputs)
     per_day = settings.model_steps_per_day if output_frequency == "step" else 1
-    result = np.empty((len(outputs), n_cell, n_set, forcing.n_day * per_day))
-    errors = np.zeros((n_cell, n_set))
-    start = _initial(parameters, initial_state, n_set)
-    final = np.zeros((n_cell, n_set, parameters.n_column), dtype=STATE) if return_state else start[:, :0]
+    inputs = _inputs(parameters, forcing, settings, calibrated, initial_state)
+    results = Results(
+        outputs=np.empty((len(outputs), n_cell, n_set, forcing.n_day * per_day)),
+        errors=np.zeros((n_cell, n_set)),
+        final=np.zeros((n_cell if return_state else 0, n_set, parameters.n_column), dtype=STATE),
+    )
     record = Record(
-        which=which,
+        which=positions(outputs),
         daily=np.array([DAILY[OUTPUTS[name].daily] for name in outputs], dtype=np.int64),
         steps_per_day=settings.model_steps_per_day,
         every_step=per_day > 1,
         spin_up_steps=spin_up_days * settings.model_steps_per_day,
-        spin_up_cycles=spin_up_cycles if spin_up_days else 0,
+        spin_up_cycles=spin_up_cycles,
     )
     previous = numba.get_num_threads()
     numba.set_num_threads(min(threads or previous, numba.config.NUMBA_NUM_THREADS))
     try:
-        _run_blocks(parameters, forcing, settings, calibrated, record, start, final, result, errors)
+        _run_blocks(parameters, forcing, settings, inputs, record, results)
     finally:
         numba.set_num_threads(previous)
-    _require_finite(parameters, errors)
-    return Simulation(dict(zip(outputs, result, strict=True)), errors, final if return_state else None)
+    _require_finite(parameters, results.errors)
+    by_name = dict(zip(outputs, results.outputs, strict=True))
+    return Simulation(by_name, results.errors, results.final if return_state else None)
+
+
+def _inputs(
+    parameters: CellParameters, forcing: Forcing, settings: VICSettings, calibrated: np.ndarray, initial: State | None
+) -> Inputs:
+    site, plant, band = pack(parameters, settings.snow_steps_per_model_step)
+    return Inputs(
+        site=site,
+        plant=plant,
+        band=band,
+        weight=np.ascontiguousarray(parameters.column_weight()),
+        calibrated=calibrated,
+        initial=np.ascontiguousarray(_initial(parameters, initial, calibrated.shape[1])),
+        month=np.array(forcing.month, dtype=np.int64),
+        day_of_year=np.array(forcing.day_of_year, dtype=np.int64),
+        runoff_steps_per_day=float(settings.runoff_steps_per_day),
+    )
 
 
 def _run_blocks(
-    parameters: CellParameters, forcing: Forcing, settings: VICSettings, calibrated: np.ndarray, record: Record,
-    start: State, final: State, result: np.ndarray, errors: np.ndarray,
+    parameters: CellParameters, forcing: Forcing, settings: VICSettings, inputs: Inputs, record: Record,
+    results: Results,
 ) -> None:  # fmt: skip
-    site, plant, band = pack(parameters, settings.snow_steps_per_model_step)
-    weight = np.ascontiguousarray(parameters.column_weight())
+    series = Forcing(
+        *(np.ascontiguousarray(getattr(forcing, name), dtype=np.float64) for name in forcing_module.SERIES),
+        month=inputs.month,
+        day_of_year=inputs.day_of_year,
+    )
     coldest = parameters.band_temperature_offset().min(axis=1)
     workspace = _workspace(parameters)
-    series = Forcing(*(np.ascontiguousarray(field) for field in forcing))
-    snow_steps = settings.snow_steps_per_model_step
     n_snow = forcing.n_day * settings.snow_steps_per_day
     n_model = forcing.n_day * settings.model_steps_per_day
     size = max(1, min(parameters.n_cell, BLOCK_BYTES // max(1, (n_snow + n_model) * MET.itemsize)))
@@ -182,23 +190,14 @@ def _run_blocks(
     timing = Timing(
         model_step=86400.0 / settings.model_steps_per_day,
         snow_step=86400.0 / settings.snow_steps_per_day,
-        snow_steps=snow_steps,
+        snow_steps=settings.snow_steps_per_model_step,
         runoff_steps=settings.runoff_steps_per_day // settings.model_steps_per_day,
         conserving=settings.water_balance == "conserving",
     )
     for first in range(0, parameters.n_cell, size):
-        block = slice(first, min(first + size, parameters.n_cell))
-        cells = np.arange(block.start, block.stop)
-        derive_block(series, cells, coldest[block], snow_steps, snow_met, model_met)
-        blocks = Blocks(
-            site[block], plant[block], band[block], weight[block], calibrated[block],
-            np.asarray(forcing.month, dtype=np.int64), np.asarray(forcing.day_of_year, dtype=np.int64),
-            float(settings.runoff_steps_per_day),
-        )  # fmt: skip
-        run_block(
-            blocks, snow_met, model_met, timing, record, workspace, start[block], final[block], result[:, block],
-            errors[block],
-        )  # fmt: skip
+        n_cell = min(size, parameters.n_cell - first)
+        derive_block(series, first, n_cell, coldest, timing.snow_steps, snow_met, model_met)
+        run_block(inputs, first, n_cell, snow_met, model_met, timing, record, workspace, results)
 
 
 def _workspace(parameters: CellParameters) -> Workspace:

@@ -74,9 +74,6 @@ def advance_column(
         shed_snow = 0.0
         longwave_up += state.longwave_up
     state.longwave_up = longwave_up / steps
-    column.net_radiation /= steps
-    column.ground_heat_flux /= steps
-    column.heat_storage_change /= steps
     advance_soil_water(soil, column, timing, state)
 
 
@@ -98,9 +95,6 @@ def reset(column: Any, state: Any) -> None:
     column.canopy_sublimation = 0.0
     column.snow_melt = 0.0
     column.root_finder_fallbacks = 0.0
-    column.net_radiation = 0.0
-    column.ground_heat_flux = 0.0
-    column.heat_storage_change = 0.0
 
 
 @compiled
@@ -143,7 +137,6 @@ def advance_without_snow(
     shortwave = met.shortwave * (1.0 - tile.albedo[month])
     longwave_up = longwave_emission(temperature)
     state.longwave_up = longwave_up
-    column.net_radiation += shortwave + met.longwave - longwave_up
     net_radiation = shortwave + met.longwave - longwave_up + heat.flux + heat.storage_change
     air = penman_air(temperature, soil.mean_elevation)
     fraction = tile.canopy_fraction[month]
@@ -194,8 +187,6 @@ def exchange_ground_heat(
     )
     state.surface_soil_temperature = temperature
     state.soil_temperature = heat.temperature
-    column.ground_heat_flux -= heat.flux
-    column.heat_storage_change -= heat.storage_change
     return heat
 
 
