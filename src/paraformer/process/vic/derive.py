@@ -21,10 +21,9 @@ from paraformer.process.vic.constants import (
 from paraformer.process.vic.drainage import drainage_coefficient
 from paraformer.process.vic.ground_heat import dry_conductivity, saturated_conductivity
 from paraformer.process.vic.jit import compiled
-from paraformer.process.vic.parameters import CellParameters, residual_fraction
+from paraformer.process.vic.parameters import MOST_OPEN_CANOPY, CellParameters, residual_fraction
 from paraformer.process.vic.radiation import canopy_transmission
 
-MOST_OPEN_CANOPY = 0.01  # canopy fraction a gap multiplier leaves where plants grow [1]
 SMALLEST_ROOT_FRACTION = 1e-4  # [1]
 
 

@@ -14,7 +14,9 @@ from paraformer.process.vic.vapour import air_density, saturation_vapour_pressur
 
 
 @compiled
-def derive_meteorology(forcing: Forcing, cell: int, coldest: float, snow_steps: int, snow_met: Any, model_met: Any) -> None:
+def derive_meteorology(
+    forcing: Forcing, cell: int, coldest: float, snow_steps: int, snow_met: Any, model_met: Any
+) -> None:
     """Fill the snow steps and model steps of a cell (VIC-5 image driver, ``vic_force.c``).
 
     Vapour pressure is capped at saturation. A model step has the mean of its snow steps, its precipitation their sum;

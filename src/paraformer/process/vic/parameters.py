@@ -1,4 +1,4 @@
-"""Parameters of the cells, as VIC-5 names them, and θ: the parameters a study may change, cell by cell and set by set."""
+"""Parameters of the cells, as VIC-5 names them, and θ: the parameters a study may change in each cell and set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from paraformer.core.errors import DataError, SettingsError, nearest
-from paraformer.process.vic.constants import LAPSE_RATE, MM_PER_M
+from paraformer.process.vic.constants import LAPSE_RATE, MINIMUM_CANOPY_FRACTION, MM_PER_M
+
+MOST_OPEN_CANOPY = 0.01  # canopy fraction a gap multiplier leaves where plants grow [1]
 
 
 class CellParameters(NamedTuple):
@@ -169,6 +171,18 @@ _RANGES: dict[str, tuple[float, float, str]] = {
 }
 
 
+def a_priori(parameters: CellParameters, names: Sequence[str]) -> Float[np.ndarray, "cell parameter"]:
+    """A-priori values of parameters in physical units; 1 for multipliers, the mean where a name sets several layers.
+
+    Raises:
+        SettingsError: unknown or repeated name.
+    """
+    calibrated = apply_theta(parameters, None, ())[:, 0]
+    _require_known(names)
+    columns = [np.mean([calibrated[field] for field in THETA[name]], axis=0) for name in names]
+    return np.stack(columns, axis=1) if columns else np.empty((parameters.n_cell, 0))
+
+
 def apply_theta(
     parameters: CellParameters, theta: Float[np.ndarray, "cell set parameter"] | None, names: Sequence[str]
 ) -> np.ndarray:
@@ -240,6 +254,16 @@ def _refuse(parameters: CellParameters, bad: np.ndarray, name: str, value: np.nd
             f"cell {parameters.cell[cell]}, set {member}: {name} = {value[cell, member]:g} {reason} "
             f"({int(bad.sum())} such values)"
         )
+
+
+def canopy_with_gaps(fraction: np.ndarray, gap_factor: np.ndarray) -> np.ndarray:
+    """Canopy fraction whose gaps, 1 - fraction, are ``gap_factor`` times as large.
+
+    Where plants grow some canopy stays (``MOST_OPEN_CANOPY``), so that no multiplier turns a cell into bare soil; a
+    fraction that is bare for VIC-5 (below 1e-4) stays as it is.
+    """
+    opened = np.maximum(1.0 - gap_factor * (1.0 - fraction), np.minimum(MOST_OPEN_CANOPY, fraction))
+    return np.where((fraction < MINIMUM_CANOPY_FRACTION) | (gap_factor == 1.0), fraction, opened)
 
 
 def column_moisture_capacity(parameters: CellParameters) -> Float[np.ndarray, "cell layer"]:

@@ -34,7 +34,7 @@ class VICSettings(BaseModel):
         if snow < 4 or 86400 % snow:
             raise ValueError(f"snow_steps_per_day must be at least 4 and divide the day; got {snow}")
         if model > 1 and snow != model:
-            raise ValueError(f"snow_steps_per_day must equal model_steps_per_day ({model}) unless that is 1; got {snow}")
+            raise ValueError(f"snow_steps_per_day must equal model_steps_per_day ({model}) unless it is 1; got {snow}")
         if runoff < 4 or runoff % model:
             raise ValueError(
                 f"runoff_steps_per_day must be at least 4 and a multiple of model_steps_per_day ({model}); got {runoff}"

@@ -135,7 +135,7 @@ def age_surface(pack: Any, state: Any) -> None:
 
 @compiled
 def add_precipitation(pack: Any, state: Any) -> None:
-    """Snow fills the surface layer (at most 0.125 m) and pushes the rest below with its cold content; rain is liquid."""
+    """Snow fills the surface layer (at most 0.125 m) and pushes the rest below with its cold content; rain is added."""
     ice = state.swe - state.pack_water - state.surface_water
     surface = min(ice, SURFACE_LAYER_SWE)
     below = ice - surface

@@ -1,4 +1,4 @@
-"""Water in the soil, once a model step: surface runoff, drainage and baseflow in runoff sub-steps (VIC-5 ``runoff.c``)."""
+"""Water in the soil, once a model step: runoff, and drainage and baseflow in sub-steps (VIC-5 ``runoff.c``)."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from paraformer.process.vic.vapour import PenmanAir, penman_monteith
 
 @compiled
 def rooted_moisture(column: Any, tile: Any, layer: int) -> float:
-    """Moisture roots can draw on [mm]: none in an upper layer without roots (VIC-5 asks this of layers 1 and 2 only)."""
+    """Moisture roots can draw on [mm]: none in an upper layer without roots (asked of layers 1 and 2 only)."""
     if layer < 2 and tile.root[layer] <= 0.0:
         return 0.0
     return column.moisture[layer]
