@@ -35,13 +35,14 @@ class Forcing(NamedTuple):
     def select(self, cells: np.ndarray | Sequence[int]) -> Forcing:
         """The same forcing for a subset (or repetition) of the cells, by position."""
         index = np.asarray(cells)
-        return Forcing(*(field[index] for field in self[:7]), self.month, self.day_of_year)
+        return self._replace(**{name: getattr(self, name)[index] for name in SERIES})
 
     def select_days(self, start: int, stop: int) -> Forcing:
         """The days [start, stop)."""
         steps = self.prcp.shape[1] // self.n_day
-        series = (np.ascontiguousarray(field[:, start * steps : stop * steps]) for field in self[:7])
-        return Forcing(*series, self.month[start:stop], self.day_of_year[start:stop])
+        part = slice(start * steps, stop * steps)
+        series = {name: np.ascontiguousarray(getattr(self, name)[:, part]) for name in SERIES}
+        return self._replace(**series, month=self.month[start:stop], day_of_year=self.day_of_year[start:stop])
 
 
 SERIES = Forcing._fields[:7]

@@ -9,21 +9,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 
-F = TypeVar("F", bound=Callable[..., object])
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def compiled(function: F) -> F:
     """Compile a model function: float64 arithmetic as written, division by zero gives inf as in C."""
-    return numba.njit(error_model="numpy", nogil=True)(function)
+    return cast(F, numba.njit(error_model="numpy", nogil=True)(function))
 
 
 def entry_point(function: F) -> F:
     """Compile a function that runs the model over many columns in parallel; its machine code is cached on disk."""
-    return numba.njit(error_model="numpy", nogil=True, parallel=True, cache=True)(function)
+    return cast(F, numba.njit(error_model="numpy", nogil=True, parallel=True, cache=True)(function))
 
 
 def source_digest() -> int:

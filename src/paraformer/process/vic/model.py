@@ -100,7 +100,11 @@ class VIC:
         return {name: self._volumetric(result, name, theta) for name in outputs}
 
     def run(
-        self, theta: Float[np.ndarray, "cell set parameter"] | None, outputs: Sequence[str], *, return_state: bool = False
+        self,
+        theta: Float[np.ndarray, "cell set parameter"] | None,
+        outputs: Sequence[str],
+        *,
+        return_state: bool = False,
     ) -> Simulation:
         """As ``simulate``, with water balance errors and, if asked for, the final state."""
         self.runs += self.n_cells * (1 if theta is None else theta.shape[1])

@@ -29,6 +29,7 @@ from paraformer.process.vic.settings import VICSettings
 from paraformer.process.vic.snow_pack import PACK
 from paraformer.process.vic.state import STATE, State, cold_start
 
+MOST_THREADS: int = getattr(numba.config, "NUMBA_NUM_THREADS")  # noqa: B009
 BLOCK_BYTES = 64 * 2**20  # derived forcing of a block of cells
 WORKERS = 64  # units of work that threads share; pairs are dealt out in turn, so that snowy cells spread evenly
 DAILY = {"sum": 0, "end": 1, "mean": 2}
@@ -145,7 +146,7 @@ def simulate(
         spin_up_cycles=spin_up_cycles,
     )
     previous = numba.get_num_threads()
-    numba.set_num_threads(min(threads or previous, numba.config.NUMBA_NUM_THREADS))
+    numba.set_num_threads(min(threads or previous, MOST_THREADS))
     try:
         _run_blocks(parameters, forcing, settings, inputs, record, results)
     finally:
@@ -176,11 +177,8 @@ def _run_blocks(
     parameters: CellParameters, forcing: Forcing, settings: VICSettings, inputs: Inputs, record: Record,
     results: Results,
 ) -> None:  # fmt: skip
-    series = Forcing(
-        *(np.ascontiguousarray(getattr(forcing, name), dtype=np.float64) for name in forcing_module.SERIES),
-        month=inputs.month,
-        day_of_year=inputs.day_of_year,
-    )
+    contiguous = {name: np.ascontiguousarray(getattr(forcing, name), np.float64) for name in forcing_module.SERIES}
+    series = Forcing(**contiguous, month=inputs.month, day_of_year=inputs.day_of_year)
     coldest = parameters.band_temperature_offset().min(axis=1)
     workspace = _workspace(parameters)
     n_snow = forcing.n_day * settings.snow_steps_per_day
@@ -201,7 +199,7 @@ def _run_blocks(
 
 
 def _workspace(parameters: CellParameters) -> Workspace:
-    n = max(WORKERS, 4 * numba.config.NUMBA_NUM_THREADS)
+    n = max(WORKERS, 4 * MOST_THREADS)
     padding = 8  # records of different workers do not share cache lines
     values = np.zeros((n, len(OUTPUTS) + padding))
     cell = values[:, : len(OUTPUTS)].view(CELL)[:, 0]

@@ -103,8 +103,11 @@ def evolve_pack(pack: Any, state: Any) -> None:
         update_melt_season(pack, state)
         if thin:
             exchange_thin_snow(pack, state)
-    if state.swe == 0.0:
+            if state.swe == 0.0:
+                clear_pack(state)
+    else:
         clear_pack(state)
+        state.melting = 0
 
 
 @compiled
@@ -117,7 +120,6 @@ def clear_pack(state: Any) -> None:
     state.pack_water = 0.0
     state.surface_temperature = 0.0
     state.pack_temperature = 0.0
-    state.melting = 0
 
 
 @compiled

@@ -218,7 +218,8 @@ def advance_with_snow(
         if snow_above > 0.0 and state.canopy_water > 0.0:
             rain += state.canopy_water
             state.canopy_water = 0.0
-        state.foliage_temperature = temperature
+        if not tile.bare:
+            state.foliage_temperature = temperature
     if not tile.bare:
         rain = (1.0 - fraction) * rain_above + fraction * rain
         snow = (1.0 - fraction) * snow_above + fraction * snow
