@@ -92,3 +92,84 @@ def _refuse(
     hint = ": Kelvin?" if name == "tair" and values[cell, time] > 150 else ""
     hint = ": Pa?" if name in ("vp", "pres") and values[cell, time] > high else hint
     raise DataError(f"{where}: found {values[cell, time]:g}, expected [{low:g}, {high:g}] {unit}{hint}")
+
+
+SOLAR_CONSTANT = 1361.0  # [W m-2]
+QUADRATURE_MINUTES = 15
+HOTTEST_HOUR = 15.0  # local solar time, without the equation of time
+ONE_KELVIN_TRANSMISSION = 0.17  # kt at which the diurnal temperature range is 1 K
+SMALLEST_RANGE, LARGEST_RANGE = 2.0, 20.0  # diurnal temperature range [K]
+
+
+def cosine_of_zenith(
+    lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"], day_of_year: Int[np.ndarray, " day"], steps: int
+) -> Float[np.ndarray, "cell day step"]:
+    """Mean cosine of the solar zenith angle over blocks of a UTC day, 0 at night (quadrature of 15 minutes).
+
+    cos Z = sin(lat) sin(dec) + cos(lat) cos(dec) cos(h); dec = 0.409 sin(2 pi J / 365 - 1.39) (Allen et al. 1998,
+    FAO 56, eq. 24); h from UTC, longitude and the equation of time 9.87 sin 2B - 7.53 cos B - 1.5 sin B minutes,
+    B = 2 pi (J - 81) / 364.
+    """
+    per_block = 1440 // steps // QUADRATURE_MINUTES
+    minutes = QUADRATURE_MINUTES * (np.arange(steps * per_block) + 0.5)
+    b = 2.0 * np.pi * (day_of_year - 81) / 364.0
+    equation_of_time = 9.87 * np.sin(2.0 * b) - 7.53 * np.cos(b) - 1.5 * np.sin(b)
+    declination = 0.409 * np.sin(2.0 * np.pi * day_of_year / 365.0 - 1.39)
+    hour = (minutes[None, :] + equation_of_time[:, None]) / 60.0 + lon[:, None, None] / 15.0
+    latitude = np.deg2rad(lat)
+    constant = np.sin(latitude)[:, None] * np.sin(declination)[None, :]
+    varying = np.cos(latitude)[:, None] * np.cos(declination)[None, :]
+    cosine = constant[:, :, None] + varying[:, :, None] * np.cos(np.deg2rad(15.0) * (hour - 12.0))
+    return np.maximum(cosine, 0.0).reshape(len(lat), len(day_of_year), steps, per_block).mean(axis=3)
+
+
+def diurnal_course(lon: Float[np.ndarray, " cell"], steps: int) -> Float[np.ndarray, "cell step"]:
+    """Block means of cos(2 pi (local solar hour - 15) / 24), with a daily mean of 0 [1]."""
+    edges = 2.0 * np.pi * (24.0 * np.arange(steps + 1) / steps + lon[:, None] / 15.0 - HOTTEST_HOUR) / 24.0
+    course = np.diff(np.sin(edges), axis=1) * steps / (2.0 * np.pi)
+    return course - course.mean(axis=1, keepdims=True)
+
+
+def disaggregate(
+    daily: Forcing, lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"], steps: int
+) -> Forcing:
+    """Daily means (``prcp``: sums) to ``steps`` values a UTC day; daily means and sums are kept.
+
+    Short-wave radiation follows the solar zenith angle. Temperature has a cosine course with a range of
+    (kt / 0.17)^2 K between 2 and 20 K, kt the daily over the top-of-atmosphere radiation (after Bristow & Campbell
+    1984). Precipitation, long-wave radiation, wind, vapour pressure and pressure are uniform.
+
+    Args:
+        daily: one value a day; already sub-daily forcing needs no disaggregation.
+        lat: latitudes [degrees north].
+        lon: longitudes [degrees east].
+        steps: steps a day, a divisor of 96.
+
+    Raises:
+        DataError: wrong shape, or a number of steps that does not divide the day into quarters of an hour.
+    """
+    if steps < 1 or 96 % steps:
+        raise DataError(f"cannot disaggregate to {steps} steps a day: use a divisor of 96")
+    require_valid(daily, np.arange(len(lat)), 1)
+    cosine = cosine_of_zenith(lat, lon, daily.day_of_year, steps)
+    mean_cosine = cosine.mean(axis=2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shape = np.where(mean_cosine[..., None] > 0.0, cosine / mean_cosine[..., None], 1.0)
+        distance = 1.0 + 0.033 * np.cos(2.0 * np.pi * daily.day_of_year / 365.0)
+        transmission = np.where(mean_cosine > 0.0, daily.swdown / (SOLAR_CONSTANT * distance * mean_cosine), 0.0)
+    temperature_range = np.clip((transmission / ONE_KELVIN_TRANSMISSION) ** 2, SMALLEST_RANGE, LARGEST_RANGE)
+    n_cell = len(lat)
+
+    def uniform(values: np.ndarray) -> np.ndarray:
+        return np.repeat(values, steps, axis=1)
+
+    tair = daily.tair[..., None] + temperature_range[..., None] / 2.0 * diurnal_course(lon, steps)[:, None, :]
+    return daily._replace(
+        prcp=uniform(daily.prcp / steps),
+        tair=tair.reshape(n_cell, -1),
+        swdown=(daily.swdown[..., None] * shape).reshape(n_cell, -1),
+        lwdown=uniform(daily.lwdown),
+        wind=uniform(daily.wind),
+        vp=uniform(daily.vp),
+        pres=uniform(daily.pres),
+    )
