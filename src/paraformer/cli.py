@@ -29,9 +29,11 @@ app = typer.Typer(
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="study file (YAML)")]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override a setting, for instance learner_seeds=4")
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override a setting, e.g. learner_seeds=4")
 ]
-Directory = Annotated[Path | None, typer.Option("--directory", "-d", help="run directory; runs/<study name> by default")]
+Directory = Annotated[
+    Path | None, typer.Option("--directory", "-d", help="run directory; runs/<study name> by default")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, only results and errors")]
 
 

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from worlds import write_study
 
 from paraformer.config import load_study
 from paraformer.core.files import hash_path
 from paraformer.core.schema import SCORE_COLUMNS, Cube
 from paraformer.pipeline import describe, run_study
+from worlds import write_study
 
 STAGES = ("cube", "ensemble", "surrogate", "parameters/ParaFormer_A", "parameters/FFN_A", "scores", "figures")
 COMMAND = [sys.executable, "-c", "from paraformer.cli import main; main()"]
@@ -40,8 +40,8 @@ def hashes(run: Path) -> dict[str, str]:
 def test_score_table_has_every_row_and_column(finished: Path) -> None:
     scores = pd.read_csv(finished / "scores" / "soil_moisture.csv")
     assert tuple(scores.columns) == SCORE_COLUMNS
-    assert set(scores["method"]) == {"default VIC", "best single θ", "best θ per cell", "FFN_A", "ParaFormer_A", "true θ",
-                                     "training mean", "climatology"}  # fmt: skip
+    assert set(scores["method"]) == {"default VIC", "best single θ", "best θ per cell", "FFN_A", "ParaFormer_A",
+                                     "true θ", "training mean", "climatology"}  # fmt: skip
     assert set(scores["operator"]) == {"raw", "global_linear", "cell_moments", "cell_lstsq"}
     assert set(scores["cells"]) == {"trained", "unseen"}
     assert set(scores["period"]) == {"train", "test"}

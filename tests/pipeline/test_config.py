@@ -33,7 +33,7 @@ def test_every_study_of_the_repository_is_valid(path: Path) -> None:
     [
         ({"ensembel": {}}, "unknown key 'ensembel'; did you mean 'ensemble'"),
         ({"ensemble__comon": 3}, "unknown key 'ensemble.comon'; did you mean 'common'"),
-        ({"surrogate__training__optimiser": {"nmae": "adamw"}}, "surrogate.training.optimiser.nmae'; did you mean 'name'"),
+        ({"surrogate__training__optimiser": {"nmae": "adamw"}}, "training.optimiser.nmae'; did you mean 'name'"),
         ({"learners__FFN_A__windw": 3}, "unknown key 'learners.FFN_A.windw'; did you mean 'window'"),
         ({"parameters": ["infilt", "exptt"]}, "unknown parameter 'exptt'; did you mean 'expt'"),
         ({"parameters": [{"name": "ds", "lower": 2, "upper": 1}]}, "lower bound 2.0 is not below upper bound 1.0"),

@@ -108,7 +108,7 @@ class Run:
             raise RunError(f"{path}: {name} could not write or read ({error}); run again to resume") from error
         finally:
             self._charge(name, key, time.monotonic() - wall, time.process_time() - cpu)
-        done = {"key": key, "complete": True, "hash": hash_path(path, without=("stage.json",)),
+        done: dict[str, Any] = {"key": key, "complete": True, "hash": hash_path(path, without=("stage.json",)),
                 "sizes": _sizes(path), "runs": runs}  # fmt: skip
         write_json(mark, done)
         self._charge(name, key, 0.0, 0.0, runs=runs, inputs=dict(inputs), hash=done["hash"])

@@ -167,7 +167,7 @@ class Ensemble:
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        return tuple(name for name, v in self.dataset.data_vars.items() if v.dims == ("cell", "set", "time"))
+        return tuple(str(name) for name, v in self.dataset.data_vars.items() if v.dims == ("cell", "set", "time"))
 
     def output(self, name: str) -> Float[np.ndarray, "cell set time"]:
         """One output of all runs (float32)."""

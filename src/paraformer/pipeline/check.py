@@ -20,7 +20,10 @@ def check_study(study: Study) -> str:
         return f"study {study.name}: the built-in world needs no files; settings are valid"
     selection = check_data(study.data)
     trained = int(selection.trained.sum())
-    parameters = read_parameters(study.process, parameter_files(study.process), selection.lat, selection.lon)
+    file, kept = selection.file, selection.position
+    lat, lon = file.static("lat")[kept], file.static("lon")[kept]
+    file.close()
+    parameters = read_parameters(parameter_files(study.process), lat, lon)
     runs = parameters.n_cell * (1 + study.ensemble.common + study.ensemble.own)
     return (
         f"study {study.name}: ok\n"
@@ -35,7 +38,8 @@ def require_consistent(study: Study) -> None:
     """Raise SettingsError where settings of different rooms contradict each other."""
     for name in study.surrogate.outputs:
         if name not in study.ensemble.outputs:
-            raise SettingsError(f"surrogate.outputs: '{name}' is not in ensemble.outputs{nearest(name, study.ensemble.outputs)}")
+            hint = nearest(name, study.ensemble.outputs)
+            raise SettingsError(f"surrogate.outputs: '{name}' is not in ensemble.outputs{hint}")
     if "soil_moisture" not in study.surrogate.outputs:
         raise SettingsError("surrogate.outputs: 'soil_moisture' is missing; it is what is learned from")
     if study.surrogate.anchors > study.ensemble.common:

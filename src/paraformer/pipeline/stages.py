@@ -47,7 +47,7 @@ class Chain:
     def cube(self) -> None:
         """Raw files, or the built-in world, to the cube."""
         study, synthetic = self.study, self.study.data.source == "synthetic"
-        settings = {"data": _settings(study.data, "chunk_cells", "path")}
+        settings: dict[str, Any] = {"data": _settings(study.data, "chunk_cells", "path")}
         if synthetic:
             settings |= {"seed": study.seed, "parameters": _space(study), "process": _process(study)}
         inputs = {} if study.data.path is None else {"data": hash_path(study.data.path)}

@@ -77,8 +77,8 @@ def judge(case: Judged, path: Path, progress: Progress) -> int:
     runs = _run_default(case, path, progress) + _run_fields(case, fields, path, progress)
     cells = [_score_archive(case, path / "default.zarr", [ParameterField(DEFAULT, -1, None)], holdout),
              _score_archive(case, path / "verdict.zarr", fields, holdout)]  # fmt: skip
-    for name, baseline in (("training mean", training_mean(holdout)),
-                           ("climatology", climatology(case.cube.time, holdout, harmonics=study.evaluation.harmonics))):  # fmt: skip
+    seasons = climatology(case.cube.time, holdout, harmonics=study.evaluation.harmonics)
+    for name, baseline in (("training mean", training_mean(holdout)), ("climatology", seasons)):
         cells.append(score_cells(name, -1, baseline.simulated, holdout.only(baseline.available), study.evaluation))
     table = pd.concat(cells, ignore_index=True)
     gap = surrogate_gap(table, _score_surrogate(case, fields, holdout))
@@ -150,7 +150,8 @@ def _cost(case: Judged, fields: Sequence[ParameterField]) -> pd.DataFrame:
     """Process-model runs (cell x set) each method's θ stands on, its own verdict not counted."""
     kind, n_cells = case.ensemble.kind, len(case.cube.cells)
     shared = {SINGLE: int(np.isin(kind, ("prior", "common")).sum()), TRUTH: 0, DEFAULT: 0}
-    rows = [(name, shared.get(name, kind.size) * n_cells) for name in dict.fromkeys([DEFAULT, *(f.method for f in fields)])]
+    methods = dict.fromkeys([DEFAULT, *(f.method for f in fields)])
+    rows = [(name, shared.get(name, kind.size) * n_cells) for name in methods]
     return pd.DataFrame(rows, columns=["method", "process_model_runs"])
 
 

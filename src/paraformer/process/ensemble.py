@@ -157,7 +157,8 @@ def _create(
         },
     )
     if sets.theta is not None:
-        dataset["theta"] = (("cell", "set", "parameter"), sets.theta, {"long_name": "parameters, physical units", "parameters": list(model.parameters.names)})
+        meaning = {"long_name": "parameters, physical units", "parameters": list(model.parameters.names)}
+        dataset["theta"] = (("cell", "set", "parameter"), sets.theta, meaning)
     for name in outputs:
         dataset[name] = (("cell", "set", "time"), da.zeros(shape, chunks=chunks, dtype=np.float32), _cf(name))
     dataset.to_zarr(path, mode="w", compute=False, consolidated=False)

@@ -35,7 +35,8 @@ def write_parameter_field(
         for i, p in enumerate(space)
     }  # fmt: skip
     attributes = {"Conventions": "CF-1.8", "title": f"Parameters found by {field.method}", "seed": field.seed}
-    write_parameters(files.parameters, directory / PARAMS, cube.lat, cube.lon, space.names, field.theta)
+    with atomic_path(directory / PARAMS) as temporary:
+        write_parameters(files.parameters, temporary, cube.lat, cube.lon, space.names, field.theta)
     with atomic_path(directory / THETA) as temporary:
         xr.Dataset(variables, coords, attributes).to_netcdf(temporary, engine="netcdf4")
 
