@@ -1,1 +1,47 @@
-"""ParaFormer: learns the hidden parameters of land-surface hydrological models from satellite observations."""
+"""ParaFormer: learns the hidden parameters of land-surface hydrological models from satellite observations.
+
+The public names, loaded when first used, so that ``import paraformer`` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "CalibrationData": "core.contracts",
+    "Calibrator": "core.contracts",
+    "Cube": "core.schema",
+    "DifferentiableModel": "core.contracts",
+    "Ensemble": "core.schema",
+    "ForwardModel": "core.contracts",
+    "LearnedMap": "learners.learn",
+    "Learner": "learners.learn",
+    "Parameter": "core.parameters",
+    "ParameterField": "core.schema",
+    "ParameterSpace": "core.parameters",
+    "ParaformerError": "core.errors",
+    "Study": "config",
+    "Surrogate": "surrogate.model",
+    "VIC": "process.vic.model",
+    "VICSettings": "process.vic.settings",
+    "build_process": "process.build",
+    "check_study": "pipeline",
+    "describe": "pipeline",
+    "load_study": "config",
+    "run_study": "pipeline",
+}
+
+__all__ = ["__version__", *sorted(_PUBLIC)]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module(f"paraformer.{_PUBLIC[name]}"), name)
+    raise AttributeError(f"module 'paraformer' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

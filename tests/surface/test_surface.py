@@ -1,0 +1,82 @@
+"""Snapshots of the public surface: names, CLI help, settings. A change here is a change for users: changelog it.
+
+To renew after a deliberate change: ``PARAFORMER_RENEW=1 pytest tests/surface``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import paraformer
+from paraformer.cli import app
+from paraformer.config import Study
+
+HERE = Path(__file__).parent
+VERBS = ("check", "cube", "simulate", "emulate", "learn", "evaluate", "report", "run", "demo", "describe")
+
+
+def require_same(name: str, found: str) -> None:
+    path = HERE / name
+    if os.environ.get("PARAFORMER_RENEW"):
+        path.write_text(found)
+    assert found == path.read_text(), f"{name} changed; see the docstring of this file"
+
+
+def test_public_names() -> None:
+    assert len(paraformer.__all__) <= 25
+    for name in paraformer.__all__:
+        assert getattr(paraformer, name) is not None
+    require_same("names.txt", "\n".join(paraformer.__all__) + "\n")
+    with pytest.raises(AttributeError, match="no attribute 'VICC'"):
+        paraformer.VICC  # noqa: B018
+
+
+def test_import_is_light() -> None:
+    code = "import sys, paraformer; print([m for m in ('torch', 'numba', 'xarray', 'matplotlib') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == "[]"
+
+
+def test_command_line_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "dumb")
+    runner = CliRunner()
+    pages = []
+    for verb in ((), *((v,) for v in VERBS)):
+        result = runner.invoke(app, [*verb, "--help"], prog_name="paraformer")
+        assert result.exit_code == 0
+        pages.append(result.stdout)
+    require_same("help.txt", "\n".join(pages))
+    for verb in VERBS:
+        assert verb in pages[0]
+
+
+def keys(schema: dict[str, Any], definitions: dict[str, Any], prefix: str = "", depth: int = 0) -> list[str]:
+    """Dotted keys with their defaults, through every nested settings class."""
+    if "$ref" in schema:
+        schema = definitions[schema["$ref"].rsplit("/", 1)[-1]]
+    lines: list[str] = []
+    for option in schema.get("anyOf", schema.get("oneOf", [])):
+        lines += keys(option, definitions, prefix, depth)
+    if isinstance(schema.get("additionalProperties"), dict):
+        lines += keys(schema["additionalProperties"], definitions, f"{prefix}<name>.", depth + 1)
+    if isinstance(schema.get("items"), dict):
+        lines += keys(schema["items"], definitions, f"{prefix}[].", depth + 1)
+    for name, entry in schema.get("properties", {}).items():
+        default = json.dumps(entry["default"]) if "default" in entry else "required"
+        lines.append(f"{prefix}{name} = {default}")
+        lines += keys(entry, definitions, f"{prefix}{name}.", depth + 1)
+    return list(dict.fromkeys(lines))
+
+
+def test_settings() -> None:
+    schema = Study.model_json_schema()
+    require_same("settings.txt", "\n".join(keys(schema, schema["$defs"])) + "\n")
