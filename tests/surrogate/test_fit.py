@@ -110,7 +110,7 @@ def _first_loss(settings: SurrogateConfig, data: SurrogateData, tmp_path: Path) 
 
     inputs, _, size = build_inputs(settings, data)
     torch.manual_seed(0)
-    network = SurrogateNetwork(NetworkShape(2, 2, size, 0, ("soil_moisture",)), 16, 8)
+    network = SurrogateNetwork(NetworkShape(2, 2, size, 0, ("soil_moisture",)), 16, 8, 4)
     task = FitTask(network, settings, data, inputs, seed=0)
     return float(sum(task.loss(network, step, 0) for step in range(5)).detach())
 

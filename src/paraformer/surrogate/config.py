@@ -11,7 +11,7 @@ from paraformer.training.config import OptimiserConfig, ScheduleConfig, Training
 
 _TRAINING = TrainingConfig(
     steps=4000,
-    optimiser=OptimiserConfig(name="adamw", rate=3e-3, weight_decay=1e-4),
+    optimiser=OptimiserConfig(name="adamw", rate=6e-3, weight_decay=1e-4),
     schedule=ScheduleConfig(name="cosine", warm_up=100),
 )
 
@@ -26,9 +26,10 @@ class SurrogateConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     outputs: tuple[str, ...] = ("soil_moisture", "evapotranspiration", "runoff", "baseflow")
-    anchors: int = Field(default=32, ge=0, description="common sets given to the network as series")
-    hidden: int = Field(default=64, ge=1)
-    embedding: int = Field(default=32, ge=1, description="width of the embedding of θ and static descriptors")
+    anchors: int = Field(default=16, ge=0, description="common sets given to the network as series")
+    mixtures: int = Field(default=4, ge=1, description="blends of the anchors per output, among which the LSTM chooses")
+    hidden: int = Field(default=48, ge=1)
+    embedding: int = Field(default=16, ge=1, description="width of the embedding of θ and static descriptors")
     warm_up: int = Field(default=20, ge=0, description="days run before a window and not counted")
     window: int = Field(default=60, ge=1, description="days of a training window that count")
     cells_per_batch: int = Field(default=48, ge=1)

@@ -114,7 +114,7 @@ def fit_surrogate(
     shape = NetworkShape(len(data.space), len(data.static_names), daily_size, config.anchors, config.outputs)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "surrogate", "weights"))
-        network = SurrogateNetwork(shape, config.hidden, config.embedding)
+        network = SurrogateNetwork(shape, config.hidden, config.embedding, config.mixtures)
     task = FitTask(network, config, data, inputs, seed)
     checkpoint = directory / "checkpoint.pt"
     train(task, config.training, seed=seed, identity=identity, path=checkpoint, progress=progress,

@@ -1,8 +1,8 @@
 """The network of the surrogate: an LSTM with linear heads, in normalised units throughout.
 
-With anchors, an output is a mixture of the process model's own runs of the same cell at a few parameter sets, with
-weights that depend on θ and on the LSTM's state, plus the LSTM's correction. Forcing-driven dynamics then come from the
-process model itself, and the network learns where between the anchors θ lies.
+With anchors, the process model's own runs of the same cell at a few parameter sets are blended to a few mixtures with
+weights that depend on θ; the LSTM sees these mixtures, chooses among them day by day, and adds a correction. The
+response to the forcing then comes from the process model itself, and the network learns where between the anchors θ is.
 """
 
 from __future__ import annotations
@@ -33,23 +33,24 @@ class SurrogateNetwork(nn.Module):
         shape: sizes of inputs and names of outputs.
         hidden: state size of the LSTM.
         embedding: width of the embedding.
+        mixtures: mixtures of the anchors per output.
     """
 
-    def __init__(self, shape: NetworkShape, hidden: int, embedding: int) -> None:
+    def __init__(self, shape: NetworkShape, hidden: int, embedding: int, mixtures: int) -> None:
         super().__init__()
         self.shape = shape
+        given, mixed = shape.parameters + shape.statics, mixtures if shape.anchors else 0
         self.embed = nn.Sequential(
-            nn.Linear(shape.parameters + shape.statics, 2 * embedding), nn.Tanh(),
-            nn.Linear(2 * embedding, embedding), nn.Tanh(),
+            nn.Linear(given, 4 * embedding), nn.Tanh(), nn.Linear(4 * embedding, embedding), nn.Tanh()
         )  # fmt: skip
+        self.mixers = nn.ModuleDict(
+            {name: AnchorMixer(given, shape.anchors, mixtures) for name in shape.outputs if mixed}
+        )
         self.state = nn.Sequential(
-            nn.Linear(embedding + shape.anchors, hidden), nn.Tanh(), nn.Linear(hidden, 2 * hidden)
+            nn.Linear(embedding + mixed + shape.anchors, hidden), nn.Tanh(), nn.Linear(hidden, 2 * hidden)
         )
-        self.lstm = nn.LSTM(shape.daily + shape.anchors + embedding, hidden, batch_first=True)
-        self.heads = nn.ModuleDict({name: nn.Linear(hidden, 1) for name in shape.outputs})
-        self.mixtures = nn.ModuleDict(
-            {name: Mixture(embedding, hidden, shape.anchors) for name in shape.outputs if shape.anchors}
-        )
+        self.lstm = nn.LSTM(shape.daily + mixed + embedding, hidden, batch_first=True)
+        self.heads = nn.ModuleDict({name: nn.Linear(hidden, 1 + mixed) for name in shape.outputs})
 
     def forward(
         self,
@@ -65,36 +66,36 @@ class SurrogateNetwork(nn.Module):
             u: unit coordinates of θ.
             anchors: normalised anchor runs of the first output and of every output asked for; empty without anchors.
         """
-        embedded = self.embed(torch.cat([u - 0.5, statics], dim=-1))
+        given = torch.cat([u - 0.5, statics], dim=-1)
+        embedded = self.embed(given)
+        mixtures = {name: self.mixers[name](given, series) for name, series in anchors.items()}
         driving = [daily, embedded[:, None].expand(-1, daily.shape[1], -1)]
         first = [embedded]
-        if self.shape.anchors:
-            series = anchors[self.shape.outputs[0]]
-            driving.append(series)
-            first.append(series[:, 0])
-        start = self.state(torch.cat(first, dim=-1)).chunk(2, dim=-1)
-        hidden, _ = self.lstm(torch.cat(driving, dim=-1), tuple(s[None].contiguous() for s in start))
+        if mixtures:
+            leading = self.shape.outputs[0]
+            driving.append(mixtures[leading])
+            first += [mixtures[leading][:, 0], anchors[leading][:, 0]]
+        hidden_0, cell_0 = self.state(torch.cat(first, dim=-1)).chunk(2, dim=-1)
+        hidden, _ = self.lstm(torch.cat(driving, dim=-1), (hidden_0[None].contiguous(), cell_0[None].contiguous()))
         result = {}
         for name in outputs:
-            result[name] = self.heads[name](hidden)[..., 0]
-            if self.shape.anchors:
-                result[name] = result[name] + self.mixtures[name](embedded, hidden, anchors[name])
+            correction, choice = self.heads[name](hidden).tensor_split([1], dim=-1)
+            result[name] = correction[..., 0]
+            if mixtures:
+                result[name] = result[name] + (torch.softmax(choice, dim=-1) * mixtures[name]).sum(-1)
         return result
 
 
-class Mixture(nn.Module):
-    """Weighted mean of the anchor runs; weights from the embedding of θ and, less, from the LSTM's state of the day."""
+class AnchorMixer(nn.Module):
+    """A few weighted means of the anchor runs, with weights that depend on θ and the static descriptors."""
 
-    def __init__(self, embedding: int, hidden: int, anchors: int) -> None:
+    def __init__(self, given: int, anchors: int, mixtures: int) -> None:
         super().__init__()
-        self.constant = nn.Sequential(nn.Linear(embedding, 2 * anchors), nn.ReLU(), nn.Linear(2 * anchors, anchors))
-        self.daily = nn.Linear(hidden, anchors)
+        self.mixtures = mixtures
+        self.weights = nn.Sequential(nn.Linear(given, 128), nn.ReLU(), nn.Linear(128, mixtures * anchors))
 
     def forward(
-        self,
-        embedded: Float[Tensor, "batch embedding"],
-        hidden: Float[Tensor, "batch day hidden"],
-        anchors: Float[Tensor, "batch day anchor"],
-    ) -> Float[Tensor, "batch day"]:
-        weights = torch.softmax(self.constant(embedded)[:, None] + self.daily(hidden), dim=-1)
-        return (weights * anchors).sum(-1)
+        self, given: Float[Tensor, "batch given"], anchors: Float[Tensor, "batch day anchor"]
+    ) -> Float[Tensor, "batch day mixture"]:
+        weights = torch.softmax(self.weights(given).unflatten(-1, (self.mixtures, -1)), dim=-1)
+        return torch.bmm(anchors, weights.transpose(1, 2))

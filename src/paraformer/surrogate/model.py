@@ -246,7 +246,7 @@ class Surrogate:
         if parameters is not None:
             expected = {"parameter_space": space_hash(parameters)}
             require_same(path, {"parameter_space": description["parameter_space"]}, expected)
-        network = SurrogateNetwork(shape, config.hidden, config.embedding)
+        network = SurrogateNetwork(shape, config.hidden, config.embedding, config.mixtures)
         weights = load_tensors(directory / "network.safetensors")
         try:
             network.load_state_dict(weights)
