@@ -292,7 +292,7 @@ def read_forcing(
 def _stamps(dataset: netCDF4.Dataset) -> np.ndarray:
     """Time axis as datetime64[s]."""
     time = dataset["time"]
-    dates = netCDF4.num2date(time[:], time.units, getattr(time, "calendar", "proleptic_gregorian"))
+    dates: Any = netCDF4.num2date(time[:], time.units, getattr(time, "calendar", "proleptic_gregorian"))
     return np.array([np.datetime64(date.isoformat(), "s") for date in dates])
 
 
