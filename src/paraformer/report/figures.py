@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from paraformer.core.errors import DataError
 from paraformer.core.files import atomic_path
@@ -66,8 +67,8 @@ def score_cdfs(
 ) -> Figure:
     """Cumulative distributions over cells of each metric per method, trained cells above unseen ones.
 
-    Axes of one metric share their range. Each seed is a line of its own; the legend counts scored cells, and a panel
-    says how much of a curve lies left of it. Methods without any scored value keep their legend entry with n = 0.
+    Axes of one metric share their range. Each seed is a line of its own; the legend counts scored cells. A curve that
+    enters a panel above 0 has that share of its cells further left. Methods without any scored value keep their legend entry with n = 0.
 
     Args:
         cells: per-cell scores: columns ``method, seed, operator, cells, period, metric, value, scored``.
@@ -99,6 +100,7 @@ def score_cdfs(
     for j, metric in enumerate(metrics):
         values = scored.loc[scored["metric"] == metric, "value"].to_numpy()
         axes[0, j].set_xlim(_limits(metric, values))
+        axes[0, j].xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     handles = [Line2D([], [], **_style(k), label=_label(scored, method, groups, metrics[0]))
                for k, method in enumerate(methods)]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center", ncols=min(3, len(methods)), frameon=False, fontsize=9)

@@ -97,7 +97,7 @@ def cell_rectangles(
     """Height and width [degree] of the rectangle that stands for each cell.
 
     On a regular grid (few distinct latitudes and longitudes) the distance to the next row and column, never more than
-    1.5 times the usual one where rows are missing; elsewhere the median distance to the nearest cell.
+    1.25 times the usual one where rows are missing; elsewhere the median distance to the nearest cell.
     """
     rows, row = np.unique(np.round(lat, 3), return_inverse=True)
     columns, column = np.unique(np.round(lon, 3), return_inverse=True)
@@ -121,7 +121,7 @@ class _Scale(NamedTuple):
 def _draw(fields: Mapping[str, np.ndarray], cells: Cells, scale: _Scale, title: str) -> Figure:
     if not fields:
         raise DataError(f"no field to draw: {title}")
-    columns = min(3, len(fields))
+    columns = 2 if len(fields) == 4 else min(3, len(fields))
     rows = -(-len(fields) // columns)
     height, width = cell_rectangles(cells.lat, cells.lon)
     south, north = float((cells.lat - height).min()), float((cells.lat + height).max())
@@ -129,7 +129,7 @@ def _draw(fields: Mapping[str, np.ndarray], cells: Cells, scale: _Scale, title: 
     narrowing = max(float(np.cos(np.deg2rad((south + north) / 2))), 0.1)
     shape = min(max((north - south) / ((east - west) * narrowing), 0.35), 1.6)
     across = 6.5 if columns == 1 else 4.3
-    figure = Figure(figsize=(across * columns + 1.0, (across * shape + 0.45) * rows + 0.9), layout="constrained")
+    figure = Figure(figsize=(across * columns + 1.0, (0.92 * across * shape + 0.3) * rows + 0.7), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for panel, (name, values) in zip(axes.flat, fields.items(), strict=False):
         _draw_cells(panel, values, cells, (height, width), scale)
@@ -164,7 +164,9 @@ def _draw_cells(
     axes.add_collection(filled)
     unseen = ~cells.trained
     inner = np.stack([cells.lon, cells.lat], -1)[:, None] + 0.9 * corners * np.stack([width, height], -1)[:, None]
-    axes.add_collection(PolyCollection(inner[unseen], facecolors="none", edgecolors=_OUTLINE, linewidths=0.7))
+    for colour, width_points in (("white", 1.8), (_OUTLINE, 0.8)):  # the halo keeps it visible on dark colours
+        outline = PolyCollection(inner[unseen], facecolors="none", edgecolors=colour, linewidths=width_points)
+        axes.add_collection(outline)
     axes.set_facecolor("#f4f4f4")
 
 
@@ -187,10 +189,10 @@ def _degrees(value: float, positive: str, negative: str) -> str:
 
 
 def _spacing(lines: np.ndarray) -> np.ndarray:
-    """Room of each grid line: the smaller gap beside it, at most 1.5 times the median gap."""
+    """Room of each grid line: the smaller gap beside it, at most 1.25 times the median gap."""
     gaps = np.diff(lines)
     nearest = np.minimum(np.r_[np.inf, gaps], np.r_[gaps, np.inf])
-    return np.minimum(nearest, 1.5 * np.median(gaps))
+    return np.minimum(nearest, 1.25 * np.median(gaps))
 
 
 def _finite(fields: Mapping[str, np.ndarray]) -> np.ndarray:
