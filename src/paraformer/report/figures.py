@@ -68,7 +68,8 @@ def score_cdfs(
     """Cumulative distributions over cells of each metric per method, trained cells above unseen ones.
 
     Axes of one metric share their range. Each seed is a line of its own; the legend counts scored cells. A curve that
-    enters a panel above 0 has that share of its cells further left. Methods without any scored value keep their legend entry with n = 0.
+    enters a panel above 0 has that share of its cells further left. Methods without any scored value keep their legend
+    entry with n = 0.
 
     Args:
         cells: per-cell scores: columns ``method, seed, operator, cells, period, metric, value, scored``.
