@@ -11,6 +11,7 @@ import pytest
 from golden import vic_runs
 from golden.vic_runs import LAYERS, RUNS, days_beyond, differences, exceedances, load, read_results
 from paraformer.process.vic import files
+from paraformer.process.vic.disaggregation import disaggregate
 from paraformer.process.vic.outputs import OUTPUTS
 from paraformer.process.vic.parameters import CellParameters
 from paraformer.process.vic.settings import VICSettings
@@ -184,3 +185,20 @@ def test_ensemble_of_real_cells_matches_compiled_vic(shared: Path) -> None:
             assert not np.isnan(gap).any()
             assert beyond.sum() <= 30, (name, int(beyond.sum()))
             assert gap[beyond].max(initial=0.0) <= 0.25, (name, gap[beyond].max())
+
+
+def test_disaggregated_daily_forcing_is_the_forcing_compiled_vic_was_given(shared: Path) -> None:
+    """Daily NLDAS forcing of the 310 cells to 3 h, equal at the precision of float32."""
+    folder = shared / "data" / "conus"
+    days = np.arange("2015-04-01", "2016-04-01", dtype="datetime64[D]")
+    domain = files.read_domain(folder / "vic5" / "domain.nc")
+    expected = files.read_forcing(sorted((folder / "vic5" / "forcing").glob("*.nc")), domain, days, 8)
+    with netCDF4.Dataset(folder / "conus_smap_nldas.nc") as dataset:
+        names = ("prcp", "tair", "swdown", "lwdown", "wind", "vp", "pres")
+        daily = np.stack([np.asarray(dataset[n][:, : len(days)], dtype=np.float64) for n in names], axis=-1)
+        lat, lon = (np.asarray(dataset[n][:], dtype=np.float64) for n in ("lat", "lon"))
+    ours = disaggregate(daily, lat, lon, days, 8)
+    for name in names:
+        np.testing.assert_allclose(getattr(ours, name), getattr(expected, name), rtol=2e-7, atol=1e-4, err_msg=name)
+    np.testing.assert_array_equal(ours.month, expected.month)
+    np.testing.assert_array_equal(ours.day_of_year, expected.day_of_year)

@@ -1,0 +1,275 @@
+"""Each flux function against a closed form or an independent computation with scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import constants, integrate, optimize, special
+
+from paraformer.process.vic.aerodynamics import open_aerodynamics, stability_factor, vapour_resistance
+from paraformer.process.vic.baseflow import baseflow
+from paraformer.process.vic.canopy import canopy_resistance, evaporate_intercepted, moisture_stress
+from paraformer.process.vic.drainage import drainage, drainage_coefficient
+from paraformer.process.vic.evaporation import arno_evaporation_fraction, limit_to_available
+from paraformer.process.vic.ground_heat import Thermal, ground_heat, soil_conductivity, soil_heat_capacity
+from paraformer.process.vic.infiltration import saturated_area, surface_runoff
+from paraformer.process.vic.jit import compiled
+from paraformer.process.vic.quirks import rain_and_snow
+from paraformer.process.vic.radiation import longwave_emission, snow_albedo
+from paraformer.process.vic.roots import NO_ROOT, root_finder
+from paraformer.process.vic.snow_density import compaction, new_snow_density, settling
+from paraformer.process.vic.vapour import (
+    PenmanAir,
+    air_density,
+    latent_heat_of_vaporisation,
+    penman_air,
+    penman_monteith,
+    saturation_slope,
+    saturation_vapour_pressure,
+)
+
+fraction = st.floats(0.01, 0.99)
+no_deadline = settings(deadline=None)  # the first call compiles
+
+
+@pytest.mark.parametrize(("temperature", "pascal"), [(0.0, 611.0), (10.0, 1228.0), (20.0, 2339.0), (30.0, 4246.0),
+                                                     (-10.0, 259.9), (-20.0, 103.2)])  # fmt: skip
+def test_saturation_vapour_pressure_against_tables(temperature: float, pascal: float) -> None:
+    """Goff-Gratch values over water and ice (Smithsonian tables); Tetens' form is within 0.7 %."""
+    assert saturation_vapour_pressure(temperature) == pytest.approx(pascal, rel=0.007)
+
+
+@no_deadline
+@given(st.floats(0.1, 45.0))
+def test_slope_is_the_derivative(temperature: float) -> None:
+    step = 1e-4
+    numeric = (saturation_vapour_pressure(temperature + step) - saturation_vapour_pressure(temperature - step)) / 2e-4
+    assert saturation_slope(temperature, saturation_vapour_pressure(temperature)) == pytest.approx(numeric, rel=1e-6)
+
+
+def test_physical_constants_of_air_and_radiation() -> None:
+    assert longwave_emission(15.0) == pytest.approx(0.97 * constants.sigma * 288.15**4, rel=2e-4)
+    assert air_density(101325.0, 15.0) == pytest.approx(1.225, rel=1e-3)
+    assert latent_heat_of_vaporisation(20.0) == pytest.approx(2.454e6, rel=1e-3)
+
+
+def test_penman_monteith_solves_the_energy_balance() -> None:
+    """Independent: find the surface temperature (linearised saturation) at which energy and vapour fluxes agree."""
+    air, ra, rs, net, vpd = PenmanAir(145.0, 66.0, 2.45e6, 1.2), 50.0, 70.0, 300.0, 1000.0
+
+    def imbalance(difference: float) -> float:
+        sensible = 1.2 * 1013.0 * difference / ra
+        latent = 1.2 * 1013.0 / 66.0 * (vpd + 145.0 * difference) / (ra + rs)
+        return net - sensible - latent
+
+    difference = optimize.brentq(imbalance, -50.0, 50.0)
+    latent = net - 1.2 * 1013.0 * difference / ra
+    assert penman_monteith(air, net, vpd, ra, rs, 0.0) == pytest.approx(latent / 2.45e6 * 86400.0, rel=1e-10)
+
+
+def test_penman_limits() -> None:
+    air = penman_air(20.0, 0.0)
+    equilibrium = air.slope / (air.slope + air.psychrometric) * 200.0 / air.latent_heat * 86400.0
+    assert penman_monteith(air, 200.0, 500.0, 1e20, 0.0, 0.0) == pytest.approx(equilibrium, rel=1e-9)  # calm air
+    assert penman_monteith(air, -200.0, 10.0, 100.0, 0.0, 0.0) == 0.0  # no dew with a positive deficit
+    assert penman_monteith(air, -200.0, -10.0, 100.0, 0.0, 0.0) < 0.0  # dew with a negative daily mean
+
+
+@no_deadline
+@given(relative=fraction, expt=st.floats(3.5, 30.0), conductivity=st.floats(0.01, 500.0))
+def test_drainage_is_the_integral_of_brooks_corey(relative: float, expt: float, conductivity: float) -> None:
+    maximum, residual = 150.0, 6.0
+    moisture = residual + relative * (maximum - residual)
+
+    def rate(_: float, w: np.ndarray) -> np.ndarray:
+        return -conductivity * np.maximum((w - residual) / (maximum - residual), 0.0) ** expt
+
+    end = integrate.solve_ivp(rate, (0.0, 1.0), [moisture], method="LSODA", rtol=1e-10, atol=1e-10).y[0, -1]
+    coefficient = drainage_coefficient(conductivity, maximum, residual, expt)
+    assert drainage(moisture, residual, expt, coefficient) == pytest.approx(moisture - end, abs=1e-5)
+
+
+def test_drainage_limits() -> None:
+    coefficient = drainage_coefficient(10.0, 150.0, 6.0, 12.0)
+    assert drainage(6.0, 6.0, 12.0, coefficient) == 0.0
+    assert drainage(5.0, 6.0, 12.0, coefficient) == 0.0
+    assert drainage(6.0 + 1e-12, 6.0, 30.0, drainage_coefficient(10.0, 150.0, 6.0, 30.0)) == pytest.approx(0, abs=1e-11)
+
+
+@no_deadline
+@given(st.floats(0.0, 0.6))
+def test_linear_baseflow_decays_exponentially(start: float) -> None:
+    maximum, residual, rate = 400.0, 8.0, 1e-3
+    moisture = residual + start * (maximum - residual)
+    linear = rate * (maximum - residual)
+    first = moisture
+    for _ in range(200):
+        moisture -= baseflow(moisture, residual, maximum, linear, 0.0, 0.9, 2.0)
+    assert moisture - residual == pytest.approx((first - residual) * (1.0 - rate) ** 200, rel=1e-9, abs=1e-12)
+
+
+def test_baseflow_is_dsmax_at_saturation_and_smooth_at_ws() -> None:
+    dsmax, ds, ws = 10.0, 0.1, 0.7
+    linear, curved = dsmax * ds / ws, dsmax * (1 - ds / ws)
+    assert baseflow(400.0, 0.0, 400.0, linear, curved, ws, 2.0) == pytest.approx(dsmax)
+    below, above = (baseflow(400.0 * (ws + e), 0.0, 400.0, linear, curved, ws, 2.0) for e in (-1e-9, 1e-9))
+    assert below == pytest.approx(ds * dsmax, rel=1e-6)
+    assert above == pytest.approx(below, rel=1e-6)
+
+
+@no_deadline
+@given(relative=st.floats(0.0, 1.0), rain=st.floats(0.0, 500.0), infilt=st.floats(0.001, 0.9))
+def test_runoff_is_the_integral_of_saturated_area(relative: float, rain: float, infilt: float) -> None:
+    """Runoff = rain on the saturated area as it grows with the water that infiltrates."""
+    maximum = 200.0
+    moisture = relative * maximum
+    runoff = surface_runoff(rain, moisture, maximum, infilt)
+    assert 0.0 <= runoff <= rain + 1e-9
+    assert moisture + rain - runoff <= maximum + 1e-9
+    capacity = (1.0 + infilt) * maximum
+    start = capacity * (1.0 - max(1.0 - relative, 0.0) ** (1.0 / (1.0 + infilt)))
+    # storage of the curve at point capacity i: integral of 1 - A(i); all of it infiltrates
+    end = min(start + rain, capacity)
+    infiltrated = integrate.quad(lambda i: max(1.0 - i / capacity, 0.0) ** infilt, start, end)[0] if rain else 0.0
+    assert rain - runoff == pytest.approx(infiltrated, abs=2e-4)
+
+
+def test_saturated_area_limits() -> None:
+    assert saturated_area(0.0, 200.0, 0.2) == 0.0
+    assert saturated_area(200.0, 200.0, 0.2) == 1.0
+    assert surface_runoff(0.0, 100.0, 200.0, 0.2) == 0.0
+    assert surface_runoff(30.0, 200.0, 200.0, 0.2) == 30.0
+
+
+@no_deadline
+@given(relative=st.floats(0.0, 0.999), infilt=st.floats(0.01, 0.9))
+def test_arno_evaporation_is_its_integral(relative: float, infilt: float) -> None:
+    """Potential on the saturated area As; elsewhere in proportion i0 / i(A) (numerical integral over area)."""
+    top = 1.0 - (1.0 - relative) ** (1.0 / (1.0 + infilt))  # i0 / im
+    saturated = 1.0 - (1.0 - top) ** infilt
+    point = integrate.quad(lambda a: top / (1.0 - (1.0 - a) ** (1.0 / infilt)), saturated, 1.0, limit=200)[0]
+    expected = saturated + (point if top > 0 else 0.0)
+    assert arno_evaporation_fraction(relative * 100.0, 100.0, infilt) == pytest.approx(expected, abs=0.02)
+    assert arno_evaporation_fraction(100.0, 100.0, infilt) == 1.0
+
+
+def test_arno_series_has_thirty_terms_of_the_hypergeometric_function() -> None:
+    infilt, relative = 0.3, 0.5
+    r1 = (1.0 - relative) ** (1.0 / (1.0 + infilt))
+    series = sum(infilt / (infilt + n) * r1**n for n in range(31))
+    assert series == pytest.approx(float(special.hyp2f1(1.0, infilt, infilt + 1.0, r1)), rel=1e-6)
+    area = 1.0 - r1**infilt
+    assert arno_evaporation_fraction(50.0, 100.0, infilt) == pytest.approx(area + (1 - area) * (1 - r1) * series)
+
+
+@no_deadline
+@given(st.floats(-20.0, 20.0), st.floats(-5.0, 5.0), st.floats(0.01, 20.0))
+def test_root_finder_against_scipy(root: float, offset: float, scale: float) -> None:
+    ours = _cubic_root(np.array([root, scale]), root + offset - 5.0, root + offset + 5.0)
+    theirs = optimize.brentq(lambda t: -scale * ((t - root) + 0.01 * (t - root) ** 3), root - 40.0, root + 41.0)
+    assert ours == pytest.approx(theirs, abs=3e-7)
+
+
+@compiled
+def _cubic(temperature: float, arguments: np.ndarray) -> float:
+    x = temperature - arguments[0]
+    return -arguments[1] * (x + 0.01 * x * x * x)
+
+
+_cubic_root = root_finder(_cubic)
+
+
+@compiled
+def _positive(temperature: float, arguments: np.ndarray) -> float:
+    return 1.0 + temperature * temperature
+
+
+def test_root_finder_says_when_there_is_none() -> None:
+    assert root_finder(_positive)(np.zeros(1), -5.0, 5.0) == NO_ROOT
+
+
+def test_wet_canopy_keeps_its_water() -> None:
+    air = penman_air(15.0, 300.0)
+    for storage, rain, step in ((0.0, 5.0, 86400.0), (0.3, 0.0, 10800.0), (0.3, 2.0, 86400.0), (0.7, 0.1, 3600.0)):
+        wet = evaporate_intercepted(air, 150.0, 600.0, 30.0, 2.0, storage, 0.5, rain, step)
+        assert wet.evaporation + wet.throughfall + wet.storage == pytest.approx(storage + rain, abs=1e-14)
+        assert 0.0 <= wet.storage <= 0.5
+        assert 0.0 <= wet.dry_fraction <= 1.0
+    assert evaporate_intercepted(air, 150.0, 600.0, 30.0, 2.0, 0.0, 0.5, 5.0, 86400.0).evaporation == 0.0
+
+
+def test_stomata() -> None:
+    assert canopy_resistance(0.0, 100.0, 100.0, 20.0, 500.0, 3.0, 1.0) == 0.0
+    assert canopy_resistance(100.0, 100.0, 100.0, 20.0, 500.0, 0.0, 1.0) == 5000.0
+    assert canopy_resistance(100.0, 0.0, 100.0, 20.0, 500.0, 3.0, 1.0) == pytest.approx(
+        min(5000.0, 100.0 / (3.0 * (1.6 - 0.64) * 0.875) * 50.0)
+    )
+    assert canopy_resistance(100.0, 500.0, 100.0, -5.0, 500.0, 3.0, 1.0) == 5000.0
+    values = [moisture_stress(m, 20.0, 60.0) for m in (10.0, 20.0, 40.0, 60.0, 90.0)]
+    assert values == [0.0, 0.0, 0.5, 1.0, 1.0]
+    assert [limit_to_available(e, 10.0, 4.0) for e in (3.0, 9.0, -1.0)] == [3.0, 6.0, -1.0]
+    assert limit_to_available(3.0, 4.0, 4.0) == 0.0
+
+
+def test_aerodynamics_of_a_log_profile() -> None:
+    air = open_aerodynamics(10.0, 0.1, 0.5, 0.001)
+    friction = 0.4 / np.log((10.0 - 0.5) / 0.1)
+    assert air.surface_wind == pytest.approx(friction / 0.4 * np.log(2.1 / 0.1))
+    assert air.snow_resistance == pytest.approx(np.log(2.001 / 0.001) * np.log(10.0 / 0.001) / 0.16)
+    assert vapour_resistance(0.1, 0.0) == pytest.approx(np.log(20.0) * np.log(200.0) / 0.16)
+
+
+def test_stability() -> None:
+    assert stability_factor(2.0, 8.0, 5.0, 5.0, 3.0) == 1.0
+    assert stability_factor(2.0, 8.0, -5.0, 5.0, 3.0) < 1.0  # stable over cold snow
+    assert stability_factor(2.0, 8.0, 0.0, -10.0, 3.0) > 1.0
+    assert stability_factor(2.0, 8.0, 0.0, -60.0, 0.1) == pytest.approx(3.0)  # sqrt(1 + 16 x 0.5)
+    assert stability_factor(2.0, 8.0, -60.0, 10.0, 0.01) > 0.0
+
+
+@no_deadline
+@given(st.floats(-30.0, 40.0), st.floats(-30.0, 40.0))
+def test_soil_temperature_relaxes_to_the_profile_of_steady_state(surface: float, deep: float) -> None:
+    """With constant surface temperature no heat is stored in the end, and the flux goes from warm to cold."""
+    soil = np.zeros(1, dtype=[("depth_1", float), ("damping", float), ("rise", float), ("dp", float), ("avg_t", float)])
+    soil["depth_1"], soil["dp"], soil["avg_t"] = 0.1, 4.0, deep
+    soil["damping"], soil["rise"] = np.exp(-0.1 / 4.0), np.exp(0.1 / 4.0)
+    temperature = deep
+    for _ in range(20000):
+        heat = ground_heat(soil[0], Thermal(1.5, 1.5, 2e6, 2e6), surface, surface, temperature, 1.0, 86400.0)
+        temperature = heat.temperature
+    assert heat.storage_change == pytest.approx(0.0, abs=1e-3)
+    assert min(surface, deep) - 1e-6 <= temperature <= max(surface, deep) + 1e-6
+    assert heat.flux * (deep - surface) >= -1e-9
+
+
+def test_soil_thermal_properties() -> None:
+    assert soil_conductivity(0.0, 0.4, 0.2, 1.5) == 0.2
+    assert soil_conductivity(0.4, 0.4, 0.2, 1.5) == pytest.approx(1.5)
+    assert soil_conductivity(0.004, 0.4, 0.2, 1.5) == pytest.approx(0.2)
+    assert soil_heat_capacity(0.25, 0.55) == pytest.approx(2.0e6 * 0.55 + 4.2e6 * 0.25 + 1.3e3 * 0.2)
+
+
+def test_snow_properties() -> None:
+    assert new_snow_density(-40.0) == 50.0
+    assert new_snow_density(0.0) == pytest.approx(50.0 + 1000.0 * 0.32**2)
+    assert new_snow_density(40.0) == 400.0
+    assert 0.0 < compaction(10.0, 0.5, 0.1) < 0.5
+    assert compaction(1e6, 0.5, 0.1) == pytest.approx(0.45)
+    load = 0.5 * 9.80616 * 1000.0 * 0.2
+    expected = load / (3.6e6 * np.exp(0.08 * 5.0 + 0.021 * 250.0)) * 0.8 * 3600.0
+    assert settling(0.2, 0.8, 250.0, -5.0, 3600.0) == pytest.approx(expected, rel=1e-12)
+    cold, warm = (snow_albedo(16, 10800.0, content, False, 0.0) for content in (-1e5, 0.0))
+    assert cold == pytest.approx(0.85 * 0.94 ** (2.0**0.58))
+    assert warm == pytest.approx(0.85 * 0.82 ** (2.0**0.46))
+    assert snow_albedo(16, 10800.0, -1e5, False, 1.0) == 0.85
+
+
+def test_rain_and_snow() -> None:
+    assert rain_and_snow(10.0, 0.5, True) == (10.0, 0.0)
+    assert rain_and_snow(10.0, -0.5, True) == (0.0, 10.0)
+    assert rain_and_snow(10.0, 0.25, True) == pytest.approx((7.5, 2.5))
+    assert rain_and_snow(1e-6, -5.0, True) == (1e-6, 0.0)  # a trace of snow becomes rain ...
+    assert rain_and_snow(1e-6, -5.0, False) == (0.0, 0.0)  # ... which compiled VIC drops (quirk Q17)
