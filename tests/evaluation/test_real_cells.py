@@ -1,7 +1,8 @@
 """Scores of compiled VIC-5 with its default parameters on the real cells, test year 2016-04-01..2017-03-31.
 
-The published rows are over 406 good cells; the data set holds 304 of them. So the means must agree within three standard
-errors of such a sub-sample, and the cells at hand must equal an independent loop over SciPy's formulas to rounding.
+The published rows are over 406 good cells; the data set holds 304 of them. So the means must agree within three
+standard errors of such a sub-sample, and the cells at hand must equal an independent loop over SciPy's formulas to
+rounding.
 """
 
 from pathlib import Path

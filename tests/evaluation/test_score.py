@@ -1,0 +1,156 @@
+"""The verdict: who is judged on what, fitted on the training period only, aggregated as the schema says."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evaluation.small_holdout import holdout, simulation
+from paraformer.core.errors import DataError
+from paraformer.core.schema import SCORE_COLUMNS
+from paraformer.evaluation.config import EvaluationConfig
+from paraformer.evaluation.score import (
+    CELL_COLUMNS,
+    GAP_COLUMNS,
+    aggregate,
+    fit_operator,
+    score_cells,
+    score_method,
+    summarise,
+    surrogate_gap,
+)
+from paraformer.numerics.observe import OPERATORS, fit_line
+from paraformer.numerics.scores import METRICS
+
+CONFIG = EvaluationConfig()
+
+
+def test_the_table_has_every_block_once_and_the_schemas_columns():
+    world = holdout()
+    table = score_method("VIC", 3, simulation(world), world, CONFIG)
+    assert tuple(table.columns) == SCORE_COLUMNS
+    keys = table[["operator", "cells", "period", "metric"]]
+    assert len(keys) == len(keys.drop_duplicates()) == len(OPERATORS) * 2 * 2 * len(METRICS)
+    assert set(table["cells"]) == {"trained", "unseen"}
+    assert set(table["period"]) == {"train", "test"}
+    assert set(table["seed"]) == {3}
+    np.testing.assert_array_equal(table["n_scored"] + table["n_unscored"], np.where(table["cells"] == "trained", 8, 4))
+
+
+def test_rows_are_statistics_of_the_cells():
+    world = holdout()
+    cells = score_cells("VIC", -1, simulation(world), world, CONFIG)
+    assert tuple(cells.columns) == CELL_COLUMNS
+    row = aggregate(cells).query("operator == 'raw' and cells == 'unseen' and period == 'test' and metric == 'rmse'")
+    mask = world.mask & world.test_days
+    error = np.where(mask, simulation(world) - world.observed, 0)
+    rmse = np.sqrt((error**2).sum(1) / mask.sum(1))[~world.trained]
+    expected = (rmse.mean(), np.median(rmse), *np.percentile(rmse, (5, 95)))
+    np.testing.assert_allclose(row[["mean", "median", "p05", "p95"]].to_numpy()[0], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_no_test_day_and_no_unseen_cell_reaches_what_is_fitted(operator):
+    """Poisoned test days leave every line, and poisoned unseen cells leave the global line, as they are to the bit."""
+    world, simulated = holdout(), simulation(holdout())
+    clean = fit_operator(operator, simulated, world)
+    poisoned = replace(world, observed=np.where(world.test_days, np.nan, world.observed))
+    for left, right in zip(clean, fit_operator(operator, simulated, poisoned), strict=True):
+        np.testing.assert_array_equal(left, right)
+    if operator in ("raw", "global_linear"):
+        poisoned = replace(world, observed=np.where(world.trained[:, None], world.observed, np.nan))
+        for left, right in zip(clean, fit_operator(operator, simulated, poisoned), strict=True):
+            np.testing.assert_array_equal(left, right)
+
+
+def test_the_poisoning_test_can_fail():
+    """Planted fault: a line that sees the test period is not the same when the test period changes."""
+    world, simulated = holdout(), simulation(holdout())
+    changed = np.where(world.test_days, world.observed + 0.1, world.observed)
+    lines = [fit_line("cell_lstsq", simulated, observed, world.mask) for observed in (world.observed, changed)]
+    assert not np.array_equal(lines[0].offset, lines[1].offset)
+
+
+def test_order_of_cells_does_not_matter():
+    world, simulated = holdout(), simulation(holdout())
+    order = np.random.default_rng(0).permutation(12)
+    names = ("cells", "lat", "lon", "observed", "mask", "trained")
+    shuffled = replace(world, **{name: getattr(world, name)[order] for name in names})
+    left = score_method("VIC", 0, simulated, world, CONFIG)
+    right = score_method("VIC", 0, simulated[order], shuffled, CONFIG)
+    pd.testing.assert_frame_equal(left, right, rtol=1e-10)
+
+
+def test_unscored_cells_are_counted_and_leave_the_mean_alone():
+    world, simulated = holdout(), simulation(holdout())
+    available = np.arange(12) != 1
+    table = score_method("VIC", 0, simulated, world.only(available), CONFIG).query("operator == 'raw'")
+    trained = table[table["cells"] == "trained"]
+    assert (trained["n_scored"] == 7).all()
+    assert (trained["n_unscored"] == 1).all()
+    full = score_cells("VIC", 0, simulated, world, CONFIG).query("operator == 'raw' and cells == 'trained'")
+    without = aggregate(full[full["cell"] != 101])
+    np.testing.assert_allclose(trained["mean"], without["mean"], rtol=1e-12)
+
+
+def test_a_constant_simulation_has_no_correlation_but_an_rmse():
+    world = holdout()
+    table = score_method("flat", -1, np.full(world.mask.shape, 0.2), world, CONFIG).set_index("metric")
+    assert (table.loc["pcc", "n_scored"] == 0).all()
+    assert table.loc["pcc", "mean"].isna().all()
+    assert table.loc["rmse", "mean"].notna().all()
+
+
+def test_all_cells_trained_leaves_no_row_for_unseen_ones():
+    world = replace(holdout(), trained=np.ones(12, bool))
+    assert set(score_method("VIC", 0, simulation(world), world, CONFIG)["cells"]) == {"trained"}
+
+
+def test_spread_over_seeds():
+    world = holdout()
+    tables = [score_method("net", seed, simulation(world, seed), world, CONFIG) for seed in (1, 2, 3)]
+    single = score_method("VIC", -1, simulation(world), world, CONFIG)
+    summary = summarise(pd.concat([*tables, single]))
+    chosen = "operator == 'raw' and cells == 'trained' and period == 'test' and metric == 'rmse'"
+    means = [t.query(chosen)["mean"].item() for t in tables]
+    row = summary.query(chosen + " and method == 'net'").iloc[0]
+    expected = [np.mean(means), np.std(means, ddof=1), min(means), max(means), 3]
+    np.testing.assert_allclose(row[["mean", "std", "min", "max", "seeds"]].astype(float), expected, rtol=1e-12)
+    row = summary.query(chosen + " and method == 'VIC'").iloc[0]
+    assert np.isnan(row["std"])
+    assert row["seeds"] == 1
+    assert list(dict.fromkeys(summary["method"])) == ["net", "VIC"]
+
+
+def test_surrogate_gap_is_the_difference_of_the_same_theta():
+    world, simulated = holdout(), simulation(holdout())
+    true = score_cells("net", 1, simulated, world, CONFIG)
+    default = score_cells("default", -1, simulated, world, CONFIG)
+    emulated = score_cells("net", 1, simulated - 0.01, world, CONFIG)
+    gap = surrogate_gap(pd.concat([true, default]), emulated)
+    assert tuple(gap.columns) == GAP_COLUMNS
+    assert set(gap["method"]) == {"net"}
+    raw = gap.query("operator == 'raw' and metric == 'rmse' and cells == 'trained' and period == 'test'").iloc[0]
+    wanted = "operator == 'raw' and metric == 'rmse' and cells == 'trained' and period == 'test'"
+    expected = [t.query(wanted)["value"].mean() for t in (true, emulated)]
+    np.testing.assert_allclose((raw["process_model"], raw["surrogate"]), expected, rtol=1e-12)
+    np.testing.assert_allclose(raw["difference"], expected[0] - expected[1], rtol=1e-9)
+    lines = gap[gap["operator"] != "raw"]
+    np.testing.assert_allclose(lines["difference"], 0, atol=1e-12)
+
+
+def test_bad_input_is_named():
+    world, simulated = holdout(), simulation(holdout())
+    with pytest.raises(DataError, match=r"VIC, seed 0: simulation has shape \(12, 5\)"):
+        score_method("VIC", 0, simulated[:, :5], world, CONFIG)
+    broken = simulated.copy()
+    broken[3, 17] = np.nan
+    with pytest.raises(DataError, match="nan in cell 103, day 17"):
+        score_method("VIC", 0, broken, world, CONFIG)
+    with pytest.raises(DataError, match="share a day"):
+        replace(world, test_days=world.train_days)
+    with pytest.raises(DataError, match="'trained' is empty"):
+        replace(world, trained=np.zeros(12, bool))
+    with pytest.raises(DataError, match="'cells' has shape"):
+        replace(world, cells=world.cells[:3])
