@@ -1,0 +1,73 @@
+"""The score table in every form."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+
+from paraformer.report.tables import rounded, score_table, to_html, to_markdown, to_text
+from report.results import gap, summary
+
+TABLE = score_table(summary(), gap=gap(), runs={"default VIC": 0, "net_A": 29488})
+
+
+def test_one_row_per_method_and_group_of_cells():
+    assert TABLE["method"].tolist() == ["default VIC"] * 2 + ["net_A"] * 2 + ["training mean"] * 2
+    assert TABLE["cells"].tolist() == ["trained (17, 1 unscored)", "unseen (6)"] * 3
+
+
+def test_entries_are_the_summarys_numbers():
+    row = TABLE.query("method == 'net_A'").iloc[0]
+    expected = summary().query("method == 'net_A' and cells == 'trained' and operator == 'raw' and metric == 'rmse'")
+    mean, std = expected[["mean", "std"]].to_numpy()[0]
+    assert row["RMSE"] == f"{mean:.4f} ± {std:.4f}"
+    assert "±" not in row["median NSE"]
+    assert row["surrogate gap"] == "+0.0020"
+    assert row["model runs"] == "29,488"
+
+
+def test_what_is_missing_is_a_dash():
+    row = TABLE.query("method == 'training mean'").iloc[0]
+    assert row["PCC"] == row["surrogate gap"] == row["model runs"] == "–"
+    assert "±" not in row["RMSE"]
+    bare = score_table(summary())
+    assert set(bare["surrogate gap"]) == set(bare["model runs"]) == {"–"}
+    assert len(score_table(summary(), period="train")) == 0
+
+
+def test_text_is_aligned():
+    lines = to_text(TABLE).splitlines()
+    assert len(lines) == 2 + len(TABLE)
+    assert len({len(line) for line in lines}) == 1
+    right = lines[0].index("RMSE") + len("RMSE")
+    assert all(line[right - 1].strip() for line in lines)
+
+
+def test_markdown_has_one_cell_per_column_and_escapes_pipes():
+    lines = to_markdown(TABLE.assign(method="a|b")).splitlines()
+    assert all(len(re.findall(r"(?<!\\)\|", line)) == len(TABLE.columns) + 1 for line in lines)
+    assert lines[1].startswith("| :--- | :--- | ---: |")
+
+
+def test_html_is_escaped_and_well_formed():
+    text = to_html(TABLE.assign(method="<script>alert(1)</script>"))
+    assert "<script>" not in text
+    counts: dict[str, int] = {}
+
+    class Counter(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            counts[tag] = counts.get(tag, 0) + 1
+
+        def handle_endtag(self, tag):
+            counts[f"/{tag}"] = counts.get(f"/{tag}", 0) + 1
+
+    Counter().feed(text)
+    assert counts["td"] == counts["/td"] == TABLE.size
+    assert counts["tr"] == counts["/tr"] == len(TABLE) + 1
+
+
+def test_rounding_keeps_words_and_counts():
+    table = pd.DataFrame({"name": ["a", "b"], "x": [0.123456, np.nan], "n": [3, 4]})
+    assert rounded(table, 3).to_numpy().tolist() == [["a", "0.123", 3], ["b", "–", 4]]
+    assert table["x"].dtype == float
