@@ -13,10 +13,11 @@ import xarray as xr
 
 from paraformer.config import Study
 from paraformer.core.schema import Cube
+from paraformer.evaluation.baselines import NOTES
 from paraformer.evaluation.score import summarise
 from paraformer.pipeline.verdict import DEFAULT, TRUTH
 from paraformer.report.config import ReportConfig
-from paraformer.report.figures import parameter_recovery, save_figure, score_cdfs
+from paraformer.report.figures import parameter_recovery, save_figure, score_cdfs, surrogate_response
 from paraformer.report.maps import Cells, difference_maps, parameter_maps, score_maps
 from paraformer.report.page import Section, render_page
 from paraformer.report.tables import rounded, score_table
@@ -30,12 +31,15 @@ def tables(scores: Path, *, period: str = "test") -> pd.DataFrame:
     return score_table(summary, gap=gap, runs=runs, period=period)
 
 
-def draw(study: Study, cube: Cube, scores: Path, prior: np.ndarray, path: Path) -> None:
+def draw(study: Study, cube: Cube, scores: Path, surrogate: Path, prior: np.ndarray, path: Path) -> None:
     """Every figure of the study into ``path``."""
     config, space = study.report, study.space
     cells_table = pd.read_csv(scores / "soil_moisture_cells.csv.gz")
     where = Cells(cube.lat, cube.lon, cube.trained)
     save_figure(score_cdfs(cells_table, operator=config.operator), path / "cdf", config)
+    response = pd.read_csv(surrogate / "response.csv")
+    both = (response[name].to_numpy() for name in ("process_model", "surrogate"))
+    save_figure(surrogate_response(*both, title="Held-out θ"), path / "response", config)
     fields = _fields(scores / "verdict.zarr")
     first = {"a priori": prior} | {m: theta for (m, _), theta in fields.items()}
     for position, parameter in enumerate(space):
@@ -58,12 +62,13 @@ def draw(study: Study, cube: Cube, scores: Path, prior: np.ndarray, path: Path) 
 def page(study: Study, scores: Path, surrogate: Path, figures: Path, manifest: Mapping[str, Any]) -> str:
     """The report as one HTML text that opens without a network."""
     sections = [
-        Section("Scores", "Every θ is judged by the process model itself. RMSE, ubRMSE and gap in m3 m-3.",
+        Section("Scores", f"Every θ is judged by the process model itself. RMSE, ubRMSE and gap in m3 m-3. {_notes()}",
                 [("Test period", tables(scores)), ("Training period", tables(scores, period="train"))],
                 [("Cumulative distributions over cells", figures / "cdf.png")]),
         Section("Surrogate", "The surrogate against the process model on θ it has not learned from.",
                 [("Held-out θ", audit_table(surrogate / "audit.json")),
-                 ("Near the learned θ", audit_table(scores / "audit_learned.json"))]),
+                 ("Near the learned θ", audit_table(scores / "audit_learned.json"))],
+                [("Response of soil moisture to a change of θ", figures / "response.png")]),
         Section("Parameters", "θ as each method found it; all seeds learned from the training period alone.", [],
                 [(f"{p.name} [{p.unit}]: {p.meaning}", figures / f"map-{p.name}.png") for p in study.space]),
         Section("Where it works", "", [], [(f"{m.upper()}, test period", figures / f"map-{kind}-{m}.png")
@@ -77,6 +82,11 @@ def page(study: Study, scores: Path, surrogate: Path, figures: Path, manifest: M
                                    [("Over cells, mean of seeds", recovery_table(scores))], found))  # fmt: skip
     lead = f"Study {study.name}: train {study.data.train}, test {study.data.test}, {study.learner_seeds} seed(s)."
     return render_page(f"ParaFormer: {study.name}", lead, sections, _facts(manifest))
+
+
+def _notes() -> str:
+    """What a reader of the reference rows must know."""
+    return " ".join(f"{name[0].upper()}{name[1:]}: {note}." for name, note in NOTES.items())
 
 
 def recovery_table(scores: Path) -> pd.DataFrame:

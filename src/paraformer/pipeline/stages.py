@@ -23,7 +23,7 @@ from paraformer.learners.config import LearnerConfig
 from paraformer.learners.learn import Learner
 from paraformer.pipeline import report as reporting
 from paraformer.pipeline.check import require_consistent
-from paraformer.pipeline.verdict import Judged, axes, judge
+from paraformer.pipeline.verdict import Judged, axes, judge, response_sample, write_csv
 from paraformer.pipeline.world import make_world
 from paraformer.process.build import ProcessFiles, build_process, clipped_prior, parameter_files
 from paraformer.process.descriptors import daily_descriptors, static_descriptors
@@ -81,7 +81,9 @@ class Chain:
         def work(path: Path) -> int:
             data = self._surrogate_data()
             surrogate = fit_surrogate(study.surrogate, data, path, seed=study.seed, progress=self.progress)
-            write_json(path / "audit.json", [asdict(row) for row in audit_held_out(surrogate, data)])
+            rows = audit_held_out(surrogate, data, study.surrogate.outputs)
+            write_json(path / "audit.json", [asdict(row) for row in rows])
+            write_csv(path / "response.csv", response_sample(surrogate, data))
             return 0
 
         self._finish("surrogate", settings, self._hash("cube", "ensemble"), work)
@@ -120,10 +122,10 @@ class Chain:
         study, scores = self.study, self.done["scores"].path
 
         def work(path: Path) -> int:
-            reporting.draw(study, self._cube, scores, self._prior, path)
+            reporting.draw(study, self._cube, scores, self.done["surrogate"].path, self._prior, path)
             return 0
 
-        self._finish("figures", {"report": _settings(study.report)}, self._hash("cube", "scores"), work)
+        self._finish("figures", {"report": _settings(study.report)}, self._hash("cube", "surrogate", "scores"), work)
         manifest = json.loads((self.run.directory / "manifest.json").read_text())
         page = reporting.page(study, scores, self.done["surrogate"].path, self.done["figures"].path, manifest)
         write_text(self.run.directory / "report.html", page)
