@@ -229,7 +229,7 @@ def test_stability() -> None:
     assert stability_factor(2.0, 8.0, -60.0, 10.0, 0.01) > 0.0
 
 
-@no_deadline
+@settings(deadline=None, max_examples=10)
 @given(st.floats(-30.0, 40.0), st.floats(-30.0, 40.0))
 def test_soil_temperature_relaxes_to_the_profile_of_steady_state(surface: float, deep: float) -> None:
     """With constant surface temperature no heat is stored in the end, and the flux goes from warm to cold."""
@@ -237,8 +237,8 @@ def test_soil_temperature_relaxes_to_the_profile_of_steady_state(surface: float,
     soil["depth_1"], soil["dp"], soil["avg_t"] = 0.1, 4.0, deep
     soil["damping"], soil["rise"] = np.exp(-0.1 / 4.0), np.exp(0.1 / 4.0)
     temperature = deep
-    for _ in range(20000):
-        heat = ground_heat(soil[0], Thermal(1.5, 1.5, 2e6, 2e6), surface, surface, temperature, 1.0, 86400.0)
+    for _ in range(3000):
+        heat = ground_heat(soil[0], Thermal(1.5, 1.5, 2e6, 2e6), surface, surface, temperature, 1.0, 864000.0)
         temperature = heat.temperature
     assert heat.storage_change == pytest.approx(0.0, abs=1e-3)
     assert min(surface, deep) - 1e-6 <= temperature <= max(surface, deep) + 1e-6

@@ -12,14 +12,6 @@ from paraformer.process.vic.jit import compiled
 
 
 @compiled
-def evaporation_of_runoff_step(column: Any, layer: int, moisture: float, residual: float, steps: int) -> float:
-    """A layer's evaporation in a runoff sub-step [mm]; a layer at residual moisture gives none."""
-    if column.evaporation[layer] > 0.0 and moisture <= residual:
-        column.evaporation[layer] = 0.0
-    return column.evaporation[layer] / steps
-
-
-@compiled
 def lower_limit(moisture: float, residual: float, outflow: float) -> tuple[float, float]:
     """A layer below its residual moisture takes the deficit from the water it passes on (which may become negative)."""
     if moisture < 0.0:
@@ -42,9 +34,9 @@ def advance_soil_water(soil: Any, column: Any, timing: Timing, state: Any) -> No
     steps = timing.runoff_steps
     runoff = surface_runoff(column.inflow, m1 + m2, soil.upper_maximum, soil.infilt)
     infiltration = column.inflow / steps - runoff / steps
-    e1 = evaporation_of_runoff_step(column, 0, m1, res1, steps)
-    e2 = evaporation_of_runoff_step(column, 1, m2, res2, steps)
-    e3 = evaporation_of_runoff_step(column, 2, m3, res3, steps)
+    e1 = column.evaporation[0] / steps
+    e2 = column.evaporation[1] / steps
+    e3 = column.evaporation[2] / steps
     base = 0.0
     for _ in range(steps):
         q1 = drainage(max(m1 - e1, res1), res1, n1, c1)

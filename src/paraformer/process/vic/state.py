@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from paraformer.process.vic.constants import EMISSIVITY, KELVIN, STEFAN_BOLTZMANN
-from paraformer.process.vic.parameters import CellParameters, column_moisture_capacity
+from paraformer.process.vic.parameters import CellParameters
 
 STATE = np.dtype(
     [
@@ -39,10 +39,10 @@ State = np.ndarray
 def cold_start(parameters: CellParameters, n_set: int = 1) -> State:
     """Initial state without history (VIC-5: ``generate_default_state``): no snow, dry canopy, soil at 0 degC.
 
-    Soil moisture is ``init_moist``; a run caps it at the maximum of each parameter set's own soil.
+    Soil moisture is ``init_moist`` as it is; a run caps it at the maximum of each parameter set's own soil.
     """
     state = np.zeros((parameters.n_cell, n_set, parameters.n_column), dtype=STATE)
-    state["moisture"] = np.minimum(parameters.init_moist, column_moisture_capacity(parameters))[:, None, None, :]
+    state["moisture"] = parameters.init_moist[:, None, None, :]
     state["foliage_temperature"] = parameters.column_temperature_offset()[:, None, :]
     state["longwave_up"] = EMISSIVITY * STEFAN_BOLTZMANN * KELVIN**4
     return state
