@@ -36,6 +36,18 @@ def test_a_learner_recovers_the_hidden_parameters(tmp_path: Path, network: str, 
     assert error[~data.trained].mean() < 0.6 * start[~data.trained].mean()
 
 
+def test_the_prior_pulls(tmp_path: Path) -> None:
+    """With a strong pull θ stays near the a-priori θ, without one it leaves for the optimum."""
+    data = twin()
+
+    def distance(weight: float) -> float:
+        config = small(steps=60, loss=LossConfig(prior_weight=weight))
+        theta = calibrate(config, tmp_path / str(weight), data)
+        return float(np.abs(SPACE.to_unit(theta) - SPACE.to_unit(data.prior)).mean())
+
+    assert distance(10.0) < 0.3 * distance(0.0)
+
+
 @pytest.mark.parametrize("operator", OPERATORS)
 @pytest.mark.parametrize("line", ["window", "prior"])
 def test_every_operator_trains(tmp_path: Path, operator: str, line: str) -> None:

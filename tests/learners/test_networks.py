@@ -21,11 +21,12 @@ def norm(x: np.ndarray) -> np.ndarray:
     return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
 
 
+@pytest.mark.parametrize("pool", ["mean", "concatenate"])
 @pytest.mark.parametrize("heads", [1, 2])
-def test_paraformer_a_is_equations_4_to_8(heads: int) -> None:
+def test_paraformer_a_is_equations_4_to_8(heads: int, pool: str) -> None:
     """Loops over cells, heads and tokens in NumPy; layer norms start as the identity after normalising."""
     torch.manual_seed(0)
-    config = ParaFormerAConfig(width=6, heads=heads, layers=1, feed_forward=5, dropout=0.3)
+    config = ParaFormerAConfig(width=6, heads=heads, layers=1, feed_forward=5, dropout=0.3, pool=pool)
     network = ParaFormerA(config, attributes=4).double().eval()
     attributes = np.random.default_rng(0).normal(size=(3, 4))
     found = array(network(torch.as_tensor(attributes)))
@@ -46,14 +47,8 @@ def test_paraformer_a_is_equations_4_to_8(heads: int) -> None:
         first, last = layer.feed_forward[0], layer.feed_forward[2]
         inner = np.maximum(0, attended @ array(first.weight).T + array(first.bias))
         out = norm(attended + inner @ array(last.weight).T + array(last.bias))
-        assert np.allclose(found[cell], out.mean(axis=0), atol=1e-12)
-
-
-def test_pooling_by_concatenation_keeps_the_tokens() -> None:
-    torch.manual_seed(0)
-    network = ParaFormerA(ParaFormerAConfig(width=8, heads=2, pool="concatenate"), attributes=5).eval()
-    assert network.width == 40
-    assert network(torch.zeros(3, 5)).shape == (3, 40)
+        expected = out.mean(axis=0) if pool == "mean" else out.reshape(-1)
+        assert np.allclose(found[cell], expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["bounded", "linear"])

@@ -81,5 +81,6 @@ def small(network: str = "ffn_a", steps: int = 10, **changes: object) -> Learner
     }
     training = {"steps": steps, "optimiser": {"rate": 1e-2}, "checkpoint_steps": 3, "checkpoint_seconds": None,
                 "schedule": {"warm_up": 5}}  # fmt: skip
-    base = {"network": networks[network], "window": 40, "cells_per_batch": 12, "training": training}
+    base = {"network": networks[network], "window": 40, "cells_per_batch": 12, "training": training,
+            "loss": {"prior_weight": 0.0, "fit": "cell_rmse"}}  # fmt: skip
     return LearnerConfig.model_validate({**base, **changes})

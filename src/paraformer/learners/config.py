@@ -30,8 +30,8 @@ class ParaFormerAConfig(BaseModel):
     heads: int = Field(default=4, ge=1, description="m, the number of attention heads")
     layers: int = Field(default=2, ge=1, description="N, the number of encoder layers")
     feed_forward: int = Field(default=256, ge=1, description="hidden width of the position-wise network")
-    pool: Literal["mean", "concatenate"] = Field(default="mean", description="how tokens reach the head")
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    pool: Literal["mean", "concatenate"] = Field(default="concatenate", description="how tokens reach the head")
+    dropout: float = Field(default=0.4, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> ParaFormerAConfig:
@@ -48,17 +48,20 @@ class LossConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    fit: Literal["rmse", "cell_rmse"] = "cell_rmse"
+    fit: Literal["rmse", "cell_rmse"] = "rmse"
     operator: Literal["raw", "global_linear", "cell_moments", "cell_lstsq"] = "raw"
     line: Literal["window", "prior"] = Field(
         default="window", description="fit the operator to the simulation of the window, or once to that of the prior"
+    )
+    prior_weight: float = Field(
+        default=0.01, ge=0, description="weight of the mean squared distance from the a-priori θ, unit coordinates"
     )
     range_weight: float | None = Field(default=None, ge=0, description="α of the range-boundary loss; none takes p")
     range_epsilon: float = Field(default=0.01, gt=0, description="ε of the range-boundary loss")
 
 
 _TRAINING = TrainingConfig(
-    steps=400,
+    steps=600,
     optimiser=OptimiserConfig(name="adamw", rate=1e-3, weight_decay=1e-2),
     schedule=ScheduleConfig(name="cosine", warm_up=20),
     ema=0.98,
@@ -73,8 +76,8 @@ class LearnerConfig(BaseModel):
     network: NetworkConfig = ParaFormerAConfig()
     head: Literal["bounded", "linear"] = "bounded"
     loss: LossConfig = LossConfig()
-    window: int | None = Field(default=240, ge=1, description="days in a window; none takes the training period")
-    cells_per_batch: int = Field(default=128, ge=1)
+    window: int | None = Field(default=None, ge=1, description="days in a window; none takes the training period")
+    cells_per_batch: int = Field(default=64, ge=1)
     validation: float = Field(default=0.0, ge=0, lt=1, description="fraction of trained cells kept to choose the step")
     training: TrainingConfig = _TRAINING
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-_REACH = 32.0
+_REACH = 256.0
 """Features are scaled by this over their number, so that one step of Adam moves θ equally far whatever the width; a
 wide head otherwise runs into the flat ends of the sigmoid before the body has learned anything."""
 

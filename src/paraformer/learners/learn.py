@@ -229,7 +229,8 @@ class LearnTask:
         seen = observe(simulated, self._line(simulated, observed, mask, cells))
         settings = self.config.loss
         fit = LOSSES[settings.fit](seen, observed.to(seen.dtype), mask)
-        return fit + range_boundary_loss(u, alpha=settings.range_weight, epsilon=settings.range_epsilon)
+        kept = settings.prior_weight * (u - self.prior[cells]).square().mean()
+        return fit + kept + range_boundary_loss(u, alpha=settings.range_weight, epsilon=settings.range_epsilon)
 
     def _line(self, simulated: Tensor, observed: Tensor, mask: Tensor, cells: Tensor) -> Line:
         settings = self.config.loss

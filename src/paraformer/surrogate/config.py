@@ -36,7 +36,7 @@ class SurrogateConfig(BaseModel):
     sets_per_cell: int = Field(default=6, ge=2, description="sets of the same cell and window in a batch")
     response_weight: float = Field(default=1.0, ge=0, description="weight of the loss of differences between sets")
     weights: dict[str, float] = Field(
-        default={"soil_moisture": 1.0}, description="loss weight of outputs; 0.1 if absent"
+        default={"soil_moisture": 1.0}, description="loss weight of outputs; 0.2 if absent"
     )
     cells: Literal["all", "trained"] = Field(default="all", description="cells whose runs are learned from")
     period: Period | None = Field(default=None, description="days whose runs are learned from; none takes all")

@@ -246,7 +246,7 @@ class FitTask:
             ]
             error = (series[:, counted] - truth).unflatten(0, sets.shape)
             response = error - error.mean(dim=1, keepdim=True)
-            weight = self.config.weights.get(name, 0.1)
+            weight = self.config.weights.get(name, 0.2)
             total = total + weight * (error.square().mean() + self.config.response_weight * response.square().mean())
         return total
 
