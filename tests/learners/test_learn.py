@@ -15,8 +15,9 @@ from paraformer.core.errors import DataError, ModelError, RunError
 from paraformer.core.log import Progress
 from paraformer.core.parameters import ParameterSpace
 from paraformer.learners.config import LearnerConfig, LossConfig
-from paraformer.learners.learn import LearnedMap, Learner
+from paraformer.learners.learn import Draw, LearnedMap, Learner, LearnTask
 from paraformer.numerics.observe import OPERATORS
+from paraformer.training.normalise import Normaliser
 from training.killing import KillAt, Killed
 
 
@@ -71,9 +72,32 @@ def test_a_killed_training_ends_with_the_same_files(tmp_path: Path, killed_at: i
     with pytest.raises(Killed):
         Learner(config).calibrate(Waves(), twin(), seed=0, directory=tmp_path / "killed", progress=KillAt(killed_at))
     assert np.array_equal(calibrate(config, tmp_path / "killed"), expected)
-    for name in ("model.json", "model.safetensors"):
+    for name in ("model.json", "member-0.safetensors"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
-    assert sorted(p.name for p in (tmp_path / "killed").iterdir()) == ["model.json", "model.safetensors"]
+    assert sorted(p.name for p in (tmp_path / "killed").iterdir()) == ["member-0.safetensors", "model.json"]
+
+
+def test_members_are_averaged_keep_other_cells_aside_and_survive_a_kill(tmp_path: Path) -> None:
+    training = small("paraformer_a").training.model_copy(update={"validate_every": 2})
+    update = {"members": 3, "validation": 0.25, "training": training}
+    config = small("paraformer_a").model_copy(update=update)
+    theta = calibrate(config, tmp_path / "whole")
+    learned = LearnedMap.load(tmp_path / "whole")
+    data = twin()
+    alone = [replace(learned, members=(m,)).predict(data.attributes, data.prior, data.attribute_names)
+             for m in learned.members]  # fmt: skip
+    assert not np.array_equal(alone[0], alone[1])
+    mean = np.mean([learned.parameters.to_unit(t) for t in alone], axis=0)
+    np.testing.assert_allclose(learned.parameters.to_unit(theta), mean, atol=1e-12)
+    steps = config.training.steps
+    with pytest.raises(Killed):
+        Learner(config).calibrate(Waves(), data, seed=0, directory=tmp_path / "b", progress=KillAt(steps + 2))
+    assert np.array_equal(calibrate(config, tmp_path / "b"), theta)
+    assert sorted(p.name for p in (tmp_path / "b").iterdir()) == [*(f"member-{i}.safetensors" for i in range(3)),
+                                                                   "model.json"]  # fmt: skip
+    normaliser = Normaliser.fit(data.attribute_names, data.attributes, data.trained)
+    held = [LearnTask(learned.members[i], config, Waves(), data, normaliser, Draw(0, i, i)).held for i in range(3)]
+    assert len(np.unique(np.concatenate(held))) == sum(map(len, held))
 
 
 def test_a_finished_training_is_read_back_and_another_one_refused(tmp_path: Path) -> None:
@@ -98,7 +122,7 @@ def test_unseen_cells_change_no_bit_of_the_map(tmp_path: Path) -> None:
     )
     clean = Learner(small()).learn(Waves(), data, seed=0, directory=tmp_path / "a", progress=Progress())
     other = Learner(small()).learn(Waves(), poisoned, seed=0, directory=tmp_path / "b", progress=Progress())
-    for name in ("model.json", "model.safetensors"):
+    for name in ("model.json", "member-0.safetensors"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     assert np.array_equal(
         clean.predict(data.attributes, data.prior, NAMES), other.predict(data.attributes, data.prior, NAMES)
@@ -169,7 +193,7 @@ def test_validation_cells_are_kept_from_the_loss(tmp_path: Path) -> None:
     )
     data = twin()
     normaliser = Normaliser.fit(NAMES, data.attributes, data.trained)
-    task = LearnTask(ParameterMap(config, 3, 2), config, Waves(), data, normaliser, seed=0)
+    task = LearnTask(ParameterMap(config, 3, 2), config, Waves(), data, normaliser, Draw(0, 0, 0))
     assert sorted([*task.pool, *task.held]) == np.flatnonzero(data.trained).tolist()
     assert len(task.held) == round(0.25 * 18)
     with torch.no_grad():

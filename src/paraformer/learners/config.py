@@ -78,7 +78,10 @@ class LearnerConfig(BaseModel):
     loss: LossConfig = LossConfig()
     window: int | None = Field(default=None, ge=1, description="days in a window; none takes the training period")
     cells_per_batch: int = Field(default=64, ge=1)
-    validation: float = Field(default=0.0, ge=0, lt=1, description="fraction of trained cells kept to choose the step")
+    members: int = Field(default=1, ge=1, description="networks trained apart whose θ are averaged (unit coordinates)")
+    validation: float = Field(
+        default=0.0, ge=0, lt=1, description="fraction of trained cells a member keeps aside to choose its step"
+    )
     training: TrainingConfig = _TRAINING
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -36,6 +36,8 @@ from paraformer.training.loop import train
 from paraformer.training.normalise import Normaliser
 from paraformer.training.windows import Windows
 
+_LIMIT = 3.0
+
 LEARNERS: dict[str, Callable[..., nn.Module]] = {"ffn_a": FFN, "paraformer_a": ParaFormerA}
 """Network builders by name: settings, number of attributes -> features for the head."""
 
@@ -56,9 +58,12 @@ class ParameterMap(nn.Module):
 
 @dataclass(frozen=True)
 class LearnedMap:
-    """A trained map with all that is needed to predict θ of any cell, the never observed ones too."""
+    """A trained map with all that is needed to predict θ of any cell, the never observed ones too.
 
-    network: ParameterMap
+    With several ``members`` θ is their mean in unit coordinates (Lakshminarayanan et al. 2017, deep ensembles).
+    """
+
+    members: tuple[ParameterMap, ...]
     config: LearnerConfig
     parameters: ParameterSpace
     attributes: Normaliser
@@ -81,14 +86,15 @@ class LearnedMap:
         if bad.size:
             cell, column = (int(i) for i in bad[0])
             raise DataError(f"attribute '{names[column]}' of cell {cell} is not finite")
-        inputs = _tensor(self.attributes(attributes)), _tensor(self.parameters.to_unit(prior))
+        inputs = _tensor(_limited(self.attributes(attributes))), _tensor(self.parameters.to_unit(prior))
         with torch.no_grad():
-            u = self.network.eval()(*inputs).double().numpy()
+            u = np.mean([member.eval()(*inputs).double().numpy() for member in self.members], axis=0)
         return self.parameters.clip(self.parameters.from_unit(np.clip(u, 0.0, 1.0)))
 
     def save(self, directory: Path) -> None:
         """Write weights as safetensors and everything else as JSON."""
-        save_tensors(directory / "model.safetensors", self.network.state_dict())
+        for i, member in enumerate(self.members):
+            save_tensors(directory / _weights(i), member.state_dict())
         description = {
             **self.identity,
             "network": self.config.model_dump(mode="json"),
@@ -114,13 +120,15 @@ class LearnedMap:
             raise RunError(f"{path}: not a description of a learner ({error})") from error
         if parameters is not None:
             require_same(path, {"parameter_space": space_hash(space)}, {"parameter_space": space_hash(parameters)})
-        network = ParameterMap(config, len(attributes.names), len(space))
-        weights = load_tensors(directory / "model.safetensors")
-        try:
-            network.load_state_dict(weights)
-        except RuntimeError as error:
-            raise RunError(f"{directory}: weights do not fit the settings ({error})") from error
-        return cls(network, config, space, attributes, description)
+        members = []
+        for i in range(config.members):
+            member = ParameterMap(config, len(attributes.names), len(space))
+            try:
+                member.load_state_dict(load_tensors(directory / _weights(i)))
+            except RuntimeError as error:
+                raise RunError(f"{directory}: weights do not fit the settings ({error})") from error
+            members.append(member)
+        return cls(tuple(members), config, space, attributes, description)
 
 
 class Learner:
@@ -153,18 +161,32 @@ class Learner:
             found = LearnedMap.load(directory, model.parameters)
             require_same(directory / "model.json", found.identity, identity)
             return found
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(seed, "learner", self.name, "weights"))
-            network = ParameterMap(self.config, len(data.attribute_names), len(model.parameters))
         attributes = Normaliser.fit(data.attribute_names, data.attributes, data.trained)
-        task = LearnTask(network, self.config, cast(DifferentiableModel, model), data, attributes, seed)
-        checkpoint = directory / "checkpoint.pt"
-        train(task, self.config.training, seed=seed, identity=identity, path=checkpoint, progress=progress,
-              description=self.name)  # fmt: skip
-        learned = LearnedMap(network.cpu().eval(), self.config, model.parameters, attributes, identity)
+        through = cast(DifferentiableModel, model)
+        members = tuple(
+            self._train_member(member, through, data, attributes, identity, directory, progress)
+            for member in range(self.config.members)
+        )
+        learned = LearnedMap(members, self.config, model.parameters, attributes, identity)
         learned.save(directory)
-        checkpoint.unlink(missing_ok=True)
+        for member in range(self.config.members):
+            _checkpoint(directory, member).unlink(missing_ok=True)
         return learned
+
+    def _train_member(
+        self, member: int, model: DifferentiableModel, data: CalibrationData, attributes: Normaliser,
+        identity: dict[str, Any], directory: Path, progress: Progress,
+    ) -> ParameterMap:  # fmt: skip
+        """Train one network from its own start; a finished member is read back from its checkpoint."""
+        seed = derive_seed(identity["seed"], "learner", self.name, member)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(seed, "weights"))
+            network = ParameterMap(self.config, len(data.attribute_names), len(model.parameters))
+        task = LearnTask(network, self.config, model, data, attributes, Draw(identity["seed"], seed, member))
+        name = self.name if self.config.members == 1 else f"{self.name} {member + 1} of {self.config.members}"
+        train(task, self.config.training, seed=seed, identity={**identity, "member": member},
+              path=_checkpoint(directory, member), progress=progress, description=name)  # fmt: skip
+        return network.cpu().eval()
 
     def _identity(self, model: ForwardModel, data: CalibrationData, seed: int) -> dict[str, Any]:
         """What the weights depend on: nothing of a cell that is not trained."""
@@ -182,19 +204,27 @@ class Learner:
         }
 
 
+class Draw(NamedTuple):
+    """Seeds of one member: ``learner`` is shared by all members, ``member`` is its own; ``fold`` is its number."""
+
+    learner: int
+    member: int
+    fold: int
+
+
 class LearnTask:
     """Misfit of the simulated to the observed soil moisture of random windows, plus the range-boundary loss."""
 
     def __init__(
         self, network: ParameterMap, config: LearnerConfig, model: DifferentiableModel, data: CalibrationData,
-        attributes: Normaliser, seed: int,
+        attributes: Normaliser, draw: Draw,
     ) -> None:  # fmt: skip
         self.network: nn.Module = network
         self.config = config
         self.model = model
         self.first_day = data.first_day
         seen = data.trained[:, None]
-        self.attributes = _tensor(np.where(seen, attributes(np.where(seen, data.attributes, 0.0)), 0.0))
+        self.attributes = _tensor(np.where(seen, _limited(attributes(np.where(seen, data.attributes, 0.0))), 0.0))
         self.prior = _tensor(model.parameters.to_unit(data.prior))
         self.mask = torch.as_tensor(data.mask & seen)
         self.observed = _tensor(np.where(data.mask & seen, data.observed, 0.0))
@@ -203,10 +233,10 @@ class LearnTask:
         if cells.size == 0:
             raise DataError("learner: no trained cell has an observation in the training period")
         kept = round(config.validation * cells.size)
-        shuffled = generator(seed, "learner", "validation").permutation(cells)
-        self.held = np.sort(shuffled[:kept])
+        shuffled = np.roll(generator(draw.learner, "learner", "validation").permutation(cells), -draw.fold * kept)
+        self.held = np.sort(shuffled[:kept])  # members keep different cells aside
         self.pool = np.sort(shuffled[kept:])
-        self.seed = seed
+        self.seed = draw.member
         self._prior_line: Line | None = None
 
     def to(self, device: torch.device) -> None:
@@ -251,5 +281,18 @@ class LearnTask:
         return float(self._misfit(network, torch.as_tensor(self.held, device=self.prior.device), 0, self.days))
 
 
+def _limited(attributes: Float[np.ndarray, "cell attribute"]) -> Float[np.ndarray, "cell attribute"]:
+    """Normalised attributes cut at ``_LIMIT`` deviations: a rare land cover must not throw θ across the space."""
+    return np.clip(attributes, -_LIMIT, _LIMIT)
+
+
 def _tensor(values: np.ndarray) -> Tensor:
     return torch.as_tensor(np.ascontiguousarray(values, dtype=np.float32))
+
+
+def _weights(member: int) -> str:
+    return f"member-{member}.safetensors"
+
+
+def _checkpoint(directory: Path, member: int) -> Path:
+    return directory / f"checkpoint-{member}.pt"

@@ -101,6 +101,8 @@ def train(
                 save_checkpoint(path, _filled(state, task.network, average, optimiser))
                 saved_at = time.monotonic()
             advance(1, f"loss {loss:.4g}")
+    if fabric.is_global_zero:
+        save_checkpoint(path, _filled(state, task.network, average, optimiser))
     final = state.best or average
     if final:
         task.network.load_state_dict(final)
