@@ -10,6 +10,9 @@ import yaml
 
 from paraformer.config import load_study
 from paraformer.core.errors import SettingsError
+from paraformer.learners.config import LearnerConfig
+from paraformer.surrogate.config import SurrogateConfig
+from paraformer.training.config import OptimiserConfig
 from worlds import TINY, write_study
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -64,6 +67,16 @@ def test_overrides_replace_and_add(tmp_path: Path) -> None:
         load_study(path, ["ensemble.own"])
     with pytest.raises(SettingsError, match="'seed' is not a group"):
         load_study(path, ["seed.deeper=1"])
+
+
+def test_a_changed_step_count_keeps_the_learner_s_own_optimiser(tmp_path: Path) -> None:
+    """A partial ``training`` is completed from its owner's defaults, not from those of the settings class."""
+    own = LearnerConfig().training
+    changes = {"learners": {"X": {"training": {"steps": 7}}, "Y": {"training": {"optimiser": {"name": "adadelta"}}}}}
+    study = load_study(write_study(tmp_path, surrogate={"training": {"steps": 9}}, **changes))
+    assert study.learners["X"].training == own.model_copy(update={"steps": 7})
+    assert study.learners["Y"].training.optimiser == OptimiserConfig(name="adadelta")
+    assert study.surrogate.training.optimiser == SurrogateConfig().training.optimiser
 
 
 def test_relative_paths_start_at_the_study_file_and_variables_are_replaced(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from paraformer.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig
+from paraformer.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig, completed
 
 
 class FFNConfig(BaseModel):
@@ -83,6 +83,11 @@ class LearnerConfig(BaseModel):
         default=0.0, ge=0, lt=1, description="fraction of trained cells a member keeps aside to choose its step"
     )
     training: TrainingConfig = _TRAINING
+
+    @field_validator("training", mode="before")
+    @classmethod
+    def _training_is_completed(cls, given: Any) -> Any:
+        return completed(given, _TRAINING)
 
     @model_validator(mode="after")
     def _validation_is_whole(self) -> LearnerConfig:

@@ -37,6 +37,7 @@ from paraformer.training.normalise import Normaliser
 from paraformer.training.windows import Windows
 
 _LIMIT = 3.0
+"""Largest normalised attribute that a network sees [standard deviations of the trained cells]."""
 
 LEARNERS: dict[str, Callable[..., nn.Module]] = {"ffn_a": FFN, "paraformer_a": ParaFormerA}
 """Network builders by name: settings, number of attributes -> features for the head."""

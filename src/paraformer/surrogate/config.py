@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from paraformer.core.time import Period
-from paraformer.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig
+from paraformer.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig, completed
 
 _TRAINING = TrainingConfig(
     steps=4000,
@@ -41,3 +41,8 @@ class SurrogateConfig(BaseModel):
     cells: Literal["all", "trained"] = Field(default="all", description="cells whose runs are learned from")
     period: Period | None = Field(default=None, description="days whose runs are learned from; none takes all")
     training: TrainingConfig = _TRAINING
+
+    @field_validator("training", mode="before")
+    @classmethod
+    def _training_is_completed(cls, given: Any) -> Any:
+        return completed(given, _TRAINING)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -74,3 +75,19 @@ class TrainingConfig(BaseModel):
     def numerical(self) -> dict[str, object]:
         """The settings on which the weights depend: all but how often a checkpoint is written."""
         return self.model_dump(mode="json", exclude={"checkpoint_steps", "checkpoint_seconds"})
+
+
+def completed(given: Any, default: TrainingConfig) -> Any:
+    """Fill what a study leaves out of ``training`` from the owner's default, not from the class's.
+
+    A study that changes ``training.steps`` keeps the owner's optimiser; one that names another optimiser or schedule
+    starts from that one's own defaults.
+    """
+    if not isinstance(given, Mapping):
+        return given
+    filled = {**default.model_dump(), **given}
+    for group in ("optimiser", "schedule"):
+        own, kept = given.get(group), getattr(default, group)
+        if isinstance(own, Mapping) and own.get("name", kept.name) == kept.name:
+            filled[group] = {**kept.model_dump(), **own}
+    return filled
