@@ -118,7 +118,7 @@ def test_no_test_period_observation_reaches_theta(finished: Path, tmp_path: Path
     garbage = np.random.default_rng(0).random(poisoned["sm_obs"].shape).astype(np.float32)
     hidden = test[None, :] | unseen[:, None]
     assert hidden.any()
-    poisoned["sm_obs"] = poisoned["sm_obs"].dims, np.where(hidden, garbage, poisoned["sm_obs"].values)
+    poisoned["sm_obs"].values = np.where(hidden, garbage, poisoned["sm_obs"].values)
     poisoned.to_netcdf(inputs)
     changes = {
         "data": {

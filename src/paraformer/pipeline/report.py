@@ -115,7 +115,8 @@ def _score_fields(table: pd.DataFrame, cube: Cube, metric: str, config: ReportCo
     """Method -> one value a cell (mean over seeds), in the cube's order of cells."""
     chosen = table[(table["operator"] == config.operator) & (table["period"] == "test") & (table["metric"] == metric)]
     methods = list(dict.fromkeys(chosen["method"]))
-    wide = chosen.groupby(["method", "cell"], sort=False)["value"].mean().unstack("cell")[cube.cells.tolist()]
+    over_seeds = chosen.groupby(["method", "cell"], sort=False)["value"].agg(lambda v: v.to_numpy().mean())
+    wide = over_seeds.unstack("cell")[cube.cells.tolist()]  # a cell unscored under one seed is unscored here
     return {method: wide.loc[method].to_numpy() for method in methods if np.isfinite(wide.loc[method]).any()}
 
 
