@@ -55,6 +55,23 @@ def test_an_interrupted_stage_resumes_and_ends_with_the_same_hash(tmp_path: Path
     assert resumed.hash == stage(tmp_path / "b", Work()).hash
 
 
+def test_leftovers_of_a_write_that_was_cut_short_are_not_part_of_the_result(tmp_path: Path) -> None:
+    def work(path: Path) -> int:
+        write_text(path / "a", "1")
+        return 0
+
+    def work_with_leftover(path: Path) -> int:
+        (path / "deep").mkdir()
+        (path / "deep" / ".b.tmp").write_text("half")
+        return work(path)
+
+    hashes = []
+    for name, task in (("clean", work), ("cut", work_with_leftover)):
+        with Run(tmp_path / name) as run:
+            hashes.append(run.stage("cube", settings={}, inputs={}, work=task).hash)
+    assert hashes[0] == hashes[1]
+
+
 def test_changed_settings_set_the_old_result_aside_and_returning_brings_it_back(tmp_path: Path) -> None:
     stage(tmp_path, Work(), setting=1)
     other = Work()

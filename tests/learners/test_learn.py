@@ -102,8 +102,10 @@ def test_members_are_averaged_keep_other_cells_aside_and_survive_a_kill(tmp_path
 
 def test_a_finished_training_is_read_back_and_another_one_refused(tmp_path: Path) -> None:
     first = calibrate(small(), tmp_path)
+    (tmp_path / "checkpoint-0.pt").write_bytes(b"left by a kill between storing and removing")
     again = Learner(small()).calibrate(Waves(), twin(), seed=0, directory=tmp_path, progress=KillAt(1))
     assert np.array_equal(first, again)
+    assert not (tmp_path / "checkpoint-0.pt").exists()
     with pytest.raises(RunError, match="another 'seed'"):
         calibrate(small(), tmp_path, seed=1)
     with pytest.raises(RunError, match="another 'data'"):

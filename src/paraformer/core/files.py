@@ -30,14 +30,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        _discard(temporary)
+        discard(temporary)
         raise RunError(f"{path}: cannot write ({error.strerror or error})") from error
     except BaseException:
-        _discard(temporary)
+        discard(temporary)
         raise
 
 
-def _discard(path: Path) -> None:
+def discard(path: Path) -> None:
+    """Remove a file or folder, whether or not it is there."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:

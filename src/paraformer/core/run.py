@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from paraformer.core.errors import RunError
-from paraformer.core.files import hash_json, hash_path, write_json, write_text
+from paraformer.core.files import discard, hash_json, hash_path, write_json, write_text
 from paraformer.core.log import JsonLinesHandler
 
 logger = logging.getLogger(__name__)
@@ -108,6 +108,8 @@ class Run:
             raise RunError(f"{path}: {name} could not write or read ({error}); run again to resume") from error
         finally:
             self._charge(name, key, time.monotonic() - wall, time.process_time() - cpu)
+        for leftover in path.rglob(".*.tmp"):  # of a write that a kill cut short and that was not needed again
+            discard(leftover)
         done: dict[str, Any] = {"key": key, "complete": True, "hash": hash_path(path, without=("stage.json",)),
                 "sizes": _sizes(path), "runs": runs}  # fmt: skip
         write_json(mark, done)

@@ -161,6 +161,7 @@ class Learner:
         if (directory / "model.json").exists():
             found = LearnedMap.load(directory, model.parameters)
             require_same(directory / "model.json", found.identity, identity)
+            self._tidy(directory)
             return found
         attributes = Normaliser.fit(data.attribute_names, data.attributes, data.trained)
         through = cast(DifferentiableModel, model)
@@ -170,9 +171,13 @@ class Learner:
         )
         learned = LearnedMap(members, self.config, model.parameters, attributes, identity)
         learned.save(directory)
+        self._tidy(directory)
+        return learned
+
+    def _tidy(self, directory: Path) -> None:
+        """Remove the checkpoints of a stored map; a kill may have come between storing and removing."""
         for member in range(self.config.members):
             _checkpoint(directory, member).unlink(missing_ok=True)
-        return learned
 
     def _train_member(
         self, member: int, model: DifferentiableModel, data: CalibrationData, attributes: Normaliser,

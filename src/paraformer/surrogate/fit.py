@@ -105,9 +105,10 @@ def fit_surrogate(
         "parameter_space": space_hash(data.space),
         "data": data.hash(),
     }
-    done = directory / "surrogate.json"
+    done, checkpoint = directory / "surrogate.json", directory / "checkpoint.pt"
     if done.exists():
         require_same(done, {k: load_description(done).get(k) for k in identity}, identity)
+        checkpoint.unlink(missing_ok=True)  # a kill may have come between storing and removing
         return Surrogate.load(directory, data.space)
     _require_runs(config, data)
     inputs, normalisation, daily_size = build_inputs(config, data)
@@ -116,7 +117,6 @@ def fit_surrogate(
         torch.manual_seed(derive_seed(seed, "surrogate", "weights"))
         network = SurrogateNetwork(shape, config.hidden, config.embedding, config.mixtures)
     task = FitTask(network, config, data, inputs, seed)
-    checkpoint = directory / "checkpoint.pt"
     train(task, config.training, seed=seed, identity=identity, path=checkpoint, progress=progress,
           description="surrogate")  # fmt: skip
     surrogate = Surrogate(
