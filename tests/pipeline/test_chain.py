@@ -135,7 +135,8 @@ def test_no_test_period_observation_reaches_theta(finished: Path, tmp_path: Path
         "process__parameters": str(finished / "cube" / "params.nc"),
         "process__domain": str(finished / "cube" / "domain.nc"),
     }  # fmt: skip
-    run_study(load_study(write_study(tmp_path, **changes)), tmp_path / "run", until="parameters")
+    command = [*COMMAND, "learn", str(write_study(tmp_path, **changes)), "--directory", str(tmp_path / "run")]
+    subprocess.run(command, capture_output=True, check=True)
     for method in ("FFN_A", "ParaFormer_A"):
         for seed in (0, 1):
             name = f"parameters/{method}/seed-{seed}/theta.nc"
