@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from jaxtyping import install_import_hook
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch starts: networks this small only wait for a second thread
 
 _CHECKED = ["paraformer.core", "paraformer.numerics", "paraformer.training", "paraformer.data", "paraformer.surrogate",
             "paraformer.learners", "paraformer.evaluation", "paraformer.report", "paraformer.process.ensemble",

@@ -149,14 +149,31 @@ def main() -> None:
         handler.setLevel(logging.WARNING)
     try:
         app()
+    except Interrupted as error:
+        _leave(str(error), error.exit_code)
     except ParaformerError as error:
-        _fail(f"error: {error}" if error.exit_code != Interrupted.exit_code else str(error), error.exit_code)
+        _fail(f"error: {error}", error.exit_code)
     except Exception as error:
         _fail(f"unexpected error: {type(error).__name__}: {error} (a bug; --debug shows where)", 70)
 
 
 def _fail(line: str, code: int) -> None:
+    _say(line)
+    sys.exit(code)
+
+
+def _leave(line: str, code: int) -> None:
+    """End at once: the interrupted storage threads must not write, nor complain, while the interpreter goes down.
+
+    Nothing is lost: whatever a kill leaves behind, the next run takes up.
+    """
+    _say(line)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _say(line: str) -> None:
     if os.environ.get("PARAFORMER_DEBUG") == "1":
         logging.getLogger("paraformer").exception("trace")
     print(line.replace("\n", " "), file=sys.stderr)  # noqa: T201
-    sys.exit(code)

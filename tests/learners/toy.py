@@ -64,12 +64,13 @@ def twin(noise: float = 0.0) -> CalibrationData:
     theta = SPACE.from_unit(true_u(attributes))
     truth = Waves().simulate(theta[:, None], ("soil_moisture",))["soil_moisture"][:, 0, FIRST:]
     mask = random.random((CELLS, DAYS)) < 0.5
-    observed = np.where(mask, truth + noise * random.normal(size=truth.shape), 0.0)
+    history = np.where(mask, truth + noise * random.normal(size=truth.shape), 0.0)
     trained = np.arange(CELLS) < 18
     return CalibrationData(
         cells=np.arange(CELLS), time=np.datetime64("2015-01-08") + np.arange(DAYS), attributes=attributes,
-        attribute_names=NAMES, forcing=np.zeros((CELLS, DAYS, 7)), observed=observed, mask=mask, trained=trained,
-        prior=SPACE.from_unit(np.full((CELLS, 2), 0.5)), first_day=FIRST,
+        attribute_names=NAMES, forcing=np.zeros((CELLS, DAYS, 7)), observed=history * trained[:, None],
+        mask=mask & trained[:, None], trained=trained, prior=SPACE.from_unit(np.full((CELLS, 2), 0.5)),
+        first_day=FIRST, history=history, history_mask=mask,
     )  # fmt: skip
 
 

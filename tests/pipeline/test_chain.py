@@ -27,10 +27,7 @@ COMMAND = [sys.executable, "-c", "from paraformer.cli import main; main()"]
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run directory of an uninterrupted miniature study, made by the command in a process of its own.
-
-    A test process that has trained other networks before may round the last bit of a weight differently.
-    """
+    """Run directory of an uninterrupted miniature study, made by the command in a process of its own."""
     folder = tmp_path_factory.mktemp("chain")
     command = [*COMMAND, "run", str(write_study(folder)), "--directory", str(folder / "run"), "--quiet"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -163,18 +160,4 @@ def test_kill_at_any_moment_and_the_same_command_again_gives_the_same_files(fini
     else:
         pytest.fail("the run never ended")
     assert kills >= 3
-    found, expected = hashes(tmp_path / "run"), hashes(finished)
-    for stage in ("cube", "ensemble", "surrogate", "study"):
-        assert found[stage] == expected[stage]
-    require_same_results(tmp_path / "run", finished)
-
-
-def require_same_results(run: Path, expected: Path) -> None:
-    """θ and scores agree. A resumed training has been seen to differ in the last bit of a few attention
-    weights (3e-8), cause unknown: known limit, so learned results are compared to seven digits, not to the bit."""
-    for theta in sorted((expected / "parameters").rglob("theta.nc")):
-        with xr.open_dataset(theta) as a, xr.open_dataset(run / theta.relative_to(expected)) as b:
-            xr.testing.assert_allclose(a, b, rtol=1e-6)
-    columns = ["mean", "median", "p05", "p95"]
-    one, two = (pd.read_csv(folder / "scores" / "soil_moisture.csv")[columns] for folder in (run, expected))
-    np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-7)
+    assert hashes(tmp_path / "run") == hashes(finished)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -12,6 +13,7 @@ from paraformer.core.errors import DataError, SettingsError
 from paraformer.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig
 from paraformer.training.normalise import Normaliser
 from paraformer.training.schedule import rate_factor
+from paraformer.training.threads import settle_threads
 from paraformer.training.windows import Windows
 
 
@@ -108,3 +110,12 @@ def test_a_gap_in_a_trained_cell_is_named() -> None:
         Normaliser.fit(("a", "b", "c"), values, np.ones(12, bool))
     with pytest.raises(DataError, match="no trained cell"):
         Normaliser.fit(("a", "b", "c"), values, np.zeros(12, bool))
+
+
+def test_another_library_s_threads_do_not_reach_a_training() -> None:
+    """numba's pool sets torch's threads when it first starts; the bits of a matrix product depend on them."""
+    settle_threads()
+    own = torch.get_num_threads()
+    torch.set_num_threads(own + 1)
+    settle_threads()
+    assert torch.get_num_threads() == own

@@ -77,7 +77,7 @@ class DifferentiableModel(ForwardModel, Protocol):
 
 @dataclass(frozen=True)
 class CalibrationData:
-    """All that a calibrator may see: days of the training period only, observations of trained cells only.
+    """All that a calibrator may see: days of the training period only; targets of trained cells only.
 
     Attributes:
         cells: identifiers [cell].
@@ -90,6 +90,10 @@ class CalibrationData:
         trained: cells whose observations may be learned from [cell].
         prior: a-priori θ, physical units, inside the bounds [cell, parameter].
         first_day: position of ``time[0]`` on the forward model's own time axis.
+        history: observations as inputs, of every cell, the unseen ones too [m3 m-3], 0 where there is none
+            [cell, time]. A map from history to θ may read them; no loss may.
+        history_mask: where ``history`` holds an observation [cell, time].
+        filled: seamless observations of every cell [m3 m-3] [cell, time]; ``None`` without gap filling.
     """
 
     cells: np.ndarray
@@ -102,6 +106,9 @@ class CalibrationData:
     trained: Bool[np.ndarray, " cell"]
     prior: Float[np.ndarray, "cell parameter"]
     first_day: int
+    history: Float[np.ndarray, "cell time"]
+    history_mask: Bool[np.ndarray, "cell time"]
+    filled: Float[np.ndarray, "cell time"] | None = None
 
 
 @runtime_checkable

@@ -14,11 +14,20 @@ from paraformer.core.schema import Cube
 from paraformer.core.variables import FORCING
 
 
-def calibration_view(cube: Cube, space: ParameterSpace, prior: Float[np.ndarray, "cell parameter"]) -> CalibrationData:
-    """All that a calibrator may see of a cube: the training period, and observations of trained cells.
+def calibration_view(
+    cube: Cube,
+    space: ParameterSpace,
+    prior: Float[np.ndarray, "cell parameter"],
+    *,
+    every_cell: bool = False,
+    filled: Float[np.ndarray, "cell time"] | None = None,
+) -> CalibrationData:
+    """All that a calibrator may see of a cube: the training period, and as targets observations of trained cells.
 
     Args:
         prior: a-priori θ of the cube's cells, physical units, inside the bounds of ``space``.
+        every_cell: take every cell as trained, for a search that fits each cell to its own observations.
+        filled: gap-filled observations of the whole time axis [m3 m-3].
 
     Raises:
         DataError: if the prior has the wrong shape or leaves its bounds, or an attribute or forcing is not finite.
@@ -30,8 +39,9 @@ def calibration_view(cube: Cube, space: ParameterSpace, prior: Float[np.ndarray,
     space.require_inside(prior, cube.cells.tolist())
     days = np.flatnonzero(cube.period("train").mask(cube.time))
     view = Cube(cube.dataset.isel(time=slice(int(days[0]), int(days[-1]) + 1)))
-    observed, mask = view.observed()
-    mask = mask & view.trained[:, None]
+    history, history_mask = view.observed()
+    trained = np.ones(len(view.cells), dtype=bool) if every_cell else view.trained
+    mask = history_mask & trained[:, None]
     attributes, forcing = view.attributes(), view.forcing()
     for what, values in (("attribute", attributes), ("forcing", forcing)):
         if not np.isfinite(values).all():
@@ -44,11 +54,14 @@ def calibration_view(cube: Cube, space: ParameterSpace, prior: Float[np.ndarray,
         attributes=attributes,
         attribute_names=view.attribute_names,
         forcing=forcing,
-        observed=np.where(mask, observed, 0.0),
+        observed=np.where(mask, history, 0.0),
         mask=mask,
-        trained=view.trained,
+        trained=trained,
         prior=prior,
         first_day=int(days[0]),
+        history=history,
+        history_mask=history_mask,
+        filled=None if filled is None else filled[:, int(days[0]) : int(days[-1]) + 1],
     )
 
 

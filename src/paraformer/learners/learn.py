@@ -34,6 +34,7 @@ from paraformer.training.checkpoint import (
 )
 from paraformer.training.loop import train
 from paraformer.training.normalise import Normaliser
+from paraformer.training.threads import settle_threads
 from paraformer.training.windows import Windows
 
 _LIMIT = 3.0
@@ -87,6 +88,7 @@ class LearnedMap:
         if bad.size:
             cell, column = (int(i) for i in bad[0])
             raise DataError(f"attribute '{names[column]}' of cell {cell} is not finite")
+        settle_threads()
         inputs = _tensor(_limited(self.attributes(attributes))), _tensor(self.parameters.to_unit(prior))
         with torch.no_grad():
             u = np.mean([member.eval()(*inputs).double().numpy() for member in self.members], axis=0)

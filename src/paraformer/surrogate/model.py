@@ -24,6 +24,7 @@ from paraformer.training.checkpoint import (
     save_tensors,
     space_hash,
 )
+from paraformer.training.threads import settle_threads
 
 LOG_OUTPUTS = ("runoff", "baseflow", "swe")
 """Non-negative outputs with a long tail: learned as log(1 + x)."""
@@ -173,6 +174,7 @@ class Surrogate:
             DataError: if θ has the wrong shape or leaves its bounds.
         """
         self.require_outputs(outputs)
+        settle_threads()
         u = self._unit(theta)
         count, sets = u.shape[:2]
         cells = torch.arange(count, device=u.device).repeat_interleave(sets)

@@ -20,6 +20,7 @@ from paraformer.core.seeding import derive_seed
 from paraformer.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from paraformer.training.config import TrainingConfig
 from paraformer.training.schedule import OPTIMISERS, rate_factor
+from paraformer.training.threads import settle_threads
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ def train(
         ModelError: if the loss is not finite.
         RunError: if the checkpoint belongs to other work or cannot be read or written.
     """
+    settle_threads()
     fabric = Fabric(accelerator=config.device, devices=config.devices, precision=config.precision)
     fabric.launch()
     state = load_checkpoint(path, identity)
