@@ -13,6 +13,7 @@ from typing import Any
 
 from paraformer.core.errors import RunError
 
+_JOURNAL = ".journal.json"
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -43,6 +44,16 @@ def discard(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def journal_of(path: Path) -> Path:
+    """Hidden file beside ``path`` that remembers which parts of it are done; no part of any content hash."""
+    return path.with_name(f".{path.name}{_JOURNAL}")
+
+
+def is_journal(path: Path) -> bool:
+    """Whether ``path`` is a journal, not a result."""
+    return path.name.startswith(".") and path.name.endswith(_JOURNAL)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -78,7 +89,7 @@ def hash_path(path: Path, *, without: tuple[str, ...] = ()) -> str:
     if not path.exists():
         raise RunError(f"{path}: does not exist")
     digest = hashlib.blake2b(digest_size=16)
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file() and not is_journal(p))
     for file in files:
         name = file.relative_to(path).as_posix()
         if name in without:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from paraformer.core.errors import RunError
-from paraformer.core.files import discard, hash_json, hash_path, write_json, write_text
+from paraformer.core.files import discard, hash_json, hash_path, is_journal, write_json, write_text
 from paraformer.core.log import JsonLinesHandler
 
 logger = logging.getLogger(__name__)
@@ -113,6 +113,8 @@ class Run:
         done: dict[str, Any] = {"key": key, "complete": True, "hash": hash_path(path, without=("stage.json",)),
                 "sizes": _sizes(path), "runs": runs}  # fmt: skip
         write_json(mark, done)
+        for journal in [p for p in path.rglob(".*") if is_journal(p)]:
+            journal.unlink()
         self._charge(name, key, 0.0, 0.0, runs=runs, inputs=dict(inputs), hash=done["hash"])
         logger.info("%s: done in %.1f s", name, time.monotonic() - wall)
         return Stage(name, path, done["hash"], runs)
@@ -174,7 +176,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    return (p for p in sorted(path.rglob("*")) if p.is_file() and p != path / "stage.json")
+    return (p for p in sorted(path.rglob("*")) if p.is_file() and p != path / "stage.json" and not is_journal(p))
 
 
 def _sizes(path: Path) -> dict[str, int]:

@@ -22,7 +22,7 @@ import zarr
 from jaxtyping import Float
 
 from paraformer.core.errors import DataError
-from paraformer.core.files import hash_json, hash_path, write_json
+from paraformer.core.files import hash_json, hash_path, journal_of, write_json
 from paraformer.core.log import Progress
 from paraformer.core.schema import Cube
 from paraformer.core.variables import FORCING, VOCABULARY
@@ -67,16 +67,12 @@ def build_cube(config: DataConfig, path: Path, progress: Progress | None = None,
         settings = config.model_dump(mode="json", exclude={"path", "synthetic"})
         key = hash_json({"format": FORMAT, "input": input_hash, "settings": settings})
         if _key_of(path) == key:
-            _journal(path).unlink(missing_ok=True)
+            journal_of(path).unlink(missing_ok=True)
         else:
             _build(config, selection, path, {"input_hash": input_hash, "cube_key": key}, progress)
     finally:
         selection.file.close()
     return Cube.open(path)
-
-
-def _journal(path: Path) -> Path:
-    return path.with_name(f".{path.name}.journal.json")
 
 
 def _partial(path: Path) -> Path:
@@ -93,7 +89,7 @@ def _key_of(path: Path) -> str:
 
 def _build(config: DataConfig, selection: Selection, path: Path, hashes: Mapping[str, str], progress: Progress) -> None:
     """Write the chunks that are not there yet, then move the store to its place."""
-    journal, partial = _journal(path), _partial(path)
+    journal, partial = journal_of(path), _partial(path)
     done = _done(journal, partial, hashes["cube_key"])
     if done < 0:
         shutil.rmtree(partial, ignore_errors=True)

@@ -20,7 +20,7 @@ from scipy.stats import qmc
 
 from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import DataError, ModelError
-from paraformer.core.files import write_json
+from paraformer.core.files import journal_of, write_json
 from paraformer.core.log import Progress
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import KINDS, parameter_space_to_json
@@ -95,6 +95,8 @@ def run_sets(
 ) -> int:
     """Run every set of every cell into the zarr archive ``path``; a second call after a kill resumes.
 
+    The journal beside the archive stays: a call after the end finds every chunk done.
+
     Args:
         outputs: names of the series to keep, stored as float32 [cell, set, time].
         axes: coordinates ``cell, time, lat, lon`` of the model's cells and days.
@@ -107,10 +109,12 @@ def run_sets(
         ModelError: if the process model returns a value that is not finite, naming output, cell and set.
     """
     n_cells, n_sets = model.n_cells, 1 if sets.theta is None else sets.theta.shape[1]
-    journal = path.with_name(f"{path.stem}-chunks-done.json")
+    journal = journal_of(path)
     done: list[int] = json.loads(journal.read_text()) if journal.exists() else []
     if not done:
         _create(path, model, sets, outputs, axes, (chunk_cells, n_sets, len(axes["time"])))
+    for left_over in path.rglob("*.partial"):  # what a killed process was writing
+        left_over.unlink()
     before = sum(min(chunk_cells, n_cells - start) for start in done) * n_sets
     with progress.task(f"process model: {path.stem}", n_cells * n_sets, unit="runs", done=before) as advance:
         for start in range(0, n_cells, chunk_cells):
@@ -127,7 +131,6 @@ def run_sets(
             done.append(start)
             write_json(journal, done)
             advance(len(cells) * n_sets)
-    journal.unlink(missing_ok=True)
     return n_cells * n_sets
 
 
