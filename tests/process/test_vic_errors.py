@@ -75,7 +75,7 @@ def test_parameters(name: str, where: Any, value: float, message: str) -> None:
         (("ds",), [1.5], DataError, r"cell 100, set 0: ds = 1.5 must be above 0 and at most 1"),
         (("dsmax",), [0.0], DataError, r"dsmax = 0 must be above 0"),
         (("ws",), [np.nan], DataError, r"ws = nan"),
-        (("wcr",), [0.3], DataError, r"wcr = 0.3 puts the critical point of layer 1 below its wilting point"),
+        (("wcr",), [3.0], DataError, r"wcr = 3 puts the critical point of layer 1 above saturation"),
         (("infilt",), [0.2, 0.3], DataError, r"theta has shape"),
     ],
 )

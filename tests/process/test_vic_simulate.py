@@ -105,7 +105,7 @@ def test_no_theta_is_the_a_priori_theta() -> None:
     ("name", "low", "high"),
     [("infilt", 0.01, 0.6), ("ds", 0.001, 0.5), ("dsmax", 0.5, 40.0), ("ws", 0.3, 0.9), ("expt", 5.0, 25.0),
      ("expt_1", 5.0, 25.0), ("expt_2", 5.0, 25.0), ("depth_1", 0.05, 0.25), ("depth_2", 0.2, 0.6),
-     ("depth_3", 0.8, 2.0), ("ksat", 0.1, 10.0), ("wcr", 0.6, 1.5), ("canopy_gap", 0.1, 2.0), ("c", 1.2, 4.0)],
+     ("depth_3", 0.8, 2.0), ("ksat", 0.1, 10.0), ("wcr", 0.3, 2.5), ("canopy_gap", 0.1, 2.0), ("c", 1.2, 4.0)],
 )  # fmt: skip
 def test_every_parameter_acts(name: str, low: float, high: float) -> None:
     parameters, forcing = make_parameters(1), make_forcing(1, 400, temperature=15.0, rain=8.0, first_day=120)

@@ -81,7 +81,8 @@ VIC_PARAMETERS: dict[str, Parameter] = {
                   meaning="multiplier of the a-priori saturated hydraulic conductivity of all layers"),
         Parameter(name="canopy_gap", lower=0.05, upper=2.0, transform="log",
                   meaning="multiplier of the a-priori bare fraction between plants (1 - fcanopy)"),
-        Parameter(name="wcr", lower=0.5, upper=1.5, meaning="multiplier of the a-priori critical moisture fraction"),
+        Parameter(name="wcr", lower=0.2, upper=3.0, transform="log",
+                  meaning="multiplier of the a-priori moisture between wilting and critical point of all layers"),
     )
 }  # fmt: skip
 """Parameters a study may name without spelling out their bounds (METHOD section 2; bounds physical)."""

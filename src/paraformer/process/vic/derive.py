@@ -129,8 +129,9 @@ def derive_soil(site: Any, calibrated: Any, runoff_steps_per_day: float, soil: A
         soil.solid_fraction[layer] = bulk / particles
         soil.maximum[layer] = maximum
         soil.residual[layer] = site.residual_fraction[layer] * soil.depth[layer] * MM_PER_M
-        soil.critical[layer] = calibrated.wcr_factor * site.wcr_fract[layer] * maximum
-        soil.wilting[layer] = site.wpwp_fract[layer] * maximum
+        critical, wilting = site.wcr_fract[layer], site.wpwp_fract[layer]
+        soil.critical[layer] = (critical + (calibrated.wcr_factor - 1.0) * (critical - wilting)) * maximum
+        soil.wilting[layer] = wilting * maximum
         conductivity = calibrated.ksat_factor * site.ksat[layer] / runoff_steps_per_day
         soil.drainage_coefficient[layer] = drainage_coefficient(
             conductivity, maximum, soil.residual[layer], soil.expt[layer]

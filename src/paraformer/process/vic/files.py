@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from paraformer.core.errors import DataError, nearest
 from paraformer.process.vic.constants import MM_PER_M, NEW_SNOW_ALBEDO
 from paraformer.process.vic.forcing import SERIES, Forcing
-from paraformer.process.vic.parameters import THETA, CellParameters, canopy_with_gaps
+from paraformer.process.vic.parameters import THETA, CellParameters, canopy_with_gaps, critical_point
 from paraformer.process.vic.state import State, cold_start
 
 CanopySource = Literal["FROM_VEGPARAM", "FROM_DEFAULT"]
@@ -230,10 +230,13 @@ def _put(dataset: netCDF4.Dataset, name: str, value: np.ndarray, row: np.ndarray
     elif base in ("expt", "depth"):
         field, values = base, _read(dataset, base)
         values[int(layer) - 1 if layer else slice(None), row, column] = value
-    elif name in ("ksat", "wcr"):
-        field = {"ksat": "Ksat", "wcr": "Wcr_FRACT"}[name]
-        values = _read(dataset, field)
+    elif name == "ksat":
+        field, values = "Ksat", _read(dataset, "Ksat")
         values[:, row, column] *= value
+    elif name == "wcr":
+        field, values = "Wcr_FRACT", _read(dataset, "Wcr_FRACT")
+        wilting = _read(dataset, "Wpwp_FRACT")[:, row, column]
+        values[:, row, column] = critical_point(values[:, row, column], wilting, value)
     else:
         field, values = "fcanopy", _read(dataset, "fcanopy")
         values[..., row, column] = canopy_with_gaps(values[..., row, column], value)

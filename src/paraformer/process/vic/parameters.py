@@ -150,8 +150,8 @@ THETA: dict[str, tuple[str, ...]] = {
     "wcr": ("wcr_factor",),
     "canopy_gap": ("canopy_gap_factor",),
 }
-"""Parameter name -> fields of ``CALIBRATED`` it sets. ``ksat`` and ``wcr`` multiply the a-priori values of all layers;
-``canopy_gap`` multiplies the bare fraction between plants, 1 - fcanopy (which stays below 0.99 where plants grow)."""
+"""Parameter name -> fields of ``CALIBRATED`` it sets. ``ksat`` multiplies the a-priori values of all layers; ``wcr``
+multiplies the moisture between wilting and critical point of all layers (``critical_point``); ``canopy_gap`` multiplies the bare fraction between plants, 1 - fcanopy (which stays below 0.99 where plants grow)."""
 
 _RANGES: dict[str, tuple[float, float, str]] = {
     "infilt": (0.0, np.inf, "above 0"),
@@ -242,9 +242,10 @@ def _require_physical(parameters: CellParameters, calibrated: np.ndarray) -> Non
     _refuse(parameters, calibrated["depth_1"] > calibrated["depth_2"], "depth_1", calibrated["depth_1"],
             "must not exceed depth_2")  # fmt: skip
     for layer in range(3):
-        wcr = calibrated["wcr_factor"] * parameters.wcr_fract[:, None, layer]
-        _refuse(parameters, parameters.wpwp_fract[:, None, layer] > wcr, "wcr", calibrated["wcr_factor"],
-                f"puts the critical point of layer {layer + 1} below its wilting point")  # fmt: skip
+        wcr, wpwp = parameters.wcr_fract[:, None, layer], parameters.wpwp_fract[:, None, layer]
+        factor = calibrated["wcr_factor"]
+        _refuse(parameters, critical_point(wcr, wpwp, factor) > 1.0, "wcr", factor,
+                f"puts the critical point of layer {layer + 1} above saturation")  # fmt: skip
 
 
 def _refuse(parameters: CellParameters, bad: np.ndarray, name: str, value: np.ndarray, reason: str) -> None:
@@ -254,6 +255,14 @@ def _refuse(parameters: CellParameters, bad: np.ndarray, name: str, value: np.nd
             f"cell {parameters.cell[cell]}, set {member}: {name} = {value[cell, member]:g} {reason} "
             f"({int(bad.sum())} such values)"
         )
+
+
+def critical_point(critical: np.ndarray, wilting: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Critical point, of maximum moisture [1], ``factor`` times as far above the wilting point as it was.
+
+    A multiplier of the critical point itself would put it below the wilting point of clay soils.
+    """
+    return critical + (factor - 1.0) * (critical - wilting)
 
 
 def canopy_with_gaps(fraction: np.ndarray, gap_factor: np.ndarray) -> np.ndarray:
