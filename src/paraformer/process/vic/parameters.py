@@ -151,7 +151,8 @@ THETA: dict[str, tuple[str, ...]] = {
     "canopy_gap": ("canopy_gap_factor",),
 }
 """Parameter name -> fields of ``CALIBRATED`` it sets. ``ksat`` multiplies the a-priori values of all layers; ``wcr``
-multiplies the moisture between wilting and critical point of all layers (``critical_point``); ``canopy_gap`` multiplies the bare fraction between plants, 1 - fcanopy (which stays below 0.99 where plants grow)."""
+multiplies the moisture between wilting and critical point of all layers (``critical_point``); ``canopy_gap``
+multiplies the bare fraction between plants, 1 - fcanopy (which stays below 0.99 where plants grow)."""
 
 _RANGES: dict[str, tuple[float, float, str]] = {
     "infilt": (0.0, np.inf, "above 0"),
