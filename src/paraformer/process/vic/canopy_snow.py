@@ -24,7 +24,7 @@ from paraformer.process.vic.constants import (
 )
 from paraformer.process.vic.jit import compiled
 from paraformer.process.vic.radiation import longwave_emission
-from paraformer.process.vic.roots import NO_ROOT, root_finder
+from paraformer.process.vic.roots import NO_ROOT, refreezing, root_finder
 from paraformer.process.vic.vapour import (
     PenmanAir,
     latent_heat_of_sublimation,
@@ -219,15 +219,10 @@ def canopy_energy_balance(temperature: float, forest: Any) -> float:
     sensible = AIR_HEAT_CAPACITY * forest.air_density * (forest.air_temperature - temperature) / resistance
     advected = WATER_HEAT_CAPACITY * WATER_DENSITY * forest.air_temperature * forest.rain / forest.time_step
     rest = sensible + latent + net_radiation + advected
-    refreeze = 0.0
+    forest.refreeze_energy = 0.0
     if forest.snow > 0.0:
-        refreeze = forest.initial_liquid * LATENT_HEAT_FUSION * WATER_DENSITY / forest.time_step
-        if temperature == 0.0 and rest > -refreeze:
-            refreeze = -rest
-            rest = 0.0
-        else:
-            rest += refreeze
-    forest.refreeze_energy = refreeze
+        available = forest.initial_liquid * LATENT_HEAT_FUSION * WATER_DENSITY / forest.time_step
+        forest.refreeze_energy, rest = refreezing(temperature, rest, available)
     return rest
 
 

@@ -1,4 +1,4 @@
-"""Root finder of the energy balances."""
+"""Closing an energy balance: the root finder, and refreezing where the root is 0 degC."""
 
 from __future__ import annotations
 
@@ -88,3 +88,11 @@ def root_finder(function: Callable[[float, Any], float]) -> Callable[[Any, float
         return NO_ROOT
 
     return find_root
+
+
+@compiled
+def refreezing(temperature: float, rest: float, available: float) -> tuple[float, float]:
+    """Energy of refreezing [W m-2] and what is left of the balance: at 0 degC only as much freezes as closes it."""
+    if temperature == 0.0 and rest > -available:
+        return -rest, 0.0
+    return available, rest + available

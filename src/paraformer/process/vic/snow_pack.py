@@ -28,7 +28,7 @@ from paraformer.process.vic.constants import (
 )
 from paraformer.process.vic.jit import compiled
 from paraformer.process.vic.radiation import longwave_emission, snow_albedo
-from paraformer.process.vic.roots import NO_ROOT, root_finder
+from paraformer.process.vic.roots import NO_ROOT, refreezing, root_finder
 from paraformer.process.vic.snow_density import settle
 from paraformer.process.vic.thin_snow import exchange_thin_snow
 from paraformer.process.vic.vapour import (
@@ -203,13 +203,8 @@ def pack_energy_balance(temperature: float, arguments: Any) -> float:
         ground = conductivity * (pack.ground_temperature - temperature) / state.depth / pack.time_step
     storage = CH * pack.surface_ice * (temperature - pack.previous_temperature) / pack.time_step - ground
     rest = net_radiation + sensible + latent + advected + ground - storage
-    refreeze = state.surface_water * LATENT_HEAT_FUSION * WATER_DENSITY / pack.time_step
-    if temperature == 0.0 and rest > -refreeze:
-        refreeze = -rest
-        rest = 0.0
-    else:
-        rest += refreeze
-    pack.refreeze_energy = refreeze
+    available = state.surface_water * LATENT_HEAT_FUSION * WATER_DENSITY / pack.time_step
+    pack.refreeze_energy, rest = refreezing(temperature, rest, available)
     return rest
 
 

@@ -24,6 +24,18 @@ def lower_limit(moisture: float, residual: float, outflow: float) -> tuple[float
 
 
 @compiled
+def fill_up(m1: float, max1: float, m2: float, max2: float, runoff: float) -> tuple[float, float, float]:
+    """What layer 2 cannot hold rises to layer 1, and what that cannot hold runs off."""
+    if m2 > max2:
+        m1 += m2 - max2
+        m2 = max2
+        if m1 > max1:
+            runoff += m1 - max1
+            m1 = max1
+    return m1, m2, runoff
+
+
+@compiled
 def advance_soil_water(soil: Any, column: Any, timing: Timing, state: Any) -> None:
     """Update soil moisture; runoff, baseflow and evaporation of the step are in ``column``."""
     m1, m2, m3 = state.moisture[0], state.moisture[1], state.moisture[2]
@@ -47,12 +59,7 @@ def advance_soil_water(soil: Any, column: Any, timing: Timing, state: Any) -> No
             m1 = max1
         m1, q1 = lower_limit(m1, res1, q1)
         m2 += q1 - (q2 + e2)
-        if m2 > max2:
-            m1 += m2 - max2
-            m2 = max2
-            if m1 > max1:
-                runoff += m1 - max1
-                m1 = max1
+        m1, m2, runoff = fill_up(m1, max1, m2, max2, runoff)
         m2, q2 = lower_limit(m2, res2, q2)
         b = baseflow(m3, res3, max3, soil.baseflow_linear, soil.baseflow_curved, soil.ws, soil.c)
         m3 += q2 - (e3 + b)
@@ -62,12 +69,7 @@ def advance_soil_water(soil: Any, column: Any, timing: Timing, state: Any) -> No
         if m3 > max3:
             m2 += m3 - max3
             m3 = max3
-            if m2 > max2:
-                m1 += m2 - max2
-                m2 = max2
-                if m1 > max1:
-                    runoff += m1 - max1
-                    m1 = max1
+            m1, m2, runoff = fill_up(m1, max1, m2, max2, runoff)
         base += b
     if base < 0.0:
         column.evaporation[2] += base
