@@ -1,6 +1,10 @@
-"""Cells on the globe: matching two lists of cells by position."""
+"""Cells on the globe: matching two lists of cells by position, and rasters of a projection (EASE-Grid 2.0)."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -42,3 +46,134 @@ def match_cells(
             f"(nearest is {np.rad2deg(distance[at]):.3f} degree away)"
         )
     return index.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Raster:
+    """Rows and columns of equal size in the plane of a projection; row 0 is the first row of the product's files.
+
+    Attributes:
+        name: what errors call it.
+        crs: projection as pyproj reads it; x and y are in its unit ([m], or [degree] for a geographic one).
+        x0, y0: outer edge of column 0 and of row 0 of the whole raster.
+        dx, dy: size of a cell; dy is negative where rows run southwards.
+        rows, columns: size.
+        row0, column0: first row and column, of the whole raster, of this window of it.
+    """
+
+    name: str
+    crs: str
+    x0: float
+    y0: float
+    dx: float
+    dy: float
+    rows: int
+    columns: int
+    row0: int = 0
+    column0: int = 0
+
+    @property
+    def x_edges(self) -> Float[np.ndarray, " edge"]:
+        """Edges of the columns, one more than there are columns."""
+        return self.x0 + self.dx * np.arange(self.column0, self.column0 + self.columns + 1)
+
+    @property
+    def y_edges(self) -> Float[np.ndarray, " edge"]:
+        """Edges of the rows, in row order."""
+        return self.y0 + self.dy * np.arange(self.row0, self.row0 + self.rows + 1)
+
+    @property
+    def geographic(self) -> bool:
+        """Whether x and y are longitude and latitude."""
+        return bool(_projection(self.crs)[0].is_geographic)
+
+    def window(self, rows: slice, columns: slice) -> Raster:
+        """The part of this raster in the given rows and columns (of this raster, not of the whole)."""
+        (r0, r1, _), (c0, c1, _) = rows.indices(self.rows), columns.indices(self.columns)
+        return replace(self, row0=self.row0 + r0, column0=self.column0 + c0, rows=r1 - r0, columns=c1 - c0)
+
+    def project(
+        self, lat: Float[np.ndarray, "*n"], lon: Float[np.ndarray, "*n"]
+    ) -> tuple[Float[np.ndarray, "*n"], Float[np.ndarray, "*n"]]:
+        """Plane coordinates x, y of latitude and longitude [degree]; infinite where the projection has none."""
+        x, y = _projection(self.crs)[1].transform((np.asarray(lon, float) + 180.0) % 360.0 - 180.0, lat)
+        return np.asarray(x), np.asarray(y)
+
+    def geographic_of(
+        self, x: Float[np.ndarray, "*n"], y: Float[np.ndarray, "*n"]
+    ) -> tuple[Float[np.ndarray, "*n"], Float[np.ndarray, "*n"]]:
+        """Latitude and longitude [degree] of plane coordinates; infinite outside the projection."""
+        lon, lat = _projection(self.crs)[1].transform(x, y, direction="INVERSE")
+        return np.asarray(lat), np.asarray(lon)
+
+    def centres(
+        self, row: Int[np.ndarray, "*n"], column: Int[np.ndarray, "*n"]
+    ) -> tuple[Float[np.ndarray, "*n"], Float[np.ndarray, "*n"]]:
+        """Latitude and longitude [degree] of cell centres; rows and columns of this window."""
+        x = self.x0 + self.dx * (np.asarray(column) + self.column0 + 0.5)
+        y = self.y0 + self.dy * (np.asarray(row) + self.row0 + 0.5)
+        return self.geographic_of(x, y)
+
+    def index(
+        self, lat: Float[np.ndarray, "*n"], lon: Float[np.ndarray, "*n"]
+    ) -> tuple[Int[np.ndarray, "*n"], Int[np.ndarray, "*n"]]:
+        """Row and column of the cells that hold the points [degree]; -1, -1 for points outside."""
+        x, y = self.project(lat, lon)
+        with np.errstate(invalid="ignore"):
+            column = np.floor((x - self.x0) / self.dx) - self.column0
+            row = np.floor((y - self.y0) / self.dy) - self.row0
+            inside = (row >= 0) & (row < self.rows) & (column >= 0) & (column < self.columns)
+        return np.where(inside, row, -1).astype(np.int64), np.where(inside, column, -1).astype(np.int64)
+
+    def box(self, south: float, north: float, west: float, east: float) -> tuple[slice, slice]:
+        """Rows and columns of the smallest rectangle with every cell centre of a latitude-longitude box [degree].
+
+        For cylindrical rasters, whose rows are parallels and whose columns are meridians.
+
+        Raises:
+            DataError: no cell centre lies in the box.
+        """
+        lat, _ = self.centres(np.arange(self.rows), np.zeros(self.rows, dtype=np.int64))
+        _, lon = self.centres(np.zeros(self.columns, dtype=np.int64), np.arange(self.columns))
+        row = np.flatnonzero((lat >= south) & (lat <= north))
+        column = np.flatnonzero((lon >= west) & (lon <= east))
+        if not row.size or not column.size:
+            raise DataError(
+                f"{self.name}: no cell centre between latitude {south:g} and {north:g}, longitude {west:g} and {east:g}"
+            )
+        return slice(int(row[0]), int(row[-1]) + 1), slice(int(column[0]), int(column[-1]) + 1)
+
+
+@lru_cache(maxsize=16)
+def _projection(crs: str) -> tuple[Any, Any]:
+    """Projection and the transformation to it from its own geographic coordinates, longitude first."""
+    from pyproj import CRS, Transformer  # here, because it takes longer to load than the rest of this room
+
+    found = CRS.from_user_input(crs)
+    return found, Transformer.from_crs(found.geodetic_crs, found, always_xy=True)
+
+
+_EASE2_COLUMNS_36 = 964
+_EASE2_ROWS_36 = 406
+_EASE2_SIZE_36 = 36032.220840584
+"""Cells of the 36 km grid and their size [m] (Brodzik et al. 2012, 2014)."""
+
+
+def ease2_global(kilometres: Literal[9, 36]) -> Raster:
+    """Global cylindrical EASE-Grid 2.0, M09 (3856 x 1624) or M36 (964 x 406), EPSG:6933.
+
+    The grids are nested: the outer edges are those of the 36 km grid, whose cells hold 4 x 4 cells of 9 km.
+
+    Source: Brodzik, M. J. et al. (2012), ISPRS Int. J. Geo-Inf. 1, 32-45; correction 2014, 3, 1154-1156.
+    """
+    part = 36 // kilometres
+    return Raster(
+        name=f"EASE-Grid 2.0 M{kilometres:02d}",
+        crs="EPSG:6933",
+        x0=-_EASE2_COLUMNS_36 / 2 * _EASE2_SIZE_36,
+        y0=_EASE2_ROWS_36 / 2 * _EASE2_SIZE_36,
+        dx=_EASE2_SIZE_36 / part,
+        dy=-_EASE2_SIZE_36 / part,
+        rows=_EASE2_ROWS_36 * part,
+        columns=_EASE2_COLUMNS_36 * part,
+    )
