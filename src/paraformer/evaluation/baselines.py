@@ -143,10 +143,11 @@ def precipitation_memory(
         line = fit_line("cell_lstsq", index, holdout.observed[:, days], mask[:, days])
         return np.clip(observe(index, line), *_range(holdout, mask))
 
-    error = np.stack([
-        np.square(np.where(mask[:, choice], on_line(warming, memory, choice) - holdout.observed[:, choice], 0.0)).sum(axis=1)
-        for warming, memory in decays
-    ])  # fmt: skip
+    def square_error(warming: float, memory: float) -> Float[np.ndarray, " cell"]:
+        error = on_line(warming, memory, choice) - holdout.observed[:, choice]
+        return np.square(np.where(mask[:, choice], error, 0.0)).sum(axis=1)
+
+    error = np.stack([square_error(*decay) for decay in decays])
     if not per_cell:
         error = np.repeat(error[:, holdout.trained].sum(axis=1, keepdims=True), len(prcp), axis=1)
     chosen = np.argmin(error, axis=0)
