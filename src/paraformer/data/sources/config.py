@@ -1,0 +1,63 @@
+"""Settings of the readers of published products."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from paraformer.core.time import Period
+
+SurfaceFlag = Literal[
+    "static_water", "radar_water", "coastal", "urban", "precipitation", "snow", "permanent_ice",
+    "frozen_radiometer", "frozen_model", "mountainous", "dense_vegetation", "nadir",
+]  # fmt: skip
+"""Bits 0 to 11 of ``surface_flag`` (SPL3SMP_E user guide, versions 5 and 6; SPL3SMP user guide, versions 8 and 9)."""
+
+SURFACE_BITS: dict[str, int] = {name: bit for bit, name in enumerate(get_args(SurfaceFlag))}
+
+
+class Region(BaseModel):
+    """A latitude-longitude box [degree]; a cell belongs to it if its centre does."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    south: float = Field(ge=-90, le=90)
+    north: float = Field(ge=-90, le=90)
+    west: float = Field(ge=-180, le=180)
+    east: float = Field(ge=-180, le=180)
+
+    @model_validator(mode="after")
+    def _is_a_box(self) -> Region:
+        if self.south >= self.north:
+            raise ValueError(f"south ({self.south:g}) must be below north ({self.north:g})")
+        if self.west >= self.east:
+            raise ValueError(f"west ({self.west:g}) must be below east ({self.east:g}); the date line is not crossed")
+        return self
+
+
+class SmapConfig(BaseModel):
+    """Daily SMAP level-3 soil moisture from a folder of granules (``SMAP_L3_SM_P[_E]_YYYYMMDD_Rnnnnn_nnn.h5``)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path = Field(description="folder with the granules, searched with its sub-folders")
+    product: Literal["SPL3SMP_E", "SPL3SMP"] = Field(description="enhanced, 9 km, or standard, 36 km")
+    overpass: Literal["am", "pm"] = Field(description="6 am (descending) or 6 pm (ascending); the two are never mixed")
+    region: Region
+    period: Period = Field(description="UTC days of the result")
+    algorithm: Literal["baseline", "dca", "scav", "scah"] = Field(
+        default="baseline", description="the product's own choice, dual channel, or single channel V or H"
+    )
+    quality: Literal["recommended", "retrieved"] = Field(
+        default="recommended",
+        description="retrievals of recommended quality (bit 0 of retrieval_qual_flag), or all successful ones",
+    )
+    exclude: tuple[SurfaceFlag, ...] = Field(
+        default=(), description="drop retrievals with one of these bits of surface_flag"
+    )
+    maximum_water: float = Field(default=1.0, ge=0, le=1, description="drop cells with a larger share of static water")
+    on_bad: Literal["refuse", "leave_out"] = Field(
+        default="refuse", description="what to do with empty, truncated or foreign files"
+    )

@@ -1,0 +1,108 @@
+"""Files of an archive (granules): whether a file is what its name says before it is opened, and errors that name it.
+
+A download that went wrong leaves an empty file, half a file, or the web page of a login in place of data. All three
+carry the right name; here they are told apart by their first bytes and by the length that HDF5 states of itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from paraformer.core.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+Format = Literal["HDF5", "HDF4"]
+OnBad = Literal["refuse", "leave_out"]
+
+_SIGNATURE: dict[Format, bytes] = {"HDF5": b"\x89HDF\r\n\x1a\n", "HDF4": b"\x0e\x03\x13\x01"}
+_END_OF_FILE = {0: 40, 1: 44, 2: 28, 3: 28}
+"""Position of the end-of-file address in an HDF5 superblock, by its version (HDF5 file format specification, II.A)."""
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A file that was left out, and why."""
+
+    path: Path
+    reason: str
+
+
+def fault_of(path: Path, expected: Format) -> str:
+    """Why a file cannot be read as the expected format, as far as its first bytes and length show; empty if it may."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        return f"cannot be opened ({error.strerror or error})"
+    if not size:
+        return "empty file (0 bytes)"
+    if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "a web page instead of data (was the download logged in?)"
+    if not head.startswith(_SIGNATURE[expected]):
+        return f"not an {expected} file: first bytes {head[:8]!r}"
+    if expected == "HDF5":
+        at = _END_OF_FILE.get(head[8], 0)
+        stated = int.from_bytes(head[at : at + 8], "little") if at else 0
+        if size < stated:
+            return f"truncated: found {size} bytes, expected {stated}"
+    return ""
+
+
+def usable(paths: Iterable[Path], expected: Format, on_bad: OnBad) -> tuple[list[Path], list[Unusable]]:
+    """Sort files into those that look sound and those that do not.
+
+    Raises:
+        DataError: the first file that does not, with ``on_bad="refuse"``.
+    """
+    good: list[Path] = []
+    bad: list[Unusable] = []
+    for path in paths:
+        reason = fault_of(path, expected)
+        if not reason:
+            good.append(path)
+        elif on_bad == "refuse":
+            raise DataError(f"{path}: {reason}")
+        else:
+            bad.append(left_out(path, reason))
+    return good, bad
+
+
+def left_out(path: Path, reason: str) -> Unusable:
+    """Log that a file is left out, and say so."""
+    logger.warning("%s: left out: %s", path, reason)
+    return Unusable(path, reason)
+
+
+def folder_of(folder: Path) -> Path:
+    """The folder, if it is one.
+
+    Raises:
+        DataError: it does not exist or is no folder.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: {'not a folder' if folder.exists() else 'folder does not exist'}")
+    return folder
+
+
+@contextmanager
+def reading(path: Path, name: str = "") -> Iterator[None]:
+    """Turn whatever a file library raises into one line that names the file (and the variable).
+
+    Raises:
+        DataError: in place of the library's own error.
+    """
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:  # HDF4 and HDF5 libraries raise types of their own
+        what = f"variable '{name}' cannot be read" if name else "cannot be read"
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path}: {what}; the file may be truncated or corrupt ({reason})") from error
