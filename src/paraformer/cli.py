@@ -131,6 +131,28 @@ def demo(overrides: Overrides = None, directory: Directory = None, quiet: Quiet 
 
 
 @app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="run directories, judged on the same cells")],
+    metric: Annotated[str, typer.Option("--metric", help="rmse, pcc, nse, ubrmse, kge or bias")] = "rmse",
+    operator: Annotated[str, typer.Option("--operator", help="observation operator of the scores")] = "raw",
+    period: Annotated[str, typer.Option("--period", help="test or train")] = "test",
+    against: Annotated[
+        str | None, typer.Option("--against", metavar="METHOD", help="its namesake in the first RUN, else default VIC")
+    ] = None,
+    tile: Annotated[float, typer.Option("--tile", help="side of the tiles the bootstrap draws [degree]")] = 8.0,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.csv", help="write all columns here")] = None,
+) -> None:
+    """Scores of one run or several -> differences between methods, with interval and p-value over cells."""
+    from paraformer.pipeline.compare import Question, compare_runs, describe_comparison
+    from paraformer.pipeline.verdict import write_csv
+
+    table = compare_runs(runs, Question(metric, operator, period, tile), against)
+    if out is not None:
+        write_csv(out, table)
+    _out().print(describe_comparison(table), soft_wrap=True)
+
+
+@app.command()
 def describe(path: Annotated[Path, typer.Argument(help="a cube, a run directory or a study file")]) -> None:
     """What a cube, a run or a study holds."""
     from paraformer.pipeline import describe as describe_path

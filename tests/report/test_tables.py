@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 
-from paraformer.report.tables import rounded, score_table, to_html, to_markdown, to_text
+from paraformer.report.tables import compare_table, rounded, score_table, to_html, to_markdown, to_text
 from report.results import gap, summary
 
 TABLE = score_table(summary(), gap=gap(), runs={"default VIC": 0, "net_A": 29488})
@@ -71,3 +71,14 @@ def test_rounding_keeps_words_and_counts():
     table = pd.DataFrame({"name": ["a", "b"], "x": [0.123456, np.nan], "n": [3, 4]})
     assert rounded(table, 3).to_numpy().tolist() == [["a", "0.123", 3], ["b", "–", 4]]
     assert table["x"].dtype == float
+
+
+def test_a_comparison_without_interval_has_dashes():
+    rows = [("net", "default VIC", "trained", 243, 0.0541, 0.0983, -0.0442, -0.05, -0.04, 0.0002, 0.0003),
+            ("net", "default VIC", "unseen", 9, 0.06, 0.08, -0.02, np.nan, np.nan, np.nan, np.nan)]  # fmt: skip
+    columns = ["method", "against", "cells", "n_cells", "value", "value_against", "difference", "low", "high", "p",
+               "seed_std"]  # fmt: skip
+    table = compare_table(pd.DataFrame(rows, columns=columns))
+    assert table.iloc[0].tolist() == ["net", "default VIC", "trained (243)", "0.0541 ± 0.0003", "0.0983", "-0.0442",
+                                      "-0.0500 .. -0.0400", "0.0002"]  # fmt: skip
+    assert table.iloc[1].tolist()[3:] == ["0.0600", "0.0800", "-0.0200", "–", "–"]

@@ -20,7 +20,7 @@ from paraformer.cli import app
 from paraformer.config import Study
 
 HERE = Path(__file__).parent
-VERBS = ("check", "cube", "simulate", "emulate", "learn", "evaluate", "report", "run", "demo", "describe")
+VERBS = ("check", "cube", "simulate", "emulate", "learn", "evaluate", "report", "run", "demo", "compare", "describe")
 
 
 def require_same(name: str, found: str) -> None:

@@ -70,6 +70,23 @@ def score_table(
     return pd.DataFrame(rows, columns=["method", "cells", *(s.header for s in _SCORES), "surrogate gap", "model runs"])
 
 
+def compare_table(table: pd.DataFrame) -> pd.DataFrame:
+    """A comparison, ready to print.
+
+    Args:
+        table: columns ``method, against, cells, n_cells, value, value_against, difference, low, high, p, seed_std``.
+    """
+    rows = [
+        {"method": row.method, "against": row.against, "cells": f"{row.cells} ({row.n_cells})",
+         "mean": _signed(row.value, "") + (f" ± {row.seed_std:.4f}" if math.isfinite(row.seed_std) else ""),
+         "against it": _signed(row.value_against, ""), "difference": _signed(row.difference, "+"),
+         "95 % interval": f"{_signed(row.low, '+')} .. {_signed(row.high, '+')}" if math.isfinite(row.low) else "–",
+         "p": f"{row.p:.4f}" if math.isfinite(row.p) else "–"}
+        for row in table.itertuples()
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def to_text(table: pd.DataFrame) -> str:
     """Aligned plain text; the first columns of text to the left, numbers to the right."""
     columns = [[str(name), *map(str, table[name])] for name in table.columns]
@@ -137,6 +154,10 @@ def _gap(gap: pd.DataFrame | None, method: str, cells: str, period: str) -> str:
     found = gap[(gap["method"] == method) & (gap["cells"] == cells) & (gap["period"] == period)
                 & (gap["operator"] == "raw") & (gap["metric"] == "rmse")]  # fmt: skip
     return f"{found['difference'].mean():+.4f}" if len(found) else "–"
+
+
+def _signed(value: float, sign: str) -> str:
+    return f"{value:{sign}.4f}" if math.isfinite(value) else "–"
 
 
 def _is_text(column: pd.Series) -> bool:

@@ -1,0 +1,284 @@
+"""Annual evapotranspiration of θ learned from soil moisture alone, against products it has never seen (METHOD 10).
+
+Fields of annual totals are compared over cells, as in the paper's Table 3. The products stand against each other in
+the same table: where they differ as much as a method differs from them, the method cannot be told from the truth.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jaxtyping import Bool, Float
+from pydantic import BaseModel, ConfigDict, Field
+
+from paraformer.core.errors import DataError
+from paraformer.core.time import Period
+from paraformer.core.units import canonical
+from paraformer.evaluation.holdout import Holdout
+from paraformer.numerics.scores import accumulate, finish
+
+logger = logging.getLogger(__name__)
+
+DAYS_PER_YEAR = 365.25
+MIN_CELLS = 3
+"""Cells a score over cells needs."""
+BUDYKO = "Budyko curve"
+"""Row of the table that knows only climate: what any water balance model should beat."""
+
+FIELD_COLUMNS = ("cell", "lat", "lon", "cells", "kind", "method", "seed", "value", "known")
+"""Columns of the per-cell table; ``value`` [mm year-1] is NaN exactly where ``known`` is False."""
+SCORE_COLUMNS = ("kind", "method", "seed", "reference", "cells", "period", "rmse", "pcc", "nse", "bias",
+                 "mean", "mean_reference", "n_cells", "n_masked")  # fmt: skip
+"""Columns of ``scores/evapotranspiration.csv``; RMSE, bias and means in mm year-1, PCC and NSE over cells."""
+
+_DAYS_OF_MONTH = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+_PER_DAY = {"mm day-1": 1.0, "mm year-1": 1 / DAYS_PER_YEAR, "mm yr-1": 1 / DAYS_PER_YEAR}
+"""Factor from a unit of constant length to mm day-1; months differ in length and are handled by their own days."""
+
+
+class EvapotranspirationConfig(BaseModel):
+    """Which days annual evapotranspiration is taken over."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    period: Literal["test", "train"] | Period = Field(
+        default="test", description="test, train, or {start, end}; only its whole years count, from its first day"
+    )
+
+
+class Annual(NamedTuple):
+    """A field of annual evapotranspiration.
+
+    Attributes:
+        kind: ``process model``, ``curve`` or ``reference``.
+        method: name in the tables.
+        seed: seed of the method, -1 where it has none.
+        total: [mm year-1] [cell]; any value where ``known`` is False.
+        known: [cell].
+    """
+
+    kind: str
+    method: str
+    seed: int
+    total: np.ndarray
+    known: np.ndarray
+
+
+class Series(NamedTuple):
+    """Simulated daily evapotranspiration of one method and seed [mm day-1] [cell, time]."""
+
+    method: str
+    seed: int
+    daily: np.ndarray
+
+
+class Years(NamedTuple):
+    """Whole years: ``days`` marks them on the time axis [time], ``count`` says how many, ``period`` which."""
+
+    days: np.ndarray
+    count: int
+    period: Period
+
+
+def whole_years(time: np.ndarray, period: Period) -> Years | None:
+    """The whole years a period holds, counted from its first day; ``None`` if it holds none.
+
+    Args:
+        time: UTC days (datetime64) [time].
+    """
+    start = np.datetime64(period.start, "D")
+    after = np.datetime64(period.end, "D") + 1
+    count = 0
+    while (end := _years_later(start, count + 1)) <= after:
+        last, count = end - 1, count + 1
+    if not count:
+        return None
+    whole = Period(start=period.start, end=last.item())
+    return Years(whole.mask(time), count, whole)
+
+
+def annual_total(series: Series, years: Years, holdout: Holdout) -> Annual:
+    """Mean annual total of a simulation.
+
+    Raises:
+        DataError: if the simulation has the wrong shape or is not finite, naming cell and day.
+    """
+    holdout.require_simulated(series.daily, f"evapotranspiration of {series.method}, seed {series.seed}")
+    total = series.daily[:, years.days].sum(axis=1, dtype=np.float64) / years.count
+    return Annual("process model", series.method, series.seed, total, np.ones(total.size, dtype=bool))
+
+
+def reference_total(variable: xr.DataArray, years: Years, time: np.ndarray) -> Annual:
+    """Annual total of a reference product.
+
+    A climatology ``(cell, month)`` or constant ``(cell)`` says nothing of the years themselves: the comparison is then
+    between one or a few years and another time's mean. A series is averaged over the evaluated years: daily on
+    ``time``, or monthly on any axis of dates, each of which stands for its calendar month.
+
+    Args:
+        variable: dims ``(cell)``, ``(cell, month)``, ``(cell, time)`` or ``(cell, <dates>)``, unit [mm day-1],
+            [mm month-1] or [mm year-1] in its attribute ``units``. NaN anywhere in the years masks the cell.
+        time: UTC days of the cube (datetime64) [time].
+
+    Raises:
+        DataError: if unit or dims are none of these, or the dates do not cover the years.
+    """
+    name = str(variable.name)
+    values = variable.transpose("cell", ...).values.astype(np.float64)
+    if variable.ndim == 1:
+        values, length = np.repeat(values[:, None], 12, axis=1), _DAYS_OF_MONTH
+    elif variable.dims[-1] == "month" and values.shape[1] == 12:
+        values, length = values[:, np.argsort(variable["month"].values)], _DAYS_OF_MONTH
+    elif variable.dims[-1] == "time" and values.shape[1] == time.size:
+        values, length = values[:, years.days], np.ones(int(years.days.sum()))
+    else:
+        values, length = _months(variable, values, years)
+    count = 1 if length is _DAYS_OF_MONTH else years.count
+    weight = _weights(name, str(variable.attrs.get("units", "")), length)
+    known: np.ndarray = np.isfinite(values).all(axis=1)
+    total = np.where(known[:, None], values, 0.0) @ weight / count
+    return Annual("reference", name, -1, total, known)
+
+
+def budyko(
+    precipitation: Float[np.ndarray, " cell"], potential: Float[np.ndarray, " cell"]
+) -> Float[np.ndarray, " cell"]:
+    """Mean annual evapotranspiration by the Budyko curve, in the unit of its arguments.
+
+    ``E = P √(φ tanh(1/φ) (1 - exp(-φ)))`` with aridity ``φ = PET / P`` (Budyko, M. I. 1974, Climate and Life, Academic
+    Press, eq. of chapter VI; it is the geometric mean of the curves of Schreiber 1904 and Ol'dekop 1911). It holds for
+    long means without change of storage; over a single year it is a yardstick, no truth.
+
+    Args:
+        precipitation: P, not negative; where it is 0, so is E.
+        potential: potential evapotranspiration PET, not negative.
+    """
+    wet = (precipitation > 0) & (potential > 0)
+    aridity = np.where(wet, potential, 1.0) / np.where(wet, precipitation, 1.0)
+    share = np.sqrt(aridity * np.tanh(1 / aridity) * -np.expm1(-aridity))
+    return np.where(wet, precipitation * share, 0.0)
+
+
+def budyko_total(
+    precipitation: Float[np.ndarray, "cell time"], potential: Float[np.ndarray, "cell time"], years: Years
+) -> Annual:
+    """The Budyko curve of the evaluated years' own climate; both arguments daily [mm day-1]."""
+    climate = (x[:, years.days].sum(axis=1, dtype=np.float64) / years.count for x in (precipitation, potential))
+    total = budyko(*climate)
+    return Annual("curve", BUDYKO, -1, total, np.ones(total.size, dtype=bool))
+
+
+def judge_evapotranspiration(
+    dataset: xr.Dataset,
+    series: Iterable[Series],
+    potential: Float[np.ndarray, "cell time"],
+    holdout: Holdout,
+    period: Period,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tables of annual evapotranspiration: the fields of every row, and their scores against every reference.
+
+    Args:
+        dataset: the cube's variables: ``prcp (cell, time)`` [mm day-1] and references, all whose name starts ``et_``.
+        series: simulations, read one at a time.
+        potential: potential evapotranspiration [mm day-1] for the Budyko curve.
+        holdout: cells, and which of them were learned from.
+        period: its whole years count; if it holds none, both tables are empty and the log says so.
+
+    Returns:
+        DataFrames with ``FIELD_COLUMNS`` and ``SCORE_COLUMNS``.
+    """
+    time = dataset["time"].values.astype("datetime64[D]")
+    years = whole_years(time, period)
+    if years is None:
+        logger.warning("evapotranspiration: %s holds no whole year, so no annual total is judged", period)
+        return pd.DataFrame(columns=list(FIELD_COLUMNS)), pd.DataFrame(columns=list(SCORE_COLUMNS))
+    fields = [annual_total(one, years, holdout) for one in series]
+    fields.append(budyko_total(dataset["prcp"].values.astype(np.float64), potential, years))
+    references = [reference_total(dataset[name], years, time) for name in sorted(map(str, dataset.data_vars))
+                  if name.startswith("et_")]  # fmt: skip
+    fields += references
+    return field_table(fields, holdout), score_table(fields, references, holdout, years.period)
+
+
+def field_table(fields: Sequence[Annual], holdout: Holdout) -> pd.DataFrame:
+    """Annual totals of every cell, ``FIELD_COLUMNS``."""
+    groups = np.where(holdout.trained, "trained", "unseen")
+    frames = [
+        pd.DataFrame({"cell": holdout.cells, "lat": holdout.lat, "lon": holdout.lon, "cells": groups,
+                      "kind": f.kind, "method": f.method, "seed": f.seed,
+                      "value": np.where(f.known, f.total, np.nan), "known": f.known})
+        for f in fields
+    ]  # fmt: skip
+    return pd.concat(frames, ignore_index=True)[list(FIELD_COLUMNS)]
+
+
+def score_table(
+    fields: Sequence[Annual], references: Sequence[Annual], holdout: Holdout, period: Period
+) -> pd.DataFrame:
+    """RMSE, PCC, NSE and bias over cells of every field against every reference but itself, ``SCORE_COLUMNS``.
+
+    Over all, trained and unseen cells. Cells a reference (or the field, where it is itself a reference) lacks are left
+    out and counted in ``n_masked``. Fewer than ``MIN_CELLS`` cells, or a reference that is the same in all, have no
+    score (NaN).
+    """
+    groups = {"all": np.ones(len(holdout.cells), dtype=bool), "trained": holdout.trained, "unseen": ~holdout.trained}
+    rows = [
+        (field.kind, field.method, field.seed, reference.method, name, str(period),
+         *_scores(field, reference, cells & field.known & reference.known),
+         int((cells & ~(field.known & reference.known)).sum()))
+        for field in fields for reference in references if field is not reference
+        for name, cells in groups.items() if cells.any()
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+
+
+def _scores(field: Annual, reference: Annual, chosen: Bool[np.ndarray, " cell"]) -> tuple[float | int, ...]:
+    found = finish(accumulate(field.total[None], reference.total[None], chosen[None]), min_days=MIN_CELLS).values
+    means = (x.total[chosen].mean() if chosen.any() else np.nan for x in (field, reference))
+    return *(float(found[m][0]) for m in ("rmse", "pcc", "nse", "bias")), *means, int(chosen.sum())
+
+
+def _weights(name: str, unit: str, length: np.ndarray) -> Float[np.ndarray, " step"]:
+    """What each entry adds to a total [mm], from its unit and its length [day]."""
+    unit = canonical(unit)
+    if unit == "mm month-1":
+        if (length == 1).all():
+            raise DataError(f"{name}: unit 'mm month-1' does not fit a daily series; give mm day-1")
+        return np.ones(length.size)
+    if unit not in _PER_DAY:
+        raise DataError(f"{name}: unknown unit '{unit}' of evapotranspiration; valid: mm day-1, mm month-1, mm year-1")
+    return length * _PER_DAY[unit]
+
+
+def _months(variable: xr.DataArray, values: np.ndarray, years: Years) -> tuple[np.ndarray, np.ndarray]:
+    """The entries [cell, month] of a monthly series in the evaluated years, and their lengths [day]."""
+    dim = str(variable.dims[-1])
+    dates = variable[dim].values if dim in variable.coords else np.empty(0)
+    if variable.ndim != 2 or not np.issubdtype(dates.dtype, np.datetime64):
+        raise DataError(
+            f"{variable.name}: dims {variable.dims} are none of (cell), (cell, month), (cell, time), (cell, <dates>)"
+        )
+    start = np.datetime64(years.period.start, "M")
+    if years.period.start.day != 1:
+        raise DataError(f"{variable.name}: a monthly reference needs years that start with a month, not {years.period}")
+    wanted = start + np.arange(12 * years.count)
+    found = dates.astype("datetime64[M]")
+    if (np.diff(found) <= np.timedelta64(0, "M")).any():
+        raise DataError(f"{variable.name}: '{dim}' must hold one date a month, in order")
+    missing = ~np.isin(wanted, found)
+    if missing.any():
+        raise DataError(f"{variable.name}: month {wanted[missing][0]} of {years.period} is missing")
+    length = ((wanted + 1).astype("datetime64[D]") - wanted.astype("datetime64[D]")).astype(np.float64)
+    return values[:, np.searchsorted(found, wanted)], length
+
+
+def _years_later(day: np.datetime64, years: int) -> np.datetime64:
+    """The same day of a later year; 29 February becomes 1 March."""
+    month = day.astype("datetime64[M]")
+    offset = day - month.astype("datetime64[D]")
+    return (month + 12 * years).astype("datetime64[D]") + offset
