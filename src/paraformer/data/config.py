@@ -7,35 +7,74 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, field_validator, model_validator
 
 from paraformer.core.time import Period
 
 Value = int | float | str
 
+DESIGN = r"^S([2-9]|[1-9][0-9]+)(NG)?$"
+"""Names of sampling designs: the side of a block, and whether neighbours are judged."""
+
 
 class Split(BaseModel):
-    """Which cells are learned from and which are only scored, by the value of a static variable of the file.
+    """Which cells are learned from and which are only scored; the others are left out.
 
-    Cells of any other value are left out.
+    Either by the value of a static variable of the file (``variable``, ``trained``, ``unseen``), or by a sampling
+    design on a regular grid (``design``; see ``data.sampling``).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    variable: str = Field(default="split", description="variable (cell) that holds the labels")
-    trained: tuple[Value, ...] = Field(min_length=1, description="labels of cells that are learned from")
+    variable: str | None = Field(
+        default=None, description="variable (cell) that holds the labels; none takes 'split', unless there is a design"
+    )
+    trained: tuple[Value, ...] = Field(default=(), description="labels of cells that are learned from")
     unseen: tuple[Value, ...] = Field(default=(), description="labels of cells that are only scored")
+    design: str | None = Field(
+        default=None,
+        pattern=DESIGN,
+        description="S4, S8, ...: one cell of each block of that side; S8NG: with neighbours that are only scored",
+    )
+    offset: tuple[NonNegativeInt, NonNegativeInt] | None = Field(
+        default=None, description="row and column of the trained cell in its block, from the south-west; none: [0, 0]"
+    )
+    neighbours: int | None = Field(
+        default=None, ge=1, le=8, description="neighbours of each trained cell that are scored (NG only); none: 1"
+    )
 
     @field_validator("trained", "unseen", mode="before")
     @classmethod
     def _one_label_stands_for_a_list(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str | int | float) else value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _labels_are_in_a_variable(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("design") is None and given.get("variable") is None:
+            return {**given, "variable": "split"}
+        return given
+
     @model_validator(mode="after")
-    def _labels_are_distinct(self) -> Split:
-        both = set(self.trained) & set(self.unseen)
-        if both:
-            raise ValueError(f"label {sorted(map(str, both))[0]!r} is both trained and unseen")
+    def _either_labels_or_a_design(self) -> Split:
+        if self.design is None:
+            for name in ("offset", "neighbours"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"'{name}' applies to a 'design' only, not to a 'variable'")
+            if not self.trained:
+                raise ValueError("'trained' is missing: the labels of the cells that are learned from")
+            both = set(self.trained) & set(self.unseen)
+            if both:
+                raise ValueError(f"label {sorted(map(str, both))[0]!r} is both trained and unseen")
+            return self
+        for name in ("variable", "trained", "unseen"):
+            if getattr(self, name):
+                raise ValueError(f"give either 'design' or 'variable' with its labels, not both: found '{name}'")
+        if self.neighbours is not None and not self.design.endswith("NG"):
+            raise ValueError(f"'neighbours' applies to designs with NG, not to {self.design}")
+        side = int(self.design[1:].removesuffix("NG"))
+        if self.offset is not None and max(self.offset) >= side:
+            raise ValueError(f"offset {list(self.offset)} is outside a block of {side} x {side} cells")
         return self
 
 

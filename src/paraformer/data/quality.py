@@ -17,7 +17,16 @@ from paraformer.core.errors import DataError
 from paraformer.core.log import Progress
 from paraformer.core.units import canonical, same_unit
 from paraformer.core.variables import ATTRIBUTES, FORCING, REFERENCES, VOCABULARY, Variable
-from paraformer.data.config import DataConfig, Value
+from paraformer.data.config import DataConfig, Split, Value
+from paraformer.data.sampling import (
+    LEFT_OUT,
+    TRAINED,
+    UNSEEN,
+    GridIndex,
+    grid_index,
+    require_distinct,
+    sampling_labels,
+)
 from paraformer.data.sources.cells import CellsFile, open_cells
 
 logger = logging.getLogger(__name__)
@@ -104,15 +113,9 @@ def _select(config: DataConfig, file: CellsFile) -> Selection:
         kept &= same
     trained = kept.copy()
     if config.split is not None:
-        labels = file.static(config.split.variable)
-        for value in (*config.split.trained, *config.split.unseen):
-            if not _equals(labels, value).any():
-                raise DataError(
-                    f"{file.path}: variable '{config.split.variable}': no cell has the split value {value!r}; "
-                    f"found {_labels(labels)}"
-                )
-        trained &= _any_of(labels, config.split.trained)
-        kept &= _any_of(labels, (*config.split.trained, *config.split.unseen))
+        labels = _labels_of(config.split, file, kept)
+        trained &= labels == TRAINED
+        kept &= labels != LEFT_OUT
     if not trained.any():
         raise DataError(f"{file.path}: no trained cell is left of {len(kept)} cells after select and split")
     names = config.attributes
@@ -122,14 +125,45 @@ def _select(config: DataConfig, file: CellsFile) -> Selection:
     return Selection(file, np.flatnonzero(kept), trained[kept], names, references)
 
 
+def _labels_of(split: Split, file: CellsFile, usable: Bool[np.ndarray, " cell"]) -> np.ndarray:
+    """``TRAINED``, ``UNSEEN`` or ``LEFT_OUT`` for every cell of the file, by a variable or by a sampling design."""
+    if split.design is not None:
+        return sampling_labels(split.design, _grid_index(file), usable, offset=split.offset or (0, 0),
+                               neighbours=split.neighbours or 1)  # fmt: skip
+    assert split.variable is not None
+    values = file.static(split.variable)
+    for value in (*split.trained, *split.unseen):
+        if not _equals(values, value).any():
+            raise DataError(
+                f"{file.path}: variable '{split.variable}': no cell has the split value {value!r}; "
+                f"found {_labels(values)}"
+            )
+    labels = np.full(len(values), LEFT_OUT, dtype="<U8")
+    for label, wanted in ((TRAINED, split.trained), (UNSEEN, split.unseen)):
+        for value in wanted:
+            labels[_equals(values, value)] = label
+    return labels
+
+
+def _grid_index(file: CellsFile) -> GridIndex:
+    """Rows and columns as the variables ``row`` and ``col`` give them, else from latitude and longitude."""
+    if not {"row", "col"} <= set(map(str, file.dataset.variables)):
+        return grid_index(file.static("lat").astype(float), file.static("lon").astype(float), source=str(file.path))
+    found = []
+    for name in ("row", "col"):
+        values = file.static(name)
+        if values.dtype.kind not in "iuf" or not np.array_equal(values, np.rint(values)):
+            raise DataError(f"{file.path}: variable '{name}' holds values that are not whole numbers")
+        found.append(values.astype(np.int64))
+    index = GridIndex(*found)
+    require_distinct(index, source=str(file.path))
+    return index
+
+
 def _equals(values: np.ndarray, value: Value) -> Bool[np.ndarray, " cell"]:
     if values.dtype.kind == "U" or isinstance(value, str):
         return values.astype(str) == str(value)
     return values == value
-
-
-def _any_of(values: np.ndarray, wanted: tuple[Value, ...]) -> Bool[np.ndarray, " cell"]:
-    return np.logical_or.reduce([_equals(values, value) for value in wanted])
 
 
 def _labels(values: np.ndarray) -> str:
