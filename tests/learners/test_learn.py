@@ -15,9 +15,12 @@ from paraformer.core.errors import DataError, ModelError, RunError
 from paraformer.core.log import Progress
 from paraformer.core.parameters import ParameterSpace
 from paraformer.learners.config import LearnerConfig, LossConfig
-from paraformer.learners.learn import Draw, LearnedMap, Learner, LearnTask
+from paraformer.learners.inputs import Scaling
+from paraformer.learners.learn import Learner
+from paraformer.learners.learned import LearnedMap
+from paraformer.learners.networks import ParameterMap
+from paraformer.learners.task import Draw, LearnTask
 from paraformer.numerics.observe import OPERATORS
-from paraformer.training.normalise import Normaliser
 from training.killing import KillAt, Killed
 
 
@@ -95,8 +98,8 @@ def test_members_are_averaged_keep_other_cells_aside_and_survive_a_kill(tmp_path
     assert np.array_equal(calibrate(config, tmp_path / "b"), theta)
     assert sorted(p.name for p in (tmp_path / "b").iterdir()) == [*(f"member-{i}.safetensors" for i in range(3)),
                                                                    "model.json"]  # fmt: skip
-    normaliser = Normaliser.fit(data.attribute_names, data.attributes, data.trained)
-    held = [LearnTask(learned.members[i], config, Waves(), data, normaliser, Draw(0, i, i)).held for i in range(3)]
+    scaling = Scaling.fit(data, config)
+    held = [LearnTask(learned.members[i], config, Waves(), data, scaling, Draw(0, i, i)).held for i in range(3)]
     assert len(np.unique(np.concatenate(held))) == sum(map(len, held))
 
 
@@ -186,16 +189,12 @@ def test_models_without_gradient_and_cells_without_observation_are_refused(tmp_p
 
 
 def test_validation_cells_are_kept_from_the_loss(tmp_path: Path) -> None:
-    from paraformer.learners.learn import LearnTask, ParameterMap
-    from paraformer.training.normalise import Normaliser
-
     config = small()
     config = config.model_copy(
         update={"validation": 0.25, "training": config.training.model_copy(update={"validate_every": 5})}
     )
     data = twin()
-    normaliser = Normaliser.fit(NAMES, data.attributes, data.trained)
-    task = LearnTask(ParameterMap(config, 3, 2), config, Waves(), data, normaliser, Draw(0, 0, 0))
+    task = LearnTask(ParameterMap(config, 3, 2), config, Waves(), data, Scaling.fit(data, config), Draw(0, 0, 0))
     assert sorted([*task.pool, *task.held]) == np.flatnonzero(data.trained).tolist()
     assert len(task.held) == round(0.25 * 18)
     with torch.no_grad():

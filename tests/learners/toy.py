@@ -39,7 +39,7 @@ class Waves:
         return len(self.wave)
 
     def select(self, cells: np.ndarray) -> Waves:
-        other = Waves()
+        other = Waves(self.n_cells)
         other.wave = self.wave[torch.as_tensor(cells)]
         return other
 
@@ -74,14 +74,44 @@ def twin(noise: float = 0.0) -> CalibrationData:
     )  # fmt: skip
 
 
+def secretive_twin(cells: int = 360) -> tuple[CalibrationData, np.ndarray]:
+    """A twin whose attributes say nothing of θ, and the hidden true θ in unit coordinates; a third is never trained on.
+
+    Only the history tells: the first forcing is the wave, and the observations respond to it with the true gain.
+    """
+    random = np.random.default_rng(1)
+    model = Waves(cells)
+    u = random.uniform(0.1, 0.9, (cells, 2))
+    truth = model.simulate(SPACE.from_unit(u)[:, None], ("soil_moisture",))["soil_moisture"][:, 0, FIRST:]
+    mask = random.random((cells, DAYS)) < 0.5
+    forcing = np.zeros((cells, DAYS, 7))
+    forcing[..., 0] = model.wave[:, FIRST:].numpy()
+    trained = np.arange(cells) % 3 > 0
+    history = np.where(mask, truth, 0.0)
+    data = CalibrationData(
+        cells=np.arange(cells), time=np.datetime64("2015-01-08") + np.arange(DAYS),
+        attributes=random.normal(size=(cells, 3)), attribute_names=NAMES, forcing=forcing,
+        observed=history * trained[:, None], mask=mask & trained[:, None], trained=trained,
+        prior=SPACE.from_unit(np.full((cells, 2), 0.5)), first_day=FIRST, history=history, history_mask=mask,
+        filled=truth,
+    )  # fmt: skip
+    return data, u
+
+
+NETWORKS: dict[str, dict[str, object]] = {
+    "ffn_a": {"name": "ffn_a", "hidden": 32, "dropout": 0.1},
+    "lstm_z": {"name": "lstm_z", "hidden": 16, "dropout": 0.1, "history_days": 20, "history_windows": 3},
+    "paraformer_a": {"name": "paraformer_a", "width": 16, "heads": 2, "feed_forward": 32, "dropout": 0.1},
+    "paraformer_z": {"name": "paraformer_z", "width": 16, "heads": 2, "feed_forward": 32, "dropout": 0.1, "layers": 1,
+                     "history_days": 20, "history_windows": 3, "patch": 4},
+}  # fmt: skip
+"""Small settings of every network."""
+
+
 def small(network: str = "ffn_a", steps: int = 10, **changes: object) -> LearnerConfig:
     """Small settings; ``changes`` replace top-level fields."""
-    networks = {
-        "ffn_a": {"name": "ffn_a", "hidden": 32, "dropout": 0.1},
-        "paraformer_a": {"name": "paraformer_a", "width": 16, "heads": 2, "feed_forward": 32, "dropout": 0.1},
-    }
     training = {"steps": steps, "optimiser": {"rate": 1e-2}, "checkpoint_steps": 3, "checkpoint_seconds": None,
                 "schedule": {"warm_up": 5}}  # fmt: skip
-    base = {"network": networks[network], "window": 40, "cells_per_batch": 12, "training": training,
+    base = {"network": NETWORKS[network], "window": 40, "cells_per_batch": 12, "training": training,
             "loss": {"prior_weight": 0.0, "fit": "cell_rmse"}}  # fmt: skip
     return LearnerConfig.model_validate({**base, **changes})

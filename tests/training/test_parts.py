@@ -46,21 +46,33 @@ def test_constant_stays() -> None:
 @given(seed=st.integers(0, 99), step=st.integers(0, 10**6), batch=st.integers(1, 30))
 def test_windows_stay_inside_and_depend_on_seed_and_step_alone(seed: int, step: int, batch: int) -> None:
     windows = Windows(np.arange(3, 23), first=10, last=60, length=20, batch=batch, seed=seed)
-    cells, start = windows.draw(step)
-    assert 10 <= start <= 40
+    cells, starts = windows.draw(step)
+    assert 10 <= starts[0] <= 40
+    assert starts.tolist() == [starts[0]] * cells.size
     assert len(set(cells.tolist())) == min(batch, 20)
     assert set(cells.tolist()) <= set(range(3, 23))
-    again, start_again = windows.draw(step)
-    assert start == start_again
+    again, starts_again = windows.draw(step)
+    assert np.array_equal(starts, starts_again)
     assert np.array_equal(cells, again)
     _, starts, _ = windows.draw_each(step)
     assert starts.min() >= 10
     assert starts.max() <= 40
 
 
+def test_several_windows_each_draw_cells_of_their_own() -> None:
+    """The first is that of a batch of one window; a cell comes back, but not within a window."""
+    windows = Windows(np.arange(8), first=0, last=60, length=10, batch=5, seed=0)
+    cells, starts = windows.draw(3, windows=4)
+    assert np.array_equal(cells[:5], windows.draw(3)[0])
+    assert len(set(starts.tolist())) == 4
+    for part, start in zip(cells.reshape(4, 5), starts.reshape(4, 5), strict=True):
+        assert len(set(part.tolist())) == 5
+        assert len(set(start.tolist())) == 1
+
+
 def test_windows_reach_both_ends() -> None:
     windows = Windows(np.arange(5), first=0, last=12, length=10, batch=2, seed=0)
-    assert {windows.draw(step)[1] for step in range(60)} == {0, 1, 2}
+    assert {int(windows.draw(step)[1][0]) for step in range(60)} == {0, 1, 2}
 
 
 def test_windows_that_do_not_fit_are_refused() -> None:

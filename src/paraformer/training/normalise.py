@@ -49,6 +49,27 @@ class Normaliser:
         varies = variance > 1e-12 * np.maximum(1.0, mean**2)
         return cls(names, mean, np.sqrt(np.where(varies, variance, 1.0)))
 
+    @classmethod
+    def fit_masked(
+        cls, name: str, values: Float[np.ndarray, "cell day"], counted: Bool[np.ndarray, "cell day"]
+    ) -> Normaliser:
+        """Statistics of one feature over the cell-days counted; what stands elsewhere, NaN included, is not read.
+
+        Raises:
+            DataError: if no cell-day is counted, or a value there is not finite (naming feature, cell and day).
+        """
+        if not counted.any():
+            raise DataError(f"normalisation: '{name}' has no value in the trained cells")
+        chosen = np.where(counted, np.asarray(values, dtype=np.float64), 0.0)
+        if not np.isfinite(chosen).all():
+            cell, day = (int(i) for i in np.argwhere(~np.isfinite(chosen))[0])
+            raise DataError(f"normalisation: '{name}' of cell {cell}, day {day} is {chosen[cell, day]}")
+        mean = float(np.sort(chosen.sum(axis=1)).sum() / counted.sum())
+        squares = np.where(counted, (chosen - mean) ** 2, 0.0)
+        variance = float(np.sort(squares.sum(axis=1)).sum() / counted.sum())
+        varies = variance > 1e-12 * max(1.0, mean**2)
+        return cls((name,), np.array([mean]), np.array([variance**0.5 if varies else 1.0]))
+
     def __call__(self, values: Float[np.ndarray, "*n feature"]) -> Float[np.ndarray, "*n feature"]:
         return (np.asarray(values, dtype=np.float64) - self.mean) / self.scale
 

@@ -43,13 +43,19 @@ class Windows:
         """The random stream of one step."""
         return generator(self.seed, self.stream, step)
 
-    def draw(self, step: int) -> tuple[np.ndarray, int]:
-        """Cells without repetition [batch], sorted, and the first day of one span that they share."""
+    def draw(self, step: int, windows: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Cells and first days of a batch of several windows [sample], the samples of a window in a row.
+
+        Every window has a draw of cells of its own, without repetition and sorted, that share its first day.
+        """
         random = self.random(step)
-        start = int(random.integers(self.first, self.last - self.length + 1))
-        if self.batch >= self.cells.size:
-            return self.cells, start
-        return np.sort(random.choice(self.cells, size=self.batch, replace=False)), start
+        cells, starts = [], []
+        for _ in range(windows):
+            start = random.integers(self.first, self.last - self.length + 1)
+            every = self.batch >= self.cells.size
+            cells.append(self.cells if every else np.sort(random.choice(self.cells, size=self.batch, replace=False)))
+            starts.append(np.full(cells[-1].size, start))
+        return np.concatenate(cells), np.concatenate(starts)
 
     def draw_each(self, step: int) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
         """Cells [batch], the first day of each one's own span [batch], and the step's stream for further draws."""

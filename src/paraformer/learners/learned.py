@@ -1,0 +1,172 @@
+"""The trained map: θ of any cell, the never observed ones too, its attention maps, and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from paraformer.core.errors import DataError, ModelError, RunError
+from paraformer.core.parameters import Parameter, ParameterSpace
+from paraformer.learners.config import LearnerConfig
+from paraformer.learners.inputs import History, Inputs, Scaling, to_tensor
+from paraformer.learners.networks import ParameterMap
+from paraformer.learners.paraformer import ParaFormerA
+from paraformer.learners.paraformer_z import ParaFormerZ
+from paraformer.training.checkpoint import (
+    load_description,
+    load_tensors,
+    require_same,
+    save_description,
+    save_tensors,
+    space_hash,
+)
+from paraformer.training.threads import settle_threads
+
+_BATCH = 128
+"""Cells predicted together: bounds the memory whatever the number of cells."""
+
+
+@dataclass(frozen=True)
+class LearnedMap:
+    """A trained map with all that is needed to predict θ of any cell, the never observed ones too.
+
+    With several ``members`` θ is their mean in unit coordinates (Lakshminarayanan et al. 2017, deep ensembles).
+    """
+
+    members: tuple[ParameterMap, ...]
+    config: LearnerConfig
+    parameters: ParameterSpace
+    scaling: Scaling
+    identity: dict[str, Any]
+
+    def predict(
+        self,
+        attributes: Float[np.ndarray, "cell attribute"],
+        prior: Float[np.ndarray, "cell parameter"],
+        names: Sequence[str],
+        history: History | None = None,
+    ) -> Float[np.ndarray, "cell parameter"]:
+        """θ in physical units, clamped to the bounds, from raw attributes, the a-priori θ and the raw history.
+
+        A map that reads the history takes the mean over evenly spaced windows (``history_windows``) and members, in
+        unit coordinates; the others ignore it.
+
+        Raises:
+            DataError: if the attributes are not those the map was trained on, one value is not finite, or the
+                history is missing.
+        """
+        self._require_names(names)
+        u = self.parameters.to_unit(prior)
+
+        def one(first: int, inputs: Inputs) -> Float[np.ndarray, "cell parameter"]:
+            start = to_tensor(u[first : first + _BATCH])
+            return np.mean([m.eval().over_period(inputs, start).double().numpy() for m in self.members], axis=0)
+
+        found = np.concatenate(self._in_batches(one, attributes, history))
+        return self.parameters.clip(self.parameters.from_unit(np.clip(found, 0.0, 1.0)))
+
+    def attention(
+        self,
+        attributes: Float[np.ndarray, "cell attribute"],
+        names: Sequence[str],
+        history: History | None = None,
+        *,
+        member: int = 0,
+        start: int = 0,
+    ) -> dict[str, Float[np.ndarray, " cell *axes"]]:
+        """What one member attends to in each cell; every row (last axis) sums to 1.
+
+        ``attribute``: self-attention of the attributes [cell, layer, head, attribute, attribute]; of ParaFormer_Z, also
+        ``time``: from the attributes to the time tokens [cell, head, attribute, token], where token k stands for the
+        days ``start + k patch .. start + (k + 1) patch - 1`` of the history. The heads of different members have
+        nothing in common, and those of different windows other days, so neither are averaged.
+
+        Raises:
+            ModelError: if the network has no attention, or there is no such member.
+            DataError: as ``predict``, or if the window leaves the history.
+        """
+        self._require_names(names)
+        if not 0 <= member < len(self.members):
+            raise ModelError(f"attention: member {member} of {len(self.members)}")
+        network = self.members[member].eval()
+        body = network.body
+        if not isinstance(body, ParaFormerA | ParaFormerZ):
+            raise ModelError(f"attention: the network '{self.config.network.name}' has none")
+
+        def one(first: int, inputs: Inputs) -> dict[str, Tensor]:
+            if inputs.history is None:
+                return cast(ParaFormerA, body).attention(inputs.attributes)
+            days = inputs.history.shape[1]
+            if not 0 <= start <= days - network.days:
+                raise DataError(f"attention: a window of {network.days} days from day {start} leaves the {days} days")
+            return cast(ParaFormerZ, body).attention(inputs.attributes, inputs.history[:, start : start + network.days])
+
+        parts = self._in_batches(one, attributes, history)
+        return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
+
+    def _in_batches(
+        self, work: Callable[[int, Inputs], Any], attributes: np.ndarray, history: History | None
+    ) -> list[Any]:
+        """``work(first cell, inputs)`` of each batch of cells, without gradient."""
+        settle_threads()
+        results = []
+        with torch.no_grad():
+            for first in range(0, len(attributes), _BATCH):
+                cells = np.arange(first, min(first + _BATCH, len(attributes)))
+                part = None if history is None else history.select(cells)
+                results.append(work(first, self.scaling(attributes[cells], part, cells)))
+        return results
+
+    def _require_names(self, names: Sequence[str]) -> None:
+        if tuple(names) != self.scaling.attributes.names:
+            raise DataError(f"attributes {list(names)}: the map was trained on {list(self.scaling.attributes.names)}")
+
+    def save(self, directory: Path) -> None:
+        """Write weights as safetensors and everything else as JSON."""
+        for i, member in enumerate(self.members):
+            save_tensors(directory / _weights(i), member.state_dict())
+        description = {
+            **self.identity,
+            "network": self.config.model_dump(mode="json"),
+            "parameters": [p.model_dump() for p in self.parameters],
+            "scaling": self.scaling.describe(),
+        }
+        save_description(directory / "model.json", description)
+
+    @classmethod
+    def load(cls, directory: Path, parameters: ParameterSpace | None = None) -> LearnedMap:
+        """Read a map written by ``save``.
+
+        Raises:
+            RunError: if files are missing, damaged, or made for another parameter space than the one given.
+        """
+        path = directory / "model.json"
+        description = load_description(path)
+        try:
+            config = LearnerConfig(**description.pop("network"))
+            space = ParameterSpace(Parameter(**p) for p in description.pop("parameters"))
+            scaling = Scaling.from_description(description.pop("scaling"))
+        except (KeyError, ValueError, TypeError) as error:
+            raise RunError(f"{path}: not a description of a learner ({error})") from error
+        if parameters is not None:
+            require_same(path, {"parameter_space": space_hash(space)}, {"parameter_space": space_hash(parameters)})
+        members = []
+        for i in range(config.members):
+            member = ParameterMap(config, len(scaling.attributes.names), len(space))
+            try:
+                member.load_state_dict(load_tensors(directory / _weights(i)))
+            except RuntimeError as error:
+                raise RunError(f"{directory}: weights do not fit the settings ({error})") from error
+            members.append(member)
+        return cls(tuple(members), config, space, scaling, description)
+
+
+def _weights(member: int) -> str:
+    return f"member-{member}.safetensors"

@@ -1,0 +1,208 @@
+"""What a learner minimises: misfit of the simulated to the observed soil moisture of random cells and windows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, cast
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from paraformer.core.contracts import CalibrationData, DifferentiableModel
+from paraformer.core.errors import DataError
+from paraformer.core.seeding import generator
+from paraformer.learners.config import HistoryConfig, LearnerConfig
+from paraformer.learners.inputs import History, Inputs, Scaling, filled_series, to_tensor
+from paraformer.learners.networks import ParameterMap
+from paraformer.numerics.losses import LOSSES, range_boundary_loss
+from paraformer.numerics.observe import Line, fit_line, observe
+from paraformer.training.ranks import gathered, share
+from paraformer.training.windows import Windows
+
+
+class Draw(NamedTuple):
+    """Seeds of one member: ``learner`` is shared by all members, ``member`` is its own; ``fold`` is its number."""
+
+    learner: int
+    member: int
+    fold: int
+
+
+class Batch(NamedTuple):
+    """Samples of a step: cell, first day of the loss, first day of the history (0 where none is read)."""
+
+    cells: Int[np.ndarray, " sample"]
+    starts: Int[np.ndarray, " sample"]
+    histories: Int[np.ndarray, " sample"]
+
+
+class Targets(NamedTuple):
+    """What a simulation is compared with [m3 m-3]: real observations where ``mask``; ``weight`` of every day."""
+
+    observed: Float[Tensor, "cell time"]
+    mask: Bool[Tensor, "cell time"]
+    weight: Float[Tensor, "cell time"]
+
+    def at(self, cells: Int[Tensor, " sample"], days: Int[Tensor, "sample day"]) -> Targets:
+        return Targets(*(t[cells[:, None], days] for t in self))
+
+
+class LearnTask:
+    """Misfit of random windows, plus the pull of the prior and the range-boundary loss (METHOD sections 3 and 5)."""
+
+    def __init__(
+        self, network: ParameterMap, config: LearnerConfig, model: DifferentiableModel, data: CalibrationData,
+        scaling: Scaling, draw: Draw,
+    ) -> None:  # fmt: skip
+        self.network: nn.Module = network
+        self.config = config
+        self.model = model
+        self.first_day = data.first_day
+        self.days = len(data.time)
+        self.inputs = _trained_inputs(config, data, scaling)
+        self.prior = to_tensor(model.parameters.to_unit(data.prior))
+        self.targets = _targets(config, data)
+        cells = np.flatnonzero(data.trained & data.mask.any(axis=1))
+        if cells.size == 0:
+            raise DataError("learner: no trained cell has an observation in the training period")
+        kept = round(config.validation * cells.size)
+        shuffled = np.roll(generator(draw.learner, "learner", "validation").permutation(cells), -draw.fold * kept)
+        self.held = np.sort(shuffled[:kept])  # members keep different cells aside
+        self.pool = np.sort(shuffled[kept:])
+        self.seed = draw.member
+        self._prior_line: Line | None = None
+
+    def to(self, device: torch.device) -> None:
+        self.inputs, self.prior = self.inputs.to(device), self.prior.to(device)
+        self.targets = Targets(*(t.to(device) for t in self.targets))
+        if hasattr(self.model, "to"):
+            self.model.to(device)
+
+    def loss(self, network: nn.Module, step: int, rank: int) -> Tensor:
+        """Loss of the whole batch of ``step``; this process simulates its share of it."""
+        batch = self.draw(step)
+        samples = batch.cells.size
+        mine = Batch(*(part[share(samples, rank)] for part in batch))
+        u = self._theta(network, mine)
+        simulated = gathered(self._simulate(u, mine), samples)
+        return self._misfit(simulated, gathered(u, samples), batch.cells, batch.starts)
+
+    def draw(self, step: int) -> Batch:
+        """Samples of a step, which depend on (seed, step) alone: not on the number of processes."""
+        config, network = self.config, self.config.network
+        windows = Windows(self.pool, 0, self.days, self._length, config.cells_per_batch, self.seed, "learner/0")
+        cells, starts = windows.draw(step, config.windows_per_batch)
+        last = self.days - network.history_days if isinstance(network, HistoryConfig) else 0
+        histories = generator(self.seed, "history", step).integers(0, last + 1, size=cells.size)
+        return Batch(cells, starts, histories)
+
+    @property
+    def _length(self) -> int:
+        return self.days if self.config.window is None else self.config.window
+
+    def _theta(self, network: nn.Module, batch: Batch) -> Float[Tensor, "sample parameter"]:
+        """θ of the samples, from their own windows of the history; ``network`` may be a wrapper."""
+        cells = self._index(batch.cells)
+        attributes, prior = self.inputs.attributes[cells], self.prior[cells]
+        settings = self.config.network
+        if self.inputs.history is None or not isinstance(settings, HistoryConfig):
+            return network(attributes, prior)
+        days = batch.histories[:, None] + np.arange(settings.history_days)
+        return network(attributes, prior, self.inputs.history[cells[:, None], self._index(days)])
+
+    def _simulate(self, u: Float[Tensor, "sample parameter"], batch: Batch) -> Float[Tensor, "sample day"]:
+        """Soil moisture of the samples [m3 m-3]; one run of the model for all neighbours that share their days."""
+        parts = np.split(np.arange(batch.cells.size), np.flatnonzero(np.diff(batch.starts)) + 1)
+        series = []
+        for part in parts:
+            start = self.first_day + int(batch.starts[part[0]])
+            cells = self._index(batch.cells[part])
+            series.append(self.model.respond(u[part[0] : part[-1] + 1], cells, start, self._length)["soil_moisture"])
+        return torch.cat(series)
+
+    def _misfit(
+        self, simulated: Float[Tensor, "sample day"], u: Float[Tensor, "sample parameter"],
+        cells: Int[np.ndarray, " sample"], starts: Int[np.ndarray, " sample"],
+    ) -> Tensor:  # fmt: skip
+        at = self._index(cells)
+        days = self._index(starts[:, None] + np.arange(simulated.shape[1]))
+        observed, mask, weight = self.targets.at(at, days)
+        observed = observed.to(simulated.dtype)
+        settings = self.config.loss
+        seen = observe(simulated, self._line(simulated, observed, mask, at))
+        if self.config.observations == "both":
+            scale, mask = _relative_root(weight, settings.fit), weight > 0
+            seen, observed = scale * seen, scale * observed
+        fit = LOSSES[settings.fit](seen, observed, mask)
+        kept = settings.prior_weight * (u - self.prior[at]).square().mean()
+        return fit + kept + range_boundary_loss(u, alpha=settings.range_weight, epsilon=settings.range_epsilon)
+
+    def _line(self, simulated: Tensor, observed: Tensor, mask: Tensor, cells: Tensor) -> Line:
+        settings = self.config.loss
+        if settings.line == "window" or settings.operator == "raw":
+            return fit_line(settings.operator, simulated, observed, mask)
+        if self._prior_line is None:
+            every = self._index(np.sort(np.concatenate([self.pool, self.held])))
+            with torch.no_grad():
+                default = self.model.respond(self.prior[every], every, self.first_day, self.days)["soil_moisture"]
+            known = self.targets.observed[every].to(default.dtype)
+            line = fit_line(settings.operator, default, known, self.targets.mask[every])
+            gain, offset = (torch.zeros(len(self.prior), 1).to(default) for _ in range(2))
+            gain[every], offset[every] = line.gain.expand(len(every), 1), line.offset.expand(len(every), 1)
+            self._prior_line = Line(gain, offset)
+        return Line(self._prior_line.gain[cells], self._prior_line.offset[cells])
+
+    def validate(self, network: nn.Module) -> float:
+        """Misfit over the whole training period of the trained cells kept from the loss, at the θ of the verdict."""
+        at = self._index(self.held)
+        history = None if self.inputs.history is None else self.inputs.history[at]
+        u = cast(ParameterMap, network).over_period(Inputs(self.inputs.attributes[at], history), self.prior[at])
+        simulated = self.model.respond(u, at, self.first_day, self.days)["soil_moisture"]
+        return float(self._misfit(simulated, u, self.held, np.zeros_like(self.held)))
+
+    def _index(self, positions: Int[np.ndarray, "*n"]) -> Int[Tensor, "*n"]:
+        return torch.as_tensor(positions, device=self.prior.device)
+
+
+def _trained_inputs(config: LearnerConfig, data: CalibrationData, scaling: Scaling) -> Inputs:
+    """Inputs of every cell, zero where it is not trained: what stands there reaches no weight."""
+    seen = np.flatnonzero(data.trained)
+    reads = isinstance(config.network, HistoryConfig)
+    history = History.of(data, config.observations).select(seen) if reads else None
+    inputs = scaling(data.attributes[seen], history, data.cells[seen])
+
+    def spread(part: Tensor) -> Tensor:
+        every = torch.zeros(len(data.trained), *part.shape[1:])
+        every[torch.as_tensor(seen)] = part
+        return every
+
+    return Inputs(spread(inputs.attributes), None if inputs.history is None else spread(inputs.history))
+
+
+def _targets(config: LearnerConfig, data: CalibrationData) -> Targets:
+    """Observations of trained cells; a gap-filled day counts with its weight where ``observations`` is ``both``."""
+    mask = data.mask & data.trained[:, None]
+    observed, weight = np.where(mask, data.observed, 0.0), mask.astype(np.float64)
+    if config.observations == "both":
+        filled = filled_series(data, "both")
+        gap = data.trained[:, None] & ~mask
+        bad = np.argwhere(gap & ~np.isfinite(filled))
+        if bad.size:
+            raise DataError(
+                f"observations: the gap-filled series of cell {data.cells[bad[0, 0]]} is not finite on "
+                f"{data.time[bad[0, 1]]}"
+            )
+        observed = np.where(gap, filled, observed)
+        weight = np.where(gap, 1.0 if config.filled_weight is None else config.filled_weight, weight)
+    return Targets(to_tensor(observed), torch.as_tensor(mask), to_tensor(weight))
+
+
+def _relative_root(weight: Float[Tensor, "sample day"], fit: str) -> Float[Tensor, "sample day"]:
+    """Factor on both series that makes their mean square error the weighted mean over all counted days (``rmse``) or
+    over those of each sample (``cell_rmse``)."""
+    axis = (0, 1) if fit == "rmse" else (1,)
+    counted = (weight > 0).sum(axis, keepdim=True).clamp(min=1)
+    total = weight.sum(axis, keepdim=True)
+    mean = torch.where(total > 0, total / counted, torch.ones_like(total))
+    return torch.sqrt(weight / mean)
