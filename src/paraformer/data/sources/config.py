@@ -61,3 +61,27 @@ class SmapConfig(BaseModel):
     on_bad: Literal["refuse", "leave_out"] = Field(
         default="refuse", description="what to do with empty, truncated or foreign files"
     )
+
+
+class NldasConfig(BaseModel):
+    """NLDAS-2 primary forcing from a folder of hourly files (``NLDAS_FORA0125_H.AYYYYMMDD.HH00.020.nc``)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path = Field(description="folder with the files, searched with its sub-folders")
+    region: Region
+    period: Period = Field(description="days of the result")
+    steps: Literal[1, 8, 24] = Field(
+        default=1, description="steps a day: 8 or 24 keep the course of the day for the process model's snow steps"
+    )
+    day: Literal["utc", "local"] = Field(
+        default="utc", description="days of UTC, or of local solar time in whole hours (for comparisons with gauges)"
+    )
+
+    @model_validator(mode="after")
+    def _steps_are_of_utc(self) -> NldasConfig:
+        if self.day == "local" and self.steps > 1:
+            raise ValueError(
+                f"steps {self.steps} applies to day 'utc' only: sub-daily files of the simple format are in UTC"
+            )
+        return self
