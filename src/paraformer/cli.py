@@ -8,16 +8,19 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 
-from paraformer.config import Study, load_study
 from paraformer.core.errors import ParaformerError
 from paraformer.core.log import BarProgress, LogProgress, Progress
+
+if TYPE_CHECKING:  # torch takes seconds to load, and running VIC does not need it
+    from paraformer.config import Study
 
 app = typer.Typer(
     help="Learns the hidden parameters of land-surface hydrological models from satellite observations.",
@@ -60,6 +63,13 @@ def _progress(quiet: bool) -> Progress:
     if quiet:
         return Progress()
     return BarProgress() if sys.stderr.isatty() else LogProgress()
+
+
+def load_study(path: Path, overrides: Sequence[str]) -> Study:
+    """``config.load_study``, imported when a verb needs it."""
+    from paraformer.config import load_study as load
+
+    return load(path, overrides)
 
 
 def _run_until(stage: str, study: Study, directory: Path | None, quiet: bool) -> None:
@@ -158,6 +168,38 @@ def describe(path: Annotated[Path, typer.Argument(help="a cube, a run directory 
     from paraformer.pipeline import describe as describe_path
 
     _out().print(describe_path(path), soft_wrap=True)
+
+
+vic = typer.Typer(
+    help="VIC-5 by its own files: run a global parameter file, convert inputs between its two drivers.",
+    no_args_is_help=True,
+)
+app.add_typer(vic, name="vic")
+GlobalFile = Annotated[Path, typer.Argument(metavar="GLOBAL_PARAM", help="VIC-5 global parameter file")]
+
+
+@vic.command("run")
+def vic_run(
+    global_param: GlobalFile,
+    strict: Annotated[bool, typer.Option("--strict", help="an OUTVAR that is not computed is an error")] = False,
+    water_balance: Annotated[
+        Literal["vic", "conserving"], typer.Option(help="repeat every loss of water of VIC-5, or close the balance")
+    ] = "vic",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all by default")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Run a global parameter file of VIC-5's image driver: same inputs, same history and state files."""
+    from paraformer.process.vic.driver.global_param import read_global_parameters
+    from paraformer.process.vic.driver.run import run_global
+
+    run = read_global_parameters(global_param, water_balance=water_balance)
+    result = run_global(run, strict=strict, threads=threads, progress=_progress(quiet))
+    for path in (*result.history, *([result.state] if result.state else [])):
+        _out().print(str(path), soft_wrap=True)
+    _out().print(
+        f"{result.n_cell} cells, {result.n_day} days, largest water balance error of a step "
+        f"{result.max_abs_water_error:.1e} mm"
+    )
 
 
 def main() -> None:

@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from paraformer.core.errors import DataError, nearest
-from paraformer.process.vic.constants import MM_PER_M, NEW_SNOW_ALBEDO
-from paraformer.process.vic.forcing import SERIES, Forcing
+from paraformer.process.vic.constants import BARE_SOIL_ALBEDO, MM_PER_M, NEW_SNOW_ALBEDO
+from paraformer.process.vic.forcing import Forcing
 from paraformer.process.vic.parameters import THETA, CellParameters, canopy_with_gaps, critical_point
 from paraformer.process.vic.state import State, cold_start
 
@@ -41,6 +41,20 @@ FORCING_NAMES: dict[str, str] = {
     "prcp": "prcp", "tair": "tas", "swdown": "dswrf", "lwdown": "dlwrf", "wind": "wind", "vp": "vp", "pres": "pres",
 }  # fmt: skip
 """Variable names in forcing files, as in the VIC sample data; a study may give others."""
+
+
+Dataset = netCDF4.Dataset
+FILL = netCDF4.default_fillvals["f8"]
+
+
+class GridNames(NamedTuple):
+    """Names in a domain file, and of the coordinates in the files that go with it (VIC-5: ``DOMAIN_TYPE``)."""
+
+    lat: str = "lat"
+    lon: str = "lon"
+    mask: str = "mask"
+    ydim: str = ""  # of the grid's dimensions in files that are written; empty: ``lat``, ``lon``, or ``y``, ``x``
+    xdim: str = ""
 
 
 class Domain(NamedTuple):
@@ -74,9 +88,14 @@ class Domain(NamedTuple):
 
 
 @contextmanager
-def _open(path: Path | str, mode: Literal["r", "r+", "w"] = "r") -> Iterator[netCDF4.Dataset]:
+def open_dataset(path: Path | str, mode: Literal["r", "r+", "w"] = "r", format: Any = "NETCDF4") -> Iterator[Dataset]:
+    """Context of an open netCDF file.
+
+    Raises:
+        DataError: if it cannot be opened, naming it.
+    """
     try:
-        dataset = netCDF4.Dataset(path, mode)
+        dataset = netCDF4.Dataset(path, mode, format=format)
     except OSError as error:
         raise DataError(f"{path}: not a readable netCDF file ({error})") from error
     try:
@@ -85,7 +104,12 @@ def _open(path: Path | str, mode: Literal["r", "r+", "w"] = "r") -> Iterator[net
         dataset.close()
 
 
-def _read(dataset: netCDF4.Dataset, name: str) -> np.ndarray:
+def read_variable(dataset: Dataset, name: str) -> np.ndarray:
+    """A whole variable: float64 with NaN where missing, or integers with -1.
+
+    Raises:
+        DataError: if the file lacks it, naming file, variable and the nearest one.
+    """
     if name not in dataset.variables:
         raise DataError(f"{dataset.filepath()}: variable '{name}' is missing{nearest(name, dataset.variables)}")
     values = np.ma.asarray(dataset[name][...])
@@ -94,17 +118,38 @@ def _read(dataset: netCDF4.Dataset, name: str) -> np.ndarray:
     return np.ma.filled(values, -1)
 
 
-def _domain(dataset: netCDF4.Dataset, mask_name: str) -> Domain:
-    lat, lon = _read(dataset, "lat"), _read(dataset, "lon")
+def _domain(dataset: Dataset, names: GridNames) -> Domain:
+    lat, lon = read_variable(dataset, names.lat), read_variable(dataset, names.lon)
     if lat.ndim == 1:
         lon, lat = np.meshgrid(lon, lat)
-    return Domain(lat, lon, _read(dataset, mask_name) == 1)
+    return Domain(lat, lon, read_variable(dataset, names.mask) == 1)
 
 
-def read_domain(path: Path | str) -> Domain:
+def read_domain(path: Path | str, names: GridNames = GridNames()) -> Domain:  # noqa: B008
     """Active cells of a VIC-5 domain file (``mask`` 1)."""
-    with _open(path) as dataset:
-        return _domain(dataset, "mask")
+    with open_dataset(path) as dataset:
+        return _domain(dataset, names)
+
+
+def read_run_cells(path: Path | str, domain: Domain, names: GridNames = GridNames()) -> Domain:  # noqa: B008
+    """Cells a parameter file says to run (``run_cell`` 1), as VIC-5's image driver takes them.
+
+    Raises:
+        DataError: another grid than the domain's, or a cell outside the domain's mask.
+    """
+    with open_dataset(path) as dataset:
+        grid = _domain(dataset, names._replace(mask="run_cell"))
+    if grid.mask.shape != domain.mask.shape:
+        raise DataError(f"{path}: grid {grid.mask.shape} is not that of the domain {domain.mask.shape}")
+    if not (np.allclose(grid.lat, domain.lat) and np.allclose(grid.lon, domain.lon)):
+        raise DataError(f"{path}: '{names.lat}' and '{names.lon}' are not those of the domain")
+    outside = grid.mask & ~domain.mask
+    if outside.any():
+        y, x = (int(i) for i in np.argwhere(outside)[0])
+        raise DataError(f"{path}: run_cell is 1 at row {y}, column {x}, which the domain's mask leaves out")
+    if not grid.mask.any():
+        raise DataError(f"{path}: run_cell is 1 in no cell")
+    return grid
 
 
 def _cells_first(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -119,6 +164,7 @@ def read_parameters(
     *,
     canopy_source: CanopySource = "FROM_VEGPARAM",
     snow_bands: bool = True,
+    names: GridNames = GridNames(),  # noqa: B008
 ) -> CellParameters:
     """Parameters of the active cells of a VIC-5 image-driver parameter file.
 
@@ -127,19 +173,20 @@ def read_parameters(
         domain: which cells are active; ``None`` takes the file's own ``run_cell``.
         canopy_source: ``FCAN_SRC``: monthly ``fcanopy`` of the file, or 1 for every class but the last.
         snow_bands: ``SNOW_BAND``; ``False`` runs one band at the cell's elevation.
+        names: names of the coordinates.
 
     Raises:
         DataError: missing variable, or a grid that does not fit the domain.
     """
-    with _open(path) as dataset:
-        grid = _domain(dataset, "run_cell")
+    with open_dataset(path) as dataset:
+        grid = _domain(dataset, names._replace(mask="run_cell"))
         if domain is not None:
             if domain.mask.shape != grid.mask.shape:
                 raise DataError(f"{path}: grid {grid.mask.shape} is not that of the domain {domain.mask.shape}")
             grid = grid._replace(mask=domain.mask)
 
         def read(name: str) -> np.ndarray:
-            return _cells_first(_read(dataset, name), grid.mask)
+            return _cells_first(read_variable(dataset, name), grid.mask)
 
         soil = {field: read(name).astype(np.float64) for field, name in _SOIL.items()}
         n_cell = len(soil["infilt"])
@@ -211,8 +258,8 @@ def write_parameters(
     if theta.shape != (len(lat), len(names)):
         raise DataError(f"theta has shape {theta.shape}; expected [cell={len(lat)}, parameter={len(names)}]")
     shutil.copyfile(source, target)
-    with _open(target, "r+") as dataset:
-        grid = _domain(dataset, "run_cell")
+    with open_dataset(target, "r+") as dataset:
+        grid = _domain(dataset, GridNames(mask="run_cell"))
         row, column = (index[grid.find(lat, lon)] for index in np.nonzero(grid.mask))
         for position, name in enumerate(names):
             if name not in THETA:
@@ -220,25 +267,25 @@ def write_parameters(
             _put(dataset, name, theta[:, position], row, column)
 
 
-def _put(dataset: netCDF4.Dataset, name: str, value: np.ndarray, row: np.ndarray, column: np.ndarray) -> None:
+def _put(dataset: Dataset, name: str, value: np.ndarray, row: np.ndarray, column: np.ndarray) -> None:
     """Replace (or, for multipliers, multiply) one parameter at the given grid cells."""
     simple = {"infilt": "infilt", "ds": "Ds", "dsmax": "Dsmax", "ws": "Ws", "c": "c"}
     base, _, layer = name.partition("_")
     if name in simple:
-        field, values = simple[name], _read(dataset, simple[name])
+        field, values = simple[name], read_variable(dataset, simple[name])
         values[row, column] = value
     elif base in ("expt", "depth"):
-        field, values = base, _read(dataset, base)
+        field, values = base, read_variable(dataset, base)
         values[int(layer) - 1 if layer else slice(None), row, column] = value
     elif name == "ksat":
-        field, values = "Ksat", _read(dataset, "Ksat")
+        field, values = "Ksat", read_variable(dataset, "Ksat")
         values[:, row, column] *= value
     elif name == "wcr":
-        field, values = "Wcr_FRACT", _read(dataset, "Wcr_FRACT")
-        wilting = _read(dataset, "Wpwp_FRACT")[:, row, column]
+        field, values = "Wcr_FRACT", read_variable(dataset, "Wcr_FRACT")
+        wilting = read_variable(dataset, "Wpwp_FRACT")[:, row, column]
         values[:, row, column] = critical_point(values[:, row, column], wilting, value)
     else:
-        field, values = "fcanopy", _read(dataset, "fcanopy")
+        field, values = "fcanopy", read_variable(dataset, "fcanopy")
         values[..., row, column] = canopy_with_gaps(values[..., row, column], value)
     if dataset[field].dtype != np.float64:
         raise DataError(f"{dataset.filepath()}: '{field}' is {dataset[field].dtype}; θ needs float64")
@@ -264,26 +311,12 @@ def read_forcing(
     Raises:
         DataError: missing variable or days the files do not hold.
     """
+    return as_forcing(read_series(paths, domain, days, steps_per_day, names), days)
+
+
+def as_forcing(series: Mapping[str, Float[np.ndarray, "cell time"]], days: np.ndarray) -> Forcing:
+    """``Forcing`` of the given days."""
     days = days.astype("datetime64[D]")
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in SERIES}
-    stamps = []
-    for path in paths:
-        with _open(path) as dataset:
-            stamps.append(_stamps(dataset))
-            inside = (stamps[-1] >= days[0]) & (stamps[-1] < days[-1] + 1)
-            stamps[-1] = stamps[-1][inside]
-            if inside.any():
-                part = slice(int(inside.argmax()), int(inside.argmax() + inside.sum()))
-                for name in SERIES:
-                    if names[name] not in dataset.variables:
-                        raise DataError(f"{path}: variable '{names[name]}' is missing")
-                    values = np.ma.filled(np.ma.asarray(dataset[names[name]][part]).astype(np.float64), np.nan)
-                    parts[name].append(values[:, domain.mask])
-    expected = len(days) * steps_per_day
-    found = sum(len(stamp) for stamp in stamps)
-    if found != expected:
-        raise DataError(f"{paths[0]} ...: {found} values from {days[0]} to {days[-1]}, expected {expected}")
-    series = {name: np.ascontiguousarray(np.concatenate(parts[name]).T) for name in SERIES}
     year = days.astype("datetime64[Y]")
     return Forcing(
         **series,
@@ -292,7 +325,39 @@ def read_forcing(
     )
 
 
-def _stamps(dataset: netCDF4.Dataset) -> np.ndarray:
+def read_series(
+    paths: Sequence[Path | str], domain: Domain, days: np.ndarray, steps_per_day: int, names: Mapping[str, str]
+) -> dict[str, Float[np.ndarray, "cell time"]]:
+    """As ``read_forcing``, for the variables in ``names`` only. Rows without an active cell are not read."""
+    days = days.astype("datetime64[D]")
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    rows = np.flatnonzero(domain.mask.any(axis=1))
+    rows_read = slice(int(rows[0]), int(rows[-1]) + 1)
+    found = 0
+    for path in paths:
+        with open_dataset(path) as dataset:
+            stamps = _stamps(dataset)
+            inside = (stamps >= days[0]) & (stamps < days[-1] + 1)
+            found += int(inside.sum())
+            if inside.any():
+                part = slice(int(inside.argmax()), int(inside.argmax() + inside.sum()))
+                for name, variable in names.items():
+                    if variable not in dataset.variables:
+                        raise DataError(f"{path}: variable '{variable}' is missing")
+                    if dataset[variable].shape[1:] != domain.mask.shape:
+                        raise DataError(
+                            f"{path}: '{variable}' has grid {dataset[variable].shape[1:]}, not that of the domain "
+                            f"{domain.mask.shape}"
+                        )
+                    values = np.ma.asarray(dataset[variable][part, rows_read]).astype(np.float64)
+                    parts[name].append(np.ma.filled(values, np.nan)[:, domain.mask[rows_read]])
+    expected = len(days) * steps_per_day
+    if found != expected:
+        raise DataError(f"{paths[0]} ...: {found} values from {days[0]} to {days[-1]}, expected {expected}")
+    return {name: np.ascontiguousarray(np.concatenate(parts[name]).T) for name in names}
+
+
+def _stamps(dataset: Dataset) -> np.ndarray:
     """Time axis as datetime64[s]."""
     time = dataset["time"]
     dates: Any = netCDF4.num2date(time[:], time.units, getattr(time, "calendar", "proleptic_gregorian"))
@@ -340,10 +405,10 @@ def read_state(path: Path | str, parameters: CellParameters, domain: Domain) -> 
     state = cold_start(parameters)
     state["albedo"] = NEW_SNOW_ALBEDO
     member = np.zeros_like(cell)
-    with _open(path) as dataset:
+    with open_dataset(path) as dataset:
 
         def read(name: str) -> np.ndarray:
-            values = _read(dataset, name)
+            values = read_variable(dataset, name)
             values = values.reshape(*values.shape[:-2], *domain.mask.shape)
             if tile_class.max(initial=0) >= values.shape[0] or band.max(initial=0) >= values.shape[1]:
                 raise DataError(f"{path}: '{name}' has {values.shape[:2]} classes and bands; the parameters need more")
@@ -367,8 +432,9 @@ def read_state(path: Path | str, parameters: CellParameters, domain: Domain) -> 
 
 
 def write_state(
-    path: Path | str, state: State, parameters: CellParameters, domain: Domain, date: np.datetime64, n_class: int
-) -> None:
+    path: Path | str, state: State, parameters: CellParameters, domain: Domain, date: np.datetime64, n_class: int,
+    format: str = "NETCDF4", names: GridNames = GridNames(),  # noqa: B008
+) -> None:  # fmt: skip
     """Write one set's state as a VIC-5 image-driver state file, with what VIC-5 lacks as extra variables.
 
     Args:
@@ -378,24 +444,26 @@ def write_state(
         domain: grid of the cells.
         date: day at whose 00:00 UTC the state holds.
         n_class: vegetation classes of the parameter file.
+        format: netCDF format.
+        names: names of coordinates and dimensions.
     """
     cell, column, tile_class, band = _columns(parameters)
     grid = domain.mask.shape
     y, x = (index[cell] for index in np.nonzero(domain.mask))
     used = state[cell, column]
 
-    def put(dataset: netCDF4.Dataset, name: str, unit: str, values: np.ndarray, middle: tuple[str, ...] = ()) -> None:
-        dims = ("veg_class", "snow_band", *middle, *_grid_dims(domain))
+    def put(dataset: Dataset, name: str, unit: str, values: np.ndarray, middle: tuple[str, ...] = ()) -> None:
+        dims = ("veg_class", "snow_band", *middle, *grid_dims(domain, names))
         kind = "i4" if values.dtype.kind == "i" else "f8"
         variable = dataset.createVariable(name, kind, dims, fill_value=netCDF4.default_fillvals[kind])
         variable.units = unit
         filled = np.ma.masked_all((n_class, parameters.n_band, *values.shape[1:], *grid), dtype=values.dtype)
-        filled[..., domain.mask] = 0  # classes without a tile, as in VIC-5's own files
+        filled[tile_class, ..., y, x] = 0  # bands without area; classes without a tile stay missing, as in VIC-5
         filled[(tile_class, band, ..., y, x)] = values
         variable[...] = filled
 
-    with _open(path, "w") as dataset:
-        _write_grid(dataset, domain)
+    with open_dataset(path, "w", format) as dataset:
+        write_grid(dataset, domain, names)
         for name, size in (("veg_class", n_class), ("snow_band", parameters.n_band), ("nlayer", 3),
                            ("frost_area", 1), ("soil_node", 3), ("time", 1)):  # fmt: skip
             dataset.createDimension(name, size)
@@ -408,21 +476,43 @@ def write_state(
         put(dataset, "STATE_ENERGY_SNOW_FLUX", "W m-2", np.zeros(len(used)))
         put(dataset, "STATE_SOIL_MOISTURE", "mm", used["moisture"], ("nlayer",))
         put(dataset, "STATE_SOIL_ICE", "mm", np.zeros((len(used), 3, 1)), ("nlayer", "frost_area"))
-        deep = parameters.avg_t[cell]  # the third node is diagnostic
-        nodes = np.stack([used["surface_soil_temperature"], used["soil_temperature"], deep], axis=1)
+        nodes = _node_temperatures(used, parameters, cell)
         put(dataset, "STATE_SOIL_NODE_TEMP", "C", nodes, ("soil_node",))
-        _write_nodes(dataset, parameters, domain)
+        _write_nodes(dataset, parameters, domain, grid_dims(domain, names))
+        _write_albedo(dataset, state, parameters, domain, grid_dims(domain, names), date)
         dataset.title = "VIC-5 state, written by ParaFormer"
 
 
-def _write_nodes(dataset: netCDF4.Dataset, parameters: CellParameters, domain: Domain) -> None:
+def _node_temperatures(used: State, parameters: CellParameters, cell: np.ndarray) -> np.ndarray:
+    """Surface, bottom of layer 1 and damping depth; the last is diagnostic, on an exponential profile [degC]."""
+    deep, depth, middle = parameters.avg_t[cell], parameters.dp[cell], used["soil_temperature"]
+    profile = deep + (middle - deep) * np.exp(-(depth - parameters.depth[cell, 0]) / depth)
+    return np.stack([used["surface_soil_temperature"], middle, profile], axis=1)
+
+
+def _write_albedo(
+    dataset: Dataset, state: State, parameters: CellParameters, domain: Domain, dims: tuple[str, str],
+    date: np.datetime64,
+) -> None:  # fmt: skip
+    """Cell mean of the albedo, of snow where there is some: VIC-5 wants it in the file, no flux depends on it."""
+    month = int(date.astype("datetime64[M]").astype(int)) % 12
+    ground = np.where(parameters.bare, BARE_SOIL_ALBEDO, parameters.albedo[:, :, month])
+    albedo = np.where(state["swe"] > 0, state["albedo"], np.repeat(ground, parameters.n_band, axis=1))
+    variable = dataset.createVariable("STATE_AVG_ALBEDO", "f8", dims, fill_value=FILL)
+    variable.units = "fraction"
+    values = np.ma.masked_all(domain.mask.shape)
+    values[domain.mask] = (albedo * parameters.column_weight()).sum(axis=1)
+    variable[...] = values
+
+
+def _write_nodes(dataset: Dataset, parameters: CellParameters, domain: Domain, dims: tuple[str, str]) -> None:
     """Thermal nodes at 0, the bottom of layer 1 and the damping depth, which VIC-5 compares with its own [m]."""
     top, deep = parameters.depth[:, 0], parameters.dp
     for name, nodes in (
         ("node_depth", (np.zeros_like(top), top, deep)),
         ("dz_node", (top, top, 2.0 * (deep - 1.5 * top))),
     ):
-        variable = dataset.createVariable(name, "f8", ("soil_node", *_grid_dims(domain)), fill_value=9.96921e36)
+        variable = dataset.createVariable(name, "f8", ("soil_node", *dims), fill_value=FILL)
         variable.units = "m"
         values = np.ma.masked_all((3, *domain.mask.shape))
         values[:, domain.mask] = np.stack(nodes)
@@ -433,18 +523,22 @@ def _is_regular(domain: Domain) -> bool:
     return bool((domain.lat == domain.lat[:, :1]).all() and (domain.lon == domain.lon[:1]).all())
 
 
-def _grid_dims(domain: Domain) -> tuple[str, str]:
+def grid_dims(domain: Domain, names: GridNames = GridNames()) -> tuple[str, str]:  # noqa: B008
+    """Names of the grid's dimensions."""
+    if names.ydim and names.xdim:
+        return names.ydim, names.xdim
     return ("lat", "lon") if _is_regular(domain) else ("y", "x")
 
 
-def _write_grid(dataset: netCDF4.Dataset, domain: Domain) -> None:
+def write_grid(dataset: Dataset, domain: Domain, names: GridNames = GridNames()) -> None:  # noqa: B008
     """Dimensions and coordinates, 1-D where the grid is regular."""
-    dims = _grid_dims(domain)
+    dims = grid_dims(domain, names)
     for name, size in zip(dims, domain.mask.shape, strict=True):
         dataset.createDimension(name, size)
     regular = _is_regular(domain)
     lat, lon = (domain.lat[:, 0], domain.lon[0]) if regular else (domain.lat, domain.lon)
-    for name, values, unit in (("lat", lat, "degrees_north"), ("lon", lon, "degrees_east")):
-        variable = dataset.createVariable(name, "f8", (name,) if regular else dims)
-        variable.units = unit
+    for name, values, dim, unit, long_name in ((names.lat, lat, dims[0], "degrees_north", "latitude"),
+                                               (names.lon, lon, dims[1], "degrees_east", "longitude")):  # fmt: skip
+        variable = dataset.createVariable(name, "f8", (dim,) if regular else dims)
+        variable.units, variable.long_name, variable.standard_name = unit, long_name, long_name
         variable[...] = values
