@@ -59,6 +59,7 @@ class Raster:
         dx, dy: size of a cell; dy is negative where rows run southwards.
         rows, columns: size.
         row0, column0: first row and column, of the whole raster, of this window of it.
+        whole_columns: columns of the whole raster; 0 if this is the whole.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Raster:
     columns: int
     row0: int = 0
     column0: int = 0
+    whole_columns: int = 0
 
     @property
     def x_edges(self) -> Float[np.ndarray, " edge"]:
@@ -90,7 +92,31 @@ class Raster:
     def window(self, rows: slice, columns: slice) -> Raster:
         """The part of this raster in the given rows and columns (of this raster, not of the whole)."""
         (r0, r1, _), (c0, c1, _) = rows.indices(self.rows), columns.indices(self.columns)
-        return replace(self, row0=self.row0 + r0, column0=self.column0 + c0, rows=r1 - r0, columns=c1 - c0)
+        return replace(
+            self,
+            row0=self.row0 + r0,
+            column0=self.column0 + c0,
+            rows=r1 - r0,
+            columns=c1 - c0,
+            whole_columns=self.whole_columns or self.columns,
+        )
+
+    def identifiers(self, row: Int[np.ndarray, "*n"], column: Int[np.ndarray, "*n"]) -> Int[np.ndarray, "*n"]:
+        """``row * columns + column`` in the whole raster, of rows and columns of this window."""
+        return (row + self.row0) * (self.whole_columns or self.columns) + column + self.column0
+
+    def positions(self, identifiers: Int[np.ndarray, " cell"]) -> Int[np.ndarray, " cell"]:
+        """``row * columns + column`` in this window, of identifiers of the whole raster.
+
+        Raises:
+            DataError: naming the first identifier that is not in this window.
+        """
+        row, column = np.divmod(identifiers, self.whole_columns or self.columns)
+        row, column = row - self.row0, column - self.column0
+        outside = (row < 0) | (row >= self.rows) | (column < 0) | (column >= self.columns)
+        if outside.any():
+            raise DataError(f"{self.name}: cell {identifiers[int(np.argmax(outside))]} is not in the raster")
+        return row * self.columns + column
 
     def project(
         self, lat: Float[np.ndarray, "*n"], lon: Float[np.ndarray, "*n"]

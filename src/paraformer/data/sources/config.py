@@ -85,3 +85,20 @@ class NldasConfig(BaseModel):
                 f"steps {self.steps} applies to day 'utc' only: sub-daily files of the simple format are in UTC"
             )
         return self
+
+
+class RegridConfig(BaseModel):
+    """How values of one raster become values of another, and which of its cells are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Literal["conservative", "nearest"] = Field(
+        default="conservative", description="area-weighted mean, or the cell that holds the centre"
+    )
+    minimum_share: float = Field(
+        default=0.5, gt=0, le=1, description="keep cells of which at least this share is land with a value"
+    )
+    maximum_water: float = Field(
+        default=1.0, ge=0, le=1, description="drop cells whose variable water_share, where there is one, is larger"
+    )
+    cache: Path | None = Field(default=None, description="folder that keeps weights between runs")

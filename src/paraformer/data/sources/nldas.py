@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -295,6 +296,6 @@ def _check_time(path: Path, dataset: netCDF4.Dataset, stamp: np.datetime64) -> N
     """The time inside the file must be that of its name."""
     variable = _variable(path, dataset, "time")
     with reading(path, "time"):
-        found = np.atleast_1d(netCDF4.num2date(np.asarray(variable[:1]), variable.units))[0]
-    if np.datetime64(found.isoformat(), "s") != stamp:
-        raise DataError(f"{path}: variable 'time' is {found}, expected {stamp}:00 by the file's name")
+        found: Any = netCDF4.num2date(np.asarray(variable[:1]), variable.units)
+    if np.datetime64(found[0].isoformat(), "s") != stamp:
+        raise DataError(f"{path}: variable 'time' is {found[0]}, expected {stamp}:00 by the file's name")
