@@ -77,8 +77,8 @@ class Inputs(NamedTuple):
     attributes: Float[Tensor, "cell attribute"]
     history: Float[Tensor, "cell time feature"] | None
 
-    def to(self, device: torch.device) -> Inputs:
-        return Inputs(self.attributes.to(device), None if self.history is None else self.history.to(device))
+    def to(self, target: torch.device | torch.dtype) -> Inputs:
+        return Inputs(self.attributes.to(target), None if self.history is None else self.history.to(target))
 
 
 @dataclass(frozen=True)

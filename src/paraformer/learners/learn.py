@@ -89,7 +89,7 @@ class Learner:
         name = self.name if self.config.members == 1 else f"{self.name} {member + 1} of {self.config.members}"
         train(task, self.config.training, seed=seed, identity={**identity, "member": member},
               path=_checkpoint(directory, member), progress=progress, description=name)  # fmt: skip
-        return network.cpu().eval()
+        return network.float().cpu().eval()  # whatever the precision of the training, as it is read back
 
     def _identity(self, model: ForwardModel, data: CalibrationData, seed: int) -> dict[str, Any]:
         """What the weights depend on: nothing of a cell that is not trained, and no history where none is read."""

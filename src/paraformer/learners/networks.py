@@ -47,6 +47,7 @@ class ParameterMap(nn.Module):
 
     def over_period(self, inputs: Inputs, prior: Float[Tensor, "cell parameter"]) -> Float[Tensor, "cell parameter"]:
         """θ of the verdict: mean over ``history_windows`` evenly spaced windows of the whole period."""
+        inputs, prior = inputs.to(self.head.linear.weight.dtype), prior.to(self.head.linear.weight.dtype)
         if inputs.history is None:
             return self(inputs.attributes, prior)
         starts = window_starts(inputs.history.shape[1], self.days, self.windows)

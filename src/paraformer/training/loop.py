@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -19,8 +21,9 @@ from paraformer.core.log import Progress
 from paraformer.core.seeding import derive_seed
 from paraformer.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from paraformer.training.config import TrainingConfig
+from paraformer.training.processes import in_processes
 from paraformer.training.schedule import OPTIMISERS, rate_factor
-from paraformer.training.threads import settle_threads
+from paraformer.training.threads import settle_threads, share_threads
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +39,28 @@ class Task(Protocol):
         ...
 
     def loss(self, network: nn.Module, step: int, rank: int) -> Tensor:
-        """Loss of the batch of step ``step`` on device number ``rank``; call ``network``, which may be a wrapper."""
+        """Loss of step ``step`` in process number ``rank``; call ``network``, which may be a wrapper.
+
+        The gradients of all processes are averaged. A loss of the whole batch, each process simulating its share of
+        it (``training.ranks``), does not depend on their number; a batch of its own for each rank does.
+        """
         ...
 
     def validate(self, network: nn.Module) -> float:
         """Score to be minimised on data kept from the loss; called only if the settings ask for validation."""
         ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """What ``train`` was asked for; with several devices, what is sent to their processes."""
+
+    task: Task
+    config: TrainingConfig
+    seed: int
+    identity: Mapping[str, Any]
+    path: Path
+    description: str
 
 
 @dataclass(frozen=True)
@@ -66,7 +85,9 @@ def train(
     """Train ``task.network`` in place, from the checkpoint at ``path`` if there is one.
 
     The network ends with the validated best weights, else with the moving average, else with the last weights.
-    The checkpoint stays at ``path``; who called removes it once the result is stored.
+    The checkpoint stays at ``path``; who called removes it once the result is stored. With several ``devices`` each
+    has a process of its own (the task must be picklable), and the first of them alone writes the checkpoint. Dropout
+    then differs from that of one process, because every process draws its own.
 
     Args:
         identity: what the result depends on (settings, hashes); a checkpoint with another identity is refused.
@@ -76,57 +97,73 @@ def train(
         RunError: if the checkpoint belongs to other work or cannot be read or written.
     """
     settle_threads()
-    fabric = Fabric(accelerator=config.device, devices=config.devices, precision=config.precision)
-    fabric.launch()
-    state = load_checkpoint(path, identity)
+    job = Job(task, config, seed, identity, path, description)
+    strategy = "ddp_spawn" if config.devices > 1 else "auto"
+    fabric = Fabric(accelerator=config.device, devices=config.devices, precision=config.precision, strategy=strategy)
+    if config.devices == 1:
+        fabric.launch()
+        return _train(fabric, job, progress)
+    outcome, weights = in_processes(fabric, _train_apart, job, progress)
+    task.network.load_state_dict({name: torch.as_tensor(values) for name, values in weights.items()}, assign=True)
+    return Outcome(*outcome)
+
+
+def _train_apart(fabric: Fabric, job: Job, progress: Progress) -> tuple[tuple[Any, ...], dict[str, np.ndarray]]:
+    """One of several processes: its tensors are shared with the others until it takes a copy of the network.
+
+    Weights go back as arrays, by value: a shared tensor ends with the process that made it.
+    """
+    share_threads(fabric.world_size)
+    job.task.network = copy.deepcopy(job.task.network)
+    outcome = _train(fabric, job, progress)
+    return astuple(outcome), {name: t.cpu().numpy() for name, t in job.task.network.state_dict().items()}
+
+
+def _train(fabric: Fabric, job: Job, progress: Progress) -> Outcome:
+    task, config = job.task, job.config
+    state = load_checkpoint(job.path, job.identity)
     if state is not None:
         task.network.load_state_dict(state.weights)
-        logger.info("%s: resuming at step %d of %d", description, state.step, config.steps)
+        logger.info("%s: resuming at step %d of %d", job.description, state.step, config.steps)
+    fabric.barrier()  # nobody writes a checkpoint before all have read the old one
     optimiser = OPTIMISERS[config.optimiser.name](task.network.parameters(), config.optimiser)
     network, optimiser = fabric.setup(task.network, optimiser)
     task.to(fabric.device)
     if state is None:
-        state = _start(task.network, config, identity)
+        state = _start(task.network, config, job.identity)
     else:
         optimiser.load_state_dict(state.optimiser)
     average = {name: t.to(fabric.device) for name, t in state.average.items()}
 
     saved_at = time.monotonic()
-    with progress.task(description, config.steps, unit="steps", done=state.step) as advance:
+    with progress.task(job.description, config.steps, unit="steps", done=state.step) as advance:
         while state.step < config.steps and not _exhausted(state, config):
-            loss = _step(fabric, network, optimiser, task, config, state.step, seed)
+            loss = _step(fabric, network, optimiser, job, state.step)
             state = replace(state, step=state.step + 1)
             _update_average(average, task.network, config.ema, state.step)
             if config.validate_every is not None and state.step % config.validate_every == 0:
-                state = _validate(task, average, state)
+                state = _validate(fabric, task, average, state)
             if _due(config, state.step, saved_at) and fabric.is_global_zero:
-                save_checkpoint(path, _filled(state, task.network, average, optimiser))
+                save_checkpoint(job.path, _filled(state, task.network, average, optimiser))
                 saved_at = time.monotonic()
             advance(1, f"loss {loss:.4g}")
     if fabric.is_global_zero:
-        save_checkpoint(path, _filled(state, task.network, average, optimiser))
+        save_checkpoint(job.path, _filled(state, task.network, average, optimiser))
     final = state.best or average
     if final:
         task.network.load_state_dict(final)
     return Outcome(state.step, state.best_step if state.best else state.step, state.best_score)
 
 
-def _step(
-    fabric: Fabric,
-    network: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    task: Task,
-    config: TrainingConfig,
-    step: int,
-    seed: int,
-) -> float:
+def _step(fabric: Fabric, network: nn.Module, optimiser: torch.optim.Optimizer, job: Job, step: int) -> float:
     """One optimiser step; dropout draws from a stream of its own that depends on (seed, step, rank)."""
+    config = job.config
     for group in optimiser.param_groups:
         group["lr"] = config.optimiser.rate * rate_factor(config.schedule, step, config.steps)
     network.train()
     with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
-        torch.manual_seed(derive_seed(seed, "dropout", step, fabric.global_rank))
-        loss = task.loss(network, step, fabric.global_rank)
+        torch.manual_seed(derive_seed(job.seed, "dropout", step, fabric.global_rank))
+        loss = job.task.loss(network, step, fabric.global_rank)
     value = float(loss.detach())
     if not math.isfinite(value):
         raise ModelError(f"training: the loss is {value} at step {step}; lower the learning rate or check the data")
@@ -167,13 +204,13 @@ def _update_average(average: dict[str, Tensor], network: nn.Module, decay: float
 
 
 @torch.no_grad()
-def _validate(task: Task, average: dict[str, Tensor], state: Checkpoint) -> Checkpoint:
+def _validate(fabric: Fabric, task: Task, average: dict[str, Tensor], state: Checkpoint) -> Checkpoint:
     """Score the weights that would be kept (the average where there is one) and remember the best."""
     now = {k: v.detach().clone() for k, v in task.network.state_dict().items()}
     candidate = average or now
     task.network.load_state_dict(candidate)
     task.network.eval()
-    score = float(task.validate(task.network))
+    score = fabric.broadcast(float(task.validate(task.network)))  # so that all stop at the same step
     task.network.load_state_dict(now)
     if math.isnan(score):
         raise ModelError(f"training: the validation score is NaN at step {state.step}")

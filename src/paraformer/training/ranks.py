@@ -7,9 +7,10 @@ the gradient that reaches a share is summed over the processes by the gather, an
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
-import torch.distributed.nn.functional as collective
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -30,4 +31,20 @@ def gathered(part: Float[Tensor, " part *rest"], samples: int) -> Float[Tensor, 
     """The parts of all processes in the order of the batch, without the repeated samples; differentiable."""
     if world_size() == 1:
         return part
-    return torch.cat(collective.all_gather(part.contiguous()))[:samples]
+    return _Gather.apply(part)[:samples]
+
+
+class _Gather(torch.autograd.Function):
+    """All parts in the order of the ranks; backward, the sum over the processes of this part's gradient."""
+
+    @staticmethod
+    def forward(context: Any, part: Tensor) -> Tensor:
+        parts = [torch.empty_like(part) for _ in range(world_size())]
+        torch.distributed.all_gather(parts, part.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        total = gradient.contiguous().clone()
+        torch.distributed.all_reduce(total)
+        return total.chunk(world_size())[torch.distributed.get_rank()]

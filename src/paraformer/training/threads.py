@@ -16,3 +16,8 @@ def settle_threads() -> None:
     """Give torch its own number of threads back, whatever another library has set since."""
     if torch.get_num_threads() != _THREADS:
         torch.set_num_threads(_THREADS)
+
+
+def share_threads(processes: int) -> None:
+    """Give this process its part of torch's own number of threads, at least one."""
+    torch.set_num_threads(max(1, _THREADS // processes))
