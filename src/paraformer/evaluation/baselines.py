@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from paraformer.core.time import day_of_year
 from paraformer.evaluation.holdout import Holdout
 from paraformer.numerics.observe import fit_line, observe
+from paraformer.numerics.seasonal import masked_range, seasonal_course
 
 NOTES = {
     "training mean": "each cell's own mean of its training-period observations, of unseen cells too",
@@ -26,8 +27,6 @@ NOTES = {
 }
 """Names of the baselines, with what a reader of the table must know."""
 
-_DAYS_OF_YEAR = 365.25
-_SHRINKAGE_DAYS = 5.0
 _YEAR = 365
 
 MEMORIES = tuple(np.geomspace(1.0, 100.0, 31).tolist())
@@ -55,27 +54,17 @@ def training_mean(holdout: Holdout) -> Baseline:
 def climatology(time: np.ndarray, holdout: Holdout, *, harmonics: int = 2) -> Baseline:
     """Seasonal course of each cell: mean plus harmonics of the year, fitted to its own training period.
 
-    Amplitudes are shrunk towards zero as if each had been seen as zero on five more days, and the course is clipped to
-    the range of the cell's training observations: half a year without retrievals (frozen soil) must not let the
-    harmonics swing. With several training years this is the mean seasonal cycle; with a single one it is that year's
-    smoothed course, whose anomalies it carries into the test year.
+    With several training years this is the mean seasonal cycle; with a single one it is that year's smoothed course,
+    whose anomalies it carries into the test year.
 
     Args:
         time: UTC days (datetime64) [time].
         holdout: observations and periods.
         harmonics: number of harmonics.
     """
-    phase = 2 * np.pi * day_of_year(time)[:, None] / _DAYS_OF_YEAR * np.arange(1, harmonics + 1)
-    design = np.concatenate([np.ones((time.size, 1)), np.cos(phase), np.sin(phase)], axis=1)
     mask = holdout.mask & holdout.train_days
-    available = mask.any(axis=1)
-    weight = mask.astype(np.float64)
-    observed = np.where(mask, holdout.observed, 0.0)
-    shrinkage = np.diag([0.0] + [_SHRINKAGE_DAYS] * (2 * harmonics))
-    normal = np.einsum("ct,ti,tj->cij", weight, design, design, optimize=True) + shrinkage
-    normal[~available] = np.eye(design.shape[1])
-    coefficients = np.linalg.solve(normal, (observed @ design)[..., None])[..., 0]
-    return Baseline(np.clip(coefficients @ design.T, *_range(holdout, mask)), available)
+    course = seasonal_course(day_of_year(time), holdout.observed, mask, harmonics=harmonics)
+    return Baseline(course, mask.any(axis=1))
 
 
 def antecedent_precipitation(
@@ -141,7 +130,7 @@ def precipitation_memory(
     def on_line(warming: float, memory: float, days: slice) -> Float[np.ndarray, "cell day"]:
         index = np.sqrt(antecedent_precipitation(prcp[:, days], np.exp(-rates[warming][:, days] / memory)))
         line = fit_line("cell_lstsq", index, holdout.observed[:, days], mask[:, days])
-        return np.clip(observe(index, line), *_range(holdout, mask))
+        return np.clip(observe(index, line), *masked_range(holdout.observed, mask))
 
     def square_error(warming: float, memory: float) -> Float[np.ndarray, " cell"]:
         error = on_line(warming, memory, choice) - holdout.observed[:, choice]
@@ -156,13 +145,3 @@ def precipitation_memory(
         warming, memory = decays[k]
         simulated[chosen == k] = on_line(warming, memory, slice(None))[chosen == k]
     return Baseline(simulated, mask.any(axis=1))
-
-
-def _range(
-    holdout: Holdout, mask: Bool[np.ndarray, "cell time"]
-) -> tuple[Float[np.ndarray, "cell 1"], Float[np.ndarray, "cell 1"]]:
-    """Least and largest masked observation of each cell, 0 where it has none."""
-    available = mask.any(axis=1)
-    low = np.where(mask, holdout.observed, np.inf).min(axis=1)
-    high = np.where(mask, holdout.observed, -np.inf).max(axis=1)
-    return np.where(available, low, 0.0)[:, None], np.where(available, high, 0.0)[:, None]

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from paraformer.numerics.observe import OPERATORS, Operator
 from paraformer.numerics.scores import MIN_DAYS
+from paraformer.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig, completed
+from paraformer.training.sequence_config import SequenceConfig
+
+_TRAINING = TrainingConfig(
+    steps=800,
+    optimiser=OptimiserConfig(name="adamw", rate=1e-2, weight_decay=1e-4),
+    schedule=ScheduleConfig(name="cosine", warm_up=20),
+)
 
 
 class ChecklistLimits(BaseModel):
@@ -40,3 +50,25 @@ class EvaluationConfig(BaseModel):
         if len(set(value)) < len(value):
             raise ValueError("an operator occurs twice")
         return value
+
+
+class DirectConfig(SequenceConfig):
+    """The network of the row ``direct LSTM`` (decision 0006)."""
+
+    dropout: float = Field(
+        default=0.15, ge=0, lt=1, description="share of hidden inputs and states dropped in training"
+    )
+    training: TrainingConfig = _TRAINING
+
+    @field_validator("training", mode="before")
+    @classmethod
+    def _training_is_completed(cls, given: Any) -> Any:
+        return completed(given, _TRAINING)
+
+
+class ReferencesConfig(BaseModel):
+    """Reference rows that have to be trained; the others need no settings and are always there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    direct: DirectConfig | None = Field(default=None, description="the row 'direct LSTM'; none leaves it out")

@@ -1,0 +1,27 @@
+"""Settings of a sequence regression, apart from what it builds so that reading a study file loads no network."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from paraformer.training.config import TrainingConfig
+
+
+class SequenceConfig(BaseModel):
+    """Sizes and windows of a sequence regression; its users set the defaults of ``training``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hidden: int = Field(default=64, ge=1, description="state size of the LSTM")
+    dropout: float = Field(default=0.5, ge=0, lt=1, description="share of inputs and states dropped in training")
+    warm_up: int = Field(default=60, ge=0, description="days run before a window and not counted")
+    window: int = Field(default=120, ge=1, description="days of a training window that count")
+    cells_per_batch: int = Field(default=64, ge=1)
+    members: int = Field(default=4, ge=1, description="networks trained from different starts, averaged")
+    training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _training_has_nothing_to_validate_on(self) -> SequenceConfig:
+        if self.training.validate_every is not None:
+            raise ValueError("training.validate_every does not apply: no day or cell is kept from the loss")
+        return self
