@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from paraformer.core.errors import ModelError
-from paraformer.core.files import hash_path
+from paraformer.core.files import hash_path, journal_of
 from paraformer.core.log import Advance, Progress
 from paraformer.core.run import Run, Stage
+from paraformer.process import ensemble as ensemble_module
 from paraformer.process.bucket import Bucket
 from paraformer.process.ensemble import Sets, run_sets
 
@@ -45,9 +48,11 @@ class StopAfter(Progress):
         yield advance
 
 
-def archive(path: Path, progress: Progress | None = None, model: Bucket | None = None) -> int:
-    return run_sets(model or bucket(), sets(), path, outputs=("soil_moisture", "baseflow"), axes=AXES, chunk_cells=3,
-                    progress=progress or Progress())  # fmt: skip
+def archive(
+    path: Path, progress: Progress | None = None, model: Bucket | _Counting | None = None, chunk_cells: int = 3
+) -> int:
+    return run_sets(model or bucket(), sets(), path, outputs=("soil_moisture", "baseflow"), axes=AXES,
+                    chunk_cells=chunk_cells, progress=progress or Progress())  # fmt: skip
 
 
 def stage(directory: Path, progress: Progress | None = None) -> Stage:
@@ -80,6 +85,43 @@ def test_an_interrupted_archive_goes_on_to_the_same_bytes(tmp_path: Path, chunks
     archive(tmp_path / "b" / "runs.zarr")
     assert rest.cells == 7 - min(3 * chunks, 7)
     assert hash_path(tmp_path / "a") == hash_path(tmp_path / "b")
+
+
+@pytest.mark.parametrize("chunk_cells", [1, 4, 50])
+def test_a_resumed_archive_keeps_its_own_chunks(tmp_path: Path, chunk_cells: int) -> None:
+    """Chunks of another size would overlap those that are done, and leave cells between them that are never run."""
+    with pytest.raises(KeyboardInterrupt):
+        archive(tmp_path / "a" / "runs.zarr", StopAfter(1))
+    rest = _Counting()
+    archive(tmp_path / "a" / "runs.zarr", model=rest, chunk_cells=chunk_cells)
+    archive(tmp_path / "b" / "runs.zarr")
+    assert rest.cells == 4
+    assert hash_path(tmp_path / "a") == hash_path(tmp_path / "b")
+
+
+def test_chunks_done_in_any_order_are_remembered(tmp_path: Path) -> None:
+    """As on a cluster, where the second chunk may be finished before the first."""
+    with pytest.raises(KeyboardInterrupt):
+        run_sets(bucket(), sets(), tmp_path / "a" / "runs.zarr", outputs=("soil_moisture", "baseflow"), axes=AXES,
+                 chunk_cells=2, progress=StopAfter(2), executor=_Backwards())  # fmt: skip
+    journal = json.loads(journal_of(tmp_path / "a" / "runs.zarr").read_text())
+    assert journal == {"chunk_cells": 2, "done": [[2, 3]]}
+    rest = _Counting()
+    archive(tmp_path / "a" / "runs.zarr", model=rest)
+    archive(tmp_path / "b" / "runs.zarr", chunk_cells=2)
+    assert rest.cells == 4
+    assert hash_path(tmp_path / "a") == hash_path(tmp_path / "b")
+
+
+def test_sets_in_blocks_give_the_same_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive(tmp_path / "a" / "runs.zarr")
+    monkeypatch.setattr(ensemble_module, "_WORKING_BYTES", 1)
+    blocks = _Counting()
+    archive(tmp_path / "b" / "runs.zarr", model=blocks)
+    assert blocks.cells == 7 * 3, "one set at a time"
+    assert hash_path(tmp_path / "a") == hash_path(tmp_path / "b")
+    with pytest.raises(ModelError, match=r"baseflow is not finite, cell 11, set 1, day 5"):
+        archive(tmp_path / "c" / "runs.zarr", model=_Broken())
 
 
 def test_a_kill_between_the_last_chunk_and_the_stages_mark_costs_nothing(tmp_path: Path) -> None:
@@ -122,5 +164,14 @@ class _Broken(_Counting):
     def simulate(self, theta: np.ndarray | None, outputs: Sequence[str]) -> dict[str, np.ndarray]:
         found = super().simulate(theta, outputs)
         if self.owner.cells > 3:
-            found["baseflow"][1, 2, 5] = np.nan
+            found["baseflow"][1, -1, 5] = np.nan
         return found
+
+
+class _Backwards:
+    """Runs the last job first."""
+
+    remote = False
+
+    def run(self, function: Callable[..., Any], jobs: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+        return (function(*job) for job in reversed(list(jobs)))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from paraformer.process.vic.settings import VICSettings
 
@@ -17,6 +17,39 @@ class SpinUp(BaseModel):
 
     days: int = Field(default=365, ge=0)
     cycles: int = Field(default=1, ge=0)
+
+
+class LocalExecutor(BaseModel):
+    """Chunks of cells one after the other, in this process and on its threads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["local"] = "local"
+
+
+class DaskExecutor(BaseModel):
+    """One Dask task a chunk of cells; every worker must see the study's files and the run directory (docs/scale.md)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["dask"] = "dask"
+    scheduler: str | None = Field(
+        default=None, description="address of a running scheduler; none starts worker processes on this machine"
+    )
+    workers: int | None = Field(
+        default=None, ge=1, description="worker processes on this machine; none starts one a core"
+    )
+    retries: int = Field(default=3, ge=0, description="how often a chunk is given out again after its worker was lost")
+    patience: float = Field(default=600.0, gt=0, description="seconds to wait for the first worker")
+
+    @model_validator(mode="after")
+    def _workers_are_ours_to_start(self) -> DaskExecutor:
+        if self.scheduler is not None and self.workers is not None:
+            raise ValueError("'workers' applies to worker processes on this machine only, not to a running 'scheduler'")
+        return self
+
+
+ExecutorConfig = Annotated[LocalExecutor | DaskExecutor, Field(discriminator="name")]
 
 
 class ProcessConfig(BaseModel):
@@ -31,6 +64,7 @@ class ProcessConfig(BaseModel):
     initial_state: Path | None = Field(default=None, description="VIC-5 state file; none is VIC's cold start")
     spin_up: SpinUp = SpinUp()
     threads: int | None = Field(default=None, ge=1, description="CPU threads; none uses all cores")
+    executor: ExecutorConfig = Field(default=LocalExecutor(), description="where chunks of cells run")
 
 
 class EnsembleConfig(BaseModel):

@@ -7,7 +7,7 @@ scrambled Sobol sequence, so that n cells x m sets cover n·m points of θ space
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import xarray as xr
+import zarr
 from jaxtyping import Bool, Float
 from scipy.stats import qmc
 
@@ -27,6 +28,10 @@ from paraformer.core.schema import KINDS, parameter_space_to_json
 from paraformer.core.seeding import generator
 from paraformer.core.variables import OUTPUTS
 from paraformer.process.config import EnsembleConfig
+from paraformer.process.executor import CellSource, Executor, Local, deferred
+
+_WORKING_BYTES = 256 * 2**20
+"""Memory for the float64 series of a block of sets."""
 
 
 def sample_sets(
@@ -84,7 +89,7 @@ def ensemble_sets(
 
 
 def run_sets(
-    model: ForwardModel,
+    source: CellSource,
     sets: Sets,
     path: Path,
     *,
@@ -92,15 +97,21 @@ def run_sets(
     axes: Mapping[str, Any],
     chunk_cells: int,
     progress: Progress,
+    executor: Executor | None = None,
 ) -> int:
     """Run every set of every cell into the zarr archive ``path``; a second call after a kill resumes.
 
-    The journal beside the archive stays: a call after the end finds every chunk done.
+    Each chunk of cells is one job, which builds its model, simulates and writes its own part of the archive; the
+    journal beside the archive is written here, after the job's success. It stays: a call after the end finds every
+    chunk done. The archive is the same, bit for bit, wherever the jobs run.
 
     Args:
+        source: a forward model, or a recipe that reads the files of the cells asked for: then memory does not grow
+            with the number of cells.
         outputs: names of the series to keep, stored as float32 [cell, set, time].
         axes: coordinates ``cell, time, lat, lon`` of the model's cells and days.
-        chunk_cells: cells simulated and written together.
+        chunk_cells: cells simulated and written together; a resumed archive keeps its own.
+        executor: where the jobs run; ``None`` runs them here.
 
     Returns:
         Number of process-model runs in the archive (cells x sets).
@@ -108,42 +119,97 @@ def run_sets(
     Raises:
         ModelError: if the process model returns a value that is not finite, naming output, cell and set.
     """
-    n_cells, n_sets = model.n_cells, 1 if sets.theta is None else sets.theta.shape[1]
-    journal = journal_of(path)
-    done: list[int] = json.loads(journal.read_text()) if journal.exists() else []
-    if not done:
-        _create(path, model, sets, outputs, axes, (chunk_cells, n_sets, len(axes["time"])))
-    for left_over in path.rglob("*.partial"):  # what a killed process was writing
-        left_over.unlink()
-    before = sum(min(chunk_cells, n_cells - start) for start in done) * n_sets
-    with progress.task(f"process model: {path.stem}", n_cells * n_sets, unit="runs", done=before) as advance:
-        for start in range(0, n_cells, chunk_cells):
-            if start in done:
-                continue
-            cells = np.arange(start, min(start + chunk_cells, n_cells))
-            simulated = model.select(cells).simulate(None if sets.theta is None else sets.theta[cells], outputs)
-            _require_finite(simulated, np.asarray(axes["cell"])[cells])
-            chunk = xr.Dataset(
-                {name: (("cell", "set", "time"), values.astype(np.float32)) for name, values in simulated.items()}
-            )
-            region = {"cell": slice(start, start + len(cells)), "set": slice(None), "time": slice(None)}
-            chunk.to_zarr(path, region=region, consolidated=False)
-            done.append(start)
-            write_json(journal, done)
-            advance(len(cells) * n_sets)
+    executor = executor or Local()
+    n_cells, n_sets = source.n_cells, 1 if sets.theta is None else sets.theta.shape[1]
+    journal = _Journal(journal_of(path))
+    if journal.chunk_cells is None:
+        _create(path, source, sets, outputs, axes, (chunk_cells, n_sets, len(axes["time"])))
+        journal.chunk_cells = chunk_cells
+    size = journal.chunk_cells
+    _remove_left_overs(path)
+    chunks = {chunk: np.arange(chunk * size, min((chunk + 1) * size, n_cells)) for chunk in range(-(-n_cells // size))}
+
+    def job(chunk: int) -> tuple[Any, ...]:
+        cells = chunks[chunk]
+        theta = None if sets.theta is None else np.ascontiguousarray(sets.theta[cells])
+        build, ids = deferred(source, cells, executor), np.asarray(axes["cell"])[cells]
+        return build, theta, tuple(outputs), (n_sets, len(axes["time"])), ids, path, chunk * size
+
+    left = [chunk for chunk in chunks if chunk not in journal.done]
+    before = n_cells - sum(len(chunks[chunk]) for chunk in left)
+    with progress.task(f"process model: {path.stem}", n_cells * n_sets, unit="runs", done=before * n_sets) as advance:
+        for start in executor.run(_run_chunk, map(job, left)):
+            chunk = start // size
+            journal.add(chunk)
+            advance(len(chunks[chunk]) * n_sets)
+    _remove_left_overs(path)  # of workers lost in the middle of a write
     return n_cells * n_sets
+
+
+class _Journal:
+    """Which chunks of an archive are done, and how many cells a chunk has (``None``: nothing is done yet)."""
+
+    def __init__(self, path: Path) -> None:
+        found = json.loads(path.read_text()) if path.exists() else {}
+        self.path = path
+        self.chunk_cells: int | None = found.get("chunk_cells")
+        self.done = {chunk for first, last in found.get("done", []) for chunk in range(first, last + 1)}
+
+    def add(self, chunk: int) -> None:
+        """Remember a chunk; stored as spans, so that the file stays small however many there are."""
+        self.done.add(chunk)
+        spans: list[list[int]] = []
+        for number in sorted(self.done):
+            if spans and spans[-1][1] == number - 1:
+                spans[-1][1] = number
+            else:
+                spans.append([number, number])
+        write_json(self.path, {"chunk_cells": self.chunk_cells, "done": spans})
+
+
+def _remove_left_overs(path: Path) -> None:
+    """Remove what a killed process was writing: zarr writes beside the chunk, then renames."""
+    for left_over in path.rglob("*.partial"):
+        left_over.unlink(missing_ok=True)
+
+
+def _run_chunk(
+    build: Callable[[], ForwardModel],
+    theta: Float[np.ndarray, "cell set parameter"] | None,
+    outputs: Sequence[str],
+    shape: tuple[int, int],
+    ids: np.ndarray,
+    path: Path,
+    start: int,
+) -> int:
+    """Simulate one chunk of cells and write its part of every output, from cell ``start`` on; returns ``start``.
+
+    Sets are simulated a block at a time, so that the model's float64 series need ``_WORKING_BYTES`` at most.
+    """
+    model, (n_sets, n_days) = build(), shape
+    kept = {name: np.empty((len(ids), n_sets, n_days), dtype=np.float32) for name in outputs}
+    block = max(1, _WORKING_BYTES // (8 * len(ids) * n_days * len(outputs)))
+    for first in range(0, n_sets, block):
+        part = slice(first, first + block)
+        simulated = model.simulate(None if theta is None else theta[:, part], outputs)
+        _require_finite(simulated, ids, first)
+        for name, values in simulated.items():
+            kept[name][:, part] = values
+    for name, values in kept.items():
+        zarr.open_array(path / name, mode="r+")[start : start + len(ids)] = values
+    return start
 
 
 def _create(
     path: Path,
-    model: ForwardModel,
+    source: CellSource,
     sets: Sets,
     outputs: Sequence[str],
     axes: Mapping[str, Any],
     chunks: tuple[int, int, int],
 ) -> None:
     """Lay out the empty archive: coordinates, θ, labels, and the outputs' chunks."""
-    shape = (model.n_cells, *chunks[1:])
+    shape = (source.n_cells, *chunks[1:])
     dataset = xr.Dataset(
         {name: (dims, values, dict(attributes)) for name, (dims, values, attributes) in sets.labels.items()},
         coords={
@@ -155,12 +221,12 @@ def _create(
         attrs={
             "Conventions": "CF-1.8",
             "title": "Process-model runs",
-            "parameter_space": parameter_space_to_json(model.parameters),
+            "parameter_space": parameter_space_to_json(source.parameters),
             **sets.attributes,
         },
     )
     if sets.theta is not None:
-        meaning = {"long_name": "parameters, physical units", "parameters": list(model.parameters.names)}
+        meaning = {"long_name": "parameters, physical units", "parameters": list(source.parameters.names)}
         dataset["theta"] = (("cell", "set", "parameter"), sets.theta, meaning)
     for name in outputs:
         dataset[name] = (("cell", "set", "time"), da.zeros(shape, chunks=chunks, dtype=np.float32), _cf(name))
@@ -176,8 +242,9 @@ def _cf(name: str) -> dict[str, str]:
     return attributes
 
 
-def _require_finite(simulated: Mapping[str, np.ndarray], cells: np.ndarray) -> None:
+def _require_finite(simulated: Mapping[str, np.ndarray], cells: np.ndarray, first_set: int) -> None:
     for name, values in simulated.items():
         if not np.isfinite(values).all():
             cell, member, day = (int(i) for i in np.argwhere(~np.isfinite(values))[0])
-            raise ModelError(f"process model: {name} is not finite, cell {cells[cell]}, set {member}, day {day}")
+            where = f"cell {cells[cell]}, set {first_set + member}, day {day}"
+            raise ModelError(f"process model: {name} is not finite, {where}")

@@ -1,0 +1,208 @@
+"""Where chunks of cells run: in this process, or on the workers of a Dask cluster that may be lost on the way."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import lru_cache, partial
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import dask
+import numpy as np
+
+from paraformer.core.contracts import ForwardModel
+from paraformer.core.errors import ModelError, RunError
+from paraformer.core.parameters import ParameterSpace
+from paraformer.process.config import DaskExecutor, ExecutorConfig, LocalExecutor
+from paraformer.process.vic.jit import source_digest
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Job = tuple[Any, ...]
+
+_ONE_AT_A_TIME = threading.Lock()
+"""The process model brings its own threads, and numba's pool takes one caller at a time."""
+
+
+@runtime_checkable
+class CellSource(Protocol):
+    """Gives the forward model of any of its cells: a forward model itself, or a recipe that reads files."""
+
+    @property
+    def parameters(self) -> ParameterSpace: ...
+
+    @property
+    def n_cells(self) -> int: ...
+
+    def select(self, cells: np.ndarray) -> ForwardModel: ...
+
+    def __hash__(self) -> int: ...
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Runs independent jobs. ``remote``: arguments and results travel between processes."""
+
+    remote: bool
+
+    def run(self, function: Callable[..., T], jobs: Iterable[Job]) -> Iterator[T]:
+        """Results of ``function(*job)``, each once, in any order; jobs are taken as they are needed."""
+        ...
+
+
+class Local:
+    """One job after the other, in this process."""
+
+    remote = False
+
+    def run(self, function: Callable[..., T], jobs: Iterable[Job]) -> Iterator[T]:
+        """Results in the order of the jobs."""
+        return (function(*job) for job in jobs)
+
+
+class Dask:
+    """Jobs as tasks of a Dask cluster.
+
+    A task whose worker dies is given to another one: first by the scheduler, as often as its ``allowed-failures``
+    says (never on a cluster of our own), then by us. An error of the job itself is raised at once, whoever ran it.
+
+    Args:
+        client: connected ``distributed.Client``.
+        retries: how often a job is given out again after the scheduler has given it up.
+    """
+
+    remote = True
+
+    def __init__(self, client: Any, retries: int) -> None:
+        self.client = client
+        self.retries = retries
+
+    def run(self, function: Callable[..., T], jobs: Iterable[Job]) -> Iterator[T]:
+        """Results as they are finished; a few jobs a worker are in flight, so that arguments need little memory.
+
+        Raises:
+            ModelError: if workers were lost more often than allowed on the same job, or run other code than ours.
+        """
+        from distributed import CancelledError, KilledWorker, as_completed
+
+        left, completed = iter(jobs), as_completed()
+        flying: dict[Any, tuple[Job, int]] = {}
+
+        def submit(job: Job, lost: int) -> None:
+            future = self.client.submit(_on_worker, our_digest(), function, job, pure=False)
+            flying[future] = (job, lost)
+            completed.add(future)
+
+        def fill() -> None:
+            while len(flying) < 3 * max(1, sum(self.client.nthreads().values())):
+                job = next(left, None)
+                if job is None:
+                    return
+                submit(job, 0)
+
+        try:
+            fill()
+            for future in completed:
+                job, lost = flying.pop(future)
+                try:
+                    result = future.result()
+                except (KilledWorker, CancelledError) as error:
+                    if lost >= self.retries:
+                        raise ModelError(
+                            f"workers were lost {lost + 1} times on the same chunk of cells; their logs say why "
+                            "(most often memory: lower ensemble.chunk_cells, or give workers more)"
+                        ) from error
+                    logger.warning("a worker was lost; its chunk of cells is given out again (%d)", lost + 1)
+                    submit(job, lost + 1)
+                    continue
+                yield result
+                fill()
+        finally:
+            self.client.cancel(list(flying))
+
+
+@contextmanager
+def open_executor(config: ExecutorConfig) -> Iterator[Executor]:
+    """Context of an executor; a cluster of worker processes on this machine ends with it.
+
+    Raises:
+        RunError: if no scheduler answers, or no worker comes in time.
+    """
+    if isinstance(config, LocalExecutor):
+        yield Local()
+        return
+    with _cluster(config) as cluster, _client(config, cluster) as client:
+        try:
+            client.wait_for_workers(1, timeout=config.patience)
+        except TimeoutError as error:
+            raise RunError(
+                f"process.executor: no worker joined {config.scheduler or 'the local cluster'} in {config.patience:g} s"
+            ) from error
+        logger.info("process model: %d worker(s) at %s", len(client.nthreads()), client.scheduler.address)
+        yield Dask(client, config.retries)
+
+
+def deferred(source: CellSource, cells: np.ndarray, executor: Executor) -> Callable[[], ForwardModel]:
+    """What gives the model of some cells where the job runs.
+
+    A recipe travels as it is and is read there. A model in memory is cut here, so that only its part travels.
+    """
+    if executor.remote and isinstance(source, ForwardModel):
+        return partial(_same, source.select(cells))
+    return partial(source.select, cells)
+
+
+def _same(model: ForwardModel) -> ForwardModel:
+    return model
+
+
+@lru_cache(maxsize=1)
+def our_digest() -> int:
+    """Digest of the process model's source, which every worker must share."""
+    return source_digest()
+
+
+def _on_worker(digest: int, function: Callable[..., T], job: Job) -> T:
+    """One job on a worker, which reads by itself: a task of the cluster for its reading would wait for its own end."""
+    if digest != our_digest():
+        raise ModelError("a worker runs another version of the process model; install the same one everywhere")
+    with _ONE_AT_A_TIME, dask.config.set(scheduler="synchronous"):
+        return function(*job)
+
+
+@contextmanager
+def _cluster(config: DaskExecutor) -> Iterator[Any]:
+    """Worker processes on this machine; the cores are shared out among them."""
+    if config.scheduler is not None:
+        with nullcontext(config.scheduler) as address:
+            yield address
+        return
+    from dask.system import CPU_COUNT
+    from distributed import LocalCluster
+
+    count = config.workers or CPU_COUNT
+    threads = str(max(1, CPU_COUNT // count))
+    environment = {"NUMBA_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        LocalCluster(
+            n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None,
+            silence_logs=logging.CRITICAL, env=environment,
+        ) as cluster,
+    ):  # fmt: skip
+        yield cluster
+
+
+@contextmanager
+def _client(config: DaskExecutor, cluster: Any) -> Iterator[Any]:
+    from distributed import Client
+
+    try:
+        client = Client(cluster, timeout=config.patience)
+    except (OSError, ValueError) as error:
+        raise RunError(f"process.executor.scheduler: no Dask scheduler at {config.scheduler} ({error})") from error
+    with client:
+        yield client

@@ -1,0 +1,194 @@
+"""Recipe of a process model: small enough to send to any machine, where it reads the files of the cells asked for."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from paraformer.core.contracts import ForwardModel
+from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.grid import match_cells
+from paraformer.core.parameters import ParameterSpace
+from paraformer.core.schema import Cube
+from paraformer.process.build import ProcessFiles, forcing_of
+from paraformer.process.config import ProcessConfig
+from paraformer.process.executor import CellSource, Executor
+from paraformer.process.vic.files import Domain, read_domain, read_state
+from paraformer.process.vic.files import read_parameters as read_vic_parameters
+from paraformer.process.vic.model import VIC
+from paraformer.process.vic.parameters import CellParameters, a_priori
+
+_PRIOR_CELLS = 4096
+"""Cells whose parameters are read together for the a-priori θ: some 10 kB each."""
+
+_MODELS_KEPT = 32
+"""Chunks a worker keeps in memory between calls of ``ChunkedModel``; 16 cells x 3 years take 8 MiB."""
+
+
+@dataclass(frozen=True)
+class ProcessRecipe:
+    """VIC on the cells and days of a cube, to be built for any of the cells, anywhere that sees the files.
+
+    Attributes:
+        config: settings of the process model.
+        parameters: the space θ lives in.
+        cube: the cube's zarr store.
+        files: parameter files.
+        days: positions of the first day and of the one after the last; ``None`` takes all days of the cube.
+    """
+
+    config: ProcessConfig
+    parameters: ParameterSpace
+    cube: Path
+    files: ProcessFiles
+    days: tuple[int, int] | None = None
+
+    @property
+    def n_cells(self) -> int:
+        return len(self._cube().cells)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return VIC.outputs
+
+    def select(self, cells: np.ndarray) -> VIC:
+        """The model of some cells, by position; reads their forcing, parameters and state, and nothing of the others.
+
+        Raises:
+            DataError: if files and cube do not fit, or this machine cannot read them.
+            SettingsError: if the spin-up is longer than the forcing.
+        """
+        everywhere = self._cube()
+        first, stop = self.days or (0, len(everywhere.time))
+        spin_up = self.config.spin_up
+        if spin_up.days > stop - first:
+            raise SettingsError(f"process.spin_up.days: {spin_up.days} days, but the forcing has {stop - first}")
+        parameters, domain, order = self._parameters(np.asarray(cells))
+        state = None
+        if self.files.initial_state is not None:
+            state = read_state(self.files.initial_state, parameters, domain)[order]
+        cube = Cube(everywhere.dataset.isel(cell=np.asarray(cells), time=slice(first, stop)))
+        return VIC(
+            self.parameters, parameters.select(order)._replace(cell=np.asarray(cube.cells)),
+            forcing_of(cube, self.config.vic), self.config.vic, initial_state=state, spin_up_days=spin_up.days,
+            spin_up_cycles=spin_up.cycles, threads=self.config.threads,
+        )  # fmt: skip
+
+    def prior(self) -> Float[np.ndarray, "cell parameter"]:
+        """A-priori θ of all cells in physical units, not clipped to the bounds; no forcing is read."""
+        parts = []
+        for start in range(0, self.n_cells, _PRIOR_CELLS):
+            cells = np.arange(start, min(start + _PRIOR_CELLS, self.n_cells))
+            parameters, _, order = self._parameters(cells)
+            parts.append(a_priori(parameters.select(order), self.parameters.names))
+        return np.concatenate(parts)
+
+    def _cube(self) -> Cube:
+        return _open_cube(self.cube, _stamp(self.cube / "zarr.json"))
+
+    def _parameters(self, cells: np.ndarray) -> tuple[CellParameters, Domain, np.ndarray]:
+        """Parameters and domain of the cells in the file's order, and where each of the cells is in it."""
+        stamps = (_stamp(self.files.domain), _stamp(self.cube / "zarr.json"))
+        domain, position = _place(self.files.domain, self.cube, stamps)
+        found, order = np.unique(position[cells], return_inverse=True)
+        row, column = (index[found] for index in np.nonzero(domain.mask))
+        mask = np.zeros_like(domain.mask)
+        mask[row, column] = True
+        here = domain._replace(mask=mask)
+        return read_vic_parameters(self.files.parameters, here), here, order
+
+
+def _stamp(path: Path) -> int:
+    """Time of change, so that what is kept of a file does not outlive it."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read on {platform.node()} ({error.strerror or error})") from error
+
+
+@lru_cache(maxsize=4)
+def _open_cube(path: Path, stamp: int) -> Cube:
+    """The cube, opened once a process; ``stamp`` is its time of change."""
+    return Cube.open(path)
+
+
+@lru_cache(maxsize=4)
+def _place(domain_file: Path, cube: Path, stamps: tuple[int, int]) -> tuple[Domain, np.ndarray]:
+    """The domain, and the position among its active cells of every cell of the cube."""
+    domain, cells = read_domain(domain_file), _open_cube(cube, stamps[1])
+    return domain, match_cells(cells.lat, cells.lon, domain.cell_lat, domain.cell_lon, source=str(domain_file))
+
+
+class ChunkedModel:
+    """A forward model whose cells run chunk by chunk on an executor: for searches and audits of many cells.
+
+    Every chunk keeps its place in the recipe, however few of its cells are asked for, so that a worker that has read
+    a chunk can use it again.
+
+    Args:
+        source: recipe (hashable, and small enough to travel).
+        outputs: what the model offers.
+        executor: where chunks run.
+        chunk_cells: cells read and simulated together.
+        cells: positions in ``source`` of this model's cells; ``None`` takes all.
+    """
+
+    differentiable = False
+
+    def __init__(
+        self, source: CellSource, outputs: tuple[str, ...], executor: Executor, *, chunk_cells: int,
+        cells: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        self.source, self.outputs, self.executor, self.chunk_cells = source, outputs, executor, chunk_cells
+        self.cells = np.arange(source.n_cells) if cells is None else np.asarray(cells)
+        self.parameters = source.parameters
+        self.runs = 0
+
+    @property
+    def n_cells(self) -> int:
+        return len(self.cells)
+
+    def select(self, cells: np.ndarray) -> ChunkedModel:
+        """The same model for a subset of its cells; it counts its own runs."""
+        return ChunkedModel(self.source, self.outputs, self.executor, chunk_cells=self.chunk_cells,
+                            cells=self.cells[np.asarray(cells)])  # fmt: skip
+
+    def simulate(
+        self, theta: Float[np.ndarray, "cell set parameter"] | None, outputs: tuple[str, ...]
+    ) -> dict[str, Float[np.ndarray, "cell set time"]]:
+        """As the process model's own ``simulate``, with its errors."""
+        home = self.cells // self.chunk_cells
+        groups = [np.flatnonzero(home == chunk) for chunk in np.unique(home)]
+
+        def job(group: np.ndarray) -> tuple[object, ...]:
+            first = int(home[group[0]]) * self.chunk_cells
+            stop = min(first + self.chunk_cells, self.source.n_cells)
+            part = None if theta is None else np.ascontiguousarray(theta[group])
+            return self.source, first, stop, self.cells[group] - first, part, tuple(outputs), group
+
+        found: dict[str, np.ndarray] = {}
+        for group, series in self.executor.run(_simulate_group, map(job, groups)):
+            for name, values in series.items():
+                if name not in found:
+                    found[name] = np.empty((self.n_cells, *values.shape[1:]))
+                found[name][group] = values
+        self.runs += self.n_cells * (1 if theta is None else theta.shape[1])
+        return found
+
+
+@lru_cache(maxsize=_MODELS_KEPT)
+def _chunk(source: CellSource, first: int, stop: int) -> ForwardModel:
+    return source.select(np.arange(first, stop))
+
+
+def _simulate_group(
+    source: CellSource, first: int, stop: int, cells: np.ndarray, theta: np.ndarray | None, outputs: tuple[str, ...],
+    group: np.ndarray,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:  # fmt: skip
+    """Simulate some cells of a chunk; ``group`` says where they belong."""
+    return group, _chunk(source, first, stop).select(cells).simulate(theta, outputs)

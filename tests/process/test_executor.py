@@ -1,0 +1,210 @@
+"""Executors: the same bytes wherever chunks run, lost workers survived, each chunk written once, errors as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from distributed import LocalCluster
+from pydantic import ValidationError
+
+from paraformer.config import Study, load_study
+from paraformer.core.contracts import ForwardModel
+from paraformer.core.errors import DataError, ModelError, RunError
+from paraformer.core.files import hash_path
+from paraformer.core.log import Progress
+from paraformer.core.schema import Cube
+from paraformer.data import build_cube
+from paraformer.pipeline.world import make_world
+from paraformer.process import executor as executor_module
+from paraformer.process.build import ProcessFiles, build_process
+from paraformer.process.config import DaskExecutor, LocalExecutor, ProcessConfig
+from paraformer.process.ensemble import Sets, run_sets
+from paraformer.process.executor import CellSource, Dask, Executor, Local, open_executor
+from paraformer.process.recipe import ChunkedModel, ProcessRecipe
+from process.lossy import LossyRecipe, days_of, whole
+from worlds import write_study
+
+CELLS, DAYS = 23, 40
+
+
+@pytest.fixture(scope="module")
+def dask() -> Iterator[Dask]:
+    """Two worker processes of their own, which their nannies start again when they die."""
+    with open_executor(DaskExecutor(workers=2)) as executor:
+        assert isinstance(executor, Dask)
+        yield executor
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
+    """Six cells of the built-in world, two years, as files."""
+    folder = tmp_path_factory.mktemp("world")
+    study = load_study(write_study(folder, data__synthetic={"rows": 2, "columns": 3, "years": 2}))
+    make_world(study, folder)
+    build_cube(study.data, folder / "cube.zarr", inputs=folder / "inputs.nc")
+    return study, folder
+
+
+def recipe_of(world: tuple[Study, Path], days: tuple[int, int] | None = None) -> ProcessRecipe:
+    study, folder = world
+    files = ProcessFiles(folder / "params.nc", folder / "domain.nc")
+    return ProcessRecipe(study.process, study.space, folder / "cube.zarr", files, days)
+
+
+def theta(source: CellSource, sets: int) -> np.ndarray:
+    unit = np.random.default_rng(1).random((source.n_cells, sets, len(source.parameters)))
+    return source.parameters.from_unit(unit)
+
+
+def archive(source: CellSource, path: Path, days: np.ndarray, executor: Executor, chunk_cells: int = 4) -> str:
+    """Hash of an archive of five sets."""
+    n = source.n_cells
+    axes = {"cell": np.arange(n) + 100, "time": days, "lat": np.linspace(30, 40, n), "lon": np.linspace(-90, -80, n)}
+    outputs = ("soil_moisture", "baseflow")
+    run_sets(source, Sets(theta(source, 5)), path / "runs.zarr", outputs=outputs, axes=axes, chunk_cells=chunk_cells,
+             progress=Progress(), executor=executor)  # fmt: skip
+    assert not list(path.rglob("*.partial"))
+    return hash_path(path / "runs.zarr")
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> LossyRecipe:
+    (tmp_path / "deaths").mkdir()
+    return LossyRecipe(CELLS, DAYS, tmp_path / "deaths")
+
+
+def test_dask_gives_the_bytes_of_local(tmp_path: Path, recipe: LossyRecipe, dask: Dask) -> None:
+    days = days_of(recipe)
+    local = archive(whole(CELLS, DAYS), tmp_path / "local", days, Local())
+    assert archive(recipe, tmp_path / "recipe", days, dask) == local
+    assert archive(whole(CELLS, DAYS), tmp_path / "memory", days, dask) == local
+    assert archive(recipe, tmp_path / "other", days, dask, chunk_cells=23) != local  # the layout is part of the bytes
+    readers = {path.name.rsplit("-")[-1] for path in recipe.folder.glob("read-*")}
+    assert len(readers) == 2, "both workers take part"
+
+
+def test_lost_workers_change_nothing(tmp_path: Path, recipe: LossyRecipe, dask: Dask) -> None:
+    lossy = LossyRecipe(CELLS, DAYS, recipe.folder, fatal=9, deaths=2)
+    found = archive(lossy, tmp_path / "lossy", days_of(recipe), dask)
+    assert len(list(recipe.folder.glob("death-*"))) == 2
+    assert found == archive(whole(CELLS, DAYS), tmp_path / "local", days_of(recipe), Local())
+
+
+def test_a_chunk_that_kills_every_worker_ends_the_run_and_keeps_the_rest(
+    tmp_path: Path, recipe: LossyRecipe, dask: Dask
+) -> None:
+    lossy = LossyRecipe(CELLS, DAYS, recipe.folder, fatal=22, deaths=100)
+    with pytest.raises(ModelError, match="workers were lost 1 times on the same chunk of cells"):
+        archive(lossy, tmp_path / "lossy", days_of(recipe), Dask(dask.client, retries=0))
+    healed = LossyRecipe(CELLS, DAYS, tmp_path)
+    resumed = archive(healed, tmp_path / "lossy", days_of(recipe), dask)
+    assert resumed == archive(whole(CELLS, DAYS), tmp_path / "local", days_of(recipe), Local())
+    assert len(list(tmp_path.glob("read-*"))) < 6, "chunks that were done are not run again"
+
+
+def test_errors_of_the_model_come_through_once(tmp_path: Path, recipe: LossyRecipe, dask: Dask) -> None:
+    outside = Sets(np.full((CELLS, 1, 3), 1e6))
+    axes = {"cell": np.arange(CELLS), "time": days_of(recipe), "lat": np.zeros(CELLS), "lon": np.zeros(CELLS)}
+    with pytest.raises(DataError, match="out of bounds: parameter 'residence'"):
+        run_sets(recipe, outside, tmp_path / "runs.zarr", outputs=("baseflow",), axes=axes, chunk_cells=4,
+                 progress=Progress(), executor=dask)  # fmt: skip
+    assert not list(recipe.folder.glob("death-*"))
+
+
+def test_a_worker_with_another_version_of_the_model_is_refused(
+    recipe: LossyRecipe, tmp_path: Path, dask: Dask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor_module, "our_digest", lambda: 1)
+    with pytest.raises(ModelError, match="another version of the process model"):
+        archive(recipe, tmp_path / "a", days_of(recipe), dask)
+
+
+def test_jobs_are_taken_as_they_are_needed(dask: Dask) -> None:
+    taken = []
+
+    def jobs() -> Iterator[tuple[int]]:
+        for number in range(50):
+            taken.append(number)
+            yield (number,)
+
+    results = dask.run(abs, jobs())
+    first = next(results)
+    assert len(taken) < 20
+    assert sorted([first, *results]) == list(range(50))
+
+
+def test_a_running_scheduler_is_used_and_left_running(dask: Dask) -> None:
+    config = DaskExecutor(scheduler=dask.client.scheduler.address)
+    for _ in range(2):
+        with open_executor(config) as executor:
+            assert list(executor.run(abs, [(-3,)])) == [3]
+
+
+def test_no_scheduler_and_no_worker_are_errors() -> None:
+    with (
+        pytest.raises(RunError, match=r"process.executor.scheduler: no Dask scheduler at tcp://127.0.0.1:1"),
+        open_executor(DaskExecutor(scheduler="tcp://127.0.0.1:1", patience=0.5)),
+    ):
+        pass
+    with LocalCluster(n_workers=0, processes=True, dashboard_address=None, silence_logs=50) as empty:
+        config = DaskExecutor(scheduler=empty.scheduler_address, patience=0.5)
+        with pytest.raises(RunError, match=r"no worker joined .* in 0.5 s"), open_executor(config):
+            pass
+
+
+def test_settings() -> None:
+    assert isinstance(ProcessConfig().executor, LocalExecutor)
+    with open_executor(LocalExecutor()) as executor:
+        assert list(executor.run(abs, [(-1,), (2,)])) == [1, 2]
+    with pytest.raises(ValidationError, match="'workers' applies to worker processes on this machine only"):
+        DaskExecutor(scheduler="tcp://a:8786", workers=3)
+
+
+def test_recipe_is_the_model_of_its_files(world: tuple[Study, Path], tmp_path: Path, dask: Dask) -> None:
+    """VIC in memory, VIC read chunk by chunk, and VIC on workers write the same archive."""
+    study, folder = world
+    cube = Cube.open(folder / "cube.zarr")
+    recipe = recipe_of(world)
+    model = build_process(study.process, study.space, cube, recipe.files)
+    np.testing.assert_array_equal(recipe.prior(), model.prior())
+    whole_model = archive(model, tmp_path / "a", cube.time, Local(), chunk_cells=2)
+    assert archive(recipe, tmp_path / "b", cube.time, Local(), chunk_cells=2) == whole_model
+    assert archive(recipe, tmp_path / "c", cube.time, dask, chunk_cells=2) == whole_model
+    with xr.open_zarr(tmp_path / "c" / "runs.zarr", consolidated=False) as found:
+        own = model.simulate(found["theta"].values, ("soil_moisture",))["soil_moisture"].astype(np.float32)
+        np.testing.assert_array_equal(found["soil_moisture"].values, own)
+
+
+def test_recipe_takes_cells_in_any_order_and_days_of_a_part(world: tuple[Study, Path]) -> None:
+    recipe = recipe_of(world)
+    cells = np.array([4, 0, 4, 3])
+    both = recipe.select(np.arange(6)).select(cells).simulate(None, ("runoff",))["runoff"]
+    np.testing.assert_array_equal(recipe.select(cells).simulate(None, ("runoff",))["runoff"], both)
+    part = recipe_of(world, (0, 200)).select(cells).simulate(None, ("runoff",))["runoff"]
+    np.testing.assert_array_equal(part, both[..., :200])
+
+
+def test_chunked_model_is_the_model(world: tuple[Study, Path], dask: Dask) -> None:
+    recipe = recipe_of(world)
+    direct = recipe.select(np.arange(6))
+    for executor in (Local(), dask):
+        chunked = ChunkedModel(recipe, recipe.outputs, executor, chunk_cells=4)
+        assert isinstance(chunked, ForwardModel)
+        values = theta(chunked, 3)
+        for name, series in direct.simulate(values, ("soil_moisture", "swe")).items():
+            np.testing.assert_array_equal(chunked.simulate(values, ("soil_moisture", "swe"))[name], series)
+        some = np.array([5, 1])
+        a_priori = chunked.select(some).simulate(None, ("runoff",))["runoff"]
+        np.testing.assert_array_equal(a_priori, direct.select(some).simulate(None, ("runoff",))["runoff"])
+        assert chunked.runs == 2 * 18
+
+
+def test_files_a_machine_cannot_read_are_named(world: tuple[Study, Path], tmp_path: Path) -> None:
+    study, _ = world
+    lost = ProcessRecipe(study.process, study.space, tmp_path / "cube.zarr", recipe_of(world).files)
+    with pytest.raises(DataError, match=r"cube.zarr/zarr.json: cannot be read on "):
+        lost.select(np.array([0]))
