@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,11 @@ import netCDF4
 import numpy as np
 
 from paraformer.process.vic import files
+from paraformer.process.vic.driver.global_param import GlobalParameters, read_global_parameters
 from paraformer.process.vic.forcing import Forcing
 from paraformer.process.vic.parameters import CellParameters
-from paraformer.process.vic.settings import VICSettings
 from paraformer.process.vic.simulate import Simulation, simulate
 
-WALNUTGULCH_NAMES = {"prcp": "prec", "tair": "temp", "swdown": "shortwave", "lwdown": "longwave", "wind": "wind",
-                     "vp": "vapor_pressure", "pres": "air_pressure"}  # fmt: skip
 COMPARED = {
     "OUT_PREC": "precipitation", "OUT_RAINF": "rainfall", "OUT_SNOWF": "snowfall", "OUT_EVAP": "evapotranspiration",
     "OUT_RUNOFF": "runoff", "OUT_BASEFLOW": "baseflow", "OUT_INFLOW": "inflow", "OUT_SWE": "swe",
@@ -31,63 +29,58 @@ LAYERS = ("soil_moisture_1", "soil_moisture_2", "soil_moisture_3")
 
 @dataclass(frozen=True)
 class Run:
-    """One reference run; paths relative to the site's folder."""
+    """One reference run: its global parameter file says the rest."""
 
     name: str
     site: str
-    parameters: str
-    forcing: tuple[str, ...]
-    first_day: str
-    n_day: int
-    model_steps: int = 1
-    snow_steps: int = 8
-    canopy_source: files.CanopySource = "FROM_DEFAULT"
-    domain: str = "domain.nc"
-    same_forcing_everywhere: bool = False
-    names: dict[str, str] = field(default_factory=lambda: files.FORCING_NAMES)
+
+    def folder(self, shared: Path) -> Path:
+        return shared / "reference" / "vic5" / self.site
+
+    def read(self, shared: Path, output: Path = Path("unused"), **environment: str) -> GlobalParameters:
+        """The global parameter file as it is; ``output`` is for results, and for the forcing of single tiles."""
+        return read_global_parameters(
+            self.folder(shared) / "global" / f"{self.name}.txt",
+            environment={"REF": str(shared / "reference" / "vic5"), "OUT": str(output), "TILEFORC": str(output),
+                         **environment},
+        )  # fmt: skip
 
     @property
-    def days(self) -> np.ndarray:
-        return np.datetime64(self.first_day) + np.arange(self.n_day)
-
-    @property
-    def settings(self) -> VICSettings:
-        return VICSettings(
-            model_steps_per_day=self.model_steps, snow_steps_per_day=self.snow_steps, water_balance="vic"
-        )
+    def tiles(self) -> bool:
+        """Whether each pseudo-cell is one tile of cell [1, 0], all with that cell's forcing."""
+        return self.name.startswith("tiles")
 
 
-def _stehekin(name: str, model_steps: int, snow_steps: int, **other: Any) -> Run:
-    ten_days = name.startswith("s10")
-    return Run(
-        name, "stehekin", other.pop("parameters", "params.nc"),
-        ("forcing_10days.1949.nc",) if ten_days else ("forcing_syn.1970.nc", "forcing_syn.1971.nc"),
-        "1949-01-01" if ten_days else "1970-01-01", 10 if ten_days else 730, model_steps, snow_steps, **other,
-    )  # fmt: skip
-
-
-def _walnutgulch(name: str, model_steps: int, parameters: str, **other: Any) -> Run:
-    return Run(name, "walnutgulch", parameters, ("forcing.2008.nc",), "2008-01-01", 366, model_steps,
-               names=WALNUTGULCH_NAMES, **other)  # fmt: skip
-
-
-TILES: dict[str, Any] = {"parameters": "tiles_params.nc", "domain": "tiles_domain.nc", "same_forcing_everywhere": True}
+TILE_FORCING = {"stehekin": ("forcing_syn.", "ste."), "walnutgulch": ("forcing.", "wal.")}
 RUNS = {
-    run.name if run.name != "tiles_daily" else f"{run.site}_{run.name}": run
+    run.name if run != Run("tiles_daily", "stehekin") else "stehekin_tiles_daily": run
     for run in (
-        _stehekin("s10_hourly", 24, 24),
-        _stehekin("s10_daily", 1, 24),
-        _stehekin("syn_daily", 1, 8),
-        _stehekin("syn_3h", 8, 8),
-        _stehekin("tiles_daily", 1, 8, **TILES),
-        _stehekin("tiles_3h", 8, 8, **TILES),
-        _walnutgulch("L2015_daily", 1, "params_L2015.nc"),
-        _walnutgulch("L2015_3h", 8, "params_L2015.nc"),
-        _walnutgulch("MODIGBP_daily", 1, "params_MOD_IGBP.nc", canopy_source="FROM_VEGPARAM"),
-        _walnutgulch("MODIGBP_3h", 8, "params_MOD_IGBP.nc", canopy_source="FROM_VEGPARAM"),
-        _walnutgulch("tiles_daily", 1, **TILES),
+        *(Run(name, "stehekin") for name in ("s10_hourly", "s10_daily", "syn_daily", "syn_3h", "tiles_daily",
+                                             "tiles_3h")),
+        *(Run(name, "walnutgulch") for name in ("L2015_daily", "L2015_3h", "MODIGBP_daily", "MODIGBP_3h")),
+        Run("tiles_daily", "walnutgulch"),
     )
-}
+}  # fmt: skip
+
+
+def write_tile_forcing(run: Run, shared: Path, output: Path) -> None:
+    """Forcing files in which every pseudo-cell of a tile run has the forcing of cell [1, 0]."""
+    source, target = TILE_FORCING[run.site]
+    grid = files.read_domain(run.folder(shared) / "tiles_domain.nc")
+    for path in sorted(run.folder(shared).glob(f"{source}*.nc")):
+        with (
+            netCDF4.Dataset(path) as theirs,
+            netCDF4.Dataset(output / path.name.replace(source, target), "w") as ours,
+        ):
+            files.write_grid(ours, grid)
+            ours.createDimension("time", len(theirs["time"]))
+            for name, variable in theirs.variables.items():
+                if variable.dimensions[0] != "time":
+                    continue
+                dims = ("time",) if variable.ndim == 1 else ("time", "lat", "lon")
+                copy = ours.createVariable(name, variable.dtype, dims)
+                copy.setncatts({k: variable.getncattr(k) for k in ("units", "calendar") if k in variable.ncattrs()})
+                copy[:] = variable[:] if variable.ndim == 1 else np.repeat(variable[:, 1:2, :1], grid.mask.size, axis=2)
 
 
 @dataclass(frozen=True)
@@ -95,6 +88,7 @@ class Case:
     """Inputs of a run as arrays, and where its results are."""
 
     run: Run
+    settings: GlobalParameters
     folder: Path
     domain: files.Domain
     parameters: CellParameters
@@ -102,20 +96,22 @@ class Case:
 
     def simulate(self, outputs: tuple[str, ...], **options: Any) -> Simulation:
         """Run our model as compiled VIC was run."""
-        return simulate(self.parameters, self.forcing, self.run.settings, outputs=outputs, **options)
+        return simulate(self.parameters, self.forcing, self.settings.settings, outputs=outputs, **options)
 
 
 def load(run: Run, shared: Path) -> Case:
     """Read the inputs of a reference run."""
-    folder = shared / "reference" / "vic5" / run.site
-    domain = files.read_domain(folder / run.domain)
-    parameters = files.read_parameters(folder / run.parameters, domain, canopy_source=run.canopy_source)
-    grid = files.read_domain(folder / "domain.nc")
-    forcing = files.read_forcing([folder / f for f in run.forcing], grid, run.days, run.snow_steps, run.names)
-    if run.same_forcing_everywhere:  # tiles of cell [1, 0]
-        here = int(grid.mask[:1].sum())
-        forcing = forcing.select([here] * parameters.n_cell)
-    return Case(run, folder, domain, parameters, forcing)
+    folder, found = run.folder(shared), run.read(shared)
+    domain = files.read_run_cells(found.parameters, files.read_domain(found.domain))
+    parameters = files.read_parameters(found.parameters, domain, canopy_source=found.canopy_source)
+    grid = files.read_domain(folder / "domain.nc") if run.tiles else domain
+    names = found.forcing[0].names
+    prefix = str(folder / TILE_FORCING[run.site][0]) if run.tiles else found.forcing[0].prefix
+    paths = [f"{prefix}{year}.nc" for year in np.unique(found.days.astype("datetime64[Y]"))]
+    forcing = files.read_forcing(paths, grid, found.days, found.settings.forcing_steps_per_day, names)
+    if run.tiles:
+        forcing = forcing.select([int(grid.mask[:1].sum())] * parameters.n_cell)
+    return Case(run, found, folder, domain, parameters, forcing)
 
 
 def read_results(path: Path, mask: np.ndarray) -> dict[str, np.ndarray]:

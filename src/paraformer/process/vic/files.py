@@ -494,9 +494,12 @@ def _write_albedo(
     dataset: Dataset, state: State, parameters: CellParameters, domain: Domain, dims: tuple[str, str],
     date: np.datetime64,
 ) -> None:  # fmt: skip
-    """Cell mean of the albedo, of snow where there is some: VIC-5 wants it in the file, no flux depends on it."""
-    month = int(date.astype("datetime64[M]").astype(int)) % 12
-    ground = np.where(parameters.bare, BARE_SOIL_ALBEDO, parameters.albedo[:, :, month])
+    """Cell mean of the albedo, of snow where there is some: VIC-5 wants it in the file, no flux depends on it.
+
+    In a daily step with snow VIC-5 writes a mean over the snow steps, up to 0.06 away.
+    """
+    month = int((date.astype("datetime64[D]") - 1).astype("datetime64[M]").astype(int)) % 12  # of the step that ended
+    ground = np.where(parameters.bare, BARE_SOIL_ALBEDO, parameters.albedo[..., month])
     albedo = np.where(state["swe"] > 0, state["albedo"], np.repeat(ground, parameters.n_band, axis=1))
     variable = dataset.createVariable("STATE_AVG_ALBEDO", "f8", dims, fill_value=FILL)
     variable.units = "fraction"
