@@ -102,3 +102,26 @@ class RegridConfig(BaseModel):
         default=1.0, ge=0, le=1, description="drop cells whose variable water_share, where there is one, is larger"
     )
     cache: Path | None = Field(default=None, description="folder that keeps weights between runs")
+
+
+class ModisConfig(BaseModel):
+    """MODIS evapotranspiration from a folder of tiles (``MOD16A2[GF].AYYYYDDD.hXXvYY.061.*.hdf``)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path = Field(description="folder with the tiles, searched with its sub-folders")
+    product: Literal["MOD16A2GF", "MOD16A2"] = Field(
+        default="MOD16A2GF", description="gap-filled at the end of the year, or as first produced"
+    )
+    period: Period = Field(description="days of the result; composites that touch it are read")
+    quality: Literal["any", "main", "good"] = Field(
+        default="any",
+        description="pixels by the quality of the leaf area they rest on: any, main algorithm (SCF_QC), good (MODLAND)",
+    )
+    minimum_valid: float = Field(
+        default=0.5, gt=0, le=1, description="a cell has a value if at least this share of it is valid pixels"
+    )
+    on_bad: Literal["refuse", "leave_out"] = Field(
+        default="refuse", description="what to do with empty, damaged or missing tiles"
+    )
+    cache: Path | None = Field(default=None, description="folder that keeps regridding weights between runs")
