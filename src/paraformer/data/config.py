@@ -10,6 +10,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, field_validator, model_validator
 
 from paraformer.core.time import Period
+from paraformer.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig, completed
+from paraformer.training.sequence_config import SequenceConfig
 
 Value = int | float | str
 
@@ -173,3 +175,37 @@ class DataConfig(BaseModel):
         if self.attributes is not None and len(set(self.attributes)) < len(self.attributes):
             raise ValueError("attributes names a variable twice")
         return self
+
+
+_FILL_TRAINING = TrainingConfig(
+    steps=800,
+    optimiser=OptimiserConfig(name="adamw", rate=1e-2, weight_decay=1e-4),
+    schedule=ScheduleConfig(name="cosine", warm_up=20),
+)
+
+
+class GapFillConfig(SequenceConfig):
+    """The network that makes a seamless series of the gappy observations, and how it is judged."""
+
+    direction: Literal["forward", "both"] = Field(
+        default="both", description="observations it is given: the last one before a day, or the next one too"
+    )
+    keep_observed: bool = Field(default=True, description="observed days keep their observation in the product")
+    hidden_days: float = Field(
+        default=0.05,
+        gt=0,
+        lt=0.5,
+        description="share of the training period's observations hidden singly, for the score",
+    )
+    hidden_weeks: float = Field(
+        default=0.05, gt=0, lt=0.5, description="share of training-period weeks hidden whole, for the score"
+    )
+    hidden: int = Field(default=48, ge=1, description="state size of the LSTM")
+    dropout: float = Field(default=0.15, ge=0, lt=1, description="share of inputs and states dropped in training")
+    members: int = Field(default=2, ge=1, description="networks trained from different starts, averaged")
+    training: TrainingConfig = _FILL_TRAINING
+
+    @field_validator("training", mode="before")
+    @classmethod
+    def _training_is_completed(cls, given: Any) -> Any:
+        return completed(given, _FILL_TRAINING)

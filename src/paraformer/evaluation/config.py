@@ -12,7 +12,7 @@ from paraformer.training.config import OptimiserConfig, ScheduleConfig, Training
 from paraformer.training.sequence_config import SequenceConfig
 
 _TRAINING = TrainingConfig(
-    steps=800,
+    steps=1000,
     optimiser=OptimiserConfig(name="adamw", rate=1e-2, weight_decay=1e-4),
     schedule=ScheduleConfig(name="cosine", warm_up=20),
 )
