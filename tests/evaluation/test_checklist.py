@@ -1,14 +1,18 @@
 """Every check passes on sound results and fails on a planted fault."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+import pytest
 
-from evaluation.small_holdout import holdout, simulation
+from evaluation.small_holdout import DAYS, holdout, simulation
 from paraformer.core.parameters import PAPER_SET, ParameterSpace
 from paraformer.evaluation.checklist import (
     CHECK_COLUMNS,
     attribute_range,
     parameters_at_bounds,
+    residual_autocorrelation,
     seed_spread,
     surrogate_gaps,
     unscored_cells,
@@ -72,3 +76,37 @@ def test_spread_over_seeds():
     theta = SPACE.from_unit(unit)
     assert failed(seed_spread("net", theta, SPACE, LIMITS)) == ["expt"]
     assert len(seed_spread("net", theta[:1], SPACE, LIMITS)) == 0
+
+
+def persistent(memory: float, cells: int = 60) -> np.ndarray:
+    """Residuals of a first-order autoregression with this memory from day to day."""
+    shocks = np.random.default_rng(0).standard_normal((cells, DAYS.size))
+    series = shocks.copy()
+    for day in range(1, DAYS.size):
+        series[:, day] = memory * series[:, day - 1] + np.sqrt(1 - memory**2) * shocks[:, day]
+    return 0.02 * series
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_residuals_with_a_memory_are_recognised(step):
+    """Observed every ``step`` days, an autoregression of memory m has m**step from one observation to the next."""
+    world = holdout(cells=60)
+    every = np.broadcast_to(np.arange(DAYS.size) % step == 0, world.mask.shape).copy()
+    world = replace(world, mask=every, observed=np.full(world.mask.shape, 0.2))
+    for memory, passes in ((0.0, True), (0.6, True), (0.97, False)):
+        table = residual_autocorrelation("net", 0.2 + persistent(memory), world)
+        assert table["found"].item() == pytest.approx(memory**step, abs=0.06)
+        assert (failed(table) == []) == passes
+    assert f"mean step of {step}.0 days" in table["message"].item()
+
+
+def test_long_gaps_break_the_chain_and_few_pairs_say_nothing():
+    """Errors of two states, one before and one after a long gap: no pair may lie across it."""
+    world, days = holdout(cells=2), np.arange(DAYS.size)
+    mask = ((days >= 365) & (days < 395)) | (days >= 700)
+    world = replace(world, mask=np.stack([mask] * 2), observed=np.zeros((2, DAYS.size)))
+    alternating = np.stack([np.where(days % 2 == 0, 1.0, -1.0)] * 2)
+    assert residual_autocorrelation("net", alternating, world)["found"].item() == pytest.approx(-1, abs=1e-3)
+    sparse = replace(world, mask=np.stack([days % 4 == 0] * 2))
+    assert len(residual_autocorrelation("net", alternating, sparse)) == 0
+    assert len(residual_autocorrelation("net", np.full((2, DAYS.size), 0.3), world)) == 0

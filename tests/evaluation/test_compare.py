@@ -117,5 +117,5 @@ def test_what_is_not_there_is_named():
     scores = table({"a": [np.ones(CELLS)]})
     with pytest.raises(DataError, match="no score with metric 'rsme'; did you mean 'rmse'"):
         compare(scores, [("a", "a")], metric="rsme")
-    with pytest.raises(DataError, match="no method 'aa' in the table; did you mean 'a'|valid: a"):
+    with pytest.raises(DataError, match="no method 'aa' in the table"):
         compare(scores, [("aa", "a")])

@@ -9,8 +9,16 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from paraformer.core.errors import DataError
-from paraformer.core.parameters import VIC_PARAMETERS
-from paraformer.report.maps import Cells, cell_rectangles, difference_maps, parameter_maps, score_maps
+from paraformer.core.parameters import PAPER_SET, VIC_PARAMETERS, ParameterSpace
+from paraformer.report.maps import (
+    Cells,
+    cell_rectangles,
+    difference_maps,
+    parameter_maps,
+    residual_maps,
+    score_maps,
+    spread_maps,
+)
 from report.results import CELLS, LAT, LON, TRAINED
 
 WHERE = Cells(LAT, LON, TRAINED)
@@ -43,6 +51,37 @@ def test_parameter_maps_share_a_logarithmic_scale():
 def test_a_constant_parameter_is_drawn_within_its_bounds():
     figure = draw(parameter_maps({"default": np.full(CELLS, 10.0)}, WHERE, VIC_PARAMETERS["expt"]))
     assert filled(figure).get_clim() == (4, 30)
+
+
+def test_a_scale_each_spans_each_method_s_own_values():
+    figure = draw(parameter_maps({"a": VALUES, "b": VALUES / 2}, WHERE, VIC_PARAMETERS["dsmax"], shared=False))
+    assert filled(figure, 0).get_clim() == (0.2, 40)
+    assert filled(figure, 1).get_clim() == (0.1, 20)
+    assert [a.get_ylabel() for a in figure.axes].count("dsmax [mm day-1]") == 2
+
+
+def test_residuals_of_logarithmic_parameters_are_ratios():
+    prior = np.full(CELLS, 2.0)
+    figure = draw(residual_maps({"net": 20 * prior}, prior, WHERE, VIC_PARAMETERS["dsmax"]))
+    np.testing.assert_allclose(filled(figure).get_array(), np.log10(20))
+    low, high = filled(figure).get_clim()
+    assert low == -high
+    figure = draw(residual_maps({"net": prior + VALUES / 10, "same": prior}, prior, WHERE, VIC_PARAMETERS["expt"]))
+    np.testing.assert_allclose(filled(figure).get_array(), VALUES / 10)
+    assert "expt less a priori" in [a.get_ylabel() for a in figure.axes]
+    draw(residual_maps({"same": prior}, prior, WHERE, VIC_PARAMETERS["expt"]))
+
+
+def test_spread_is_in_shares_of_the_range():
+    space = ParameterSpace.of(*PAPER_SET)
+    unit = np.full((2, CELLS, 5), 0.5)
+    unit[1, :, 2] = 0.7
+    figure = draw(spread_maps(space.from_unit(unit), WHERE, space, method="net"))
+    np.testing.assert_allclose(filled(figure, 2).get_array(), 0.2 / np.sqrt(2))
+    np.testing.assert_allclose(filled(figure, 1).get_array(), 0, atol=1e-9)
+    assert filled(figure).get_clim()[1] == pytest.approx(0.2887, abs=1e-4)
+    with pytest.raises(DataError, match="no spread to draw: net has one seed"):
+        spread_maps(space.from_unit(unit[:1]), WHERE, space, method="net")
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7])

@@ -6,7 +6,18 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 
-from paraformer.report.tables import compare_table, rounded, score_table, to_html, to_markdown, to_text
+from paraformer.report.tables import (
+    compare_table,
+    evapotranspiration_table,
+    full_score_table,
+    in_order,
+    rounded,
+    score_table,
+    to_html,
+    to_latex,
+    to_markdown,
+    to_text,
+)
 from report.results import gap, summary
 
 TABLE = score_table(summary(), gap=gap(), runs={"default VIC": 0, "net_A": 29488})
@@ -82,3 +93,57 @@ def test_a_comparison_without_interval_has_dashes():
     assert table.iloc[0].tolist() == ["net", "default VIC", "trained (243)", "0.0541 ± 0.0003", "0.0983", "-0.0442",
                                       "-0.0500 .. -0.0400", "0.0002"]  # fmt: skip
     assert table.iloc[1].tolist()[3:] == ["0.0600", "0.0800", "-0.0200", "–", "–"]
+
+
+def test_rows_follow_the_given_order_and_strangers_go_last():
+    ordered = in_order(TABLE, ["training mean", "net_A"])
+    assert ordered["method"].tolist() == ["training mean"] * 2 + ["net_A"] * 2 + ["default VIC"] * 2
+    assert ordered["cells"].tolist()[:2] == ["trained (17, 1 unscored)", "unseen (6)"]
+
+
+def test_the_full_table_has_every_operator():
+    table = full_score_table(summary())
+    assert len(table) == 3 * 2 * 2
+    assert table["operator"].unique().tolist() == ["raw", "global_linear"]
+    row = table.query("method == 'net_A' and operator == 'global_linear'").iloc[0]
+    expected = summary().query(
+        "method == 'net_A' and cells == 'trained' and operator == 'global_linear' and metric == 'nse'"
+    )
+    mean, std, median = expected[["mean", "std", "median"]].to_numpy()[0]
+    assert row["NSE"] == f"{mean:.2f} ± {std:.2f}"
+    assert row["median NSE"] == f"{median:.2f}"
+    assert row["KGE"] == "–"
+
+
+def annual_scores() -> pd.DataFrame:
+    rows = [("process model", "net", 0, "et_gleam", "all", 100.0, 0.9, 0.5, 10.0, 600.0),
+            ("process model", "net", 1, "et_gleam", "all", 110.0, 0.8, 0.3, 20.0, 620.0),
+            ("process model", "net", 0, "et_gleam", "unseen", 1.0, 1.0, 1.0, 1.0, 1.0),
+            ("process model", "net", 0, "et_modis", "all", 90.0, 0.9, 0.5, 10.0, 600.0),
+            ("process model", "net", 1, "et_modis", "all", np.nan, np.nan, np.nan, np.nan, 620.0),
+            ("reference", "et_modis", -1, "et_gleam", "all", 80.0, 0.95, 0.8, 5.0, 500.0)]  # fmt: skip
+    columns = ["kind", "method", "seed", "reference", "cells", "rmse", "pcc", "nse", "bias", "mean"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_table_3_sets_products_against_each_other_and_hides_no_gap():
+    table = evapotranspiration_table(annual_scores()).set_index("method")
+    assert table.index.tolist() == ["net", "MODIS (product)"]
+    assert table.loc["net", "mean"] == "610 ± 14"
+    assert table.loc["net", "GLEAM RMSE"] == "105 ± 7"
+    assert table.loc["net", "GLEAM NSE"] == "0.40 ± 0.14"
+    assert table.loc["net", "MODIS RMSE"] == "–", "one seed without a score leaves no mean"
+    assert table.loc["MODIS (product)", ["GLEAM PCC", "MODIS PCC"]].tolist() == ["0.950", "–"]
+    assert evapotranspiration_table(annual_scores(), cells="unseen")["mean"].tolist() == ["1"]
+
+
+def test_latex_has_one_column_each_and_no_special_sign_left():
+    lines = to_latex(TABLE.assign(method="best θ_1 100 % & more")).splitlines()
+    assert lines[0] == r"\begin{tabular}{llrrrrrrrrr}"
+    body = lines[4:-2]
+    assert len(body) == len(TABLE)
+    for line in body:
+        assert line.endswith(r" \\")
+        assert len(re.findall(r"(?<!\\)&", line)) == len(TABLE.columns) - 1
+        assert not re.search(r"[±–θ]|(?<!\\)[_%]", line)
+    assert r"best $\theta$\_1 100 \% \& more" in body[0]

@@ -10,6 +10,13 @@ from jaxtyping import Bool, Float
 
 from paraformer.core.parameters import ParameterSpace
 from paraformer.evaluation.config import ChecklistLimits
+from paraformer.evaluation.holdout import Holdout
+from paraformer.numerics.scores import MIN_DAYS
+
+MAX_STEP = 3
+"""Longest step between observed days that counts as the next one [day]: SMAP sees every place at least every 3 days."""
+RESIDUAL_AUTOCORRELATION = 0.8
+"""Median autocorrelation of residuals above which a score stands on too few independent days."""
 
 CHECK_COLUMNS = ("check", "method", "subject", "found", "limit", "passed", "message")
 """One row per check and subject (a parameter, an attribute, a part of the score table)."""
@@ -95,6 +102,53 @@ def seed_spread(
         for name, value in zip(space.names, spread, strict=True)
     ]  # fmt: skip
     return _table(rows)
+
+
+def residual_autocorrelation(
+    method: str,
+    simulated: Float[np.ndarray, "cell time"],
+    holdout: Holdout,
+    *,
+    limit: float = RESIDUAL_AUTOCORRELATION,
+) -> pd.DataFrame:
+    """Autocorrelation of the test-period residuals from one observed day to the next: what θ has left unexplained.
+
+    A cell's residual is simulated less observed, less the mean of that over its observed test days. Pairs are
+    successive observed days at most ``MAX_STEP`` days apart (the satellite's revisit); a longer gap, as over frozen
+    ground, ends one chain and begins another. With e the residuals of such pairs, ``r = Σ e₁ e₂ / √(Σ e₁² Σ e₂²)``.
+    Cells with fewer than ``MIN_DAYS`` pairs or without any residual are left out. Found is the median over cells. Where
+    errors follow a first-order autoregression, n observed days count as n (1 - r) / (1 + r) independent ones (Bayley &
+    Hammersley 1946, J. R. Stat. Soc. Suppl. 8, 184-197).
+
+    Args:
+        simulated: volumetric soil moisture [m3 m-3].
+        holdout: observations and test period.
+        limit: largest median that passes.
+
+    Returns:
+        One row; empty where no cell has enough pairs.
+    """
+    found, days, steps = [], [], []
+    for series, observed, mask in zip(simulated, holdout.observed, holdout.mask & holdout.test_days, strict=True):
+        at = np.flatnonzero(mask)
+        near = np.diff(at) <= MAX_STEP
+        if near.sum() < MIN_DAYS:
+            continue
+        residual = series[at].astype(np.float64) - observed[at]
+        residual -= residual.mean()
+        first, second = residual[:-1][near], residual[1:][near]
+        power = np.sqrt((first**2).sum() * (second**2).sum())
+        rounding = 32 * np.finfo(np.float64).eps * np.abs(series[at] + observed[at]).max()
+        if power > first.size * rounding**2:
+            found.append(float(first @ second / power))
+            days.append(at.size)
+            steps.append(float(np.diff(at)[near].mean()))
+    if not found:
+        return _table([])
+    r, n = float(np.median(found)), float(np.median(days))
+    message = (f"median over {len(found)} cells is {r:.2f} at a mean step of {np.mean(steps):.1f} days: "
+               f"{n:.0f} observed days count as about {n * (1 - r) / (1 + r):.0f}")  # fmt: skip
+    return _table([_row("autocorrelation of residuals", method, "test period", r, limit, message)])
 
 
 def _row(check: str, method: str, subject: str, found: float, limit: float, message: str) -> tuple:

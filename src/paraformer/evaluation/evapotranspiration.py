@@ -6,6 +6,7 @@ the same table: where they differ as much as a method differs from them, the met
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
@@ -78,10 +79,10 @@ class Series(NamedTuple):
 
 
 class Years(NamedTuple):
-    """Whole years: ``days`` marks them on the time axis [time], ``count`` says how many, ``period`` which."""
+    """Whole years: ``days`` marks them on the time axis [time], ``number`` says how many, ``period`` which."""
 
     days: np.ndarray
-    count: int
+    number: int
     period: Period
 
 
@@ -94,11 +95,12 @@ def whole_years(time: np.ndarray, period: Period) -> Years | None:
     start = np.datetime64(period.start, "D")
     after = np.datetime64(period.end, "D") + 1
     count = 0
-    while (end := _years_later(start, count + 1)) <= after:
-        last, count = end - 1, count + 1
+    while _years_later(start, count + 1) <= after:
+        count += 1
     if not count:
         return None
-    whole = Period(start=period.start, end=last.item())
+    last = _years_later(start, count) - 1
+    whole = Period(start=period.start, end=dt.date.fromisoformat(str(last)))
     return Years(whole.mask(time), count, whole)
 
 
@@ -109,7 +111,7 @@ def annual_total(series: Series, years: Years, holdout: Holdout) -> Annual:
         DataError: if the simulation has the wrong shape or is not finite, naming cell and day.
     """
     holdout.require_simulated(series.daily, f"evapotranspiration of {series.method}, seed {series.seed}")
-    total = series.daily[:, years.days].sum(axis=1, dtype=np.float64) / years.count
+    total = series.daily[:, years.days].sum(axis=1, dtype=np.float64) / years.number
     return Annual("process model", series.method, series.seed, total, np.ones(total.size, dtype=bool))
 
 
@@ -138,9 +140,9 @@ def reference_total(variable: xr.DataArray, years: Years, time: np.ndarray) -> A
         values, length = values[:, years.days], np.ones(int(years.days.sum()))
     else:
         values, length = _months(variable, values, years)
-    count = 1 if length is _DAYS_OF_MONTH else years.count
+    count = 1 if length is _DAYS_OF_MONTH else years.number
     weight = _weights(name, str(variable.attrs.get("units", "")), length)
-    known: np.ndarray = np.isfinite(values).all(axis=1)
+    known = np.asarray(np.isfinite(values).all(axis=1))
     total = np.where(known[:, None], values, 0.0) @ weight / count
     return Annual("reference", name, -1, total, known)
 
@@ -168,7 +170,7 @@ def budyko_total(
     precipitation: Float[np.ndarray, "cell time"], potential: Float[np.ndarray, "cell time"], years: Years
 ) -> Annual:
     """The Budyko curve of the evaluated years' own climate; both arguments daily [mm day-1]."""
-    climate = (x[:, years.days].sum(axis=1, dtype=np.float64) / years.count for x in (precipitation, potential))
+    climate = (x[:, years.days].sum(axis=1, dtype=np.float64) / years.number for x in (precipitation, potential))
     total = budyko(*climate)
     return Annual("curve", BUDYKO, -1, total, np.ones(total.size, dtype=bool))
 
@@ -266,7 +268,7 @@ def _months(variable: xr.DataArray, values: np.ndarray, years: Years) -> tuple[n
     start = np.datetime64(years.period.start, "M")
     if years.period.start.day != 1:
         raise DataError(f"{variable.name}: a monthly reference needs years that start with a month, not {years.period}")
-    wanted = start + np.arange(12 * years.count)
+    wanted = start + np.arange(12 * years.number)
     found = dates.astype("datetime64[M]")
     if (np.diff(found) <= np.timedelta64(0, "M")).any():
         raise DataError(f"{variable.name}: '{dim}' must hold one date a month, in order")

@@ -1,4 +1,4 @@
-"""``compare``: methods of one judged run, or of several that were judged on the same observations, against each other."""
+"""``compare``: methods of one judged run, or of several judged on the same observations, against each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report stage: figures from the tables and archives of a judged study, and the page that holds them."""
+"""The report stage: tables of a judged study, ready to print, and the page that holds tables and figures."""
 
 from __future__ import annotations
 
@@ -7,81 +7,150 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import xarray as xr
 
 from paraformer.config import Study
-from paraformer.core.schema import Cube
+from paraformer.core.files import write_text
 from paraformer.evaluation.baselines import NOTES
 from paraformer.evaluation.score import summarise
-from paraformer.pipeline.verdict import DEFAULT, TRUTH
-from paraformer.report.config import ReportConfig
-from paraformer.report.figures import parameter_recovery, save_figure, score_cdfs, surrogate_response
-from paraformer.report.maps import Cells, difference_maps, parameter_maps, score_maps
+from paraformer.pipeline.figures import draw
+from paraformer.pipeline.rows import rows_of
+from paraformer.pipeline.verdict import write_csv
 from paraformer.report.page import Section, render_page
-from paraformer.report.tables import rounded, score_table
+from paraformer.report.tables import (
+    evapotranspiration_table,
+    full_score_table,
+    in_order,
+    product_name,
+    rounded,
+    score_table,
+    to_latex,
+    to_markdown,
+)
+
+__all__ = ["audit_table", "checklist", "draw", "evapotranspiration", "page", "recovery_table", "tables", "write_tables"]
 
 
 def tables(scores: Path, *, period: str = "test") -> pd.DataFrame:
     """The score table of a judged study, ready to print."""
-    summary = summarise(pd.read_csv(scores / "soil_moisture.csv"))
     gap = pd.read_csv(scores / "surrogate_gap.csv")
     runs = pd.read_csv(scores / "process_model_runs.csv").set_index("method")["process_model_runs"].to_dict()
-    return score_table(summary, gap=gap, runs=runs, period=period)
+    return score_table(_summary(scores), gap=gap, runs=runs, period=period)
 
 
-def draw(study: Study, cube: Cube, scores: Path, surrogate: Path, prior: np.ndarray, path: Path) -> None:
-    """Every figure of the study into ``path``."""
-    config, space = study.report, study.space
-    cells_table = pd.read_csv(scores / "soil_moisture_cells.csv.gz")
-    where = Cells(cube.lat, cube.lon, cube.trained)
-    save_figure(score_cdfs(cells_table, operator=config.operator), path / "cdf", config)
-    response = pd.read_csv(surrogate / "response.csv")
-    both = (response[name].to_numpy() for name in ("process_model", "surrogate"))
-    save_figure(surrogate_response(*both, title="Held-out θ"), path / "response", config)
-    fields = _fields(scores / "verdict.zarr")
-    first = {"a priori": prior} | {m: theta for (m, _), theta in fields.items()}
-    for position, parameter in enumerate(space):
-        maps = {name: theta[:, position] for name, theta in first.items()}
-        save_figure(parameter_maps(maps, where, parameter), path / f"map-{parameter.name}", config)
-    for metric in ("rmse", "pcc", "nse"):
-        values = _score_fields(cells_table, cube, metric, config)
-        title = f"{metric.upper()} of each cell, test period, {config.operator}"
-        save_figure(score_maps(values, where, metric, title=title), path / f"map-score-{metric}", config)
-        reference = values.pop(DEFAULT)
-        differences = difference_maps(values, reference, where, metric, reference_name=DEFAULT)
-        save_figure(differences, path / f"map-gain-{metric}", config)
-    if (TRUTH, -1) in fields:
-        for (method, seed), theta in fields.items():
-            if method in study.learners and seed == 0:
-                figure = parameter_recovery(theta, fields[TRUTH, -1], space, cube.trained, method=method)
-                save_figure(figure, path / f"recovery-{method}", config)
+def evapotranspiration(scores: Path, *, cells: str = "all") -> pd.DataFrame:
+    """Table 3 of a judged study, ready to print; empty where no year or product was judged."""
+    path = scores / "evapotranspiration.csv"
+    if not path.exists():
+        return pd.DataFrame(columns=["method"])
+    return evapotranspiration_table(in_order(pd.read_csv(path), rows_of(scores).order), cells=cells)
+
+
+def checklist(scores: Path) -> str:
+    """What the checklist found, for the terminal: how many checks passed, and every one that did not."""
+    table = pd.read_csv(scores / "checklist.csv", keep_default_na=False)
+    failed = table[~table["passed"].astype(bool)]
+    lines = [f"Checklist: {len(table) - len(failed)} of {len(table)} checks passed" + (", but:" if len(failed) else "")]
+    for row in failed.itertuples():
+        lines.append(f"  {row.check}: " + ", ".join(x for x in (row.method, row.subject) if x) + f": {row.message}")
+    return "\n".join(lines)
+
+
+def write_tables(scores: Path, directory: Path) -> None:
+    """Tables 2 and 3 as numbers (CSV) and ready to print (markdown, LaTeX), and Table 2 under every operator.
+
+    Args:
+        scores: the ``scores`` folder of a judged study.
+        directory: made if needed; files ``table2.csv|md|tex``, ``table2_full.md|tex`` and ``table3.csv|md|tex``.
+    """
+    summary = _summary(scores)
+    write_csv(directory / "table2.csv", summary)
+    printed = {"table2": tables(scores), "table2_full": full_score_table(summary), "table3": evapotranspiration(scores)}
+    if printed["table3"].empty:
+        del printed["table3"]
+    else:
+        annual = pd.read_csv(scores / "evapotranspiration.csv")
+        write_csv(directory / "table3.csv", in_order(annual, rows_of(scores).order))
+    for name, table in printed.items():
+        write_text(directory / f"{name}.md", to_markdown(table) + "\n")
+        write_text(directory / f"{name}.tex", to_latex(table) + "\n")
 
 
 def page(study: Study, scores: Path, surrogate: Path, figures: Path, manifest: Mapping[str, Any]) -> str:
     """The report as one HTML text that opens without a network."""
+    summary, operator = _summary(scores), study.report.operator
     sections = [
-        Section("Scores", f"Every θ is judged by the process model itself. RMSE, ubRMSE and gap in m3 m-3. {_notes()}",
-                [("Test period", tables(scores)), ("Training period", tables(scores, period="train"))],
-                [("Cumulative distributions over cells", figures / "cdf.png")]),
+        Section("Soil moisture (Table 2)",
+                f"Every θ is judged by the process model itself. RMSE, ubRMSE and gap in m3 m-3. {_notes()}",
+                [("Test period", tables(scores)), ("Training period", tables(scores, period="train")),
+                 ("Test period, every observation operator", full_score_table(summary))],
+                _there(figures, {"cdf": f"Cumulative distributions over cells ({operator})",
+                                 "scatter-trained": f"Simulated against observed, trained cells ({operator})",
+                                 "scatter-unseen": f"Simulated against observed, unseen cells ({operator})",
+                                 "series": "Three sites at the quartiles of NSE, and their heaviest rain"})),
+        *_recovery_section(study, scores, figures),
+        *_evapotranspiration_section(scores, figures),
         Section("Surrogate", "The surrogate against the process model on θ it has not learned from.",
                 [("Held-out θ", audit_table(surrogate / "audit.json")),
                  ("Near the learned θ", audit_table(scores / "audit_learned.json"))],
                 [("Response of soil moisture to a change of θ", figures / "response.png")]),
-        Section("Parameters", "θ as each method found it; all seeds learned from the training period alone.", [],
-                [(f"{p.name} [{p.unit}]: {p.meaning}", figures / f"map-{p.name}.png") for p in study.space]),
+        Section("Parameters", "θ as each method found it (first seed), learned from the training period alone; maps "
+                "with a colour scale of each method's own lie beside these as files.", [],
+                _parameter_maps(study, figures)),
         Section("Where it works", "", [], [(f"{m.upper()}, test period", figures / f"map-{kind}-{m}.png")
                                            for m in ("rmse", "pcc", "nse") for kind in ("score", "gain")]),
         Section("Checklist", "What a careful reader looks at before believing a score.",
                 [("", rounded(pd.read_csv(scores / "checklist.csv")))]),
     ]  # fmt: skip
-    if (scores / "recovery.csv").exists():
-        found = [(f"{name}, seed 0", figures / f"recovery-{name}.png") for name in study.learners]
-        sections.insert(1, Section("Recovery of the true θ", "The built-in world's true θ is known.",
-                                   [("Over cells, mean of seeds", recovery_table(scores))], found))  # fmt: skip
     lead = f"Study {study.name}: train {study.data.train}, test {study.data.test}, {study.learner_seeds} seed(s)."
     return render_page(f"ParaFormer: {study.name}", lead, sections, _facts(manifest))
+
+
+def _summary(scores: Path) -> pd.DataFrame:
+    """Means and spread over seeds, methods in their fixed order."""
+    return in_order(summarise(pd.read_csv(scores / "soil_moisture.csv")), rows_of(scores).order)
+
+
+def _there(figures: Path, captions: Mapping[str, str]) -> list[tuple[str, Path]]:
+    """Captions and files of the figures that this study has."""
+    return [(text, figures / f"{name}.png") for name, text in captions.items() if (figures / f"{name}.png").exists()]
+
+
+def _recovery_section(study: Study, scores: Path, figures: Path) -> list[Section]:
+    if not (scores / "recovery.csv").exists():
+        return []
+    found = [(f"{name}, seed 0", figures / f"recovery-{name}.png") for name in study.learners]
+    return [Section("Recovery of the true θ", "The built-in world's true θ is known.",
+                    [("Over cells, mean of seeds", recovery_table(scores))], found)]  # fmt: skip
+
+
+def _evapotranspiration_section(scores: Path, figures: Path) -> list[Section]:
+    table = evapotranspiration(scores)
+    if table.empty:
+        return []
+    periods = ", ".join(pd.read_csv(scores / "evapotranspiration.csv")["period"].unique())
+    text = (
+            f"Annual evapotranspiration ({periods}) of θ learned from soil moisture alone. Mean, RMSE and bias in "
+            "mm year-1, scores over cells. Rows of the products say how far the references are from each other: no "
+            "difference smaller than that can be told from their errors. The Budyko curve knows climate alone."
+    )  # fmt: skip
+    captions = {path.stem: f"Annual evapotranspiration against {product_name(path.stem.partition('-')[2])}"
+                for path in sorted(figures.glob("evapotranspiration-*.png"))}  # fmt: skip
+    shown = [("All cells", table)]
+    unseen = evapotranspiration(scores, cells="unseen")
+    if len(unseen):
+        shown.append(("Unseen cells", unseen))
+    return [Section("Evapotranspiration (Table 3)", text, shown, _there(figures, captions))]
+
+
+def _parameter_maps(study: Study, figures: Path) -> list[tuple[str, Path]]:
+    found = []
+    for p in study.space:
+        found += [(f"{p.name} [{p.unit}]: {p.meaning}", figures / f"map-{p.name}.png"),
+                  (f"{p.name}: change from the a-priori value", figures / f"map-{p.name}-residual.png")]  # fmt: skip
+    spread = {path.stem: f"{path.stem.removeprefix('map-spread-')}: spread over seeds; wide where θ is not identified"
+              for path in sorted(figures.glob("map-spread-*.png"))}  # fmt: skip
+    return found + _there(figures, spread)
 
 
 def _notes() -> str:
@@ -102,22 +171,6 @@ def audit_table(path: Path) -> pd.DataFrame:
         return pd.DataFrame(columns=["output"])
     rows = json.loads(path.read_text())
     return rounded(pd.DataFrame(rows), 4)
-
-
-def _fields(path: Path) -> dict[tuple[str, int], np.ndarray]:
-    """(method, seed) -> θ [cell, parameter] of the judged archive."""
-    archive = xr.open_zarr(path, consolidated=False)
-    keys = zip(archive.attrs["methods"], archive.attrs["seeds"], strict=True)
-    return {key: archive["theta"][:, i].values for i, key in enumerate(keys)}
-
-
-def _score_fields(table: pd.DataFrame, cube: Cube, metric: str, config: ReportConfig) -> dict[str, np.ndarray]:
-    """Method -> one value a cell (mean over seeds), in the cube's order of cells."""
-    chosen = table[(table["operator"] == config.operator) & (table["period"] == "test") & (table["metric"] == metric)]
-    methods = list(dict.fromkeys(chosen["method"]))
-    over_seeds = chosen.groupby(["method", "cell"], sort=False)["value"].agg(lambda v: v.to_numpy().mean())
-    wide = over_seeds.unstack("cell")[cube.cells.tolist()]  # a cell unscored under one seed is unscored here
-    return {method: wide.loc[method].to_numpy() for method in methods if np.isfinite(wide.loc[method]).any()}
 
 
 def _facts(manifest: Mapping[str, Any]) -> dict[str, Any]:

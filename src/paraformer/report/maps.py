@@ -12,13 +12,15 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from scipy.spatial import cKDTree
 
 from paraformer.core.errors import DataError
-from paraformer.core.parameters import Parameter
+from paraformer.core.parameters import Parameter, ParameterSpace
 from paraformer.report.figures import METRIC_LABELS
+from paraformer.report.geography import Extent, draw_lines
 
 _OUTLINE = "#000000"
 _NOTHING = "#bbbbbb"
@@ -32,22 +34,62 @@ class Cells(NamedTuple):
     trained: Bool[np.ndarray, " cell"]
 
 
-def parameter_maps(fields: Mapping[str, Float[np.ndarray, " cell"]], cells: Cells, parameter: Parameter) -> Figure:
-    """One parameter as each method found it, on one colour scale (logarithmic where the parameter is).
+def parameter_maps(
+    fields: Mapping[str, Float[np.ndarray, " cell"]], cells: Cells, parameter: Parameter, *, shared: bool = True
+) -> Figure:
+    """One parameter as each method found it, colours logarithmic where the parameter is (Figures 5 and 6 of the paper).
 
     Args:
         fields: method -> physical values [cell].
         cells: positions.
         parameter: its name, unit, transform and meaning label the figure.
+        shared: one colour scale for all methods shows who finds more; a scale each shows the pattern of each.
     """
-    values = _finite(fields)
-    low, high = (float(values.min()), float(values.max())) if values.size else parameter.physical_bounds
-    if high <= low * (1 + 1e-9):
-        low, high = parameter.physical_bounds
-    norm = LogNorm(low, high) if parameter.transform == "log" else Normalize(low, high)
-    unit = "–" if parameter.unit == "1" else parameter.unit
     title = f"{parameter.name}: {parameter.meaning}" if parameter.meaning else parameter.name
-    return _draw(fields, cells, _Scale(norm, "viridis", f"{parameter.name} [{unit}]", "neither"), title)
+    if shared:
+        return _draw(fields, cells, _parameter_scale(_finite(fields), parameter), title)
+    return _draw(fields, cells, [_parameter_scale(_finite({n: v}), parameter) for n, v in fields.items()], title)
+
+
+def residual_maps(
+    fields: Mapping[str, Float[np.ndarray, " cell"]],
+    prior: Float[np.ndarray, " cell"],
+    cells: Cells,
+    parameter: Parameter,
+) -> Figure:
+    """Each method's parameter less the a-priori one (Figure 7 of the paper, with both signs).
+
+    Logarithmic parameters are compared by their ratio, as a decimal logarithm: +1 is ten times the a-priori value.
+    """
+    unit = "" if parameter.unit == "1" else f" [{parameter.unit}]"
+    label = f"{parameter.name} less a priori{unit}"
+    residuals = {name: values - prior for name, values in fields.items()}
+    if parameter.transform == "log":
+        label = f"log₁₀({parameter.name} / a priori)"
+        residuals = {name: np.log10(values / prior) for name, values in fields.items()}
+    values = np.abs(_finite(residuals))
+    high = float(np.percentile(values, 98)) if values.size else 1.0
+    extend = "both" if values.size and values.max() > high else "neither"
+    scale = _Scale(Normalize(-(high or 1.0), high or 1.0), "PuOr_r", label, extend)
+    return _draw(residuals, cells, scale, f"{parameter.name}: what learning changed")
+
+
+def spread_maps(
+    theta: Float[np.ndarray, "seed cell parameter"], cells: Cells, space: ParameterSpace, *, method: str
+) -> Figure:
+    """Standard deviation over seeds of each parameter in each cell: where it is wide, the data do not identify θ.
+
+    In unit coordinates, in which a random θ would have 0.29, the end of the colour scale.
+
+    Raises:
+        DataError: if there are fewer than two seeds.
+    """
+    if len(theta) < 2:
+        raise DataError(f"no spread to draw: {method} has one seed")
+    spread = space.to_unit(theta).std(axis=0, ddof=1)
+    scale = _Scale(Normalize(0, 12**-0.5), "magma_r", "standard deviation [share of range]", "max")
+    fields = {name: spread[:, i] for i, name in enumerate(space.names)}
+    return _draw(fields, cells, scale, f"Spread of {method} over {len(theta)} seeds")
 
 
 def score_maps(
@@ -118,9 +160,21 @@ class _Scale(NamedTuple):
     extend: str
 
 
-def _draw(fields: Mapping[str, np.ndarray], cells: Cells, scale: _Scale, title: str) -> Figure:
+def _parameter_scale(values: np.ndarray, parameter: Parameter) -> _Scale:
+    """From the least to the greatest value; over the bounds where all are the same."""
+    low, high = (float(values.min()), float(values.max())) if values.size else parameter.physical_bounds
+    if high <= low * (1 + 1e-9):
+        low, high = parameter.physical_bounds
+    norm = LogNorm(low, high) if parameter.transform == "log" else Normalize(low, high)
+    unit = "–" if parameter.unit == "1" else parameter.unit
+    return _Scale(norm, "viridis", f"{parameter.name} [{unit}]", "neither")
+
+
+def _draw(fields: Mapping[str, np.ndarray], cells: Cells, scale: _Scale | list[_Scale], title: str) -> Figure:
+    """A panel a field; ``scale`` is one for all, or one each."""
     if not fields:
         raise DataError(f"no field to draw: {title}")
+    scales = scale if isinstance(scale, list) else [scale] * len(fields)
     columns = 2 if len(fields) == 4 else min(3, len(fields))
     rows = -(-len(fields) // columns)
     height, width = cell_rectangles(cells.lat, cells.lon)
@@ -128,17 +182,21 @@ def _draw(fields: Mapping[str, np.ndarray], cells: Cells, scale: _Scale, title: 
     west, east = float((cells.lon - width).min()), float((cells.lon + width).max())
     narrowing = max(float(np.cos(np.deg2rad((south + north) / 2))), 0.1)
     shape = min(max((north - south) / ((east - west) * narrowing), 0.35), 1.6)
-    across = 6.5 if columns == 1 else 4.3
-    figure = Figure(figsize=(across * columns + 1.0, (0.92 * across * shape + 0.3) * rows + 0.7), layout="constrained")
+    across = {1: 6.5, 2: 4.3}.get(columns, 3.3)
+    figure = Figure(figsize=(across * columns + 1.0, (0.92 * across * shape + 0.3) * rows + 0.7),
+                    layout=ConstrainedLayoutEngine(h_pad=0.07))  # fmt: skip
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for panel, (name, values) in zip(axes.flat, fields.items(), strict=False):
-        _draw_cells(panel, values, cells, (height, width), scale)
+    for panel, (name, values), own in zip(axes.flat, fields.items(), scales, strict=False):
+        _draw_cells(panel, values, cells, (height, width), own)
+        draw_lines(panel, Extent(west, east, south, north))
         panel.set_title(name, fontsize=10)
         panel.set(xlim=(west, east), ylim=(south, north), aspect=1 / narrowing)
     _label_axes(axes, len(fields))
-    colours = ScalarMappable(scale.norm, scale.colours)
-    colour_bar = figure.colorbar(colours, ax=axes, label=scale.label, extend=scale.extend, shrink=0.9, pad=0.02)
-    colour_bar.outline.set_linewidth(0.5)
+    if isinstance(scale, list):
+        for panel, own in zip(axes.flat, scales, strict=False):
+            _colour_bar(figure, panel, own)
+    else:
+        _colour_bar(figure, axes, scale)
     missing = any(np.isnan(values).any() for values in fields.values())
     handles = [Patch(facecolor="#ffffff", edgecolor=_OUTLINE, linewidth=1.0, label="unseen cell (outlined)")]
     handles = handles if (~cells.trained).any() else []
@@ -148,6 +206,13 @@ def _draw(fields: Mapping[str, np.ndarray], cells: Cells, scale: _Scale, title: 
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9)
     figure.suptitle(title, fontsize=11)
     return figure
+
+
+def _colour_bar(figure: Figure, axes: Axes | np.ndarray, scale: _Scale) -> None:
+    colours = ScalarMappable(scale.norm, scale.colours)
+    bar = figure.colorbar(colours, ax=axes, label=scale.label, extend=scale.extend, shrink=0.9, pad=0.02)
+    bar.outline.set_linewidth(0.5)
+    bar.ax.tick_params(labelsize=8)
 
 
 def _draw_cells(
@@ -167,7 +232,7 @@ def _draw_cells(
     for colour, width_points in (("white", 1.8), (_OUTLINE, 0.8)):  # the halo keeps it visible on dark colours
         outline = PolyCollection(inner[unseen], facecolors="none", edgecolors=colour, linewidths=width_points)
         axes.add_collection(outline)
-    axes.set_facecolor("#f4f4f4")
+    axes.set_facecolor("#e1e5e8")  # neither end nor middle of any scale
 
 
 def _label_axes(axes: np.ndarray, n_fields: int) -> None:

@@ -1,10 +1,11 @@
-"""The score table: one row per method and group of cells, as text for the terminal, markdown and HTML."""
+"""Tables of scores, every entry ready-made text; as text for the terminal, markdown, LaTeX and HTML."""
 
 from __future__ import annotations
 
 import html
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -31,6 +32,20 @@ _SCORES = (
     _Score("line RMSE", "global_linear", "rmse", "mean", 4),
     _Score("line NSE", "global_linear", "nse", "mean", 2),
 )
+
+
+_FULL = (
+    ("RMSE", "rmse", "mean", 4), ("PCC", "pcc", "mean", 3), ("NSE", "nse", "mean", 2),
+    ("median NSE", "nse", "median", 2), ("ubRMSE", "ubrmse", "mean", 4), ("KGE", "kge", "mean", 3),
+    ("bias", "bias", "mean", 4),
+)  # fmt: skip
+
+
+def in_order(table: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
+    """The rows with methods in the given order, others behind; rows of one method keep theirs."""
+    place = {method: i for i, method in enumerate(methods)}
+    rank = [place.get(method, len(place)) for method in table["method"]]
+    return table.iloc[sorted(range(len(table)), key=rank.__getitem__)].reset_index(drop=True)
 
 
 def score_table(
@@ -70,6 +85,61 @@ def score_table(
     return pd.DataFrame(rows, columns=["method", "cells", *(s.header for s in _SCORES), "surrogate gap", "model runs"])
 
 
+def full_score_table(summary: pd.DataFrame, *, period: str = "test") -> pd.DataFrame:
+    """Every metric under every observation operator: one row per method, group of cells and operator.
+
+    Args:
+        summary: as for ``score_table``.
+        period: ``test`` or ``train``.
+
+    Returns:
+        Text entries; means over cells but for the median NSE, ``±`` is the standard deviation over seeds.
+    """
+    chosen = summary[summary["period"] == period]
+    rows = []
+    places = itertools.product(dict.fromkeys(chosen["method"]), dict.fromkeys(chosen["operator"]), _CELLS)
+    for method, operator, cells in places:
+        part = chosen[(chosen["method"] == method) & (chosen["operator"] == operator) & (chosen["cells"] == cells)]
+        if part.empty:
+            continue
+        row = {"method": str(method), "cells": f"{cells} ({_count(part)})", "operator": str(operator)}
+        row |= {header: _entry(part, _Score(header, str(operator), metric, statistic, decimals))
+                for header, metric, statistic, decimals in _FULL}  # fmt: skip
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["method", "cells", "operator", *(column[0] for column in _FULL)])
+
+
+def evapotranspiration_table(scores: pd.DataFrame, *, cells: str = "all") -> pd.DataFrame:
+    """Annual evapotranspiration against every reference (the paper's Table 3): one row per method, then the products.
+
+    Args:
+        scores: columns ``kind, method, seed, reference, cells, rmse, pcc, nse, bias, mean, n_cells, n_masked``.
+        cells: ``all``, ``trained`` or ``unseen``.
+
+    Returns:
+        Text entries: mean, RMSE and bias in mm year-1, PCC and NSE over cells; ``±`` is the standard deviation over
+        seeds. The rows of the products say how far the references are from each other.
+    """
+    chosen = scores[scores["cells"] == cells]
+    references = list(dict.fromkeys(chosen["reference"]))
+    rows = []
+    for (kind, method), part in chosen.groupby(["kind", "method"], sort=False):
+        name = f"{product_name(str(method))} (product)" if kind == "reference" else str(method)
+        row = {"method": name, "mean": _over_seeds(part.drop_duplicates("seed")["mean"], 0)}
+        for reference in references:
+            found = part[part["reference"] == reference]
+            for header, metric, decimals in (("RMSE", "rmse", 0), ("PCC", "pcc", 3), ("NSE", "nse", 2),
+                                             ("bias", "bias", 0)):  # fmt: skip
+                row[f"{product_name(reference)} {header}"] = _over_seeds(found[metric], decimals)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def product_name(variable: str) -> str:
+    """Name of a reference product from its variable: ``et_gleam`` is GLEAM."""
+    return variable.removeprefix("et_").upper()
+
+
 def compare_table(table: pd.DataFrame) -> pd.DataFrame:
     """A comparison, ready to print.
 
@@ -105,6 +175,15 @@ def to_markdown(table: pd.DataFrame) -> str:
     align = [":---" if _is_text(table[name]) else "---:" for name in table.columns]
     body = [[_escape_markdown(str(v)) for v in row] for row in table.itertuples(index=False)]
     return "\n".join("| " + " | ".join(row) + " |" for row in (names, align, *body))
+
+
+def to_latex(table: pd.DataFrame) -> str:
+    """LaTeX tabular for the package booktabs."""
+    align = "".join("l" if _is_text(table[name]) else "r" for name in table.columns)
+    lines = [[str(name) for name in table.columns], *([str(v) for v in row] for row in table.itertuples(index=False))]
+    head, *body = (" & ".join(_escape_latex(v) for v in line) + r" \\" for line in lines)
+    return "\n".join([rf"\begin{{tabular}}{{{align}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule",
+                      r"\end{tabular}"])  # fmt: skip
 
 
 def to_html(table: pd.DataFrame) -> str:
@@ -156,6 +235,14 @@ def _gap(gap: pd.DataFrame | None, method: str, cells: str, period: str) -> str:
     return f"{found['difference'].mean():+.4f}" if len(found) else "–"
 
 
+def _over_seeds(values: pd.Series, decimals: int) -> str:
+    """Mean, and standard deviation where there are several; a dash where there is none or one is missing."""
+    mean = values.to_numpy().mean() if len(values) else math.nan
+    if not math.isfinite(mean):
+        return "–"
+    return f"{mean:.{decimals}f}" + (f" ± {values.std(ddof=1):.{decimals}f}" if len(values) > 1 else "")
+
+
 def _signed(value: float, sign: str) -> str:
     return f"{value:{sign}.4f}" if math.isfinite(value) else "–"
 
@@ -164,6 +251,13 @@ def _is_text(column: pd.Series) -> bool:
     """Whether a column reads as words: any entry that holds a letter and does not start like a number."""
     entries = [str(v) for v in column]
     return any(v[:1].isalpha() for v in entries)
+
+
+def _escape_latex(text: str) -> str:
+    for sign, code in (("\\", r"\textbackslash "), ("_", r"\_"), ("%", r"\%"), ("&", r"\&"), ("#", r"\#"),
+                       ("±", r"$\pm$"), ("–", "--"), ("θ", r"$\theta$"), ("−", "$-$")):  # fmt: skip
+        text = text.replace(sign, code)
+    return text
 
 
 def _escape_markdown(text: str) -> str:

@@ -1,0 +1,226 @@
+"""The figures of a judged study, drawn from its tables and archives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.figure import Figure
+
+from paraformer.config import Study
+from paraformer.core.schema import Cube
+from paraformer.evaluation.holdout import Holdout
+from paraformer.evaluation.score import fit_operator
+from paraformer.numerics.observe import observe
+from paraformer.pipeline.rows import Rows, rows_of
+from paraformer.pipeline.verdict import DEFAULT, TRUTH, holdout_of
+from paraformer.report.figures import (
+    method_styles,
+    parameter_recovery,
+    save_figure,
+    score_cdfs,
+    surrogate_response,
+)
+from paraformer.report.maps import Cells, difference_maps, parameter_maps, residual_maps, score_maps, spread_maps
+from paraformer.report.scatter import Fields, Pairs, density_scatter, evapotranspiration_scatter
+from paraformer.report.series import Site, choose_sites, site_series
+from paraformer.report.tables import product_name
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """What the figures of one study are drawn from, and where they go."""
+
+    study: Study
+    cube: Cube
+    scores: Path
+    prior: np.ndarray
+    path: Path
+
+    @cached_property
+    def rows(self) -> Rows:
+        return rows_of(self.scores)
+
+    @cached_property
+    def styles(self) -> dict[str, dict[str, Any]]:
+        return method_styles(self.rows.order)
+
+    @cached_property
+    def holdout(self) -> Holdout:
+        return holdout_of(self.cube)
+
+    @cached_property
+    def where(self) -> Cells:
+        return Cells(self.cube.lat, self.cube.lon, self.cube.trained)
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """Per-cell scores, methods in the order of the tables."""
+        table = pd.read_csv(self.scores / "soil_moisture_cells.csv.gz")
+        place = {name: i for i, name in enumerate(self.rows.order)}
+        return table.iloc[np.argsort(table["method"].map(place).to_numpy(), kind="stable")]
+
+    @cached_property
+    def fields(self) -> dict[str, np.ndarray]:
+        """Method -> θ [seed, cell, parameter], in the order of the tables."""
+        archive = xr.open_zarr(self.scores / "verdict.zarr", consolidated=False)
+        theta = archive["theta"].values
+        names = np.array(archive.attrs["methods"])
+        return {m: theta[:, names == m].swapaxes(0, 1) for m in self.rows.order if (names == m).any()}
+
+    def simulated(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Each method's soil moisture [seed, cell, time] [m3 m-3] as the configured operator shows it."""
+        for name in ("default.zarr", "verdict.zarr"):
+            archive = xr.open_zarr(self.scores / name, consolidated=False)
+            names = np.array(archive.attrs.get("methods", [DEFAULT]))
+            for method in dict.fromkeys(names.tolist()):
+                series = archive["soil_moisture"][:, np.flatnonzero(names == method)].values.astype(np.float64)
+                yield method, np.stack([self._observed_as(series[:, i]) for i in range(series.shape[1])])
+
+    def score_fields(self, metric: str) -> dict[str, np.ndarray]:
+        """Method -> test score of each cell (mean over seeds), in the cube's order of cells."""
+        chosen = self.cells[(self.cells["operator"] == self.study.report.operator) & (self.cells["period"] == "test")
+                            & (self.cells["metric"] == metric)]  # fmt: skip
+        methods = list(dict.fromkeys(chosen["method"]))
+        over_seeds = chosen.groupby(["method", "cell"], sort=False)["value"].agg(lambda v: v.to_numpy().mean())
+        wide = over_seeds.unstack("cell")[self.cube.cells.tolist()]  # a cell unscored under one seed is unscored here
+        return {method: wide.loc[method].to_numpy() for method in methods if np.isfinite(wide.loc[method]).any()}
+
+    def save(self, figure: Figure, name: str) -> None:
+        save_figure(figure, self.path / name, self.study.report)
+
+    def _observed_as(self, series: np.ndarray) -> np.ndarray:
+        return np.asarray(observe(series, fit_operator(self.study.report.operator, series, self.holdout)))
+
+
+def draw(study: Study, cube: Cube, scores: Path, surrogate: Path, prior: np.ndarray, path: Path) -> None:
+    """Every figure of the study into ``path``."""
+    atlas = Atlas(study, cube, scores, prior, path)
+    atlas.save(score_cdfs(atlas.cells, operator=study.report.operator, styles=atlas.styles), "cdf")
+    response = pd.read_csv(surrogate / "response.csv")
+    both = (response[name].to_numpy() for name in ("process_model", "surrogate"))
+    atlas.save(surrogate_response(*both, title="Held-out θ"), "response")
+    series = dict(atlas.simulated())
+    _draw_scatter(atlas, series)
+    _draw_series(atlas, series)
+    _draw_parameters(atlas)
+    _draw_scores(atlas)
+    _draw_evapotranspiration(atlas)
+
+
+def _draw_scatter(atlas: Atlas, series: dict[str, np.ndarray]) -> None:
+    """Density of simulated over observed soil moisture in the test period, all seeds together."""
+    holdout, days = atlas.holdout, atlas.holdout.test_days
+    for group, cells in (("trained", holdout.trained), ("unseen", ~holdout.trained)):
+        chosen = holdout.mask & days & cells[:, None]
+        if not chosen.any():
+            continue
+        panels = {m: Pairs(series[m][:, chosen].ravel(), np.tile(holdout.observed[chosen], len(series[m])),
+                           _cell_means(atlas, m, group))
+                  for m in atlas.rows.order if m in series}  # fmt: skip
+        title = f"Soil moisture of {group} cells, test period; scores are means over cells"
+        atlas.save(density_scatter(panels, title=title), f"scatter-{group}")
+
+
+def _cell_means(atlas: Atlas, method: str, group: str) -> str:
+    chosen = atlas.cells[(atlas.cells["method"] == method) & (atlas.cells["cells"] == group)
+                         & (atlas.cells["operator"] == atlas.study.report.operator)
+                         & (atlas.cells["period"] == "test") & atlas.cells["scored"]]  # fmt: skip
+    mean = chosen.groupby("metric")["value"].mean()
+    return "\n".join(f"{m.upper()} {mean[m]:.{d}f}" for m, d in (("rmse", 3), ("pcc", 2), ("nse", 2)) if m in mean)
+
+
+def _draw_series(atlas: Atlas, series: dict[str, np.ndarray]) -> None:
+    """Three sites by the NSE of the leading learner; lines of default VIC and the leader of each kind of method."""
+    holdout, rows = atlas.holdout, atlas.rows
+    nse, days = atlas.score_fields("nse"), holdout.test_days
+    learned = [m for m in (_leader(nse, group) for group in (rows.learners, rows.history)) if m]
+    searched = [m for m in (_leader(nse, rows.searches),) if m]
+    first = _leader(nse, learned) or _leader(nse, searched)
+    if first is None:
+        return
+    seen = (holdout.mask & days).sum(axis=1)
+    sites = []
+    for cell in choose_sites(nse[first], seen):
+        group = "trained" if holdout.trained[cell] else "unseen"
+        title = (f"cell {holdout.cells[cell]}, {_place(holdout.lat[cell], holdout.lon[cell])}, {group}: "
+                 f"NSE of {first} {nse[first][cell]:.2f}")  # fmt: skip
+        sites.append(Site(title, holdout.observed[cell][days], holdout.mask[cell][days],
+                          atlas.cube.dataset["prcp"][int(cell)].values[days].astype(np.float64),
+                          {m: series[m][:, cell][:, days] for m in (DEFAULT, *searched, *learned)}))  # fmt: skip
+    if sites:
+        atlas.save(site_series(atlas.cube.time[days], sites, atlas.styles), "series")
+
+
+def _leader(score: dict[str, np.ndarray], methods: list[str]) -> str | None:
+    """The method with the highest median score over cells."""
+    found = [m for m in methods if m in score]
+    return max(found, key=lambda m: np.nanmedian(score[m])) if found else None
+
+
+def _place(lat: float, lon: float) -> str:
+    return f"{abs(lat):.2f}°{'N' if lat >= 0 else 'S'} {abs(lon):.2f}°{'E' if lon >= 0 else 'W'}"
+
+
+def _draw_parameters(atlas: Atlas) -> None:
+    """θ of each method (its first seed), what it changed, how far its seeds differ, and whether it found the truth."""
+    space, where = atlas.study.space, atlas.where
+    for i, parameter in enumerate(space):
+        found = {method: theta[0, :, i] for method, theta in atlas.fields.items()}
+        prior = atlas.prior[:, i]
+        everything = {"a priori": prior} | found
+        atlas.save(parameter_maps(everything, where, parameter), f"map-{parameter.name}")
+        atlas.save(parameter_maps(everything, where, parameter, shared=False), f"map-{parameter.name}-own")
+        atlas.save(residual_maps(found, prior, where, parameter), f"map-{parameter.name}-residual")
+    for method, theta in atlas.fields.items():
+        if len(theta) > 1:
+            atlas.save(spread_maps(theta, where, space, method=method), f"map-spread-{method}")
+        if TRUTH in atlas.fields and method in atlas.study.learners:
+            truth = atlas.fields[TRUTH][0]
+            atlas.save(parameter_recovery(theta[0], truth, space, where.trained, method=method), f"recovery-{method}")
+
+
+def _draw_scores(atlas: Atlas) -> None:
+    """Each metric of each cell, and how much better than default VIC."""
+    for metric in ("rmse", "pcc", "nse"):
+        values = atlas.score_fields(metric)
+        title = f"{metric.upper()} of each cell, test period, {atlas.study.report.operator}"
+        atlas.save(score_maps(values, atlas.where, metric, title=title), f"map-score-{metric}")
+        reference = values.pop(DEFAULT)
+        differences = difference_maps(values, reference, atlas.where, metric, reference_name=DEFAULT)
+        atlas.save(differences, f"map-gain-{metric}")
+
+
+def _draw_evapotranspiration(atlas: Atlas) -> None:
+    """Annual evapotranspiration of every method against every product, where the study has been judged by them."""
+    if not (atlas.scores / "evapotranspiration.csv").exists():
+        return
+    scores = pd.read_csv(atlas.scores / "evapotranspiration.csv")
+    cells = pd.read_csv(atlas.scores / "evapotranspiration_cells.csv.gz")
+    wide = {
+        key: part.groupby("seed", sort=False)["value"].agg(list) for key, part in cells.groupby("method", sort=False)
+    }
+    stacked = {str(name): np.stack([np.array(v, dtype=np.float64) for v in seeds]) for name, seeds in wide.items()}
+    for reference in dict.fromkeys(scores["reference"]):
+        panels = {}
+        for name in dict.fromkeys([*(m for m in atlas.rows.order if m in stacked), *stacked]):
+            if name != reference:
+                seeds = stacked[name]
+                label = product_name(name) if name.startswith("et_") else name
+                panels[label] = Fields(seeds.mean(axis=0), seeds.min(axis=0), seeds.max(axis=0),
+                                       _annual_scores(scores, name, reference))  # fmt: skip
+        figure = evapotranspiration_scatter(panels, stacked[reference][0], atlas.where.trained,
+                                            name=product_name(reference))  # fmt: skip
+        atlas.save(figure, f"evapotranspiration-{reference.removeprefix('et_')}")
+
+
+def _annual_scores(scores: pd.DataFrame, method: str, reference: str) -> str:
+    found = scores[(scores["method"] == method) & (scores["reference"] == reference) & (scores["cells"] == "all")]
+    mean = found[["rmse", "pcc", "nse"]].mean()
+    return f"RMSE {mean['rmse']:.0f}\nPCC {mean['pcc']:.2f}\nNSE {mean['nse']:.2f}"

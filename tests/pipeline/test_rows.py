@@ -1,0 +1,22 @@
+"""Every table lists its rows in one order, whatever the order in which they were judged."""
+
+import pandas as pd
+import yaml
+import zarr
+
+from paraformer.pipeline.rows import rows_of
+
+
+def test_rows_stand_in_river_order(tmp_path):
+    scores = tmp_path / "scores"
+    scores.mkdir()
+    judged = ["true θ", "Z", "SCE-UA", "A", "best single θ"]
+    methods = ["climatology", *judged, "default VIC", "API"]
+    pd.DataFrame({"method": [m for m in methods for _ in range(2)]}).to_csv(scores / "soil_moisture.csv", index=False)
+    zarr.create_group(scores / "verdict.zarr", attributes={"methods": judged})
+    networks = {"Z": {"network": {"name": "paraformer_z"}}, "A": {"network": {"name": "ffn_a"}}}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump({"learners": networks}))
+    rows = rows_of(scores)
+    assert rows.order == ["default VIC", "SCE-UA", "best single θ", "A", "Z", "climatology", "API", "true θ"]
+    assert (rows.learners, rows.history, rows.searches) == (["A"], ["Z"], ["SCE-UA", "best single θ"])
+    assert rows.references == ["climatology", "API"]
