@@ -30,13 +30,12 @@ def write_tile(
     path = folder / f"{product}.A{day}.h{h:02d}v{v:02d}.061.{made}.hdf"
     file = SD(str(path), SDC.WRITE | SDC.CREATE | SDC.TRUNC)
     for name, (kind, unit, factor, valid) in _LAYERS.items():
-        if name not in ("ET_500m",):
-            continue
         data = file.create(name, kind, (SIZE, SIZE))
         data.setcompress(SDC.COMP_DEFLATE, 1)
         data.dim(0).setname(f"YDim:{_GRID}")
         data.dim(1).setname(f"XDim:{_GRID}")
-        data[:] = np.broadcast_to(np.asarray(et, np.int16), (SIZE, SIZE)).copy()
+        if name == "ET_500m":  # the other layers are there, but nobody reads them: no values, no time
+            data[:] = np.broadcast_to(np.asarray(et, np.int16), (SIZE, SIZE)).copy()
         data.attr("long_name").set(SDC.CHAR, "MODIS Gridded 500m 8-day Composite Evapotranspiration (ET)")
         data.attr("units").set(SDC.CHAR, unit)
         data.attr("valid_range").set(kind, valid)

@@ -62,7 +62,9 @@ def join_blocks(blocks: Iterable[xr.Dataset]) -> xr.Dataset:
     if not parts:
         raise DataError("no block of data to join")
     series = [str(name) for name, value in parts[0].variables.items() if "time" in value.dims and name != "time"]
-    joined = xr.concat([part[series] for part in parts], dim="time", join="exact", combine_attrs="override")
+    joined = xr.concat(
+        [part[series] for part in parts], dim="time", data_vars="all", join="exact", combine_attrs="override"
+    )
     return parts[0].drop_dims("time").merge(joined).assign_attrs(parts[0].attrs)
 
 

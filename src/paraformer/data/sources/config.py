@@ -125,3 +125,36 @@ class ModisConfig(BaseModel):
         default="refuse", description="what to do with empty, damaged or missing tiles"
     )
     cache: Path | None = Field(default=None, description="folder that keeps regridding weights between runs")
+
+
+class HydrodlConfig(BaseModel):
+    """A data base in the CSV layout of hydroDL and Tsai et al. (2021): ``Subset/``, ``ROOT/YEAR/VAR.csv``, ``const/``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path = Field(description="folder that holds Subset/ and the data folders")
+    subset: str = Field(description="name of a file of Subset/, without .csv")
+    period: Period = Field(description="days of the result")
+    observation: str = Field(default="SMAP_AM", description="variable that becomes sm_smap")
+    elevation: Path | None = Field(
+        default=None,
+        description="CSV with one elevation [m] a cell of crd.csv; gives the air pressure where there is no PRES_FORA",
+    )
+    incomplete: Literal["refuse", "leave_out"] = Field(
+        default="refuse", description="what to do with cells that lack forcing or an attribute (-9999)"
+    )
+
+
+class TableConfig(BaseModel):
+    """A table of attributes, one row a cell (CAMELS and the like): CSV, text with ``;``, or parquet."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Path
+    key: str | None = Field(default=None, description="column with the cells' identifiers; none matches by place")
+    lat: str = Field(default="lat", description="column with latitudes [degree], where cells are matched by place")
+    lon: str = Field(default="lon", description="column with longitudes [degree], where cells are matched by place")
+    columns: dict[str, str] | None = Field(
+        default=None, description="attribute by column, with the unit of the vocabulary; none takes all numeric columns"
+    )
+    tolerance: float = Field(default=0.01, gt=0, description="largest distance of the same place [degree]")

@@ -316,8 +316,8 @@ def sum_over(dataset: xr.Dataset, span: Literal["month", "year"], minimum_days: 
         "valid_share": (("cell", "time"), np.divide(share, days, out=np.zeros(days.shape), where=days > 0),
                         {"units": "1", "long_name": "share of valid pixels, by area"}),
     }  # fmt: skip
-    place = (dataset[name].values for name in ("cell", "lat", "lon"))
-    return simple_dataset(*place, begin, variables, dataset.attrs)
+    cells, lat, lon = (dataset[name].values for name in ("cell", "lat", "lon"))
+    return simple_dataset(cells, lat, lon, begin, variables, dataset.attrs)
 
 
 def monthly_climatology(monthly: xr.Dataset) -> xr.DataArray:
