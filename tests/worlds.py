@@ -19,7 +19,24 @@ TINY: dict[str, Any] = {
         "anchors": 4, "hidden": 8, "embedding": 4, "warm_up": 5, "window": 20, "cells_per_batch": 4, "sets_per_cell": 2,
         "training": {"steps": 12, "checkpoint_steps": 4, "schedule": {"warm_up": 2}},
     },
+    "gap_filling": {
+        "hidden": 4, "warm_up": 10, "window": 40, "cells_per_batch": 4, "members": 1,
+        "training": {"steps": 6, "checkpoint_steps": 2},
+    },
+    "references": {
+        "direct": {
+            "hidden": 4, "warm_up": 10, "window": 40, "cells_per_batch": 4, "members": 1,
+            "training": {"steps": 6, "checkpoint_steps": 2},
+        },
+    },
     "learners": {
+        "ParaFormer_Z": {
+            "network": {
+                "name": "paraformer_z", "width": 8, "heads": 2, "layers": 1, "feed_forward": 8, "history_days": 80,
+            },
+            "observations": "both", "window": 60, "cells_per_batch": 4,
+            "training": {"steps": 6, "checkpoint_steps": 2, "schedule": {"warm_up": 1}},
+        },
         "ParaFormer_A": {
             "network": {"name": "paraformer_a", "width": 8, "heads": 2, "layers": 1, "feed_forward": 8},
             "window": 60, "cells_per_batch": 4,
@@ -31,6 +48,10 @@ TINY: dict[str, Any] = {
         },
     },
     "learner_seeds": 2,
+    "searches": {
+        "SCE-UA": {"name": "sceua", "budget": 24, "checkpoint_seconds": 0},
+        "Latin hypercube": {"name": "random", "budget": 10, "model": "surrogate"},
+    },
     "report": {"formats": ["png"], "dpi": 50},
 }  # fmt: skip
 """Twelve cells, two years, two parameters: every stage runs, nothing is learned well."""

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from paraformer.core.errors import SettingsError, nearest
 from paraformer.core.parameters import PAPER_SET, VIC_PARAMETERS, Parameter, ParameterSpace
-from paraformer.data.config import DataConfig
-from paraformer.evaluation.config import EvaluationConfig
+from paraformer.data.config import DataConfig, GapFillConfig
+from paraformer.evaluation.config import EvaluationConfig, ReferencesConfig
 from paraformer.learners.config import LearnerConfig
 from paraformer.process.config import EnsembleConfig, ProcessConfig
 from paraformer.report.config import ReportConfig
+from paraformer.search.config import SearchConfig
 from paraformer.surrogate.config import SurrogateConfig
 
 
@@ -36,13 +37,39 @@ class Study(BaseModel):
         description="parameters to learn: names of the catalogue, or entries with name, lower, upper, transform, scale",
     )
     data: DataConfig
+    gap_filling: GapFillConfig | None = Field(
+        default=None, description="a seamless series of the observations, for learners that ask for it; none fills none"
+    )
     process: ProcessConfig = ProcessConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
     surrogate: SurrogateConfig = SurrogateConfig()
     learners: dict[str, LearnerConfig] = Field(default_factory=dict, description="learners by their name in the tables")
     learner_seeds: int = Field(default=1, ge=1, description="how many seeds each learner is trained with")
+    searches: dict[str, SearchConfig] = Field(
+        default_factory=dict, description="searches cell by cell, the learners' rivals, by their name in the tables"
+    )
+    search_seeds: int = Field(default=1, ge=1, description="how many seeds each search is run with")
+    references: ReferencesConfig = ReferencesConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     report: ReportConfig = ReportConfig()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Study:
+        for name in self.learners.keys() & self.searches.keys():
+            raise ValueError(f"'{name}' names a learner and a search; the tables need a name of its own for each")
+        return self
+
+    @model_validator(mode="after")
+    def _filled_observations_are_made(self) -> Study:
+        for name, learner in self.learners.items():
+            if learner.observations != "masked" and self.gap_filling is None:
+                raise ValueError(f"learner '{name}': observations '{learner.observations}' needs 'gap_filling'")
+        return self
+
+    @property
+    def calibrators(self) -> dict[str, int]:
+        """Names of searches and learners, in the order of the tables, with the number of seeds of each."""
+        return dict.fromkeys(self.searches, self.search_seeds) | dict.fromkeys(self.learners, self.learner_seeds)
 
     @field_validator("parameters", mode="before")
     @classmethod

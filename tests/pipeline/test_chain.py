@@ -21,7 +21,10 @@ from paraformer.core.schema import SCORE_COLUMNS, Cube
 from paraformer.pipeline import describe, run_study
 from worlds import write_study
 
-STAGES = ("cube", "ensemble", "surrogate", "parameters/ParaFormer_A", "parameters/FFN_A", "scores", "figures")
+METHODS = ("SCE-UA", "Latin hypercube", "FFN_A", "ParaFormer_A", "ParaFormer_Z")
+REFERENCES = ("training mean", "climatology", "API, one decay", "API, decay per cell", "direct LSTM")
+STAGES = ("cube", "gap_filling", "ensemble", "surrogate", *(f"parameters/{name}" for name in METHODS), "references",
+          "scores", "figures")  # fmt: skip
 COMMAND = [sys.executable, "-c", "from paraformer.cli import main; main()"]
 
 
@@ -42,12 +45,12 @@ def hashes(run: Path) -> dict[str, str]:
 def test_score_table_has_every_row_and_column(finished: Path) -> None:
     scores = pd.read_csv(finished / "scores" / "soil_moisture.csv")
     assert tuple(scores.columns) == SCORE_COLUMNS
-    assert set(scores["method"]) == {"default VIC", "best single θ", "best θ per cell", "FFN_A", "ParaFormer_A",
-                                     "true θ", "training mean", "climatology"}  # fmt: skip
+    assert set(scores["method"]) == {*METHODS, "default VIC", "best single θ", "best θ per cell", "true θ", *REFERENCES}
     assert set(scores["operator"]) == {"raw", "global_linear", "cell_moments", "cell_lstsq"}
     assert set(scores["cells"]) == {"trained", "unseen"}
     assert set(scores["period"]) == {"train", "test"}
-    assert set(scores.loc[scores["method"] == "FFN_A", "seed"]) == {0, 1}
+    for method, seeds in {"FFN_A": {0, 1}, "ParaFormer_Z": {0, 1}, "SCE-UA": {0}, "direct LSTM": {0, 1}}.items():
+        assert set(scores.loc[scores["method"] == method, "seed"]) == seeds
     gap = pd.read_csv(finished / "scores" / "surrogate_gap.csv")
     assert {"FFN_A", "ParaFormer_A"} <= set(gap["method"])
 
@@ -92,6 +95,12 @@ def test_manifest_says_what_was_run(finished: Path) -> None:
     assert manifest["seed"] == 3
     assert {"numpy", "numba", "torch", "paraformer"} <= set(manifest["versions"])
     assert manifest["stages"]["ensemble"]["runs"] == 12 * (1 + 4 + 6)
+    assert manifest["stages"]["parameters/Latin hypercube"]["runs"] == 0
+    searched = manifest["stages"]["parameters/SCE-UA"]["runs"]
+    assert 12 < searched <= 12 * 24
+    cost = pd.read_csv(finished / "scores" / "process_model_runs.csv").set_index("method")["process_model_runs"]
+    assert cost["SCE-UA"] == searched
+    assert cost["FFN_A"] == cost["Latin hypercube"] == 12 * (1 + 4 + 6)
     assert set(manifest["stages"]) >= set(STAGES)
 
 

@@ -30,6 +30,7 @@ def check_study(study: Study) -> str:
         f"  {len(selection.cells)} cells, {trained} trained and {len(selection.cells) - trained} unseen\n"
         f"  train {study.data.train}, test {study.data.test}\n"
         f"  {', '.join(p.name for p in study.parameters)}: {runs} process-model runs in the ensemble\n"
+        f"  searches: {', '.join(study.searches) or 'none'}, {study.search_seeds} seed(s)\n"
         f"  learners: {', '.join(study.learners) or 'none'}, {study.learner_seeds} seed(s)"
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,19 @@ from jaxtyping import Float
 from pydantic import BaseModel
 
 from paraformer.config import Study
-from paraformer.core.contracts import CalibrationData
+from paraformer.core.contracts import CalibrationData, ForwardModel
 from paraformer.core.files import hash_path, write_json, write_text
 from paraformer.core.log import Progress
 from paraformer.core.run import Run, Stage
 from paraformer.core.schema import Cube, Ensemble, ParameterField
 from paraformer.data import build_cube, calibration_view, open_truth
+from paraformer.data.gapfill import fill_gaps, open_filled
 from paraformer.learners.config import LearnerConfig
 from paraformer.learners.learn import Learner
 from paraformer.pipeline import report as reporting
 from paraformer.pipeline.check import require_consistent
-from paraformer.pipeline.verdict import Judged, axes, judge, response_sample, write_csv
+from paraformer.pipeline.references import train_direct
+from paraformer.pipeline.verdict import Judged, axes, holdout_of, judge, response_sample, write_csv
 from paraformer.pipeline.world import make_world
 from paraformer.process.build import ProcessFiles, build_process, clipped_prior, parameter_files
 from paraformer.process.descriptors import daily_descriptors, static_descriptors
@@ -31,6 +33,8 @@ from paraformer.process.ensemble import ensemble_sets, run_sets
 from paraformer.process.parameter_field import read_theta, write_parameter_field
 from paraformer.process.vic.model import VIC
 from paraformer.report.tables import to_text
+from paraformer.search.config import SearchConfig
+from paraformer.search.search import Search
 from paraformer.surrogate.audit import audit_held_out
 from paraformer.surrogate.fit import SurrogateData, fit_surrogate
 from paraformer.surrogate.model import Surrogate
@@ -58,6 +62,20 @@ class Chain:
             return runs
 
         self._finish("cube", settings, inputs, work)
+
+    def gap_filling(self) -> None:
+        """A seamless series of the observations, where the study asks for one."""
+        study = self.study
+        if study.gap_filling is None:
+            return
+        config = study.gap_filling
+
+        def work(path: Path) -> int:
+            fill_gaps(config, self._cube, path, seed=study.seed, progress=self.progress)
+            return 0
+
+        settings = {"gap_filling": _settings(config), "seed": study.seed}
+        self._finish("gap_filling", settings, self._hash("cube"), work)
 
     def ensemble(self) -> None:
         """Many θ of every cell through the process model."""
@@ -89,30 +107,55 @@ class Chain:
         self._finish("surrogate", settings, self._hash("cube", "ensemble"), work)
 
     def parameters(self) -> None:
-        """Every learner, every seed, through the frozen surrogate: θ of every cell."""
-        for name, config in self.study.learners.items():
-            settings = {"learner": _settings(config), "seeds": self.study.learner_seeds, "seed": self.study.seed}
+        """θ of every cell: every search through its forward model, every learner through the frozen surrogate."""
+        study = self.study
+        for name, search in study.searches.items():
+            settings = {"search": search.numerical(), "seeds": study.search_seeds, "seed": study.seed}
+            inputs = self._files.hashes() | self._hash("cube")
+            if search.model == "process":
+                settings |= {"process": _process(study), "parameters": _space(study)}
+            else:
+                inputs |= self._hash("surrogate")
+            self._finish(f"parameters/{name}", settings, inputs, partial(self._search, name, search))
+        for name, learner in study.learners.items():
+            settings = {"learner": _settings(learner), "seeds": study.learner_seeds, "seed": study.seed}
             inputs = self._files.hashes() | self._hash("cube", "surrogate")
+            if learner.observations != "masked":
+                inputs |= self._hash("gap_filling")
+            self._finish(f"parameters/{name}", settings, inputs, partial(self._learn, name, learner))
 
-            def work(path: Path, name: str = name, config: LearnerConfig = config) -> int:
-                for seed in range(self.study.learner_seeds):
-                    self._learn(name, config, seed, path / f"seed-{seed}")
-                return 0
+    def references(self) -> None:
+        """Reference rows that have to be trained."""
+        study, direct = self.study, self.study.references.direct
+        if direct is None:
+            return
 
-            self._finish(f"parameters/{name}", settings, inputs, work)
+        def work(path: Path) -> int:
+            train_direct(direct, self._cube, holdout_of(self._cube), path, seed=study.seed,
+                         seeds=study.learner_seeds, progress=self.progress)  # fmt: skip
+            return 0
+
+        settings = {"direct": _settings(direct), "seeds": study.learner_seeds, "seed": study.seed}
+        self._finish("references", settings, self._hash("cube"), work)
 
     def scores(self) -> None:
         """The verdict of the process model on every θ."""
         study = self.study
         settings = {"evaluation": _settings(study.evaluation), "process": _process(study), "seed": study.seed}
-        learned = self._hash(*(f"parameters/{name}" for name in study.learners))
+        learned = self._hash(*(f"parameters/{name}" for name in study.calibrators))
         inputs = self._files.hashes() | self._hash("cube", "ensemble", "surrogate") | learned
+        if "references" in self.done:
+            inputs |= self._hash("references")
 
         def work(path: Path) -> int:
             fields = [ParameterField(name, seed, read_theta(self._folder(name, seed), study.space))
-                      for name in study.learners for seed in range(study.learner_seeds)]  # fmt: skip
+                      for name, seeds in study.calibrators.items() for seed in range(seeds)]  # fmt: skip
             ensemble = Ensemble.open(self.done["ensemble"].path / "ensemble.zarr")
-            case = Judged(study, self._cube, ensemble, self._model, self._surrogate, fields, self._truth())
+            runs = {name: self.done[f"parameters/{name}"].runs // study.search_seeds
+                    for name, search in study.searches.items() if search.model == "process"}  # fmt: skip
+            direct = self.done["references"].path if "references" in self.done else None
+            case = Judged(study, self._cube, ensemble, self._model, self._surrogate, fields, runs, direct,
+                          self._truth())  # fmt: skip
             return judge(case, path, self.progress)
 
         self._finish("scores", settings, inputs, work)
@@ -136,6 +179,10 @@ class Chain:
         if "scores" in self.done:
             scores = self.done["scores"].path
             lines = ["Test period, every θ judged by the process model:", to_text(reporting.tables(scores)), ""]
+            if (scores / "evapotranspiration.csv").exists():
+                lines += ["Annual evapotranspiration against every product, all cells:",
+                          to_text(reporting.evapotranspiration(scores)), ""]  # fmt: skip
+            lines += [reporting.checklist(scores), ""]
             if (scores / "recovery.csv").exists():
                 lines += ["Correlation of found with true θ:", to_text(reporting.recovery_table(scores)), ""]
             lines.append(f"scores:  {scores}")
@@ -178,7 +225,8 @@ class Chain:
 
     @cached_property
     def _calibration_data(self) -> CalibrationData:
-        return calibration_view(self._cube, self.study.space, self._prior)
+        filled = open_filled(self.done["gap_filling"].path) if "gap_filling" in self.done else None
+        return calibration_view(self._cube, self.study.space, self._prior, filled=filled)
 
     def _surrogate_data(self) -> SurrogateData:
         study, cube, cells = self.study, self._cube, self._model.cell_parameters
@@ -193,12 +241,40 @@ class Chain:
             spin_up=study.process.spin_up.days,
         )  # fmt: skip
 
-    def _learn(self, name: str, config: LearnerConfig, seed: int, folder: Path) -> None:
-        theta = Learner(config).calibrate(
-            self._surrogate, self._calibration_data, seed=self.study.seed + seed, directory=folder,
-            progress=self.progress,
-        )  # fmt: skip
-        field = ParameterField(name, seed, theta)
+    def _learn(self, name: str, config: LearnerConfig, path: Path) -> int:
+        """Every seed of one learner; returns no run of its own: it stands on those of the surrogate's ensemble."""
+        for seed in range(self.study.learner_seeds):
+            folder = path / f"seed-{seed}"
+            theta = Learner(config).calibrate(
+                self._surrogate, self._calibration_data, seed=self.study.seed + seed, directory=folder,
+                progress=self.progress,
+            )  # fmt: skip
+            self._keep(ParameterField(name, seed, theta), folder)
+        return 0
+
+    def _search(self, name: str, config: SearchConfig, path: Path) -> int:
+        """Every seed of one search, each cell by its own observations of the training period; returns its runs."""
+        model, runs = self._searched(config.model), 0
+        data = calibration_view(self._cube, self.study.space, self._prior, every_cell=True)
+        for seed in range(self.study.search_seeds):
+            folder = path / f"seed-{seed}"
+            found = Search(config).search(
+                model, data, seed=self.study.seed + seed, directory=folder, progress=self.progress
+            )
+            self._keep(ParameterField(name, seed, found.theta), folder)
+            runs += int(found.evaluations.sum())
+        return runs if config.model == "process" else 0
+
+    def _searched(self, model: str) -> ForwardModel:
+        """The forward model of a search, without the days after the training period."""
+        days = int(np.flatnonzero(self._cube.period("train").mask(self._cube.time))[-1]) + 1
+        days = max(days, self.study.process.spin_up.days)
+        if model == "surrogate":
+            return self._surrogate.until(days)
+        cube = Cube(self._cube.dataset.isel(time=slice(0, days)))
+        return build_process(self.study.process, self.study.space, cube, self._files)
+
+    def _keep(self, field: ParameterField, folder: Path) -> None:
         write_parameter_field(folder, field, self.study.space, self._cube, self._files)
 
     def _truth(self) -> Float[np.ndarray, "cell parameter"] | None:
@@ -209,7 +285,8 @@ class Chain:
 
 
 def _settings(model: BaseModel, *without: str) -> dict[str, Any]:
-    return model.model_dump(mode="json", exclude=set(without))
+    """Settings a result depends on; those that are off are left out, so that a new one that is off changes no key."""
+    return model.model_dump(mode="json", exclude=set(without), exclude_none=True)
 
 
 def _space(study: Study) -> list[dict[str, Any]]:
@@ -217,5 +294,5 @@ def _space(study: Study) -> list[dict[str, Any]]:
 
 
 def _process(study: Study) -> dict[str, Any]:
-    """Process settings a result depends on; files enter by their hash, threads change nothing."""
-    return _settings(study.process, "threads", "parameters", "domain", "initial_state")
+    """Process settings a result depends on; files enter by their hash; where and on how many threads is no matter."""
+    return _settings(study.process, "threads", "executor", "parameters", "domain", "initial_state")

@@ -5,7 +5,7 @@ Seeds of one study share the test; the surrogate's own answer for the same θ st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,12 @@ from paraformer.core.files import atomic_path, write_json
 from paraformer.core.log import Progress
 from paraformer.core.schema import Cube, Ensemble, ParameterField
 from paraformer.evaluation import checklist
-from paraformer.evaluation.baselines import climatology, training_mean
 from paraformer.evaluation.holdout import Holdout
 from paraformer.evaluation.recovery import recovery
 from paraformer.evaluation.score import aggregate, score_cells, surrogate_gap
 from paraformer.evaluation.selection import best_per_cell, best_single, training_rmse
+from paraformer.pipeline.evapotranspiration import evapotranspiration_tables
+from paraformer.pipeline.references import references
 from paraformer.process.ensemble import Sets, run_sets
 from paraformer.process.vic.model import VIC
 from paraformer.surrogate.audit import AuditConfig, audit, perturbed
@@ -42,7 +43,9 @@ class Judged:
     """Everything the verdict needs.
 
     Attributes:
-        fields: θ of the learners, one entry a seed.
+        fields: θ of searches and learners, one entry a seed.
+        runs: process-model runs of the searches that made their own, per seed.
+        direct: folder of the trained reference row, ``None`` if the study leaves it out.
         truth: true θ of a built-in world [cell, parameter], else ``None``.
     """
 
@@ -52,6 +55,8 @@ class Judged:
     process: VIC
     surrogate: Surrogate
     fields: Sequence[ParameterField]
+    runs: Mapping[str, int]
+    direct: Path | None
     truth: Float[np.ndarray, "cell parameter"] | None
 
 
@@ -78,9 +83,8 @@ def judge(case: Judged, path: Path, progress: Progress) -> int:
     runs = _run_default(case, path, progress) + _run_fields(case, fields, path, progress)
     cells = [_score_archive(case, path / "default.zarr", [ParameterField(DEFAULT, -1, None)], holdout),
              _score_archive(case, path / "verdict.zarr", fields, holdout)]  # fmt: skip
-    seasons = climatology(case.cube.time, holdout, harmonics=study.evaluation.harmonics)
-    for name, baseline in (("training mean", training_mean(holdout)), ("climatology", seasons)):
-        cells.append(score_cells(name, -1, baseline.simulated, holdout.only(baseline.available), study.evaluation))
+    for name, seed, baseline in references(study, case.cube, holdout, case.direct):
+        cells.append(score_cells(name, seed, baseline.simulated, holdout.only(baseline.available), study.evaluation))
     table = pd.concat(cells, ignore_index=True)
     gap = surrogate_gap(table, _score_surrogate(case, fields, holdout))
     scores = aggregate(table)
@@ -88,7 +92,8 @@ def judge(case: Judged, path: Path, progress: Progress) -> int:
     write_csv(path / "soil_moisture_cells.csv.gz", table)
     write_csv(path / "surrogate_gap.csv", gap)
     write_csv(path / "process_model_runs.csv", _cost(case, fields))
-    write_csv(path / "checklist.csv", _checks(case, fields, scores, gap))
+    write_csv(path / "checklist.csv", _checks(case, fields, scores, gap, path / "verdict.zarr"))
+    _judge_evapotranspiration(case, fields, holdout, path)
     if case.truth is not None:
         write_csv(path / "recovery.csv", _recovery(case, fields))
     runs += _audit_learned(case, path)
@@ -147,18 +152,30 @@ def _score_surrogate(case: Judged, fields: Sequence[ParameterField], holdout: Ho
     )  # fmt: skip
 
 
+def _judge_evapotranspiration(case: Judged, fields: Sequence[ParameterField], holdout: Holdout, path: Path) -> None:
+    """Annual evapotranspiration against every product of the cube; nothing without a whole test year and a product."""
+    archives = {path / "default.zarr": [(DEFAULT, -1)], path / "verdict.zarr": [(f.method, f.seed) for f in fields]}
+    annual, scores = evapotranspiration_tables(case.cube, holdout, archives, "test")
+    if len(scores):
+        write_csv(path / "evapotranspiration_cells.csv.gz", annual)
+        write_csv(path / "evapotranspiration.csv", scores)
+
+
 def _cost(case: Judged, fields: Sequence[ParameterField]) -> pd.DataFrame:
     """Process-model runs (cell x set) each method's θ stands on, its own verdict not counted."""
     kind, n_cells = case.ensemble.kind, len(case.cube.cells)
-    shared = {SINGLE: int(np.isin(kind, ("prior", "common")).sum()), TRUTH: 0, DEFAULT: 0}
+    own = {SINGLE: int(np.isin(kind, ("prior", "common")).sum()) * n_cells, TRUTH: 0, DEFAULT: 0} | dict(case.runs)
     methods = dict.fromkeys([DEFAULT, *(f.method for f in fields)])
-    rows = [(name, shared.get(name, kind.size) * n_cells) for name in methods]
+    rows = [(name, own.get(name, kind.size * n_cells)) for name in methods]
     return pd.DataFrame(rows, columns=["method", "process_model_runs"])
 
 
-def _checks(case: Judged, fields: Sequence[ParameterField], scores: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
-    """The post-fit checklist of all learners together."""
+def _checks(
+    case: Judged, fields: Sequence[ParameterField], scores: pd.DataFrame, gap: pd.DataFrame, archive: Path
+) -> pd.DataFrame:
+    """The post-fit checklist of all searches and learners together."""
     limits, space = case.study.evaluation.limits, case.study.space
+    simulated, holdout = xr.open_zarr(archive, consolidated=False)["soil_moisture"], holdout_of(case.cube)
     learners = dict.fromkeys(f.method for f in case.fields)
     tables = [checklist.surrogate_gaps(gap[gap["method"].isin(learners)], limits),
               checklist.attribute_range(case.cube.attributes(), case.cube.attribute_names, case.cube.trained, limits),
@@ -167,6 +184,8 @@ def _checks(case: Judged, fields: Sequence[ParameterField], scores: pd.DataFrame
         theta = np.stack([f.theta for f in fields if f.method == method and f.theta is not None])
         tables.append(checklist.parameters_at_bounds(method, theta.reshape(-1, len(space)), space, limits))
         tables.append(checklist.seed_spread(method, theta, space, limits))
+        first = [f.method for f in fields].index(method)
+        tables.append(checklist.residual_autocorrelation(method, simulated[:, first].values, holdout))
     return pd.concat([t for t in tables if len(t)], ignore_index=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +114,15 @@ class Surrogate:
     def select(self, cells: np.ndarray) -> Surrogate:
         """The same surrogate for a subset of its cells (integer positions); the network is shared."""
         at = torch.as_tensor(np.asarray(cells), dtype=torch.long, device=self.inputs.daily.device)
-        return self._with(self.inputs.map(lambda t: t[at]), self.cells[np.asarray(cells)])
+        return self._with(self.inputs.map(lambda t: t[at]), self.cells[np.asarray(cells)], self.time)
+
+    def until(self, days: int) -> Surrogate:
+        """The same surrogate on the first ``days`` of its time axis, for work that needs no later day."""
+        if not self.spin_up <= days <= len(self.time):
+            raise ModelError(f"surrogate: {days} days; it can be cut to {self.spin_up}..{len(self.time)} days")
+        full = self.inputs
+        anchors = {name: t[:, :days] for name, t in full.anchors.items()}
+        return self._with(replace(full, daily=full.daily[:, :days], anchors=anchors), self.cells, self.time[:days])
 
     def to(self, target: torch.device | torch.dtype | str) -> Surrogate:
         """Move network and inputs to a device, or change their precision; in place, returned for chaining."""
@@ -122,8 +130,8 @@ class Surrogate:
         self.inputs = self.inputs.map(lambda t: t.to(target))
         return self
 
-    def _with(self, inputs: SurrogateInputs, cells: np.ndarray) -> Surrogate:
-        return Surrogate(self.network, self.config, self.parameters, inputs, cells=cells, time=self.time,
+    def _with(self, inputs: SurrogateInputs, cells: np.ndarray, time: np.ndarray) -> Surrogate:
+        return Surrogate(self.network, self.config, self.parameters, inputs, cells=cells, time=time,
                          spin_up=self.spin_up, description=self.description)  # fmt: skip
 
     def require_outputs(self, outputs: Sequence[str]) -> None:

@@ -1,0 +1,66 @@
+"""Settings of the searches. Symbols in brackets are those of Duan et al. (1994, doi 10.1016/0022-1694(94)90057-4)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class MisfitConfig(BaseModel):
+    """What a search minimises in each cell: the RMSE over its observed training days (METHOD sections 3 and 5)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    operator: Literal["raw", "cell_moments", "cell_lstsq"] = Field(
+        default="raw", description="observation operator, fitted anew to every simulated series"
+    )
+    min_days: int = Field(default=20, ge=2, description="observed days below which a cell keeps its a-priori θ")
+
+    @field_validator("operator", mode="before")
+    @classmethod
+    def _operator_is_per_cell(cls, given: Any) -> Any:
+        if given == "global_linear":
+            raise ValueError("'global_linear' is one line for all cells and couples them; a search is cell by cell")
+        return given
+
+
+class _CommonConfig(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: Literal["process", "surrogate"] = Field(default="process", description="forward model that is searched")
+    loss: MisfitConfig = MisfitConfig()
+    budget: int = Field(default=500, ge=1, description="most forward runs of a cell, never exceeded [maxn]")
+    start_from_prior: bool = Field(default=True, description="the first point is the a-priori θ [iniflg]")
+    runs_together: int = Field(default=512, ge=1, description="forward runs in one call of the model: bounds memory")
+    checkpoint_seconds: float = Field(default=30.0, ge=0, description="seconds between checkpoints; 0 after every step")
+
+    def numerical(self) -> dict[str, Any]:
+        """The settings on which θ depends: all but how much is run at once and how often a checkpoint is written."""
+        return self.model_dump(mode="json", exclude={"runs_together", "checkpoint_seconds"})
+
+
+class SCEUAConfig(_CommonConfig):
+    """Shuffled complex evolution. A complex has 2p + 1 points [npg], a simplex p + 1 [nps], for p parameters."""
+
+    name: Literal["sceua"] = "sceua"
+    complexes: int = Field(default=2, ge=1, description="complexes of a cell [ngs]")
+    evolution_steps: int | None = Field(
+        default=None, ge=1, description="evolution steps of a complex between shuffles [nspl]; none takes 2p + 1"
+    )
+    gain_shuffles: int = Field(default=10, ge=2, description="shuffles over which the gain is measured [kstop]")
+    least_gain: float = Field(
+        default=0.1, ge=0, description="a cell stops when its best cost changes by less than this [%] [pcento]"
+    )
+    least_range: float = Field(
+        default=1e-3, ge=0, description="a cell stops when the geometric mean range of its points is smaller [peps]"
+    )
+
+
+class RandomConfig(_CommonConfig):
+    """Latin hypercube of ``budget`` points, the best of which is kept: the yardstick of any search."""
+
+    name: Literal["random"] = "random"
+
+
+SearchConfig = Annotated[SCEUAConfig | RandomConfig, Field(discriminator="name")]

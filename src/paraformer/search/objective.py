@@ -1,0 +1,120 @@
+"""Misfit of a forward model to each cell's observations, as a function of θ: what a search minimises."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from paraformer.core.contracts import CalibrationData, ForwardModel
+from paraformer.core.errors import DataError, ModelError
+from paraformer.numerics import scores
+from paraformer.numerics.observe import fit_line, observe
+from paraformer.search.config import MisfitConfig
+
+OUTPUT = "soil_moisture"
+
+
+def searchable(data: CalibrationData, min_days: int) -> Int[np.ndarray, " cell"]:
+    """Positions of the trained cells with enough observed days and an observation that varies: those with a score.
+
+    Raises:
+        DataError: if there is none.
+    """
+    mask = data.mask & data.trained[:, None]
+    observed = np.where(mask, data.observed, 0.0)
+    statistics = scores.accumulate(observed, observed, mask)
+    found = np.flatnonzero(scores.finish(statistics, min_days=min_days).scored["rmse"])
+    if found.size == 0:
+        raise DataError(f"search: no trained cell has {min_days} observed days that vary in the training period")
+    return found
+
+
+class Misfit:
+    """RMSE [m3 m-3] over a cell's observed training days, after the observation operator.
+
+    Implements ``search.state.Evaluate``. Only cells that want a run are run. The model runs the same number of sets in
+    every cell, so cells are taken together that want the same number.
+
+    Args:
+        model: forward model of all cells of ``data``; its ``runs`` count what parts of it ran, too.
+        data: observations of the training period.
+        cells: positions of the searched cells; ``__call__`` counts within them.
+        loss: operator.
+        runs_together: forward runs in one call of the model.
+
+    Raises:
+        DataError: if model and data do not have the same number of cells.
+    """
+
+    def __init__(
+        self, model: ForwardModel, data: CalibrationData, cells: Int[np.ndarray, " cell"], loss: MisfitConfig,
+        runs_together: int,
+    ) -> None:  # fmt: skip
+        if model.n_cells != len(data.cells):
+            raise DataError(f"search: the forward model has {model.n_cells} cells, the data {len(data.cells)}")
+        self.model = model
+        self.cells = cells
+        self.names = data.cells[cells]
+        self.mask = data.mask[cells]
+        self.observed = np.where(self.mask, data.observed[cells], 0.0)
+        self.days = slice(data.first_day, data.first_day + len(data.time))
+        self.operator = loss.operator
+        self.runs_together = runs_together
+
+    def __call__(
+        self,
+        cells: Int[np.ndarray, " cell"],
+        points: Float[np.ndarray, "cell candidate parameter"],
+        wanted: Bool[np.ndarray, "cell candidate"],
+    ) -> Float[np.ndarray, "cell candidate"]:
+        """Cost of the wanted points (unit coordinates), infinity of the others.
+
+        Raises:
+            ModelError: if the model ends before the training period or a simulated value is not finite.
+        """
+        cost, sets = np.full(wanted.shape, np.inf), wanted.sum(axis=1)
+        first = np.argsort(~wanted, axis=1, kind="stable")  # wanted candidates first, in their order
+        for n in np.unique(sets[sets > 0]).tolist():
+            alike, size = np.flatnonzero(sets == n), max(1, self.runs_together // n)
+            for start in range(0, len(alike), size):
+                rows = alike[start : start + size]
+                for some in np.split(first[rows, :n], range(self.runs_together, n, self.runs_together), axis=1):
+                    at = rows[:, None], some
+                    cost[at] = self._cost(cells[rows], points[at])
+        return cost
+
+    def _cost(
+        self, cells: Int[np.ndarray, " cell"], points: Float[np.ndarray, "cell set parameter"]
+    ) -> Float[np.ndarray, "cell set"]:
+        simulated = self._simulate(cells, points).astype(np.float64)
+        n, sets, days = simulated.shape
+        series = simulated.reshape(n * sets, days)
+        observed, mask = (np.repeat(a[cells], sets, axis=0) for a in (self.observed, self.mask))
+        seen = observe(series, fit_line(self.operator, series, observed, mask))
+        fit = scores.finish(scores.accumulate(seen, observed, mask), min_days=1)
+        return fit.values["rmse"].reshape(n, sets)
+
+    def _simulate(
+        self, cells: Int[np.ndarray, " cell"], points: Float[np.ndarray, "cell set parameter"]
+    ) -> Float[np.ndarray, "cell set day"]:
+        space, here = self.model.parameters, self.cells[cells]
+        theta = space.clip(space.from_unit(points))
+        whole = np.array_equal(here, np.arange(self.model.n_cells))
+        part = self.model if whole else self.model.select(here)
+        simulated = part.simulate(theta, (OUTPUT,))[OUTPUT]
+        if part is not self.model:
+            self.model.runs += part.runs
+        if simulated.shape[2] < self.days.stop:
+            raise ModelError(
+                f"search: the forward model has {simulated.shape[2]} days; the training period ends on day "
+                f"{self.days.stop} of its time axis"
+            )
+        simulated = simulated[:, :, self.days]
+        if not np.isfinite(simulated).all():
+            cell, member, day = (int(i) for i in np.argwhere(~np.isfinite(simulated))[0])
+            values = ", ".join(f"{k} {v:g}" for k, v in zip(space.names, theta[cell, member], strict=True))
+            raise ModelError(
+                f"search: simulated '{OUTPUT}' of cell {self.names[cells[cell]]} is {simulated[cell, member, day]} on "
+                f"day {day} of the training period with {values}"
+            )
+        return simulated

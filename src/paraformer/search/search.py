@@ -1,0 +1,178 @@
+"""Search: θ of every observed cell, each for itself, with any forward model (``core.contracts.Calibrator``).
+
+Law: a search killed at any moment and started again ends with the same bits as one that was not.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from paraformer.core.contracts import CalibrationData, ForwardModel
+from paraformer.core.files import hash_bytes, hash_json, write_text
+from paraformer.core.log import Progress
+from paraformer.search.checkpoint import load_arrays, save_arrays
+from paraformer.search.config import SearchConfig
+from paraformer.search.objective import Misfit, searchable
+from paraformer.search.random import LatinHypercube
+from paraformer.search.sceua import SCEUA
+from paraformer.search.state import ARRAYS, Algorithm, State, Stop
+from paraformer.training.checkpoint import space_hash
+
+logger = logging.getLogger(__name__)
+
+SEARCHES: dict[str, Callable[..., Algorithm]] = {"sceua": SCEUA, "random": LatinHypercube}
+"""Search algorithms by name: settings, seed."""
+
+TRACE = ("round", "evaluations", "running", "median_cost", "mean_cost")
+"""Columns of ``trace.csv``: after each round, runs and running cells; best cost over the searched cells [m3 m-3]."""
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        theta: physical units, inside the bounds; the a-priori θ where a cell was not searched [cell, parameter].
+        cost: its RMSE after the observation operator [m3 m-3], NaN where a cell was not searched [cell].
+        evaluations: forward runs [cell].
+        stopped: why each cell stopped, a ``Stop`` [cell].
+    """
+
+    theta: Float[np.ndarray, "cell parameter"]
+    cost: Float[np.ndarray, " cell"]
+    evaluations: Int[np.ndarray, " cell"]
+    stopped: Int[np.ndarray, " cell"]
+
+
+class Search:
+    """Calibrator that searches every cell for itself (implements ``core.contracts.Calibrator``)."""
+
+    def __init__(self, config: SearchConfig) -> None:
+        self.config = config
+        self.name: str = config.name
+
+    def calibrate(
+        self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: Path, progress: Progress
+    ) -> Float[np.ndarray, "cell parameter"]:
+        """Search, or finish an interrupted search in ``directory``, and return θ of every cell of ``data``.
+
+        Raises:
+            DataError: if no cell can be searched, or model and data do not fit.
+            ModelError: if the model has no soil moisture, or gives a value that is not finite.
+            RunError: if ``directory`` holds another search or a damaged file.
+            SettingsError: if the budget is below the initial population.
+        """
+        return self.search(model, data, seed=seed, directory=directory, progress=progress).theta
+
+    def search(
+        self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: Path, progress: Progress
+    ) -> SearchResult:
+        """As ``calibrate``, with cost, number of runs and reason to stop of every cell."""
+        identity = self._identity(model, data, seed)
+        stored = load_arrays(directory / "result.safetensors", identity)
+        if stored is None:
+            state, trace = self._finish(model, data, identity, directory, progress)
+            result = _result(model, data, searchable(data, self.config.loss.min_days), state)
+            write_text(directory / "trace.csv", _csv(trace))
+            save_arrays(directory / "result.safetensors", vars(result), identity)
+        else:
+            result = SearchResult(**stored)
+        _checkpoint(directory).unlink(missing_ok=True)  # a kill may have come between storing and removing
+        return result
+
+    def _finish(
+        self, model: ForwardModel, data: CalibrationData, identity: dict[str, Any], directory: Path, progress: Progress
+    ) -> tuple[State, list[list[float]]]:
+        """Step until every cell has stopped, from the checkpoint if there is one."""
+        cells = searchable(data, self.config.loss.min_days)
+        evaluate = Misfit(model, data, cells, self.config.loss, self.config.runs_together)
+        algorithm = SEARCHES[self.name](self.config, identity["seed"])
+        prior = np.clip(model.parameters.to_unit(data.prior[cells]), 0.0, 1.0)
+        state = algorithm.start(
+            data.cells[cells], len(model.parameters), prior if self.config.start_from_prior else None
+        )
+        state, trace = _resumed(state, load_arrays(_checkpoint(directory), identity))
+        saved_at, total, settled = time.monotonic(), self.config.budget * len(cells), self._settled(state)
+        with progress.task(f"search: {self.name}", total, unit="runs", done=settled) as advance:
+            while state.running.size:
+                before, state = state, algorithm.step(state, evaluate)
+                if state.round > before.round:
+                    trace.append(_row(state))
+                if time.monotonic() - saved_at >= self.config.checkpoint_seconds:
+                    save_arrays(_checkpoint(directory), _arrays(state, trace), identity)
+                    saved_at = time.monotonic()
+                settled, was = self._settled(state), settled
+                advance(settled - was, f"best {np.median(state.best()[1]):.4g}")
+        reasons = ", ".join(f"{(state.stopped == stop).sum()} {stop.name.lower()}" for stop in Stop)
+        logger.info("%s: %d runs in %d cells; stopped: %s", self.name, state.evaluations.sum(), len(cells), reasons)
+        return state, trace
+
+    def _settled(self, state: State) -> int:
+        """Runs done, and runs that stopped cells will not need: what is left of the budget is left to do."""
+        return int(np.where(state.stopped == Stop.RUNNING, state.evaluations, self.config.budget).sum())
+
+    def _identity(self, model: ForwardModel, data: CalibrationData, seed: int) -> dict[str, Any]:
+        """What θ depends on: no observation of a cell that is not trained."""
+        mask = data.mask & data.trained[:, None]
+        arrays = (data.prior, np.where(mask, data.observed, 0.0), mask, data.trained)
+        return {
+            "settings": self.config.numerical(),
+            "seed": seed,
+            "parameter_space": space_hash(model.parameters),
+            "data": hash_bytes(*(np.ascontiguousarray(a).tobytes() for a in arrays)),
+            "cells": hash_json(data.cells.tolist()),
+            "days": [data.first_day, len(data.time)],
+            "forward_model": hash_json(getattr(model, "description", type(model).__name__)),
+        }
+
+
+def _result(model: ForwardModel, data: CalibrationData, cells: Int[np.ndarray, " some"], state: State) -> SearchResult:
+    point, best = state.best()
+    n, space = len(data.cells), model.parameters
+    theta, cost = data.prior.astype(np.float64), np.full(n, np.nan)
+    evaluations, stopped = np.zeros(n, dtype=np.int64), np.full(n, Stop.NOT_SEARCHED, dtype=np.int64)
+    theta[cells], cost[cells] = space.clip(space.from_unit(point)), best
+    evaluations[cells], stopped[cells] = state.evaluations, state.stopped
+    return SearchResult(theta, cost, evaluations, stopped)
+
+
+def _checkpoint(directory: Path) -> Path:
+    return directory / "checkpoint.safetensors"
+
+
+def _arrays(state: State, trace: list[list[float]]) -> dict[str, np.ndarray]:
+    arrays = {name: getattr(state, name) for name in ARRAYS}
+    return {**arrays, "at": np.array([state.round, state.step]), "trace": np.array(trace).reshape(-1, len(TRACE))}
+
+
+def _resumed(state: State, stored: Mapping[str, np.ndarray] | None) -> tuple[State, list[list[float]]]:
+    if stored is None:
+        return state, []
+    at = [int(i) for i in stored["at"]]
+    logger.info("resuming in round %d, %d runs done", at[0], stored["evaluations"].sum())
+    state = replace(state, **{name: stored[name] for name in ARRAYS}, round=at[0], step=at[1])
+    return state, stored["trace"].tolist()
+
+
+def _row(state: State) -> list[float]:
+    cost = state.best()[1]
+    runs, running = float(state.evaluations.sum()), float(state.running.size)
+    return [float(state.round), runs, running, float(np.median(cost)), float(cost.mean())]
+
+
+def _csv(trace: list[list[float]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(TRACE)
+    writer.writerows([*map(int, row[:3]), *row[3:]] for row in trace)
+    return text.getvalue()

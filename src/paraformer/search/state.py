@@ -1,0 +1,106 @@
+"""State of a search of many cells: arrays only, so that it can be stored, and each cell on its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Any, Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+
+class Stop(IntEnum):
+    """Why a cell stopped."""
+
+    RUNNING = 0
+    BUDGET = 1  # its forward runs are spent
+    NO_GAIN = 2  # its best cost hardly changed over many shuffles
+    SMALL_RANGE = 3  # its points lie close together
+    NOT_SEARCHED = 4  # it is not trained or has too few observed days; it keeps the a-priori θ
+
+
+@dataclass(frozen=True)
+class State:
+    """Where the search of every cell stands; a step makes a new one. Points are in unit coordinates.
+
+    Attributes:
+        cells: identifiers, which name the random streams [cell].
+        population: points kept [cell, point, parameter].
+        cost: their cost, infinite before they are run [cell, point].
+        evaluations: forward runs so far [cell].
+        stopped: a ``Stop`` each [cell].
+        recent: best cost after each of the last shuffles, the latest last, infinite before the first [cell, shuffle].
+        round: shuffles done (the initial population is the first), or blocks of points.
+        step: steps done since.
+    """
+
+    cells: np.ndarray
+    population: Float[np.ndarray, "cell point parameter"]
+    cost: Float[np.ndarray, "cell point"]
+    evaluations: Int[np.ndarray, " cell"]
+    stopped: Int[np.ndarray, " cell"]
+    recent: Float[np.ndarray, "cell shuffle"]
+    round: int = 0
+    step: int = 0
+
+    @property
+    def running(self) -> Int[np.ndarray, " cell"]:
+        """Positions of the cells that go on."""
+        return np.flatnonzero(self.stopped == Stop.RUNNING)
+
+    def best(self) -> tuple[Float[np.ndarray, "cell parameter"], Float[np.ndarray, " cell"]]:
+        """Best point of every cell, the first of equals, and its cost."""
+        at = self.cost.argmin(axis=1)[:, None]
+        point = np.take_along_axis(self.population, at[..., None], axis=1)[:, 0]
+        return point, np.take_along_axis(self.cost, at, axis=1)[:, 0]
+
+    def take(self, cells: Int[np.ndarray, " some"]) -> State:
+        """The state of some cells, by position."""
+        return replace(self, **{name: getattr(self, name)[cells] for name in ARRAYS}, cells=self.cells[cells])
+
+    def put(self, cells: Int[np.ndarray, " some"], part: State) -> State:
+        """This state with some cells, by position, as in ``part``; round and step are those of ``part``."""
+        arrays: dict[str, np.ndarray] = {}
+        for name in ARRAYS:
+            arrays[name] = getattr(self, name).copy()
+            arrays[name][cells] = getattr(part, name)
+        return replace(self, **arrays, round=part.round, step=part.step)
+
+
+ARRAYS = ("population", "cost", "evaluations", "stopped", "recent")
+"""Fields of ``State`` that a checkpoint keeps as arrays."""
+
+
+class Evaluate(Protocol):
+    """Cost of points, each cell on its own; what is not wanted is not run and costs infinity."""
+
+    def __call__(
+        self,
+        cells: Int[np.ndarray, " cell"],
+        points: Float[np.ndarray, "cell candidate parameter"],
+        wanted: Bool[np.ndarray, "cell candidate"],
+    ) -> Float[np.ndarray, "cell candidate"]:
+        """``cells`` are positions in the state; ``points`` unit coordinates."""
+        ...
+
+
+class Algorithm(Protocol):
+    """A search of many cells at once. The course of a cell depends on the seed, its identifier and its costs alone."""
+
+    def __init__(self, config: Any, seed: int) -> None: ...
+
+    def start(self, cells: np.ndarray, size: int, prior: Float[np.ndarray, "cell parameter"] | None) -> State:
+        """State before the first run, for ``size`` parameters; ``prior`` in unit coordinates is the first point."""
+        ...
+
+    def step(self, state: State, evaluate: Evaluate) -> State:
+        """One step of every cell that has not stopped; it runs no cell more often than the budget allows."""
+        ...
+
+
+def within_budget(
+    wanted: Bool[np.ndarray, "cell candidate"], left: Int[np.ndarray, " cell"]
+) -> Bool[np.ndarray, "cell candidate"]:
+    """The first ``left`` wanted candidates of each cell."""
+    return wanted & (np.cumsum(wanted, axis=1) <= left[:, None])
