@@ -54,7 +54,7 @@ def error_of_attributes(tmp_path_factory: pytest.TempPathFactory) -> float:
     return float(np.abs(SPACE.to_unit(theta(learned, data)) - truth)[~data.trained].mean())
 
 
-@pytest.mark.parametrize(("network", "steps", "share"), [("lstm_z", 250, 0.7), ("paraformer_z", 200, 0.4)])
+@pytest.mark.parametrize(("network", "steps", "share"), [("lstm_z", 350, 0.7), ("paraformer_z", 200, 0.4)])
 def test_history_recovers_what_no_attribute_tells(
     tmp_path: Path, network: str, steps: int, share: float, error_of_attributes: float
 ) -> None:

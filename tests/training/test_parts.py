@@ -13,7 +13,7 @@ from paraformer.core.errors import DataError, SettingsError
 from paraformer.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig
 from paraformer.training.normalise import Normaliser
 from paraformer.training.schedule import rate_factor
-from paraformer.training.threads import settle_threads
+from paraformer.training.threads import no_denormals, settle_threads
 from paraformer.training.windows import Windows
 
 
@@ -131,3 +131,11 @@ def test_another_library_s_threads_do_not_reach_a_training() -> None:
     torch.set_num_threads(own + 1)
     settle_threads()
     assert torch.get_num_threads() == own
+
+
+def test_denormal_numbers_are_zero_inside_and_come_back_outside() -> None:
+    """A process model that runs after a training must find the arithmetic as it was."""
+    tiny = torch.tensor([1e-39])
+    with no_denormals():
+        assert float((tiny * 0.5)[0]) == 0
+    assert float((tiny * 0.5)[0]) > 0

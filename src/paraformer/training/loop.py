@@ -23,7 +23,7 @@ from paraformer.training.checkpoint import Checkpoint, load_checkpoint, save_che
 from paraformer.training.config import TrainingConfig
 from paraformer.training.processes import in_processes
 from paraformer.training.schedule import OPTIMISERS, rate_factor
-from paraformer.training.threads import settle_threads, share_threads
+from paraformer.training.threads import no_denormals, settle_threads, share_threads
 
 logger = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ def _train(fabric: Fabric, job: Job, progress: Progress) -> Outcome:
     average = {name: t.to(fabric.device) for name, t in state.average.items()}
 
     saved_at = time.monotonic()
-    with progress.task(job.description, config.steps, unit="steps", done=state.step) as advance:
+    with no_denormals(), progress.task(job.description, config.steps, unit="steps", done=state.step) as advance:
         while state.step < config.steps and not _exhausted(state, config):
             loss = _step(fabric, network, optimiser, job, state.step)
             state = replace(state, step=state.step + 1)

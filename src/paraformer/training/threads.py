@@ -6,6 +6,9 @@ trains, and the same run resumed at the training, would end with different bits.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 _THREADS = torch.get_num_threads()
@@ -21,3 +24,14 @@ def settle_threads() -> None:
 def share_threads(processes: int) -> None:
     """Give this process its part of torch's own number of threads, at least one."""
     torch.set_num_threads(max(1, _THREADS // processes))
+
+
+@contextmanager
+def no_denormals() -> Iterator[None]:
+    """Context in which this thread takes numbers below 1e-38 for zero: gradients that vanish over the days of an LSTM
+    get there, and processors calculate with such numbers many times slower. No weight feels so small a step."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)

@@ -1,0 +1,119 @@
+"""Throughput of one training step of each learner through a surrogate, as JSON.
+
+``python benchmarks/learner_speed.py [--run runs/conus] [--cells 243] [--steps 3] [--threads 1] [--out FILE]``
+
+A step is: draw a batch, θ from the network, the surrogate's run of the whole training period, the loss, its gradient,
+the optimiser. Throughput counts cell-days of the loss per second of wall time, warm-up days of the surrogate not
+included. ``network_s`` is the part of the network alone (forward and backward); the rest is nearly all surrogate. The
+profile lists the operations with the largest own time. Only reads the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from paraformer.core.contracts import CalibrationData
+from paraformer.core.schema import Cube
+from paraformer.data.views import calibration_view
+from paraformer.learners.config import LearnerConfig
+from paraformer.learners.inputs import Scaling
+from paraformer.learners.networks import ParameterMap
+from paraformer.learners.task import Draw, LearnTask
+from paraformer.surrogate.model import Surrogate
+from paraformer.training.schedule import OPTIMISERS
+from paraformer.training.threads import no_denormals
+
+CASES: dict[str, dict[str, Any]] = {
+    "FFN_A": {"name": "ffn_a"},
+    "LSTM_Z": {"name": "lstm_z"},
+    "ParaFormer_A": {"name": "paraformer_a"},
+    "ParaFormer_Z, patch 8": {"name": "paraformer_z", "patch": 8},
+    "ParaFormer_Z, patch 1": {"name": "paraformer_z", "patch": 1},
+}
+
+
+def best_of(work: Callable[[int], object], repeats: int) -> float:
+    """Smallest wall seconds, after one call that warms up."""
+    work(0)
+    walls = []
+    for step in range(1, repeats + 1):
+        start = time.perf_counter()
+        work(step)
+        walls.append(time.perf_counter() - start)
+    return min(walls)
+
+
+def measure(config: LearnerConfig, model: Surrogate, data: CalibrationData, repeats: int) -> dict[str, Any]:
+    torch.manual_seed(0)
+    network = ParameterMap(config, len(data.attribute_names), len(model.parameters)).train()
+    task = LearnTask(network, config, model, data, Scaling.fit(data, config), Draw(0, 0, 0))
+    optimiser = OPTIMISERS[config.training.optimiser.name](network.parameters(), config.training.optimiser)
+
+    def step(number: int) -> None:
+        optimiser.zero_grad(set_to_none=True)
+        task.loss(network, number, 0).backward()
+        optimiser.step()
+
+    def network_alone(number: int) -> None:
+        task._theta(network, task.draw(number)).sum().backward()
+
+    seconds = best_of(step, repeats)
+    with profile(activities=[ProfilerActivity.CPU]) as record:
+        step(repeats + 1)
+    ops = sorted(record.key_averages(), key=lambda entry: -entry.self_cpu_time_total)
+    total = sum(entry.self_cpu_time_total for entry in ops)
+    samples = task.draw(0).cells.size
+    return {
+        "samples": samples,
+        "weights": sum(p.numel() for p in network.parameters()),
+        "step_s": round(seconds, 4),
+        "network_s": round(best_of(network_alone, repeats), 4),
+        "cell_days_per_second": round(samples * len(data.time) / seconds),
+        "profile": {entry.key: round(entry.self_cpu_time_total / total, 3) for entry in ops[:8]},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, default=Path("runs/conus"))
+    parser.add_argument("--cells", type=int, default=243, help="cells of a batch")
+    parser.add_argument("--steps", type=int, default=3, help="steps of which the fastest counts")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    model = Surrogate.load(options.run / "surrogate")
+    cube = Cube.open(options.run / "cube" / "cube.zarr")
+    prior = model.parameters.clip(model.parameters.from_unit(model.inputs.prior.double().numpy()))
+    data = calibration_view(cube, model.parameters, prior)
+    result: dict[str, Any] = {
+        "trained_cells": int(data.trained.sum()),
+        "days": len(data.time),
+        "threads": options.threads,
+        "torch": torch.__version__,
+        "load_average_before": os.getloadavg()[0],
+        "observed_share": round(float(np.mean(data.mask[data.trained])), 3),
+    }
+    for name, network in CASES.items():
+        config = LearnerConfig.model_validate({"network": network, "cells_per_batch": options.cells})
+        with no_denormals():  # as in training
+            result[name] = measure(config, model, data, options.steps)
+    text = json.dumps(result, indent=2)
+    if options.out:
+        options.out.write_text(text + "\n")
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
