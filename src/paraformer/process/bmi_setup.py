@@ -1,0 +1,179 @@
+"""What a stepping run of VIC starts from: a YAML file of cube and parameter files, or a VIC-5 global parameter file."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import yaml
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.parameters import PAPER_SET, ParameterSpace
+from paraformer.core.schema import Cube
+from paraformer.process.build import parameter_files
+from paraformer.process.config import ProcessConfig
+from paraformer.process.recipe import ProcessRecipe
+from paraformer.process.vic.driver.global_param import GlobalParameters, read_global_parameters
+from paraformer.process.vic.files import (
+    as_forcing,
+    read_domain,
+    read_parameters,
+    read_run_cells,
+    read_series,
+    read_state,
+)
+from paraformer.process.vic.forcing import Forcing
+from paraformer.process.vic.model import VIC
+from paraformer.process.vic.parameters import CellParameters, column_moisture_capacity, require_valid
+from paraformer.process.vic.settings import VICSettings
+from paraformer.process.vic.simulate import simulate
+from paraformer.process.vic.state import State, cold_start
+
+
+class BMIConfig(BaseModel):
+    """Settings of a stepping run; relative paths start at the file.
+
+    ``process`` is the group of a study file; ``parameters`` and ``domain`` must be given, spin-up comes before day 0.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cube: Path = Field(description="cube of a run directory (cube/cube.zarr)")
+    process: ProcessConfig
+    cells: tuple[int, ...] | None = Field(default=None, min_length=1, description="identifiers; none takes all cells")
+    start: dt.date | None = Field(default=None, description="first day; none takes that of the cube")
+    end: dt.date | None = Field(default=None, description="last day; none takes that of the cube")
+
+
+@dataclass(frozen=True)
+class World:
+    """Cells, weather and state of a stepping run.
+
+    Attributes:
+        parameters: of the cells.
+        settings: steps and water balance.
+        lat, lon: centres of the cells [degree].
+        n_day: days of weather.
+        weather: forcing of one day, by its number.
+        state: changes as the run goes on [cell, 1, column].
+        threads: CPU threads; ``None`` uses all.
+    """
+
+    parameters: CellParameters
+    settings: VICSettings
+    lat: Float[np.ndarray, " cell"]
+    lon: Float[np.ndarray, " cell"]
+    n_day: int
+    weather: Callable[[int], Forcing]
+    state: State
+    threads: int | None = None
+
+
+def read_world(path: Path | str) -> World:
+    """Read a YAML file (``.yaml``, ``.yml``), or else a global parameter file.
+
+    Raises:
+        SettingsError: naming file and key.
+        DataError: a file that is missing or does not fit.
+    """
+    path = Path(path)
+    if path.suffix in (".yaml", ".yml"):
+        return _from_cube(_load(path), path.resolve().parent)
+    return _from_global(read_global_parameters(path))
+
+
+def _load(path: Path) -> BMIConfig:
+    try:
+        return BMIConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot read the settings ({error.strerror or error})") from error
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path}: not valid YAML ({str(error).splitlines()[0]})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _from_cube(config: BMIConfig, folder: Path) -> World:
+    process = config.process.model_copy(
+        update={name: (folder / path).resolve() for name in ("parameters", "domain", "initial_state")
+                if (path := getattr(config.process, name)) is not None}
+    )  # fmt: skip
+    store = (folder / config.cube).resolve()
+    cube = Cube.open(store)
+    days = _period(cube, config, store)
+    recipe = ProcessRecipe(process, ParameterSpace.of(*PAPER_SET), store, parameter_files(process), days)
+    cells = _positions(cube, config, store)
+    model = recipe.select(cells)
+    parameters, forcing = model.cell_parameters, model.forcing
+    state = cold_start(parameters) if model.initial_state is None else model.initial_state
+    return World(
+        parameters, model.settings, cube.lat[cells], cube.lon[cells], forcing.n_day,
+        lambda day: forcing.select_days(day, day + 1), _capped(_spun_up(model, state), parameters), process.threads,
+    )  # fmt: skip
+
+
+def _period(cube: Cube, config: BMIConfig, store: Path) -> tuple[int, int]:
+    first = cube.time[0] if config.start is None else np.datetime64(config.start, "D")
+    last = cube.time[-1] if config.end is None else np.datetime64(config.end, "D")
+    if first < cube.time[0] or last > cube.time[-1] or last < first:
+        raise DataError(f"{store}: start {first} and end {last} are not days of {cube.time[0]} to {cube.time[-1]}")
+    return int((first - cube.time[0]).astype(int)), int((last - cube.time[0]).astype(int)) + 1
+
+
+def _positions(cube: Cube, config: BMIConfig, store: Path) -> np.ndarray:
+    if config.cells is None:
+        return np.arange(len(cube.cells))
+    place = {int(cell): position for position, cell in enumerate(cube.cells)}
+    for cell in config.cells:
+        if cell not in place:
+            raise DataError(f"{store}: no cell {cell}; the cube has {len(place)} cells")
+    return np.array([place[cell] for cell in config.cells])
+
+
+def _spun_up(model: VIC, state: State) -> State:
+    for _ in range(model.spin_up_cycles if model.spin_up_days else 0):
+        spun = simulate(model.cell_parameters, model.forcing.select_days(0, model.spin_up_days), model.settings,
+                        initial_state=state, threads=model.threads, return_state=True).state  # fmt: skip
+        assert spun is not None
+        state = spun
+    return state
+
+
+def _from_global(run: GlobalParameters) -> World:
+    domain = read_run_cells(run.parameters, read_domain(run.domain, run.grid_names), run.grid_names)
+    parameters = read_parameters(run.parameters, domain, canopy_source=run.canopy_source, snow_bands=run.snow_bands,
+                                 names=run.grid_names)  # fmt: skip
+    require_valid(parameters)
+
+    @lru_cache(maxsize=1)
+    def year_of(year: int) -> tuple[np.datetime64, Forcing]:
+        days = run.days[run.days.astype("datetime64[Y]").astype(np.int64) + 1970 == year]
+        series: dict[str, np.ndarray] = {}
+        for files in run.forcing:
+            series |= read_series([files.path(year)], domain, days, run.settings.forcing_steps_per_day, files.names)
+        return days[0], as_forcing(series, days)
+
+    def weather(day: int) -> Forcing:
+        date = run.days[day]
+        first, forcing = year_of(int(str(date)[:4]))
+        at = int((date - first).astype(int))
+        return forcing.select_days(at, at + 1)
+
+    state = cold_start(parameters) if run.initial_state is None else read_state(run.initial_state, parameters, domain)
+    return World(parameters, run.settings, domain.cell_lat, domain.cell_lon, run.n_day, weather,
+                 _capped(state, parameters))  # fmt: skip
+
+
+def _capped(state: State, parameters: CellParameters) -> State:
+    """The state with no more moisture than the soil holds, a copy of its own."""
+    capped = state.copy()
+    most = column_moisture_capacity(parameters)
+    capped["moisture"] = np.minimum(capped["moisture"], most[:, None, None, :])
+    return capped
