@@ -68,6 +68,38 @@ def join_blocks(blocks: Iterable[xr.Dataset]) -> xr.Dataset:
     return parts[0].drop_dims("time").merge(joined).assign_attrs(parts[0].attrs)
 
 
+def combine(forcing: xr.Dataset, *others: xr.Dataset) -> xr.Dataset:
+    """Forcing with the observations and static variables of other datasets on the same cells.
+
+    Kept are the cells that all have, in the order of the forcing. The time axis is that of the forcing; daily series of
+    the others go to the first step of their day, and days that they lack have no observation.
+
+    Raises:
+        DataError: no cell is common, a cell lies elsewhere in another dataset, or a variable is there twice.
+    """
+    cells = forcing["cell"].values
+    for other in others:
+        cells = cells[np.isin(cells, other["cell"].values)]
+    if not cells.size:
+        raise DataError("the datasets to combine have no cell in common")
+    joined = forcing.sel(cell=cells)
+    for other in others:
+        part = other.sel(cell=cells)
+        for name in ("lat", "lon"):
+            apart = np.abs(part[name].values - joined[name].values)
+            if (apart > 1e-6).any():
+                raise DataError(f"cell {cells[int(np.argmax(apart))]} has another {name} in the data to combine with")
+        part = part.drop_vars(["lat", "lon", "land_share"], errors="ignore")
+        twice = sorted(str(name) for name in part.data_vars if name in joined)
+        if twice:
+            raise DataError(f"variable '{twice[0]}' is in two of the datasets to combine")
+        joined = joined.merge(part.reindex(time=joined["time"]), combine_attrs="override")
+        for name in ("source", "references"):
+            said = [str(attrs[name]) for attrs in (joined.attrs, other.attrs) if name in attrs]
+            joined.attrs[name] = "; ".join(dict.fromkeys(said))
+    return joined
+
+
 def write_blocks(blocks: Iterable[xr.Dataset], path: Path, *, chunk_cells: int = 256) -> None:
     """Write blocks that follow each other in time to one zarr store, holding one block at a time.
 

@@ -128,7 +128,7 @@ class ModisConfig(BaseModel):
 
 
 class HydrodlConfig(BaseModel):
-    """A data base in the CSV layout of hydroDL and Tsai et al. (2021): ``Subset/``, ``ROOT/YEAR/VAR.csv``, ``const/``."""
+    """A data base in the CSV layout of hydroDL and Tsai et al. (2021): ``Subset``, ``ROOT/YEAR/VAR.csv``, ``const``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
