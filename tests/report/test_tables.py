@@ -135,6 +135,7 @@ def test_table_3_sets_products_against_each_other_and_hides_no_gap():
     assert table.loc["net", "MODIS RMSE"] == "–", "one seed without a score leaves no mean"
     assert table.loc["MODIS (product)", ["GLEAM PCC", "MODIS PCC"]].tolist() == ["0.950", "–"]
     assert evapotranspiration_table(annual_scores(), cells="unseen")["mean"].tolist() == ["1"]
+    assert to_text(evapotranspiration_table(annual_scores().iloc[:0])).startswith("method  mean")
 
 
 def test_latex_has_one_column_each_and_no_special_sign_left():

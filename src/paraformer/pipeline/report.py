@@ -162,7 +162,7 @@ def recovery_table(scores: Path) -> pd.DataFrame:
     """Correlation of found with true θ per parameter, mean over seeds."""
     table = pd.read_csv(scores / "recovery.csv")
     means = table.groupby(["method", "parameter", "cells"], sort=False)[["pearson", "spearman", "rmse"]].mean()
-    return rounded(means.reset_index(), 3)
+    return rounded(in_order(means.reset_index(), rows_of(scores).order), 3)
 
 
 def audit_table(path: Path) -> pd.DataFrame:

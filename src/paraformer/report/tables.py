@@ -132,7 +132,7 @@ def evapotranspiration_table(scores: pd.DataFrame, *, cells: str = "all") -> pd.
                                              ("bias", "bias", 0)):  # fmt: skip
                 row[f"{product_name(reference)} {header}"] = _over_seeds(found[metric], decimals)
         rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=None if rows else ["method", "mean"])
 
 
 def product_name(variable: str) -> str:
