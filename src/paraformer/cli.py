@@ -202,6 +202,19 @@ def vic_run(
     )
 
 
+@vic.command("convert")
+def vic_convert(
+    global_param: GlobalFile,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="where the new files go")],
+    quiet: Quiet = False,
+) -> None:
+    """Classic driver's text inputs -> image driver's netCDF inputs, or back: GLOBAL_PARAM says which it is."""
+    from paraformer.process.vic.driver.convert import convert
+
+    done = convert(global_param, folder.absolute(), progress=_progress(quiet))
+    _out().print(f"{done.n_cell} cells, {done.n_day} days: {done.global_param}", soft_wrap=True)
+
+
 def main() -> None:
     """Entry point: one clear line and a non-zero exit code for every error; ``--debug`` shows the trace."""
     handler = logging.StreamHandler()

@@ -58,8 +58,9 @@ _SCALAR = {
     "FORCING2", "INIT_STATE", "STATENAME", "STATEYEAR", "STATEMONTH", "STATEDAY", "STATE_FORMAT", "LAI_SRC",
     "FCAN_SRC", "ALB_SRC", "SNOW_BAND", "RESULT_DIR",
 }  # fmt: skip
-_BLOCK = {"DOMAIN_TYPE", "FORCE_TYPE", *STREAM_KEYS}
-KEYS = _SCALAR | _BLOCK | _NO_EFFECT | set(_ONLY_DRIVER_OPTION) | set(_REMOVE) | (set(ONLY_OPTION) - {"NLAYER"})
+REPEATED_KEYS = {"DOMAIN_TYPE", "FORCE_TYPE", *STREAM_KEYS}
+"""Keys that may stand more than once."""
+KEYS = _SCALAR | REPEATED_KEYS | _NO_EFFECT | set(_ONLY_DRIVER_OPTION) | set(_REMOVE) | (set(ONLY_OPTION) - {"NLAYER"})
 """Every key an image-driver file may hold."""
 
 CALENDARS = ("STANDARD", "GREGORIAN", "PROLEPTIC_GREGORIAN")
@@ -161,10 +162,10 @@ def read_global_parameters(
     lines = read_lines(path, environment)
     if is_classic(lines):
         raise SettingsError(f"{path}: a file of VIC's classic driver; make an image-driver one with 'vic convert'")
-    keys = Keys(path, lines, _BLOCK)
+    keys = Keys(path, lines, REPEATED_KEYS)
     _require_known(keys)
     _require_supported(keys)
-    first_day, n_day = _period(keys)
+    first_day, n_day = period(keys)
     forcing = _forcing(keys)
     streams = read_streams(keys.path, lines) or default_streams()
     return GlobalParameters(
@@ -175,7 +176,7 @@ def read_global_parameters(
         calendar=keys.choice("CALENDAR", CALENDARS, "STANDARD").lower(),
         time_unit=keys.choice("OUT_TIME_UNITS", TIME_UNITS, "DAYS").lower(),
         domain=keys.path_of("DOMAIN"),
-        grid_names=_grid_names(keys),
+        grid_names=grid_names(keys),
         parameters=keys.path_of("PARAMETERS"),
         forcing=forcing,
         canopy_source=_sources(keys),
@@ -220,7 +221,8 @@ def _settings(keys: Keys, water_balance: WaterBalance) -> VICSettings:
         raise SettingsError(f"{keys.path}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
 
 
-def _period(keys: Keys) -> tuple[np.datetime64, int]:
+def period(keys: Keys) -> tuple[np.datetime64, int]:
+    """First day and number of days of a run (STARTYEAR ... and NRECS or ENDYEAR ...)."""
     first = keys.day("STARTYEAR", "STARTMONTH", "STARTDAY")
     if "NRECS" in keys:
         per_day, records = keys.integer("MODEL_STEPS_PER_DAY"), keys.integer("NRECS")
@@ -233,7 +235,8 @@ def _period(keys: Keys) -> tuple[np.datetime64, int]:
     return first, int((last - first).astype(int)) + 1
 
 
-def _grid_names(keys: Keys) -> GridNames:
+def grid_names(keys: Keys) -> GridNames:
+    """Names of coordinates, mask and dimensions (DOMAIN_TYPE)."""
     names = {}
     valid = ("LAT", "LON", "MASK", "AREA", "FRAC", "YDIM", "XDIM")
     for line in keys.lines:
