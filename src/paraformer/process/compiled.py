@@ -1,0 +1,283 @@
+"""A user's own compiled VIC-5 (``vic_image.exe``) behind the contract ``core.contracts.ForwardModel``.
+
+Every parameter set of a block of cells is one process: a parameter file with θ in it, a global parameter file that
+names it, one daily history file back. Whatever the program can do (full energy balance, frozen soil) it may do here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from paraformer.core.errors import DataError, ModelError, nearest
+from paraformer.core.parameters import ParameterSpace
+from paraformer.process.vic.driver.global_param import REPEATED_KEYS, grid_names, is_classic, period
+from paraformer.process.vic.driver.keys import Keys, read_lines
+from paraformer.process.vic.driver.streams import STREAM_KEYS
+from paraformer.process.vic.files import (
+    Domain,
+    GridNames,
+    open_dataset,
+    read_domain,
+    read_parameters,
+    read_run_cells,
+    read_variable,
+    write_parameters,
+)
+from paraformer.process.vic.model import VOLUMETRIC
+from paraformer.process.vic.outputs import OUTPUTS
+from paraformer.process.vic.parameters import CellParameters, a_priori
+
+logger = logging.getLogger(__name__)
+_OURS = {*STREAM_KEYS, "PARAMETERS", "RESULT_DIR", "STATENAME", "STATEYEAR", "STATEMONTH", "STATEDAY", "STATESEC",
+         "STATE_FORMAT", "LOG_DIR"}  # fmt: skip
+"""Keys of the user's file that are replaced, or left out."""
+_TAIL = 5  # lines of the log that an error shows
+_NETCDF = threading.Lock()  # the netCDF library is not safe in threads; only the programs run at the same time
+
+
+@dataclass(frozen=True)
+class CompiledFiles:
+    """What a global parameter file says about a run, as far as this model must know it.
+
+    Attributes:
+        lines: the file's other lines, environment variables replaced.
+        parameters: a-priori parameter file.
+        names: names of its coordinates.
+        domain: grid and cells to run.
+        cell_parameters: a-priori parameters of these cells.
+        first_day: first day of the run.
+        n_day: number of days.
+    """
+
+    lines: tuple[str, ...]
+    parameters: Path
+    names: GridNames
+    domain: Domain
+    cell_parameters: CellParameters
+    first_day: np.datetime64
+    n_day: int
+
+
+def read_compiled_files(path: Path | str, environment: Mapping[str, str] | None = None) -> CompiledFiles:
+    """Read a global parameter file of the image driver for a compiled VIC; options are the program's business.
+
+    Raises:
+        DataError: missing files.
+        SettingsError: a missing key, naming it.
+    """
+    lines = read_lines(path, environment)
+    if is_classic(lines):
+        raise DataError(f"{path}: a file of VIC's classic driver; make an image-driver one with 'vic convert'")
+    keys = Keys(path, lines, REPEATED_KEYS)
+    first_day, n_day = period(keys)
+    names = grid_names(keys)
+    parameters = keys.path_of("PARAMETERS").absolute()
+    domain = read_run_cells(parameters, read_domain(keys.path_of("DOMAIN"), names), names)
+    kept = tuple(" ".join((line.key, *line.values)) for line in lines if line.key not in _OURS)
+    cells = read_parameters(parameters, domain, snow_bands=keys.text("SNOW_BAND", "FALSE").upper() == "TRUE",
+                            names=names)  # fmt: skip
+    return CompiledFiles(kept, parameters, names, domain, cells, first_day, n_day)
+
+
+class CompiledVIC:
+    """A compiled VIC-5 image driver for a fixed list of cells and days.
+
+    Args:
+        parameters: the space θ lives in.
+        files: inputs and period of the runs.
+        command: the program and what stands before ``-g GLOBAL_PARAM``, e.g. ``("mpiexec", "-n", "4", "vic.exe")``.
+        directory: work folder; its ``logs`` keeps what every process said.
+        cells: positions of the cells among those of ``files``; all by default.
+        processes: how many run at the same time; one a core by default.
+        timeout: seconds after which a process is stopped; none by default.
+    """
+
+    differentiable = False
+    outputs: tuple[str, ...] = (*OUTPUTS, *VOLUMETRIC)
+
+    def __init__(
+        self,
+        parameters: ParameterSpace,
+        files: CompiledFiles,
+        command: Sequence[str],
+        directory: Path,
+        *,
+        cells: np.ndarray | None = None,
+        processes: int | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        self.parameters = parameters
+        self.files = files
+        self.command = tuple(command)
+        self.directory = directory
+        self.cells = np.arange(files.cell_parameters.n_cell) if cells is None else np.asarray(cells)
+        self.processes = processes or os.cpu_count() or 1
+        self.timeout = timeout
+        self.runs = 0
+
+    @property
+    def n_cells(self) -> int:
+        return len(self.cells)
+
+    @property
+    def time(self) -> np.ndarray:
+        """Days of the series (datetime64[D])."""
+        return self.files.first_day + np.arange(self.files.n_day)
+
+    def prior(self) -> Float[np.ndarray, "cell parameter"]:
+        """A-priori θ of the cells in physical units, not clipped to the bounds."""
+        return a_priori(self.files.cell_parameters.select(self.cells), self.parameters.names)
+
+    def select(self, cells: np.ndarray) -> CompiledVIC:
+        """The same model for a subset of its cells; it counts its own runs."""
+        return CompiledVIC(self.parameters, self.files, self.command, self.directory, cells=self.cells[cells],
+                           processes=self.processes, timeout=self.timeout)  # fmt: skip
+
+    def simulate(
+        self, theta: Float[np.ndarray, "cell set parameter"] | None, outputs: Sequence[str]
+    ) -> dict[str, Float[np.ndarray, "cell set time"]]:
+        """Run every set of every cell; ``None`` runs the a-priori parameters as they are (one set).
+
+        Raises:
+            ModelError: unknown output; or the program is missing, fails, or gives no or unusable results, with the
+                end of its log.
+            DataError: θ outside its bounds.
+        """
+        for name in outputs:
+            if name not in self.outputs:
+                raise ModelError(f"VIC has no output '{name}'{nearest(name, self.outputs)}")
+        self._require_program()
+        n_set = 1 if theta is None else theta.shape[1]
+        if theta is not None:
+            if len(theta) != self.n_cells:
+                raise DataError(f"theta has {len(theta)} cells, expected {self.n_cells}")
+            self.parameters.require_inside(theta, self.cells.tolist())
+        needed = list(dict.fromkeys(VOLUMETRIC.get(name, name) for name in outputs))
+        result = {name: np.empty((self.n_cells, n_set, self.files.n_day)) for name in needed}
+        n_block = min(self.n_cells, max(1, self.processes // n_set))
+        jobs = [(member, block) for member in range(n_set)
+                for block in np.array_split(np.arange(self.n_cells), n_block)]  # fmt: skip
+
+        def run(job: tuple[int, np.ndarray]) -> None:
+            member, block = job
+            for name, values in self._run(None if theta is None else theta[block, member], block, needed).items():
+                result[name][block, member] = values
+
+        with ThreadPoolExecutor(self.processes) as pool:
+            try:
+                list(pool.map(run, jobs))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        self.runs += self.n_cells * n_set
+        return {name: self._volumetric(result, name, theta) for name in outputs}
+
+    def _require_program(self) -> None:
+        if not self.command or shutil.which(self.command[0]) is None:
+            raise ModelError(f"compiled VIC: no program '{' '.join(self.command)}' that can be run")
+
+    def _volumetric(
+        self,
+        result: Mapping[str, Float[np.ndarray, "cell set time"]],
+        name: str,
+        theta: Float[np.ndarray, "cell set parameter"] | None,
+    ) -> Float[np.ndarray, "cell set time"]:
+        if name not in VOLUMETRIC:
+            return result[name]
+        depth = self.files.cell_parameters.depth[self.cells, :1, None] * 1000.0
+        if theta is not None and "depth_1" in self.parameters.names:
+            depth = theta[:, :, self.parameters.names.index("depth_1"), None] * 1000.0
+        return result[VOLUMETRIC[name]] / depth
+
+    def _run(
+        self, theta: Float[np.ndarray, "cell parameter"] | None, block: np.ndarray, names: Sequence[str]
+    ) -> dict[str, Float[np.ndarray, "cell time"]]:
+        """One process: θ of some cells. Its folder is removed, unless it failed; its log stays."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="run_", dir=self.directory.absolute()))
+        cells = self.cells[block]
+        with _NETCDF:
+            self._write_parameters(folder / "params.nc", theta, cells)
+        (folder / "global.txt").write_text(self._global_param(folder, names), encoding="utf-8")
+        log = folder / "log.txt"
+        with log.open("wb") as stream:
+            try:
+                done = subprocess.run([*self.command, "-g", str(folder / "global.txt")], stdout=stream,
+                                      stderr=subprocess.STDOUT, timeout=self.timeout, check=False)  # fmt: skip
+                problem = f"ended with code {done.returncode}" if done.returncode else ""
+            except subprocess.TimeoutExpired:
+                problem = f"did not end within {self.timeout:g} s"
+            except OSError as error:
+                problem = f"cannot be run ({error.strerror})"
+        if problem:
+            raise self._failure(problem, log)
+        try:
+            with _NETCDF:
+                found = {name: self._read(folder / "out", name, cells) for name in names}
+        except DataError as error:
+            raise self._failure(f"gave no usable result ({error})", log) from error
+        (self.directory / "logs").mkdir(exist_ok=True)
+        shutil.move(log, self.directory / "logs" / f"{folder.name}.txt")
+        shutil.rmtree(folder)
+        return found
+
+    def _failure(self, problem: str, log: Path) -> ModelError:
+        tail = " | ".join(log.read_text(errors="replace").strip().splitlines()[-_TAIL:]) or "nothing"
+        return ModelError(f"compiled VIC '{self.command[-1]}' {problem}; files in {log.parent}; its last words: {tail}")
+
+    def _write_parameters(
+        self, path: Path, theta: Float[np.ndarray, "cell parameter"] | None, cells: np.ndarray
+    ) -> None:
+        """The a-priori file with θ in it; only the given cells are to be run."""
+        domain = self.files.domain
+        if theta is None:
+            shutil.copyfile(self.files.parameters, path)
+        else:
+            write_parameters(self.files.parameters, path, domain.cell_lat[cells], domain.cell_lon[cells],
+                             self.parameters.names, theta)  # fmt: skip
+        run = np.zeros(domain.mask.size, dtype=np.int32)
+        run[np.flatnonzero(domain.mask)[cells]] = 1
+        with open_dataset(path, "r+") as dataset:
+            dataset["run_cell"][:] = run.reshape(domain.mask.shape)
+
+    def _global_param(self, folder: Path, names: Sequence[str]) -> str:
+        lines = [*self.files.lines, f"PARAMETERS {folder}/params.nc", f"RESULT_DIR {folder}/out", f"LOG_DIR {folder}/"]
+        (folder / "out").mkdir()
+        for kind, aggregation in (("day", ""), ("mean", " * AGG_TYPE_AVG")):
+            chosen = dict.fromkeys(OUTPUTS[name].vic_name for name in names if _stream(name) == kind)
+            if chosen:
+                lines += [f"OUTFILE {kind}", "AGGFREQ NDAYS 1", "OUT_FORMAT NETCDF4",
+                          *(f"OUTVAR {name} * OUT_TYPE_DOUBLE{aggregation}" for name in chosen)]  # fmt: skip
+        return "\n".join(lines) + "\n"
+
+    def _read(self, folder: Path, name: str, cells: np.ndarray) -> Float[np.ndarray, "cell time"]:
+        path = folder / f"{_stream(name)}.{self.files.first_day}.nc"
+        with open_dataset(path) as dataset:
+            values = read_variable(dataset, OUTPUTS[name].vic_name)
+        if values.ndim == 4:
+            values = values[:, int(name.removesuffix("_mean")[-1]) - 1]
+        y, x = (index[cells] for index in np.nonzero(self.files.domain.mask))
+        if len(values) != self.files.n_day:
+            raise DataError(f"{path}: {len(values)} days of {name}, expected {self.files.n_day}")
+        series = values[:, y, x].T
+        if not np.isfinite(series).all():
+            cell, day = (int(i) for i in np.argwhere(~np.isfinite(series))[0])
+            raise DataError(f"{path}: {name} of cell {cells[cell]} is missing on {self.time[day]}")
+        return series
+
+
+def _stream(name: str) -> str:
+    """Which of the two history files holds an output: VIC's own way to make a day, or the mean of a store."""
+    return "mean" if name.endswith("_mean") else "day"
