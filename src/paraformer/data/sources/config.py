@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -158,3 +159,47 @@ class TableConfig(BaseModel):
         default=None, description="attribute by column, with the unit of the vocabulary; none takes all numeric columns"
     )
     tolerance: float = Field(default=0.01, gt=0, description="largest distance of the same place [degree]")
+
+
+class ProductsConfig(BaseModel):
+    """Forcing, observation and attributes from granules in folders, put on the cells of one grid.
+
+    ``region`` and ``period`` of the parts default to those given here; their regions reach 0.6 degree further, so that
+    the cells of the grid at the rim are covered.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    grid: Literal["ease2_36km", "ease2_9km", "nldas"] = Field(description="whose cells the study has")
+    region: Region
+    period: Period
+    forcing: NldasConfig
+    observation: SmapConfig
+    regrid: RegridConfig = RegridConfig()
+    attributes: tuple[TableConfig, ...] = Field(default=(), description="tables of attributes, matched to the cells")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parts_take_region_and_period(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or "region" not in given or "period" not in given:
+            return given
+        filled = dict(given)
+        region = Region.model_validate(given["region"])
+        rim = 0.6
+        wider = {
+            "south": max(region.south - rim, -90.0),
+            "north": min(region.north + rim, 90.0),
+            "west": max(region.west - rim, -180.0),
+            "east": min(region.east + rim, 180.0),
+        }
+        for name in ("forcing", "observation"):
+            part = filled.get(name)
+            if isinstance(part, Mapping):
+                filled[name] = {"region": wider, "period": given["period"], **part}
+        return filled
+
+    @model_validator(mode="after")
+    def _forcing_is_in_utc(self) -> ProductsConfig:
+        if self.forcing.day != "utc":
+            raise ValueError("forcing.day must be 'utc': observations belong to UTC days")
+        return self

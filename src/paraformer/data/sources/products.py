@@ -1,0 +1,76 @@
+"""From folders of granules to one store of the simple format: NLDAS-2, SMAP and tables on the cells of one grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import xarray as xr
+
+from paraformer.core.errors import DataError
+from paraformer.core.files import hash_json, hash_path
+from paraformer.core.grid import Raster, ease2_global
+from paraformer.core.log import Progress
+from paraformer.data.regrid import remap
+from paraformer.data.sources import nldas
+from paraformer.data.sources.blocks import combine, write_blocks
+from paraformer.data.sources.config import ProductsConfig
+from paraformer.data.sources.nldas import find_nldas, nldas_blocks
+from paraformer.data.sources.smap import find_smap, read_smap
+from paraformer.data.sources.tables import add_attributes
+
+_EASE2 = {"ease2_36km": 36, "ease2_9km": 9}
+_SMAP = {"SPL3SMP": "ease2_36km", "SPL3SMP_E": "ease2_9km"}
+
+
+def grid_of(name: str) -> Raster:
+    """The raster of a name of ``ProductsConfig.grid``."""
+    return nldas.GRID if name == "nldas" else ease2_global(9 if _EASE2[name] == 9 else 36)
+
+
+def write_products(config: ProductsConfig, path: Path, progress: Progress | None = None) -> None:
+    """Write the store; forcing is held one block at a time, observations of the period as a whole.
+
+    Cells are those of the grid in the region with forcing and at least one observation.
+
+    Raises:
+        DataError: as the readers, ``remap``, ``combine`` and ``add_attributes``.
+        RunError: the store cannot be written.
+    """
+    write_blocks(_blocks(config, progress), path)
+
+
+def products_key(config: ProductsConfig) -> str:
+    """Hash of the settings and of the names and sizes of every granule they take, and of the tables' content.
+
+    Granules are not read for it: a year of hourly files would take longer to hash than to use.
+    """
+    files = list(find_nldas(config.forcing).values()) + [file.path for file in find_smap(config.observation)[0]]
+    granules = sorted((path.name, path.stat().st_size) for path in files)
+    for table in config.attributes:
+        if not table.path.is_file():
+            raise DataError(f"{table.path}: file does not exist")
+    settings = config.model_dump(mode="json", exclude={"regrid": {"cache"}})
+    tables = [hash_path(table.path) for table in config.attributes]
+    return hash_json({"settings": settings, "granules": granules, "tables": tables})
+
+
+def _blocks(config: ProductsConfig, progress: Progress | None) -> Iterator[xr.Dataset]:
+    grid, region = grid_of(config.grid), config.region
+    target = grid.window(*grid.box(region.south, region.north, region.west, region.east))
+    observed = _on(read_smap(config.observation, progress), _SMAP[config.observation.product], config, target)
+    for block in nldas_blocks(config.forcing, progress):
+        joined = combine(_on(block, "nldas", config, target), observed)
+        for table in config.attributes:
+            joined = add_attributes(joined, table)
+        yield joined
+
+
+def _on(dataset: xr.Dataset, own_grid: str, config: ProductsConfig, target: Raster) -> xr.Dataset:
+    """A dataset on the target: its own cells where it has that grid, regridded where it has not."""
+    if own_grid != config.grid:
+        return remap(dataset, grid_of(own_grid), target, config.regrid)
+    inside = target.index(dataset["lat"].values, dataset["lon"].values)[0] >= 0
+    if not inside.any():
+        raise DataError(f"{target.name}: no cell of the region has data ({dataset.attrs.get('title', own_grid)})")
+    return dataset.isel(cell=inside)
