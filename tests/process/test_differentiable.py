@@ -198,8 +198,9 @@ def test_refusals_name_the_problem() -> None:
         wrapped(step={"deph": 1e-3})
     with pytest.raises(SettingsError, match=r"'depth' is 0\.3; it must be above 0 and at most 0.25"):
         wrapped(step={"depth": 0.3})
-    with pytest.raises(ModelError, match="gave 60 days of 'soil_moisture', its time axis has 50"):
-        DifferentiableProcess(bucket(), DAYS[:50]).respond(u, cells, 0, 5)
+    longer = DifferentiableProcess(bucket(), np.append(DAYS, DAYS[-1] + 1 + np.arange(9)))
+    with pytest.raises(ModelError, match=r"days 55\.\.64 are asked for, but the model ends on day 59"):
+        longer.respond(u, cells, 55, 10)
 
 
 def test_a_step_for_each_parameter() -> None:

@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import DataError, ModelError, nearest
-from paraformer.process.jacobian import STEP, Linearisation, inside, linearise, steps_of
+from paraformer.process.jacobian import EVERY_DAY, STEP, Linearisation, inside, linearise, steps_of
 from paraformer.training.threads import settle_threads
 
 
@@ -96,13 +96,15 @@ class DifferentiableProcess:
         self,
         u: Float[np.ndarray, "cell set parameter"],
         outputs: Sequence[str],
-        value: Mapping[str, Float[np.ndarray, "cell set time"]] | None = None,
+        value: Mapping[str, Float[np.ndarray, "cell set day"]] | None = None,
+        days: slice = EVERY_DAY,
     ) -> Linearisation:
-        """Series and Jacobian of every set of every cell over the whole time axis: 2p + 1 runs a set.
+        """Series and Jacobian of every set of every cell, in one call of the model: 2p + 1 runs a set.
 
         Args:
             u: unit coordinates in [0, 1].
-            value: the outputs at ``u``, if they are known, which saves one run a set.
+            value: the outputs at ``u`` on those days, if they are known, which saves one run a set.
+            days: days of the time axis to return.
 
         Raises:
             DataError: if u has the wrong shape or leaves [0, 1].
@@ -115,7 +117,7 @@ class DifferentiableProcess:
             cell, member, i = (int(k) for k in np.argwhere(~((u >= 0.0) & (u <= 1.0)))[0])
             raise DataError(f"linearise: u of '{self.parameters.names[i]}', cell at position {cell}, set {member}, is "
                             f"{u[cell, member, i]:g}, outside [0, 1]")  # fmt: skip
-        return linearise(self.model, u, self.steps, outputs, value)
+        return linearise(self.model, u, self.steps, outputs, value, days)
 
     def respond(
         self,
@@ -184,20 +186,21 @@ class _Response(torch.autograd.Function):
     def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, ...]:
         u, process, rows, span, outputs, wanted = arguments
         kept = wanted and process.keep
-        values = {name: np.empty((len(rows.cell), len(process.time))) for name in outputs}
+        values = {name: np.empty((len(rows.cell), span.stop - span.start)) for name in outputs}
         blocks = []
         for part, at in process.blocks(rows, 2 * u.shape[1] + 1 if kept else 1):
             if kept:
-                found, slope = linearise(part, rows.u[at], process.steps, outputs)
-                blocks.append((at, _cut(slope, span, u.dtype)))
+                found, slope = linearise(part, rows.u[at], process.steps, outputs, days=span)
+                blocks.append((at, _as_rows(slope, u.dtype)))
             else:
-                found = part.simulate(inside(process.parameters, rows.u[at]), outputs)
-            _store(values, found, at)
+                whole = part.simulate(inside(process.parameters, rows.u[at]), outputs)
+                found = {name: series[:, :, span] for name, series in whole.items()}
+            _store(values, found, at, span)
         settle_threads()
         ctx.process, ctx.rows, ctx.span, ctx.dtype = process, rows, span, u.dtype
         ctx.blocks, ctx.values = blocks, values if wanted and not kept else {}
         ctx.outputs = outputs
-        return tuple(torch.as_tensor(values[name][rows.of, span]).to(u) for name in outputs)
+        return tuple(torch.as_tensor(values[name][rows.of]).to(u) for name in outputs)
 
     @staticmethod
     @once_differentiable
@@ -221,25 +224,26 @@ def _recomputed(ctx: Any) -> Iterator[tuple[np.ndarray, dict[str, Tensor]]]:
     process, rows = ctx.process, ctx.rows
     for part, at in process.blocks(rows, 2 * rows.u.shape[1]):
         known = {name: series[at] for name, series in ctx.values.items()}
-        yield at, _cut(linearise(part, rows.u[at], process.steps, ctx.outputs, known).slope, ctx.span, ctx.dtype)
+        yield at, _as_rows(linearise(part, rows.u[at], process.steps, ctx.outputs, known, ctx.span).slope, ctx.dtype)
 
 
-def _cut(
-    slope: Mapping[str, Float[np.ndarray, "cell run time parameter"]], span: slice, dtype: torch.dtype
+def _as_rows(
+    slope: Mapping[str, Float[np.ndarray, "cell run day parameter"]], dtype: torch.dtype
 ) -> dict[str, Float[Tensor, "row day parameter"]]:
-    """The days asked for, rows in the order of a block."""
-    return {
-        name: torch.as_tensor(values[:, :, span].reshape(-1, span.stop - span.start, values.shape[-1])).to(dtype)
-        for name, values in slope.items()
-    }
+    """Slopes with rows in the order of a block."""
+    return {name: torch.as_tensor(values.reshape(-1, *values.shape[2:])).to(dtype) for name, values in slope.items()}
 
 
-def _store(values: dict[str, np.ndarray], found: Mapping[str, np.ndarray], at: Int[np.ndarray, "cell run"]) -> None:
+def _store(
+    values: dict[str, np.ndarray], found: Mapping[str, np.ndarray], at: Int[np.ndarray, "cell run"], span: slice
+) -> None:
     for name, kept in values.items():
-        days = found[name].shape[-1]
-        if days != kept.shape[1]:
-            raise ModelError(f"process: the model gave {days} days of '{name}', its time axis has {kept.shape[1]}")
+        if found[name].shape[2] != kept.shape[1]:
+            raise ModelError(f"process: days {span.start}..{span.stop - 1} are asked for, but the model ends on day "
+                             f"{span.start + found[name].shape[2] - 1} of its time axis")  # fmt: skip
         if not np.isfinite(found[name]).all():
             cell, run, day = (int(i) for i in np.argwhere(~np.isfinite(found[name]))[0])
-            raise ModelError(f"process: '{name}' is not finite on day {day}, row {int(at[cell, run])} of the batch")
+            raise ModelError(
+                f"process: '{name}' is not finite on day {span.start + day}, run {int(at[cell, run])} of the batch"
+            )
         kept[at] = found[name]

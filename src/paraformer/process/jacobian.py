@@ -22,11 +22,14 @@ LARGEST_STEP = 0.25
 """The one-sided formula reaches 2h from a bound and must stay inside the other."""
 
 
+EVERY_DAY = slice(None)
+
+
 class Linearisation(NamedTuple):
     """Series and their slopes at θ: name -> array. Slopes are per unit coordinate."""
 
-    value: dict[str, Float[np.ndarray, "cell set time"]]
-    slope: dict[str, Float[np.ndarray, "cell set time parameter"]]
+    value: dict[str, Float[np.ndarray, "cell set day"]]
+    slope: dict[str, Float[np.ndarray, "cell set day parameter"]]
 
 
 class Stencil(NamedTuple):
@@ -65,14 +68,16 @@ def linearise(
     u: Float[np.ndarray, "cell set parameter"],
     steps: Float[np.ndarray, " parameter"],
     outputs: Sequence[str],
-    value: Mapping[str, Float[np.ndarray, "cell set time"]] | None = None,
+    value: Mapping[str, Float[np.ndarray, "cell set day"]] | None = None,
+    days: slice = EVERY_DAY,
 ) -> Linearisation:
     """Run every set of every cell and its nodes in one call of the model: 2p + 1 runs a set, 2p with ``value`` given.
 
     Args:
         u: unit coordinates in [0, 1].
         steps: h of each parameter.
-        value: the outputs at ``u``, if they are known.
+        value: the outputs at ``u`` on those days, if they are known.
+        days: days of the model's time axis to return.
 
     Raises:
         ModelError: if an output is not offered, or a slope is not finite, naming output, cell, parameter and day.
@@ -84,7 +89,7 @@ def linearise(
     found = model.simulate(theta, outputs)
     values, slopes = {}, {}
     for name in outputs:
-        series = np.asarray(found[name], dtype=np.float64).reshape(cells, sets, points.shape[2], -1)
+        series = found[name][:, :, days].astype(np.float64).reshape(cells, sets, points.shape[2], -1)
         middle = series[:, :, 0] if value is None else np.asarray(value[name], dtype=np.float64)
         beside = series[:, :, -2 * size :].reshape(cells, sets, size, 2, -1)
         slope = weight[..., :1] * middle[:, :, None] + weight[..., 1:2] * beside[..., 0, :]

@@ -63,4 +63,18 @@ class RandomConfig(_CommonConfig):
     name: Literal["random"] = "random"
 
 
-SearchConfig = Annotated[SCEUAConfig | RandomConfig, Field(discriminator="name")]
+class LevenbergConfig(_CommonConfig):
+    """Levenberg-Marquardt on the slopes of the daily series, begun again from other points while the budget lasts."""
+
+    name: Literal["levenberg"] = "levenberg"
+    starts: int | None = Field(default=None, ge=1, description="most starts of a cell; none as many as the budget pays")
+    candidates: int = Field(default=10, ge=1, description="points run for a start, which begins from the best of them")
+    damping: float = Field(default=1e-3, gt=0, description="damping of a start over the largest curvature [τ]")
+    least_slope: float = Field(
+        default=1e-4, ge=0, description="a start ends when no parameter changes the log cost by more [1 per range]"
+    )
+    least_step: float = Field(default=1e-4, ge=0, description="a start ends when its step is smaller [1 per range]")
+    least_gain: float = Field(default=1e-4, ge=0, description="a start ends when a step gains less [1 of the cost]")
+
+
+SearchConfig = Annotated[SCEUAConfig | RandomConfig | LevenbergConfig, Field(discriminator="name")]

@@ -86,7 +86,12 @@ class Misfit:
     def _cost(
         self, cells: Int[np.ndarray, " cell"], points: Float[np.ndarray, "cell set parameter"]
     ) -> Float[np.ndarray, "cell set"]:
-        simulated = self._simulate(cells, points).astype(np.float64)
+        return self.cost_of(cells, self._simulate(cells, points).astype(np.float64))
+
+    def cost_of(
+        self, cells: Int[np.ndarray, " cell"], simulated: Float[np.ndarray, "cell set day"]
+    ) -> Float[np.ndarray, "cell set"]:
+        """Cost of series of the training days [m3 m-3]."""
         n, sets, days = simulated.shape
         series = simulated.reshape(n * sets, days)
         observed, mask = (np.repeat(a[cells], sets, axis=0) for a in (self.observed, self.mask))

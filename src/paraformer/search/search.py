@@ -22,16 +22,22 @@ from paraformer.core.files import hash_bytes, hash_json, write_text
 from paraformer.core.log import Progress
 from paraformer.search.checkpoint import load_arrays, save_arrays
 from paraformer.search.config import SearchConfig
+from paraformer.search.levenberg import Levenberg, Residuals
 from paraformer.search.objective import Misfit, searchable
 from paraformer.search.random import LatinHypercube
 from paraformer.search.sceua import SCEUA
-from paraformer.search.state import ARRAYS, Algorithm, State, Stop
+from paraformer.search.state import State, Stop
 from paraformer.training.checkpoint import space_hash
 
 logger = logging.getLogger(__name__)
 
-SEARCHES: dict[str, Callable[..., Algorithm]] = {"sceua": SCEUA, "random": LatinHypercube}
-"""Search algorithms by name: settings, seed."""
+SEARCHES: dict[str, Callable[..., Any]] = {
+    "sceua": SCEUA, "random": LatinHypercube, "levenberg": Levenberg
+}  # fmt: skip
+"""Search algorithms (``search.state.Algorithm``) by name: settings, seed."""
+
+OBJECTIVES: dict[str, Callable[..., Misfit]] = {"levenberg": Residuals}
+"""What an algorithm evaluates, where it is more than the cost."""
 
 TRACE = ("round", "evaluations", "running", "median_cost", "mean_cost")
 """Columns of ``trace.csv``: after each round, runs and running cells; best cost over the searched cells [m3 m-3]."""
@@ -95,8 +101,8 @@ class Search:
     ) -> tuple[State, list[list[float]]]:
         """Step until every cell has stopped, from the checkpoint if there is one."""
         cells = searchable(data, self.config.loss.min_days)
-        evaluate = Misfit(model, data, cells, self.config.loss, self.config.runs_together)
         algorithm = SEARCHES[self.name](self.config, identity["seed"])
+        evaluate = OBJECTIVES.get(self.name, Misfit)(model, data, cells, self.config.loss, self.config.runs_together)
         prior = np.clip(model.parameters.to_unit(data.prior[cells]), 0.0, 1.0)
         state = algorithm.start(
             data.cells[cells], len(model.parameters), prior if self.config.start_from_prior else None
@@ -151,7 +157,7 @@ def _checkpoint(directory: Path) -> Path:
 
 
 def _arrays(state: State, trace: list[list[float]]) -> dict[str, np.ndarray]:
-    arrays = {name: getattr(state, name) for name in ARRAYS}
+    arrays = {name: getattr(state, name) for name in state.arrays}
     return {**arrays, "at": np.array([state.round, state.step]), "trace": np.array(trace).reshape(-1, len(TRACE))}
 
 
@@ -160,7 +166,7 @@ def _resumed(state: State, stored: Mapping[str, np.ndarray] | None) -> tuple[Sta
         return state, []
     at = [int(i) for i in stored["at"]]
     logger.info("resuming in round %d, %d runs done", at[0], stored["evaluations"].sum())
-    state = replace(state, **{name: stored[name] for name in ARRAYS}, round=at[0], step=at[1])
+    state = replace(state, **{name: stored[name] for name in state.arrays}, round=at[0], step=at[1])
     return state, stored["trace"].tolist()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -35,6 +35,9 @@ class State:
         step: steps done since.
     """
 
+    arrays: ClassVar[tuple[str, ...]] = ("population", "cost", "evaluations", "stopped", "recent")
+    """Fields that a step of some cells may change, and that a checkpoint keeps."""
+
     cells: np.ndarray
     population: Float[np.ndarray, "cell point parameter"]
     cost: Float[np.ndarray, "cell point"]
@@ -55,21 +58,17 @@ class State:
         point = np.take_along_axis(self.population, at[..., None], axis=1)[:, 0]
         return point, np.take_along_axis(self.cost, at, axis=1)[:, 0]
 
-    def take(self, cells: Int[np.ndarray, " some"]) -> State:
+    def take(self, cells: Int[np.ndarray, " some"]) -> Self:
         """The state of some cells, by position."""
-        return replace(self, **{name: getattr(self, name)[cells] for name in ARRAYS}, cells=self.cells[cells])
+        return replace(self, **{name: getattr(self, name)[cells] for name in self.arrays}, cells=self.cells[cells])
 
-    def put(self, cells: Int[np.ndarray, " some"], part: State) -> State:
+    def put(self, cells: Int[np.ndarray, " some"], part: Self) -> Self:
         """This state with some cells, by position, as in ``part``; round and step are those of ``part``."""
         arrays: dict[str, np.ndarray] = {}
-        for name in ARRAYS:
+        for name in self.arrays:
             arrays[name] = getattr(self, name).copy()
             arrays[name][cells] = getattr(part, name)
         return replace(self, **arrays, round=part.round, step=part.step)
-
-
-ARRAYS = ("population", "cost", "evaluations", "stopped", "recent")
-"""Fields of ``State`` that a checkpoint keeps as arrays."""
 
 
 class Evaluate(Protocol):
