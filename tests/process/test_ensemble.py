@@ -115,7 +115,7 @@ def test_chunks_done_in_any_order_are_remembered(tmp_path: Path) -> None:
 
 def test_sets_in_blocks_give_the_same_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive(tmp_path / "a" / "runs.zarr")
-    monkeypatch.setattr(ensemble_module, "_WORKING_BYTES", 1)
+    monkeypatch.setattr(ensemble_module, "WORKING_BYTES", 1)
     blocks = _Counting()
     archive(tmp_path / "b" / "runs.zarr", model=blocks)
     assert blocks.cells == 7 * 3, "one set at a time"

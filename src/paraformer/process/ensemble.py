@@ -30,7 +30,7 @@ from paraformer.core.variables import OUTPUTS
 from paraformer.process.config import EnsembleConfig
 from paraformer.process.executor import CellSource, Executor, Local, deferred
 
-_WORKING_BYTES = 256 * 2**20
+WORKING_BYTES = 256 * 2**20
 """Memory for the float64 series of a block of sets."""
 
 
@@ -184,11 +184,11 @@ def _run_chunk(
 ) -> int:
     """Simulate one chunk of cells and write its part of every output, from cell ``start`` on; returns ``start``.
 
-    Sets are simulated a block at a time, so that the model's float64 series need ``_WORKING_BYTES`` at most.
+    Sets are simulated a block at a time, so that the model's float64 series need ``WORKING_BYTES`` at most.
     """
     model, (n_sets, n_days) = build(), shape
     kept = {name: np.empty((len(ids), n_sets, n_days), dtype=np.float32) for name in outputs}
-    block = max(1, _WORKING_BYTES // (8 * len(ids) * n_days * len(outputs)))
+    block = max(1, WORKING_BYTES // (8 * len(ids) * n_days * len(outputs)))
     for first in range(0, n_sets, block):
         part = slice(first, first + block)
         simulated = model.simulate(None if theta is None else theta[:, part], outputs)
