@@ -71,6 +71,9 @@ class ParaFormerZConfig(HistoryConfig):
     layers: int = Field(default=2, ge=1, description="N, the number of encoder layers over the days")
     feed_forward: int = Field(default=512, ge=1, description="hidden width of the position-wise networks")
     patch: int = Field(default=8, ge=1, description="consecutive days that make one time token; 1 is the paper's")
+    statistics: bool = Field(
+        default=False, description="statistics of the history stand beside the attributes, each a token of its own"
+    )
     pool: Literal["mean", "concatenate"] = Field(default="concatenate", description="how tokens reach the head")
     dropout: float = Field(default=0.4, ge=0, lt=1)
 

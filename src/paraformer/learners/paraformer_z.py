@@ -8,12 +8,14 @@ from torch import Tensor, nn
 
 from paraformer.learners.attention import Attend, AttributeEmbedding, EncoderLayer, FeedForward, position_code
 from paraformer.learners.config import ParaFormerZConfig
+from paraformer.learners.statistics import STATISTICS, history_statistics
 
 
 class ParaFormerZ(nn.Module):
     """Encoder over the days, self-attention over the attributes, cross-attention; gives features to a head.
 
-    A token is ``patch`` consecutive days; 1 is the paper's.
+    A time token is ``patch`` consecutive days; 1 is the paper's. With ``statistics`` (not in the paper) a few numbers
+    of the history stand beside the attributes: means over hundreds of days are hard to learn from a few hundred cells.
     """
 
     position: Tensor
@@ -21,6 +23,8 @@ class ParaFormerZ(nn.Module):
     def __init__(self, config: ParaFormerZConfig, attributes: int, features: int) -> None:
         super().__init__()
         width, heads, dropout = config.width, config.heads, config.dropout
+        self.statistics = config.statistics
+        attributes += STATISTICS if config.statistics else 0
         self.patch, self.pool = config.patch, config.pool
         self.embed_time = nn.Linear(config.patch * features, width)
         self.register_buffer("position", position_code(config.history_days // config.patch, width), persistent=False)
@@ -47,6 +51,8 @@ class ParaFormerZ(nn.Module):
         time = self.embed_time(history.unflatten(1, (-1, self.patch)).flatten(2)) + self.position  # H_Z, eq. 9
         for layer in self.encoder:
             time = layer(time)
+        if self.statistics:
+            attributes = torch.cat([attributes, history_statistics(history)], dim=1)
         tokens = self.embed_attributes(attributes)
         asked = self.attributes(tokens, tokens, maps)  # eq. 10; the projections W^Q, W^K, W^V are those of ``cross``
         fused = self.feed_forward(self.cross(asked, time, maps))  # eqs. 11 and 12
