@@ -193,7 +193,10 @@ def vic_run(
     from paraformer.process.vic.driver.run import run_global
 
     run = read_global_parameters(global_param, water_balance=water_balance)
-    result = run_global(run, strict=strict, threads=threads, progress=_progress(quiet))
+    try:
+        result = run_global(run, strict=strict, threads=threads, progress=_progress(quiet))
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; no half-written file is left") from None
     for path in (*result.history, *([result.state] if result.state else [])):
         _out().print(str(path), soft_wrap=True)
     _out().print(

@@ -86,6 +86,31 @@ def test_files_match_compiled_vic(name: str, shared: Path, tmp_path: Path) -> No
         _require_same_state(result.state, folder / result.state.name.replace("state", f"{run}.state"))
 
 
+def test_comparison_can_fail(shared: Path, tmp_path: Path) -> None:
+    """A planted difference of one value, a planted unit and a planted gap are seen."""
+    theirs = shared / "reference" / "vic5" / "stehekin" / "s10_daily.daily.nc"
+    ours = tmp_path / "planted.nc"
+
+    def plant() -> netCDF4.Dataset:
+        ours.unlink(missing_ok=True)
+        ours.write_bytes(theirs.read_bytes())
+        return netCDF4.Dataset(ours, "r+")
+
+    plant().close()
+    assert _exceedances(_differences(ours, theirs), 0.0) == {}
+    with plant() as dataset:
+        dataset["OUT_EVAP"][3, 1, 2] += 1e-7
+    assert list(_exceedances(_differences(ours, theirs), TO_ROUNDING[1])) == ["OUT_EVAP"]
+    with plant() as dataset:
+        dataset["OUT_SWE"].units = "m"
+    with pytest.raises(AssertionError, match="OUT_SWE"):
+        _differences(ours, theirs)
+    with plant() as dataset:
+        dataset["OUT_WDEW"][0, 1, 2] = np.ma.masked
+    with pytest.raises(AssertionError, match="OUT_WDEW"):
+        _differences(ours, theirs)
+
+
 def _require_same_state(ours: Path, theirs: Path) -> None:
     with netCDF4.Dataset(ours) as a, netCDF4.Dataset(theirs) as b:
         assert {k: len(v) for k, v in a.dimensions.items()} == {k: len(v) for k, v in b.dimensions.items()}

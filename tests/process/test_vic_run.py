@@ -157,10 +157,8 @@ def test_balance_closes_in_the_files_alone(world: Path) -> None:
     np.testing.assert_allclose(found["OUT_QAIR"], 0.62189 * found["OUT_VP"] / found["OUT_PRESSURE"], rtol=1e-4)
 
 
-def test_a_new_file_every_month(world: Path) -> None:
-    streams = "OUTFILE m\nHISTFREQ NMONTHS 1\nOUTVAR OUT_EVAP * OUT_TYPE_DOUBLE\n"
-    path = global_file(world, first="2000-12-20", last="2001-01-18",
-                       streams=streams.replace("NMONTHS 1", "NDAYS 12"))  # fmt: skip
+def test_a_new_file_every_twelve_days(world: Path) -> None:
+    path = global_file(world, streams="OUTFILE m\nHISTFREQ NDAYS 12\nOUTVAR OUT_EVAP * OUT_TYPE_DOUBLE\n")
     result = _run(path, memory_bytes=SMALL)
     assert [p.name for p in result.history] == ["m.2000-12-20.nc", "m.2001-01-01.nc", "m.2001-01-13.nc"]
     parts = [read_history(p, "OUT_EVAP") for p in result.history]
@@ -222,6 +220,21 @@ def test_broken_forcing_is_named_and_leaves_no_file(world: Path) -> None:
         dataset["air_temp"][5, 1, 1] = 290.0
     with pytest.raises(DataError, match=r"forcing 'tair', cell 2, day 0, step 5: found 290, .*Kelvin"):
         _run(global_file(world))
+    assert list((world / "out").iterdir()) == []
+
+
+def test_interrupted_run_leaves_no_file(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finished = []
+
+    def interrupted(*arguments: Any, **options: Any) -> Simulation:
+        if finished:
+            raise KeyboardInterrupt
+        finished.append(True)
+        return simulate(*arguments, **options)
+
+    monkeypatch.setattr("paraformer.process.vic.driver.run.simulate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _run(global_file(world), memory_bytes=SMALL)
     assert list((world / "out").iterdir()) == []
 
 
