@@ -6,7 +6,7 @@ Reads the cube that ``paraformer cube studies/conus.yaml`` builds from the share
 10.1002/2017GL075619: RMSE 0.0351 mean and 0.0332 median, PCC 0.794 and 0.841 over 406 cells); ``split`` trains on the
 trained cells of the study and is judged on trained and unseen ones; ``choose`` never looks at the test year or an
 unseen cell: of the training year, June, October and February and one trained cell in five are kept aside and judged.
-All settings were chosen with ``choose`` (decision 0006). ``--settings '{"dropout": 0.3}'`` changes settings.
+How the settings were chosen: decision 0006. ``--settings '{"dropout": 0.3}'`` changes settings.
 """
 
 from __future__ import annotations
