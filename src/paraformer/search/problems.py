@@ -16,7 +16,7 @@ class Problem:
     """A function to be minimised in a box; callable as ``search.state.Evaluate``, the same function in every cell.
 
     Attributes:
-        function: [..., parameter] -> [...].
+        function: points [*point, parameter] -> values [*point].
         lower, upper: bounds.
         optima: all global minima inside the bounds [optimum, parameter].
         minimum: their value.
@@ -58,24 +58,24 @@ def shifted(problem: Problem, by: tuple[float, ...]) -> Problem:
     )
 
 
-def rosenbrock(x: np.ndarray) -> np.ndarray:
+def rosenbrock(x: Float[np.ndarray, "*point parameter"]) -> Float[np.ndarray, "*point"]:
     """Curved valley, Σ 100 (x_{i+1} - x_i²)² + (1 - x_i)² (Rosenbrock 1960, doi 10.1093/comjnl/3.3.175)."""
     return (100.0 * (x[..., 1:] - x[..., :-1] ** 2) ** 2 + (1.0 - x[..., :-1]) ** 2).sum(axis=-1)
 
 
-def ackley(x: np.ndarray) -> np.ndarray:
+def ackley(x: Float[np.ndarray, "*point parameter"]) -> Float[np.ndarray, "*point"]:
     """Many small pits around one funnel (Ackley 1987, doi 10.1007/978-1-4613-1997-9)."""
     slope = -20.0 * np.exp(-0.2 * np.sqrt((x**2).mean(axis=-1)))
     return slope - np.exp(np.cos(2.0 * np.pi * x).mean(axis=-1)) + 20.0 + np.e
 
 
-def griewank(x: np.ndarray) -> np.ndarray:
+def griewank(x: Float[np.ndarray, "*point parameter"]) -> Float[np.ndarray, "*point"]:
     """Thousands of optima, 1 + Σ x²/d - Π cos(x_i/√i), with d = 4000 (Griewank 1981, doi 10.1007/BF00933356)."""
     index = np.sqrt(np.arange(1, x.shape[-1] + 1))
     return 1.0 + (x**2).sum(axis=-1) / 4000.0 - np.cos(x / index).prod(axis=-1)
 
 
-def goldstein_price(x: np.ndarray) -> np.ndarray:
+def goldstein_price(x: Float[np.ndarray, "*point parameter"]) -> Float[np.ndarray, "*point"]:
     """Four local minima of very different depth (Goldstein & Price 1971, doi 10.1090/S0025-5718-1971-0312365-X)."""
     a, b = x[..., 0], x[..., 1]
     first = 1.0 + (a + b + 1.0) ** 2 * (19.0 - 14.0 * a + 3.0 * a**2 - 14.0 * b + 6.0 * a * b + 3.0 * b**2)
@@ -83,7 +83,7 @@ def goldstein_price(x: np.ndarray) -> np.ndarray:
     return first * second
 
 
-def six_hump_camel(x: np.ndarray) -> np.ndarray:
+def six_hump_camel(x: Float[np.ndarray, "*point parameter"]) -> Float[np.ndarray, "*point"]:
     """Six minima, two of them global (Dixon & Szegö 1978, Towards Global Optimisation 2)."""
     a, b = x[..., 0], x[..., 1]
     return (4.0 - 2.1 * a**2 + a**4 / 3.0) * a**2 + a * b + 4.0 * (b**2 - 1.0) * b**2

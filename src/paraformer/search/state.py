@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+
+_State = TypeVar("_State", bound="State")  # not ``Self``, which checks of shapes at run time do not know in methods
 
 
 class Stop(IntEnum):
@@ -58,11 +60,11 @@ class State:
         point = np.take_along_axis(self.population, at[..., None], axis=1)[:, 0]
         return point, np.take_along_axis(self.cost, at, axis=1)[:, 0]
 
-    def take(self, cells: Int[np.ndarray, " some"]) -> Self:
+    def take(self: _State, cells: Int[np.ndarray, " some"]) -> _State:
         """The state of some cells, by position."""
         return replace(self, **{name: getattr(self, name)[cells] for name in self.arrays}, cells=self.cells[cells])
 
-    def put(self, cells: Int[np.ndarray, " some"], part: Self) -> Self:
+    def put(self: _State, cells: Int[np.ndarray, " some"], part: _State) -> _State:
         """This state with some cells, by position, as in ``part``; round and step are those of ``part``."""
         arrays: dict[str, np.ndarray] = {}
         for name in self.arrays:
@@ -71,6 +73,7 @@ class State:
         return replace(self, **arrays, round=part.round, step=part.step)
 
 
+@runtime_checkable
 class Evaluate(Protocol):
     """Cost of points, each cell on its own; what is not wanted is not run and costs infinity."""
 
@@ -84,6 +87,7 @@ class Evaluate(Protocol):
         ...
 
 
+@runtime_checkable
 class Algorithm(Protocol):
     """A search of many cells at once. The course of a cell depends on the seed, its identifier and its costs alone."""
 
