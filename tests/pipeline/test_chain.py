@@ -22,7 +22,8 @@ from paraformer.pipeline import describe, run_study
 from worlds import write_study
 
 METHODS = ("SCE-UA", "Latin hypercube", "FFN_A", "ParaFormer_A", "ParaFormer_Z")
-REFERENCES = ("training mean", "climatology", "API, one decay", "API, decay per cell", "direct LSTM")
+REFERENCES = ("training mean", "climatology", "API, one decay", "API, decay per cell",
+              "API, decay with temperature", "direct LSTM")  # fmt: skip
 STAGES = ("cube", "gap_filling", "ensemble", "surrogate", *(f"parameters/{name}" for name in METHODS), "references",
           "scores", "figures")  # fmt: skip
 COMMAND = [sys.executable, "-c", "from paraformer.cli import main; main()"]

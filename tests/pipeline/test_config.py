@@ -26,7 +26,8 @@ def test_a_resolved_study_loads_to_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "studies").glob("*.yaml")), ids=lambda p: p.name)
-def test_every_study_of_the_repository_is_valid(path: Path) -> None:
+def test_every_study_of_the_repository_is_valid(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARAFORMER_DATA", "/data")
     study = load_study(path)
     assert study.name == path.stem
 

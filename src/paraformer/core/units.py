@@ -5,6 +5,7 @@ from __future__ import annotations
 _SPELLINGS: dict[str, tuple[str, ...]] = {
     "mm day-1": ("mm d-1", "mm/day", "mm/d", "mm day^-1", "kg m-2 day-1", "kg m-2 d-1"),
     "mm month-1": ("mm/month",),
+    "mm year-1": ("mm yr-1", "mm/year", "mm/yr", "mm a-1", "kg m-2 year-1"),
     "degC": ("C", "celsius", "Celsius", "deg C", "degree_Celsius", "degrees_celsius", "°C"),
     "W m-2": ("W/m2", "W/m^2", "W m^-2", "Wm-2", "watt m-2"),
     "m s-1": ("m/s", "m s^-1"),

@@ -63,6 +63,7 @@ OBSERVATIONS = _table(
 REFERENCES = _table(
     Variable("et_fluxcom", "mm month-1", _CM, (-50, 400), "reference", "evapotranspiration climatology, FLUXCOM"),
     Variable("et_gleam", "mm month-1", _CM, (-50, 400), "reference", "evapotranspiration climatology, GLEAM"),
+    Variable("et_mod16", "mm month-1", _CM, (-50, 400), "reference", "evapotranspiration climatology, MODIS MOD16"),
 )
 
 OUTPUTS = _table(

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, field_validator, model_validator
 
 from paraformer.core.time import Period
+from paraformer.data.sources.config import HydrodlConfig, ProductsConfig
 from paraformer.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig, completed
 from paraformer.training.sequence_config import SequenceConfig
 
@@ -126,7 +127,7 @@ class DataConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: Literal["cells", "synthetic"] = "cells"
+    source: Literal["cells", "synthetic", "products", "hydrodl"] = "cells"
     path: Path | None = Field(default=None, description="file of the simple format (docs/input_format.md)")
     observation: str = Field(default="sm_smap", description="variable that is learned from")
     attributes: tuple[str, ...] | None = Field(
@@ -140,6 +141,10 @@ class DataConfig(BaseModel):
     test: Period
     chunk_cells: int = Field(default=64, ge=1, description="cells that are read, checked and written together")
     synthetic: SyntheticConfig | None = Field(default=None, description="the built-in world (source: synthetic)")
+    products: ProductsConfig | None = Field(
+        default=None, description="granules of SMAP and NLDAS-2, and tables (source: products; docs/data_sources.md)"
+    )
+    hydrodl: HydrodlConfig | None = Field(default=None, description="a hydroDL data base of CSV (source: hydrodl)")
 
     @model_validator(mode="before")
     @classmethod
@@ -164,12 +169,14 @@ class DataConfig(BaseModel):
 
     @model_validator(mode="after")
     def _fields_apply(self) -> DataConfig:
-        if self.source == "cells" and self.path is None:
-            raise ValueError("path is missing: source 'cells' reads a file")
-        if self.source == "cells" and self.synthetic is not None:
-            raise ValueError("synthetic applies to source 'synthetic' only")
-        if self.source == "synthetic" and self.path is not None:
-            raise ValueError("path applies to source 'cells' only")
+        for source, section in (("cells", "path"), ("synthetic", "synthetic"), ("products", "products"),
+                                ("hydrodl", "hydrodl")):  # fmt: skip
+            given = getattr(self, section) is not None
+            if given and source != self.source:
+                raise ValueError(f"{section} applies to source '{source}' only")
+            if not given and source == self.source:
+                reads = "reads a file" if source == "cells" else "needs its settings"
+                raise ValueError(f"{section} is missing: source '{source}' {reads}")
         if self.train.start <= self.test.end and self.test.start <= self.train.end:
             raise ValueError(f"train {self.train} and test {self.test} overlap")
         if self.attributes is not None and len(set(self.attributes)) < len(self.attributes):

@@ -64,7 +64,8 @@ def build_cube(config: DataConfig, path: Path, progress: Progress | None = None,
     selection = check(config, inputs, progress)
     try:
         input_hash = hash_path(selection.file.path)
-        settings = config.model_dump(mode="json", exclude={"path", "synthetic"}, exclude_none=True)
+        elsewhere = {"path", "synthetic", "products", "hydrodl"}  # what they hold is in the file
+        settings = config.model_dump(mode="json", exclude=elsewhere, exclude_none=True)
         key = hash_json({"format": FORMAT, "input": input_hash, "settings": settings})
         if _key_of(path) == key:
             journal_of(path).unlink(missing_ok=True)

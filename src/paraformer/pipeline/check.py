@@ -5,6 +5,7 @@ from __future__ import annotations
 from paraformer.config import Study
 from paraformer.core.errors import SettingsError, nearest
 from paraformer.data import check as check_data
+from paraformer.data import source_hash
 from paraformer.process.build import parameter_files, read_parameters
 
 
@@ -18,6 +19,9 @@ def check_study(study: Study) -> str:
     require_consistent(study)
     if study.data.source == "synthetic":
         return f"study {study.name}: the built-in world needs no files; settings are valid"
+    if study.data.source != "cells":
+        source_hash(study.data)
+        return f"study {study.name}: source '{study.data.source}' is there; building the cube checks its values"
     selection = check_data(study.data)
     trained = int(selection.trained.sum())
     file, kept = selection.file, selection.position

@@ -57,12 +57,13 @@ def references(study: Study, cube: Cube, holdout: Holdout, direct: Path | None) 
     Args:
         direct: folder that ``train_direct`` filled, ``None`` if the study leaves that row out.
     """
-    prcp = cube.dataset["prcp"].values.astype(np.float64)
+    prcp, tair = (cube.dataset[name].values.astype(np.float64) for name in ("prcp", "tair"))
     yield Reference("training mean", -1, training_mean(holdout))
     seasons = climatology(cube.time, holdout, harmonics=study.evaluation.harmonics)
     yield Reference("climatology", -1, seasons)
     yield Reference("API, one decay", -1, precipitation_memory(prcp, holdout))
     yield Reference("API, decay per cell", -1, precipitation_memory(prcp, holdout, per_cell=True))
+    yield Reference("API, decay with temperature", -1, precipitation_memory(prcp, holdout, tair=tair))
     if direct is not None:
         for seed, series in enumerate(_read(direct)):
             yield Reference(DIRECT, seed, Baseline(series, np.ones(len(series), dtype=bool)))

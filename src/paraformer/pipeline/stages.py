@@ -14,11 +14,11 @@ from pydantic import BaseModel
 
 from paraformer.config import Study
 from paraformer.core.contracts import CalibrationData, ForwardModel
-from paraformer.core.files import hash_path, write_json, write_text
+from paraformer.core.files import write_json, write_text
 from paraformer.core.log import Progress
 from paraformer.core.run import Run, Stage
 from paraformer.core.schema import Cube, Ensemble, ParameterField
-from paraformer.data import build_cube, calibration_view, open_truth
+from paraformer.data import build_cube, calibration_view, gather, open_truth, source_hash
 from paraformer.data.gapfill import fill_gaps, open_filled
 from paraformer.learners.config import LearnerConfig
 from paraformer.learners.learn import Learner
@@ -29,6 +29,7 @@ from paraformer.pipeline.verdict import Judged, axes, holdout_of, judge, respons
 from paraformer.pipeline.world import make_world
 from paraformer.process.build import ProcessFiles, build_process, clipped_prior, parameter_files
 from paraformer.process.descriptors import daily_descriptors, static_descriptors
+from paraformer.process.differentiable import DifferentiableProcess
 from paraformer.process.ensemble import ensemble_sets, run_sets
 from paraformer.process.parameter_field import read_theta, write_parameter_field
 from paraformer.process.vic.model import VIC
@@ -54,11 +55,12 @@ class Chain:
         settings: dict[str, Any] = {"data": _settings(study.data, "chunk_cells", "path")}
         if synthetic:
             settings |= {"seed": study.seed, "parameters": _space(study), "process": _process(study)}
-        inputs = {} if study.data.path is None else {"data": hash_path(study.data.path)}
+        inputs = {} if synthetic else {"data": source_hash(study.data)}
 
         def work(path: Path) -> int:
             runs = make_world(study, path) if synthetic else 0
-            build_cube(study.data, path / "cube.zarr", self.progress, inputs=path / "inputs.nc" if synthetic else None)
+            gathered = path / "inputs.nc" if synthetic else gather(study.data, path, self.progress)
+            build_cube(study.data, path / "cube.zarr", self.progress, inputs=gathered)
             return runs
 
         self._finish("cube", settings, inputs, work)
@@ -172,6 +174,7 @@ class Chain:
         manifest = json.loads((self.run.directory / "manifest.json").read_text())
         page = reporting.page(study, scores, self.done["surrogate"].path, self.done["figures"].path, manifest)
         write_text(self.run.directory / "report.html", page)
+        reporting.write_tables(scores, self.run.directory / "tables")
 
     def summary(self) -> str:
         """What to tell the user at the end."""
@@ -187,7 +190,8 @@ class Chain:
                 lines += ["Correlation of found with true θ:", to_text(reporting.recovery_table(scores)), ""]
             lines.append(f"scores:  {scores}")
         if "figures" in self.done:
-            lines += [f"figures: {self.done['figures'].path}", f"report:  {self.run.directory / 'report.html'}"]
+            lines += [f"figures: {self.done['figures'].path}", f"tables:  {self.run.directory / 'tables'}",
+                      f"report:  {self.run.directory / 'report.html'}"]
         return "\n".join(lines or [f"{name}: {stage.path}" for name, stage in self.done.items()])
 
     def _finish(self, name: str, settings: dict[str, Any], inputs: dict[str, str], work: Any) -> None:
@@ -254,7 +258,7 @@ class Chain:
 
     def _search(self, name: str, config: SearchConfig, path: Path) -> int:
         """Every seed of one search, each cell by its own observations of the training period; returns its runs."""
-        model, runs = self._searched(config.model), 0
+        model, runs = self._searched(config), 0
         data = calibration_view(self._cube, self.study.space, self._prior, every_cell=True)
         for seed in range(self.study.search_seeds):
             folder = path / f"seed-{seed}"
@@ -265,14 +269,15 @@ class Chain:
             runs += int(found.evaluations.sum())
         return runs if config.model == "process" else 0
 
-    def _searched(self, model: str) -> ForwardModel:
+    def _searched(self, config: SearchConfig) -> ForwardModel:
         """The forward model of a search, without the days after the training period."""
         days = int(np.flatnonzero(self._cube.period("train").mask(self._cube.time))[-1]) + 1
         days = max(days, self.study.process.spin_up.days)
-        if model == "surrogate":
+        if config.model == "surrogate":
             return self._surrogate.until(days)
         cube = Cube(self._cube.dataset.isel(time=slice(0, days)))
-        return build_process(self.study.process, self.study.space, cube, self._files)
+        process = build_process(self.study.process, self.study.space, cube, self._files)
+        return DifferentiableProcess(process, cube.time) if config.name == "levenberg" else process
 
     def _keep(self, field: ParameterField, folder: Path) -> None:
         write_parameter_field(folder, field, self.study.space, self._cube, self._files)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -218,9 +217,12 @@ class FitTask:
                 f"surrogate.sets_per_cell: {config.sets_per_cell}, but a cell has fewer sets to learn from"
             )
         self.seed = seed
-        self._windows: Callable[[int], Windows] = lambda rank: Windows(
-            pool, int(days[0]), int(days[-1]) + 1, config.window, config.cells_per_batch, seed, f"surrogate/{rank}"
-        )
+        self.pool, self.days = pool, (int(days[0]), int(days[-1]) + 1)
+
+    def _windows(self, rank: int) -> Windows:
+        """Windows of one process; each draws its own, so a step of several is one with so many times the cells."""
+        size, cells = self.config.window, self.config.cells_per_batch
+        return Windows(self.pool, *self.days, size, cells, self.seed, f"surrogate/{rank}")
 
     def to(self, device: torch.device) -> None:
         self.inputs = self.inputs.map(lambda t: t.to(device))

@@ -1,0 +1,46 @@
+"""Sources other than a file of the simple format: brought into it, in one store in the run directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paraformer.core.files import hash_json, hash_path
+from paraformer.core.log import Progress
+from paraformer.data.config import DataConfig
+from paraformer.data.sources.blocks import write_blocks
+from paraformer.data.sources.hydrodl import read_hydrodl
+from paraformer.data.sources.products import products_key, write_products
+
+STORE = "inputs.zarr"
+
+
+def gather(config: DataConfig, directory: Path, progress: Progress | None = None) -> Path | None:
+    """Write the source's data as ``inputs.zarr`` into ``directory``; ``None`` if the source is a file already.
+
+    Raises:
+        DataError: as the source's reader.
+        RunError: if the store cannot be written.
+    """
+    store = directory / STORE
+    if config.products is not None:
+        write_products(config.products, store, progress)
+    elif config.hydrodl is not None:
+        write_blocks([read_hydrodl(config.hydrodl)], store)
+    else:
+        return None
+    return store
+
+
+def source_hash(config: DataConfig) -> str:
+    """Hash of all that the source reads: content of files; of granules, which are many and large, names and sizes.
+
+    Raises:
+        DataError: if a folder or file is missing.
+    """
+    if config.products is not None:
+        return products_key(config.products)
+    if config.hydrodl is not None:
+        folder = config.hydrodl.folder
+        files = {p.relative_to(folder).as_posix(): p.stat().st_size for p in folder.rglob("*") if p.is_file()}
+        return hash_json({"settings": config.hydrodl.model_dump(mode="json"), "files": files})
+    return "" if config.path is None else hash_path(config.path)
