@@ -92,6 +92,19 @@ def check(study: StudyFile, overrides: Overrides = None) -> None:
 
 
 @app.command()
+def plan(
+    study: StudyFile,
+    overrides: Overrides = None,
+    cells: Annotated[int | None, typer.Option("--cells", help="plan for so many cells instead")] = None,
+    cores: Annotated[int | None, typer.Option("--cores", help="say what so many cores make of it")] = None,
+) -> None:
+    """Cells, runs, core-hours, memory and disk of every stage, measured on a few cells, before anything starts."""
+    from paraformer.pipeline.plan import plan_study
+
+    _out().print(plan_study(load_study(study, overrides or ()), cells=cells).to_text(cores), soft_wrap=True)
+
+
+@app.command()
 def cube(study: StudyFile, overrides: Overrides = None, directory: Directory = None, quiet: Quiet = False) -> None:
     """Raw files -> cube: daily forcing, observations and attributes of every cell."""
     _run_until("cube", load_study(study, overrides or ()), directory, quiet)

@@ -20,7 +20,8 @@ from paraformer.cli import app
 from paraformer.config import Study
 
 HERE = Path(__file__).parent
-VERBS = ("check", "cube", "simulate", "emulate", "learn", "evaluate", "report", "run", "demo", "compare", "describe")
+VERBS = ("check", "plan", "cube", "simulate", "emulate", "learn", "evaluate", "report", "run", "demo", "compare",
+         "describe")  # fmt: skip
 
 
 def require_same(name: str, found: str) -> None:

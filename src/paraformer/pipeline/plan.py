@@ -1,0 +1,190 @@
+"""``plan``: cells, runs, core-hours, memory and disk of every stage, before anything starts.
+
+Prices are measured in a rehearsal on this machine; what is not worth measuring is a documented constant.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from paraformer.config import Study
+from paraformer.core.errors import SettingsError
+from paraformer.pipeline.check import require_consistent
+from paraformer.pipeline.rehearsal import Rehearsal, Size, disk_of, rehearse
+from paraformer.process.cost import Archive, Time
+from paraformer.surrogate.audit import AuditConfig
+
+_FIGURES = Time(15.0, 15.0)
+"""Figures and page of a study [s]: 12.4 s of one core for 304 cells; maps of more cells take little longer."""
+
+_FIGURES_DISK = 6e6
+_NETWORK_DISK = 4e6
+"""Bytes of figures and page, and of one learner's network."""
+
+_OUTPUTS = 4
+"""Series the verdict keeps of every run."""
+
+_DAILY_INPUTS = 12
+"""Daily series a surrogate keeps of every cell beside its anchors: forcing, season, leaf area and the like."""
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """One stage: process-model runs, time [s], memory and disk [byte]. A search's runs are its budget: an upper end."""
+
+    name: str
+    runs: int
+    time: Time
+    memory: float
+    disk: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study's stages and size, and what the rehearsal found."""
+
+    study: str
+    size: Size
+    stages: tuple[StagePlan, ...]
+    prices: str
+
+    @property
+    def total(self) -> StagePlan:
+        """Sums; of memory the largest."""
+        parts = [s.time for s in self.stages]
+        time = Time(sum(t.core for t in parts), sum(t.wall for t in parts))
+        return StagePlan("total", sum(s.runs for s in self.stages), time, max(s.memory for s in self.stages),
+                         sum(s.disk for s in self.stages))  # fmt: skip
+
+    def to_text(self, cores: int | None = None) -> str:
+        """As a table; with ``cores``, also the hours of that many cores that share the cells' work evenly."""
+        lines = [
+            f"plan of {self.study}: {self.size.cells:,} cells ({self.size.trained:,} trained), {self.size.days:,} days",
+            f"  measured on this machine: {self.prices}",
+            f"  {'stage':28s} {'runs':>15s} {'core-hours':>12s} {'hours here':>12s} {'memory':>10s} {'disk':>10s}",
+        ]
+        for s in (*self.stages, self.total):
+            hours, here = s.time.core / 3600, s.time.wall / 3600
+            lines.append(f"  {s.name:28s} {s.runs:15,d} {_short(hours):>12s} {_short(here):>12s} "
+                         f"{_bytes(s.memory):>10s} {_bytes(s.disk):>10s}")  # fmt: skip
+        if cores is not None:
+            shared = sum(s.time.core for s in self.stages if s.name in _SHARED)
+            rest = sum(s.time.wall for s in self.stages if s.name not in _SHARED)
+            lines.append(f"  on {cores:,} cores: {_short(shared / cores / 3600)} hours of process model, "
+                         f"{_short(rest / 3600)} of the rest on one machine like this one")  # fmt: skip
+        return "\n".join(lines)
+
+
+_SHARED = ("ensemble", "scores")
+"""Stages that an executor spreads over machines."""
+
+
+def plan_study(study: Study, *, cells: int | None = None) -> Plan:
+    """Plan a study, or the same study with another number of cells.
+
+    Raises:
+        SettingsError: settings that contradict each other, or a number of cells below 1.
+        DataError: the first problem of the data.
+    """
+    require_consistent(study)
+    with rehearse(study) as rehearsal:
+        return plan_of(study, rehearsal, cells=cells)
+
+
+def plan_of(study: Study, rehearsal: Rehearsal, *, cells: int | None = None) -> Plan:
+    """As ``plan_study``, from a rehearsal that is there."""
+    if cells is not None and cells < 1:
+        raise SettingsError(f"--cells {cells}: a plan needs at least one cell")
+    size = rehearsal.size if cells is None else rehearsal.size.scaled(cells)
+    stages = tuple(_stages(study, rehearsal, size))
+    words = (f"{1000 * rehearsal.process.run.core:.2f} core-ms a process-model run and year, "
+             f"{1000 * rehearsal.surrogate_price.step.core:.0f} a step of the surrogate's fit, "
+             f"{rehearsal.process.value:.2f} bytes a stored value")  # fmt: skip
+    return Plan(study.name, size, stages, words)
+
+
+def _stages(study: Study, rehearsal: Rehearsal, size: Size) -> Iterator[StagePlan]:
+    base = float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)  # interpreter and compiled code
+    theta = 8.0 * len(study.parameters) * size.cells
+    chunk = 8.0 * 3 * 8 * study.data.chunk_cells * size.days * size.steps
+    kept = 4.0 * size.cells * size.days * (study.surrogate.anchors * len(study.surrogate.outputs) + _DAILY_INPUTS)
+    world = size.cells if study.data.source == "synthetic" else 0
+    yield StagePlan("cube", world, rehearsal.cube_time * size.cells, base + chunk, rehearsal.cube_disk * size.cells)
+    if study.gap_filling is not None:
+        price = rehearsal.gap_filling_price(size.cells, study.gap_filling.training.steps)
+        yield StagePlan("gap_filling", 0, price, base + 4.0 * 20 * size.cells * size.days, 4.0 * size.cells * size.days)
+    yield _ensemble(study, rehearsal, size, base, theta)
+    yield _surrogate(study, rehearsal, size, base + kept, kept)
+    yield from _parameters(study, rehearsal, size, base + kept)
+    if study.references.direct is not None:
+        steps = study.references.direct.training.steps
+        price = rehearsal.direct_price(size.cells, steps) * study.learner_seeds
+        disk = 4.0 * size.cells * size.days * study.learner_seeds
+        yield StagePlan("references", 0, price, base + 4.0 * 20 * size.cells * size.days, disk)
+    yield _scores(study, rehearsal, size, base + kept + theta)
+    yield StagePlan("figures", 0, _FIGURES, base, _FIGURES_DISK)
+
+
+def _archive(study: Study, size: Size, sets: int, outputs: int) -> Archive:
+    return Archive(size.cells, sets, size.days, outputs, study.ensemble.chunk_cells, study.process.spin_up)
+
+
+def _ensemble(study: Study, rehearsal: Rehearsal, size: Size, base: float, theta: float) -> StagePlan:
+    sets = 1 + study.ensemble.common + study.ensemble.own
+    archive, cost = _archive(study, size, sets, len(study.ensemble.outputs)), rehearsal.process
+    memory = base + 2 * theta * sets + cost.memory(archive, study.process.vic.snow_steps_per_day)
+    return StagePlan("ensemble", archive.runs, cost.time(archive), memory, cost.disk(archive) + theta * sets)
+
+
+def _surrogate(study: Study, rehearsal: Rehearsal, size: Size, base: float, kept: float) -> StagePlan:
+    """Fit and audit; the fit holds the whole ensemble, with three copies of one output while it is normalised."""
+    sets = 1 + study.ensemble.common + study.ensemble.own
+    fit = rehearsal.surrogate_price(size.cells, study.surrogate.training.steps)
+    audit = rehearsal.surrogate_run * (size.cells * study.ensemble.held_out)
+    series = 4.0 * size.cells * sets * size.days
+    return StagePlan("surrogate", 0, fit + audit, base + series * (len(study.surrogate.outputs) + 3), kept)
+
+
+def _parameters(study: Study, rehearsal: Rehearsal, size: Size, base: float) -> Iterator[StagePlan]:
+    file = disk_of(rehearsal.files.parameters) * (size.cells / rehearsal.size.cells)
+    for name, search in study.searches.items():
+        runs = size.cells * search.budget * study.search_seeds
+        archive = Archive(size.cells, search.budget, size.train_days, 1, study.ensemble.chunk_cells,
+                          study.process.spin_up)  # fmt: skip
+        own = search.model == "process"
+        share = size.train_days / size.days
+        time = rehearsal.process.time(archive) * study.search_seeds if own else rehearsal.surrogate_run * (runs * share)
+        yield StagePlan(f"parameters/{name}", runs if own else 0, time, base, file * study.search_seeds)
+    for name, learner in study.learners.items():
+        price = rehearsal.learner_price(name)
+        time = price(size.cells, learner.training.steps) * (learner.members * study.learner_seeds)
+        disk = (file + _NETWORK_DISK * learner.members) * study.learner_seeds
+        yield StagePlan(f"parameters/{name}", 0, time, base, disk)
+
+
+def _scores(study: Study, rehearsal: Rehearsal, size: Size, base: float) -> StagePlan:
+    """The verdict: default θ, best of the ensemble twice, every seed of every method, and the audit near their θ."""
+    fields = 2 + sum(study.calibrators.values()) + (study.data.source == "synthetic")
+    near = len(study.calibrators) * (1 + AuditConfig().perturbations)
+    cost = rehearsal.process
+    judged = _archive(study, size, 1 + fields, _OUTPUTS)
+    time = cost.time(judged) + cost.time(_archive(study, size, near, 1))
+    time += rehearsal.surrogate_run * (size.cells * (fields + near)) + rehearsal.score_price * (
+        size.cells * (2 * fields + 5)
+    )
+    memory = base + 8.0 * size.cells * size.days * (4 + fields)
+    return StagePlan("scores", size.cells * (1 + fields + near), time, memory, cost.disk(judged))
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+
+
+def _bytes(value: float) -> str:
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} PB"

@@ -1,0 +1,115 @@
+"""Plans: what a study will cost is what it then costs; the sample is of the study's own cells; text and refusals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paraformer.config import Study, load_study
+from paraformer.core.errors import SettingsError
+from paraformer.pipeline import run_study
+from paraformer.pipeline.plan import Plan, plan_of, plan_study
+from paraformer.pipeline.rehearsal import Rehearsal, disk_of, rehearse
+from worlds import write_study
+
+WORLD = {"rows": 6, "columns": 8, "years": 2}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """Small, but with enough runs of the process model that they take longer than the interpreter's own noise."""
+    folder = tmp_path_factory.mktemp("plan")
+    return load_study(write_study(
+        folder, data__synthetic=WORLD, ensemble={"common": 8, "own": 24, "held_out": 2}, learner_seeds=1,
+        searches={"random": {"name": "random", "budget": 10}}, learners__ParaFormer_A=None,
+    ))  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def rehearsal(study: Study) -> Iterator[Rehearsal]:
+    with rehearse(study, seconds=0.7) as rehearsal:
+        yield rehearsal
+
+
+@pytest.fixture(scope="module")
+def planned(study: Study, rehearsal: Rehearsal) -> Plan:
+    return plan_of(study, rehearsal)
+
+
+@pytest.fixture(scope="module")
+def finished(study: Study, planned: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same study, run after it was planned."""
+    folder = tmp_path_factory.mktemp("run") / "run"
+    run_study(study, folder, until="scores")
+    return folder
+
+
+def test_every_stage_and_every_run_of_the_process_model_is_in_the_plan(planned: Plan, finished: Path) -> None:
+    manifest = json.loads((finished / "manifest.json").read_text())["stages"]
+    runs = {name: entry["runs"] for name, entry in manifest.items()}
+    assert {s.name: s.runs for s in planned.stages} == runs | {"figures": 0}
+    assert planned.total.runs == sum(entry["runs"] for entry in manifest.values())
+
+
+def test_the_ensemble_takes_the_core_seconds_and_bytes_that_were_said(planned: Plan, finished: Path) -> None:
+    manifest = json.loads((finished / "manifest.json").read_text())["stages"]
+    ensemble = next(s for s in planned.stages if s.name == "ensemble")
+    assert ensemble.time.core == pytest.approx(manifest["ensemble"]["cpu_s"], rel=0.3)
+    assert ensemble.disk == pytest.approx(disk_of(finished / "ensemble"), rel=0.3)
+
+
+def test_the_whole_needs_the_disk_that_was_said(planned: Plan, finished: Path) -> None:
+    """Less figures and networks, which stand in the plan with the size they have in a study of usual size."""
+    names = ("cube", "ensemble", "surrogate", "scores")
+    said = sum(s.disk for s in planned.stages if s.name in names)
+    assert said == pytest.approx(sum(disk_of(finished / name) for name in names), rel=0.3)
+
+
+def test_more_cells_cost_in_proportion(study: Study, rehearsal: Rehearsal, planned: Plan) -> None:
+    large = plan_of(study, rehearsal, cells=77_000)
+    assert large.size.cells == 77_000
+    assert large.size.trained == pytest.approx(0.75 * 77_000, rel=0.1)
+    runs = {s.name: s.runs for s in large.stages}
+    assert runs["ensemble"] == 77_000 * 33
+    assert runs["parameters/random"] == 77_000 * 10
+    small, big = ({s.name: s for s in p.stages}["ensemble"] for p in (planned, large))
+    assert big.time.core == pytest.approx(small.time.core * 77_000 / 48, rel=0.3)
+    assert big.disk == pytest.approx(small.disk * 77_000 / 48)
+    assert big.memory < 2 * small.memory, "chunk by chunk"
+    text = large.to_text(1000)
+    assert "77,000 cells" in text
+    assert "on 1,000 cores" in text
+    widths = {len(line) for line in text.splitlines()[2:-1]}
+    assert len(widths) == 1, "columns stand in line"
+
+
+def test_a_file_s_own_cells_are_the_sample(study: Study, finished: Path, tmp_path: Path) -> None:
+    """Trained and unseen cells of the file, and their weather, in the cube that is measured."""
+    data = {
+        "source": "cells", "path": str(finished / "cube" / "inputs.nc"), "observation": "sm_obs",
+        "split": {"variable": "split", "trained": "train", "unseen": "neighbour"},
+        "train": {"start": study.data.train.start, "end": study.data.train.end},
+        "test": {"start": study.data.test.start, "end": study.data.test.end},
+    }  # fmt: skip
+    files = {f"process__{name}": str(finished / "cube" / file)
+             for name, file in (("parameters", "params.nc"), ("domain", "domain.nc"))}  # fmt: skip
+    with rehearse(load_study(write_study(tmp_path, data=data, **files))) as rehearsal:
+        assert (rehearsal.size.cells, rehearsal.size.trained) == (48, 36)
+        assert len(rehearsal.cube.cells) == 24
+        assert 0 < rehearsal.cube.trained.sum() < 24
+        place = np.searchsorted(np.arange(48), rehearsal.cube.cells - rehearsal.cube.cells.min())
+        assert (np.diff(place) > 0).all()
+        model = rehearsal.recipe.select(np.array([0, 23]))
+        assert np.isfinite(model.simulate(None, ("runoff",))["runoff"]).all()
+
+
+def test_refusals(study: Study, rehearsal: Rehearsal) -> None:
+    with pytest.raises(SettingsError, match="--cells 0"):
+        plan_of(study, rehearsal, cells=0)
+    wrong = study.model_copy(update={"surrogate": study.surrogate.model_copy(update={"anchors": 50})})
+    with pytest.raises(SettingsError, match="anchors"):
+        plan_study(wrong)
