@@ -24,6 +24,7 @@ TINY: dict[str, Any] = {
         "training": {"steps": 6, "checkpoint_steps": 2},
     },
     "references": {
+        "seeds": 2,
         "direct": {
             "hidden": 4, "warm_up": 10, "window": 40, "cells_per_batch": 4, "members": 1,
             "training": {"steps": 6, "checkpoint_steps": 2},

@@ -94,7 +94,7 @@ def test_residuals_with_a_memory_are_recognised(step):
     every = np.broadcast_to(np.arange(DAYS.size) % step == 0, world.mask.shape).copy()
     world = replace(world, mask=every, observed=np.full(world.mask.shape, 0.2))
     for memory, passes in ((0.0, True), (0.6, True), (0.97, False)):
-        table = residual_autocorrelation("net", 0.2 + persistent(memory), world)
+        table = residual_autocorrelation("net", 0.2 + persistent(memory), world, LIMITS)
         assert table["found"].item() == pytest.approx(memory**step, abs=0.06)
         assert (failed(table) == []) == passes
     assert f"mean step of {step}.0 days" in table["message"].item()
@@ -106,7 +106,7 @@ def test_long_gaps_break_the_chain_and_few_pairs_say_nothing():
     mask = ((days >= 365) & (days < 395)) | (days >= 700)
     world = replace(world, mask=np.stack([mask] * 2), observed=np.zeros((2, DAYS.size)))
     alternating = np.stack([np.where(days % 2 == 0, 1.0, -1.0)] * 2)
-    assert residual_autocorrelation("net", alternating, world)["found"].item() == pytest.approx(-1, abs=1e-3)
+    assert residual_autocorrelation("net", alternating, world, LIMITS)["found"].item() == pytest.approx(-1, abs=1e-3)
     sparse = replace(world, mask=np.stack([days % 4 == 0] * 2))
-    assert len(residual_autocorrelation("net", alternating, sparse)) == 0
-    assert len(residual_autocorrelation("net", np.full((2, DAYS.size), 0.3), world)) == 0
+    assert len(residual_autocorrelation("net", alternating, sparse, LIMITS)) == 0
+    assert len(residual_autocorrelation("net", np.full((2, DAYS.size), 0.3), world, LIMITS)) == 0

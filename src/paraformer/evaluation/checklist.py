@@ -15,8 +15,6 @@ from paraformer.numerics.scores import MIN_DAYS
 
 MAX_STEP = 3
 """Longest step between observed days that counts as the next one [day]: SMAP sees every place at least every 3 days."""
-RESIDUAL_AUTOCORRELATION = 0.8
-"""Median autocorrelation of residuals above which a score stands on too few independent days."""
 
 CHECK_COLUMNS = ("check", "method", "subject", "found", "limit", "passed", "message")
 """One row per check and subject (a parameter, an attribute, a part of the score table)."""
@@ -108,8 +106,7 @@ def residual_autocorrelation(
     method: str,
     simulated: Float[np.ndarray, "cell time"],
     holdout: Holdout,
-    *,
-    limit: float = RESIDUAL_AUTOCORRELATION,
+    limits: ChecklistLimits,
 ) -> pd.DataFrame:
     """Autocorrelation of the test-period residuals from one observed day to the next: what θ has left unexplained.
 
@@ -123,7 +120,7 @@ def residual_autocorrelation(
     Args:
         simulated: volumetric soil moisture [m3 m-3].
         holdout: observations and test period.
-        limit: largest median that passes.
+        limits: the largest median that passes is ``residual_autocorrelation``.
 
     Returns:
         One row; empty where no cell has enough pairs.
@@ -148,6 +145,7 @@ def residual_autocorrelation(
     r, n = float(np.median(found)), float(np.median(days))
     message = (f"median over {len(found)} cells is {r:.2f} at a mean step of {np.mean(steps):.1f} days: "
                f"{n:.0f} observed days count as about {n * (1 - r) / (1 + r):.0f}")  # fmt: skip
+    limit = limits.residual_autocorrelation
     return _table([_row("autocorrelation of residuals", method, "test period", r, limit, message)])
 
 

@@ -31,6 +31,9 @@ class ChecklistLimits(BaseModel):
                                    description="share of unseen cells outside the trained range")  # fmt: skip
     unscored_share: float = Field(default=0.0, ge=0, le=1, description="share of cells without a score")
     seed_spread: float = Field(default=0.1, ge=0, description="median std of θ over seeds [unit coordinate]")
+    residual_autocorrelation: float = Field(
+        default=0.8, ge=0, le=1, description="median correlation of the residuals of successive observed days"
+    )
 
 
 class EvaluationConfig(BaseModel):
@@ -72,3 +75,4 @@ class ReferencesConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     direct: DirectConfig | None = Field(default=None, description="the row 'direct LSTM'; none leaves it out")
+    seeds: int = Field(default=1, ge=1, description="how many seeds it is trained with")

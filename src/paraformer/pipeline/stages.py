@@ -134,10 +134,10 @@ class Chain:
 
         def work(path: Path) -> int:
             train_direct(direct, self._cube, holdout_of(self._cube), path, seed=study.seed,
-                         seeds=study.learner_seeds, progress=self.progress)  # fmt: skip
+                         seeds=study.references.seeds, progress=self.progress)  # fmt: skip
             return 0
 
-        settings = {"direct": _settings(direct), "seeds": study.learner_seeds, "seed": study.seed}
+        settings = {"direct": _settings(direct), "seeds": study.references.seeds, "seed": study.seed}
         self._finish("references", settings, self._hash("cube"), work)
 
     def scores(self) -> None:

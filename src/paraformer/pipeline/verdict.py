@@ -185,7 +185,7 @@ def _checks(
         tables.append(checklist.parameters_at_bounds(method, theta.reshape(-1, len(space)), space, limits))
         tables.append(checklist.seed_spread(method, theta, space, limits))
         first = [f.method for f in fields].index(method)
-        tables.append(checklist.residual_autocorrelation(method, simulated[:, first].values, holdout))
+        tables.append(checklist.residual_autocorrelation(method, simulated[:, first].values, holdout, limits))
     return pd.concat([t for t in tables if len(t)], ignore_index=True)
 
 
