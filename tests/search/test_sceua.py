@@ -77,8 +77,8 @@ def test_it_finds_the_known_optimum(name: str, budget: int, tolerance: float) ->
 def test_it_beats_a_latin_hypercube_of_the_same_budget(name: str) -> None:
     """The median cell is better than the yardstick in any cell, also among the thousands of optima of Griewank."""
     problem = PROBLEMS[name]
-    state = finish(config(complexes=2, budget=600), problem, problem.size)
-    rival = LatinHypercube(RandomConfig(budget=600), 0)
+    state = finish(config(complexes=2, budget=400), problem, problem.size)
+    rival = LatinHypercube(RandomConfig(budget=400), 0)
     yardstick = rival.start(CELLS, problem.size, None)
     while yardstick.running.size:
         yardstick = rival.step(yardstick, problem)

@@ -47,7 +47,7 @@ def twin() -> CalibrationData:
 
 def sceua(**changes: object) -> SCEUAConfig:
     """Small settings that checkpoint after every step."""
-    return SCEUAConfig.model_validate({"complexes": 3, "budget": 150, "checkpoint_seconds": 0, **changes})
+    return SCEUAConfig.model_validate({"complexes": 3, "budget": 100, "checkpoint_seconds": 0, **changes})
 
 
 def random(**changes: object) -> RandomConfig:
