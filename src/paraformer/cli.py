@@ -111,6 +111,12 @@ def cube(study: StudyFile, overrides: Overrides = None, directory: Directory = N
 
 
 @app.command()
+def fill(study: StudyFile, overrides: Overrides = None, directory: Directory = None, quiet: Quiet = False) -> None:
+    """Observations -> seamless series: gaps filled by an LSTM, scored on days hidden from it."""
+    _run_until("gap_filling", load_study(study, overrides or ()), directory, quiet)
+
+
+@app.command()
 def simulate(study: StudyFile, overrides: Overrides = None, directory: Directory = None, quiet: Quiet = False) -> None:
     """Cube -> ensemble: many parameter sets of every cell through the process model."""
     _run_until("ensemble", load_study(study, overrides or ()), directory, quiet)

@@ -20,8 +20,8 @@ from paraformer.cli import app
 from paraformer.config import Study
 
 HERE = Path(__file__).parent
-VERBS = ("check", "plan", "cube", "simulate", "emulate", "learn", "evaluate", "report", "run", "demo", "compare",
-         "describe")  # fmt: skip
+VERBS = ("check", "plan", "cube", "fill", "simulate", "emulate", "learn", "evaluate", "report", "run", "demo",
+         "compare", "describe")  # fmt: skip
 
 
 def require_same(name: str, found: str) -> None:
@@ -51,12 +51,12 @@ def test_command_line_help(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     runner = CliRunner()
     pages = []
-    for verb in ((), *((v,) for v in VERBS)):
+    for verb in ((), *((v,) for v in VERBS), ("vic",), ("vic", "run"), ("vic", "convert")):
         result = runner.invoke(app, [*verb, "--help"], prog_name="paraformer")
         assert result.exit_code == 0
         pages.append(result.stdout)
     require_same("help.txt", "\n".join(pages))
-    for verb in VERBS:
+    for verb in (*VERBS, "vic"):
         assert verb in pages[0]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from paraformer.config import Study
-from paraformer.core.errors import ParaformerError
+from paraformer.core.errors import ParaformerError, SettingsError
 from paraformer.core.files import hash_path
 from paraformer.core.log import Progress
 from paraformer.core.run import Run
@@ -37,6 +37,8 @@ def run_study(study: Study, directory: Path, *, until: str = "report", progress:
     """
     if until not in STAGES:
         raise ParaformerError(f"unknown stage '{until}'; stages: {', '.join(STAGES)}")
+    if until == "gap_filling" and study.gap_filling is None:
+        raise SettingsError("gap_filling is missing from the study; 'gap_filling: {}' takes the defaults")
     with Run(directory) as run:
         run.record_study(study.to_yaml(), {"seed": study.seed, "inputs": _input_hashes(study)})
         chain = Chain(study, run, progress or Progress())
