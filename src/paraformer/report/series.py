@@ -133,9 +133,10 @@ def _draw_site(
     if closer:
         rain.set_ylabel("precipitation [mm day⁻¹]", fontsize=8, color="#42718f")
     axes.set_xlim(x[0] - np.timedelta64(1, "D"), x[-1] + np.timedelta64(1, "D"))
-    locator = mdates.AutoDateLocator(minticks=3, maxticks=4 if closer else 8)
+    locator = mdates.DayLocator(bymonthday=(1, 8, 15, 22)) if closer else mdates.AutoDateLocator(minticks=3, maxticks=8)
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, show_offset=False))
+    short = mdates.DateFormatter("%d %b") if closer else mdates.ConciseDateFormatter(locator, show_offset=False)
+    axes.xaxis.set_major_formatter(short)
     axes.set_zorder(rain.get_zorder() + 1)  # dots and lines before the rain
     axes.patch.set_visible(False)
     axes.tick_params(labelsize=8)
