@@ -150,3 +150,9 @@ def test_hash_depends_on_names_and_content(tmp_path: Path) -> None:
     assert hash_path(tmp_path / "d") != one
     with pytest.raises(RunError, match="does not exist"):
         hash_path(tmp_path / "nothing")
+
+
+def test_a_file_where_a_folder_should_be_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file, not a folder")
+    with pytest.raises(RunError, match=r"results/a\.json: cannot write"):
+        write_text(tmp_path / "results" / "a.json", "{}")

@@ -51,3 +51,18 @@ def test_what_it_lacks_is_an_error() -> None:
         _model().simulate(None, ("runof",))
     with pytest.raises(DataError, match="out of bounds: parameter 'expt', cell 100"):
         _model().simulate(np.tile([0.2, 50.0, 0.1], (3, 1, 1)), ("runoff",))
+
+
+def test_the_description_tells_models_apart() -> None:
+    """A resumed search must notice other weather, other soils or other settings."""
+    model, same = _model(), _model()
+    assert model.description == same.description
+    wetter = model.forcing._replace(prcp=model.forcing.prcp + 1.0)
+    deeper = model.cell_parameters._replace(depth=model.cell_parameters.depth * 1.1)
+    others = [
+        VIC(model.parameters, model.cell_parameters, wetter, model.settings),
+        VIC(model.parameters, deeper, model.forcing, model.settings),
+        VIC(model.parameters, model.cell_parameters, model.forcing, VICSettings(runoff_steps_per_day=48)),
+        VIC(model.parameters, model.cell_parameters, model.forcing, model.settings, spin_up_days=10, spin_up_cycles=1),
+    ]
+    assert all(other.description != model.description for other in others)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from paraformer.core.errors import ModelError, nearest
+from paraformer.core.files import hash_bytes
 from paraformer.core.parameters import ParameterSpace
 from paraformer.process.vic.forcing import Forcing
 from paraformer.process.vic.outputs import OUTPUTS
@@ -63,6 +65,17 @@ class VIC:
     @property
     def n_cells(self) -> int:
         return self.cell_parameters.n_cell
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What a simulation depends on beside θ: settings, spin-up, and a hash of parameters, forcing and state."""
+        arrays = [*self.cell_parameters, *self.forcing, *([] if self.initial_state is None else [self.initial_state])]
+        return {
+            "model": "VIC",
+            "settings": self.settings.model_dump(mode="json"),
+            "spin_up": [self.spin_up_days, self.spin_up_cycles],
+            "inputs": hash_bytes(*(np.ascontiguousarray(a).tobytes() for a in arrays)),
+        }
 
     def prior(self) -> Float[np.ndarray, "cell parameter"]:
         """A-priori θ of the cells in physical units, not clipped to the bounds."""
