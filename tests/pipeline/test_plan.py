@@ -11,6 +11,8 @@ import pytest
 
 from paraformer.config import Study, load_study
 from paraformer.core.errors import SettingsError
+from paraformer.core.schema import Cube
+from paraformer.pipeline import rehearsal as rehearsal_module
 from paraformer.pipeline import run_study
 from paraformer.pipeline.plan import Plan, plan_of, plan_study
 from paraformer.pipeline.rehearsal import Rehearsal, disk_of, rehearse
@@ -87,8 +89,11 @@ def test_more_cells_cost_in_proportion(study: Study, rehearsal: Rehearsal, plann
     assert len(widths) == 1, "columns stand in line"
 
 
-def test_a_file_s_own_cells_are_the_sample(study: Study, finished: Path, tmp_path: Path) -> None:
+def test_a_file_s_own_cells_are_the_sample(
+    study: Study, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Trained and unseen cells of the file, and their weather, in the cube that is measured."""
+    monkeypatch.setattr(rehearsal_module, "CELLS", 16)
     data = {
         "source": "cells", "path": str(finished / "cube" / "inputs.nc"), "observation": "sm_obs",
         "split": {"variable": "split", "trained": "train", "unseen": "neighbour"},
@@ -99,11 +104,13 @@ def test_a_file_s_own_cells_are_the_sample(study: Study, finished: Path, tmp_pat
              for name, file in (("parameters", "params.nc"), ("domain", "domain.nc"))}  # fmt: skip
     with rehearse(load_study(write_study(tmp_path, data=data, **files))) as rehearsal:
         assert (rehearsal.size.cells, rehearsal.size.trained) == (48, 36)
-        assert len(rehearsal.cube.cells) == 24
-        assert 0 < rehearsal.cube.trained.sum() < 24
-        place = np.searchsorted(np.arange(48), rehearsal.cube.cells - rehearsal.cube.cells.min())
-        assert (np.diff(place) > 0).all()
-        model = rehearsal.recipe.select(np.array([0, 23]))
+        own = Cube.open(finished / "cube" / "cube.zarr")
+        assert set(rehearsal.cube.cells) < set(own.cells)
+        assert len(rehearsal.cube.cells) == 16
+        assert 0 < rehearsal.cube.trained.sum() < 16
+        at = np.flatnonzero(np.isin(own.cells, rehearsal.cube.cells))
+        np.testing.assert_array_equal(rehearsal.cube.forcing(), own.forcing()[at])
+        model = rehearsal.recipe.select(np.array([0, 15]))
         assert np.isfinite(model.simulate(None, ("runoff",))["runoff"]).all()
 
 

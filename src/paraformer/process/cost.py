@@ -154,7 +154,8 @@ def measure(
         more = make(cells, 3, cells)[1].wall
         each = max((more - one) / 2, one / 100, 1e-4)
         sets = int(np.clip(seconds / each, 4, 500))
-        designs = [make(1, 1, 1), make(cells, 1, cells), make(cells, 1, 1), make(cells, 2, cells),
+        few = min(cells, 6)
+        designs = [make(1, 1, 1), make(few, 1, 1), make(cells, 1, cells), make(cells, 2, cells),
                    make(cells, sets, cells)]  # fmt: skip
     terms = np.stack([archive.terms() for archive, _, _ in designs])
     core, wall = (_fit(terms, np.array([getattr(found, kind) for _, found, _ in designs])) for kind in ("core", "wall"))
