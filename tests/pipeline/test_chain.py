@@ -163,7 +163,7 @@ def test_kill_at_any_moment_and_the_same_command_again_gives_the_same_files(fini
     for attempt in range(40):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ)
         try:
-            _, errors = process.communicate(timeout=4.0 + 0.7 * attempt)
+            _, errors = process.communicate(timeout=5.0 + 2.0 * attempt)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.communicate()
