@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 
 from paraformer.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig, completed
 
@@ -114,14 +115,36 @@ _TRAINING = TrainingConfig(
 )
 
 
+class RefinementConfig(TrainingConfig):
+    """How a learner goes on through the process model, whose every step costs 2p + 1 runs of each of its cells."""
+
+    cells_per_batch: int = Field(default=64, ge=1, description="cells of a step; at most the trained ones")
+
+
+_REFINEMENT = RefinementConfig(
+    steps=60,
+    optimiser=OptimiserConfig(name="adamw", rate=3e-4, weight_decay=1e-2),
+    schedule=ScheduleConfig(name="cosine", warm_up=5),
+    ema=0.9,
+)
+
+
 class LearnerConfig(BaseModel):
-    """One learner: its network, head, loss and training."""
+    """One learner: its network, head, loss and training.
+
+    ``simulator`` says through which forward model the gradient reaches θ. The process model always runs the whole
+    training period, so ``window`` is of no use to it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     network: NetworkConfig = ParaFormerAConfig()
     head: Literal["bounded", "linear"] = "bounded"
     loss: LossConfig = LossConfig()
+    simulator: Literal["surrogate", "process", "surrogate_then_process"] = Field(
+        default="surrogate",
+        description="forward model of the training: the surrogate, the process model, or one and then the other",
+    )
     observations: Literal["masked", "filled", "both"] = Field(
         default="masked",
         description="masked: real observations only; filled: gap-filled ones enter the history; both: the loss, too",
@@ -129,7 +152,7 @@ class LearnerConfig(BaseModel):
     filled_weight: float | None = Field(
         default=None, gt=0, description="both only: weight of a gap-filled day in the loss; none takes 1"
     )
-    window: int | None = Field(default=None, ge=1, description="days of the loss; none takes the training period")
+    window: int | None = Field(default=None, ge=1, description="days of the loss through the surrogate; none takes all")
     cells_per_batch: int = Field(default=64, ge=1, description="cells of a window; at most the trained ones")
     windows_per_batch: int = Field(default=1, ge=1, description="windows of a batch, each with its own draw of cells")
     members: int = Field(default=1, ge=1, description="networks trained apart whose θ are averaged (unit coordinates)")
@@ -137,16 +160,57 @@ class LearnerConfig(BaseModel):
         default=0.0, ge=0, lt=1, description="fraction of trained cells a member keeps aside to choose its step"
     )
     training: TrainingConfig = _TRAINING
+    refinement: RefinementConfig | None = Field(
+        default=None, description="surrogate_then_process only: the training that goes on through the process model"
+    )
 
     @field_validator("training", mode="before")
     @classmethod
     def _training_is_completed(cls, given: Any) -> Any:
         return completed(given, _TRAINING)
 
+    @field_validator("refinement", mode="before")
+    @classmethod
+    def _refinement_is_completed(cls, given: Any) -> Any:
+        return completed(given, _REFINEMENT)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _what_is_refined_has_settings_for_it(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("simulator") == "surrogate_then_process":
+            return {**given, "refinement": {} if given.get("refinement") is None else given["refinement"]}
+        return given
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_off(self, serialise: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Keys and files of a study that does not ask for the process model are those of before it could."""
+        found = serialise(self)
+        for name, default in (("simulator", "surrogate"), ("refinement", None)):
+            if found.get(name) == default:
+                found.pop(name, None)
+        return found
+
+    @model_validator(mode="after")
+    def _simulator_applies(self) -> LearnerConfig:
+        if self.simulator == "process" and self.window is not None:
+            raise ValueError(
+                f"'window' ({self.window} days) does not apply to simulator 'process', which runs the whole training "
+                "period whatever is asked for; leave 'window' out"
+            )
+        if self.refinement is None:
+            return self
+        if self.simulator != "surrogate_then_process":
+            raise ValueError(f"'refinement' applies to simulator 'surrogate_then_process' only, not '{self.simulator}'")
+        if self.refinement.validate_every is not None and self.validation == 0:
+            raise ValueError("'refinement.validate_every' needs 'validation' (a fraction of the cells)")
+        return self
+
     @model_validator(mode="after")
     def _fields_apply(self) -> LearnerConfig:
         if self.filled_weight is not None and self.observations != "both":
             raise ValueError(f"'filled_weight' applies to observations 'both' only, not to '{self.observations}'")
+        if self.windows_per_batch > 1 and self.simulator == "process":
+            raise ValueError("'windows_per_batch' does not apply to simulator 'process': raise 'cells_per_batch'")
         if isinstance(self.network, HistoryConfig):
             return self
         if self.observations == "filled":

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from paraformer.core.contracts import CalibrationData, DifferentiableModel, ForwardModel
-from paraformer.core.errors import ModelError
-from paraformer.core.files import hash_bytes, hash_json
+from paraformer.core.errors import ModelError, RunError
+from paraformer.core.files import hash_bytes, hash_json, write_json
 from paraformer.core.log import Progress
 from paraformer.core.seeding import derive_seed
 from paraformer.learners.config import HistoryConfig, LearnerConfig
@@ -21,6 +22,18 @@ from paraformer.learners.networks import ParameterMap
 from paraformer.learners.task import Draw, LearnTask
 from paraformer.training.checkpoint import require_same, space_hash
 from paraformer.training.loop import train
+
+
+class Phase(NamedTuple):
+    """One training of a member: its name, the model the gradient goes through, and the settings it is done with."""
+
+    name: str
+    model: DifferentiableModel
+    config: LearnerConfig
+    counted: bool  # whether forward runs of the model are those of a process model
+
+    def checkpoint(self, directory: Path, member: int) -> Path:
+        return directory / f"{self.name}-{member}.pt"
 
 
 class Learner:
@@ -35,73 +48,114 @@ class Learner:
         self._reads_history = isinstance(config.network, HistoryConfig)
 
     def calibrate(
-        self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: Path, progress: Progress
-    ) -> Float[np.ndarray, "cell parameter"]:
+        self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: Path, progress: Progress,
+        refine_with: ForwardModel | None = None,
+    ) -> Float[np.ndarray, "cell parameter"]:  # fmt: skip
         """Train, or finish an interrupted training in ``directory``, and return θ of every cell of ``data``.
 
+        Args:
+            model: forward model with a gradient: the surrogate, or with ``simulator: process`` the process model.
+            refine_with: the process model, with ``simulator: surrogate_then_process``.
+
         Raises:
-            ModelError: if the model has no gradient.
+            ModelError: if a model has no gradient, or there is none to refine with, or one that nobody asked for.
             DataError: if gap-filled observations are asked for and ``data`` has none.
             RunError: if ``directory`` holds another training.
         """
-        learned = self.learn(model, data, seed=seed, directory=directory, progress=progress)
+        learned = self.learn(model, data, seed=seed, directory=directory, progress=progress, refine_with=refine_with)
         history = History.of(data, self.config.observations) if self._reads_history else None
         return learned.predict(data.attributes, data.prior, data.attribute_names, history)
 
     def learn(
-        self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: Path, progress: Progress
-    ) -> LearnedMap:
+        self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: Path, progress: Progress,
+        refine_with: ForwardModel | None = None,
+    ) -> LearnedMap:  # fmt: skip
         """As ``calibrate``, but return the map itself."""
-        if not model.differentiable:
-            raise ModelError(f"learner '{self.name}' needs a forward model with a gradient; use the surrogate")
-        identity = self._identity(model, data, seed)
+        phases = self._phases(model, refine_with)
+        identity = self._identity(phases, data, seed)
         if (directory / "model.json").exists():
             found = LearnedMap.load(directory, model.parameters)
             require_same(directory / "model.json", found.identity, identity)
-            self._tidy(directory)
+            self._tidy(phases, directory)
             return found
         scaling = Scaling.fit(data, self.config)
-        through = cast(DifferentiableModel, model)
-        members = tuple(
-            self._train_member(member, through, data, scaling, identity, directory, progress)
-            for member in range(self.config.members)
-        )
-        learned = LearnedMap(members, self.config, model.parameters, scaling, identity)
+        members = [self._train_member(member, phases, data, scaling, identity, directory, progress)
+                   for member in range(self.config.members)]  # fmt: skip
+        learned = LearnedMap(tuple(m for m, _ in members), self.config, model.parameters, scaling, identity)
+        if any(phase.counted for phase in phases):
+            write_json(directory / _RUNS, {"process_model_runs": sum(runs for _, runs in members)})
         learned.save(directory)
-        self._tidy(directory)
+        self._tidy(phases, directory)
         return learned
 
-    def _tidy(self, directory: Path) -> None:
+    def _phases(self, model: ForwardModel, refine_with: ForwardModel | None) -> tuple[Phase, ...]:
+        """The trainings of a member, one after the other."""
+        config = self.config
+        for each in (model,) if refine_with is None else (model, refine_with):
+            if not each.differentiable:
+                raise ModelError(
+                    f"learner '{self.name}' needs a forward model with a gradient; use the surrogate, or wrap "
+                    f"{type(each).__name__} in process.differentiable.DifferentiableProcess"
+                )
+        first = Phase("checkpoint", cast(DifferentiableModel, model), config, config.simulator == "process")
+        if (config.refinement is None) != (refine_with is None):
+            missing = "no process model to refine with" if refine_with is None else "a process model it does not need"
+            raise ModelError(f"learner '{self.name}': simulator '{config.simulator}' was given {missing}")
+        if config.refinement is None or refine_with is None:
+            return (first,)
+        if refine_with.parameters != model.parameters:
+            raise ModelError(f"learner '{self.name}': the surrogate has {model.parameters!r}, the process model "
+                             f"{refine_with.parameters!r}")  # fmt: skip
+        whole = {"window": None, "windows_per_batch": 1, "training": config.refinement,
+                 "cells_per_batch": config.refinement.cells_per_batch}  # fmt: skip
+        then = config.model_copy(update=whole)
+        return first, Phase("refinement", cast(DifferentiableModel, refine_with), then, True)
+
+    def _tidy(self, phases: tuple[Phase, ...], directory: Path) -> None:
         """Remove the checkpoints of a stored map; a kill may have come between storing and removing."""
-        for member in range(self.config.members):
-            _checkpoint(directory, member).unlink(missing_ok=True)
+        for phase in phases:
+            for member in range(self.config.members):
+                phase.checkpoint(directory, member).unlink(missing_ok=True)
 
     def _train_member(
-        self, member: int, model: DifferentiableModel, data: CalibrationData, scaling: Scaling,
+        self, member: int, phases: tuple[Phase, ...], data: CalibrationData, scaling: Scaling,
         identity: dict[str, Any], directory: Path, progress: Progress,
-    ) -> ParameterMap:  # fmt: skip
-        """Train one network from its own start; a finished member is read back from its checkpoint."""
-        seed = derive_seed(identity["seed"], "learner", self.name, member)
+    ) -> tuple[ParameterMap, int]:  # fmt: skip
+        """Train one network from its own start, and the process-model runs it took.
+
+        A phase begins with the weights that the one before has kept; a finished phase is read back from its
+        checkpoint.
+        """
+        seed, runs = derive_seed(identity["seed"], "learner", self.name, member), 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "weights"))
-            network = ParameterMap(self.config, len(data.attribute_names), len(model.parameters))
-        task = LearnTask(network, self.config, model, data, scaling, Draw(identity["seed"], seed, member))
-        name = self.name if self.config.members == 1 else f"{self.name} {member + 1} of {self.config.members}"
-        train(task, self.config.training, seed=seed, identity={**identity, "member": member},
-              path=_checkpoint(directory, member), progress=progress, description=name)  # fmt: skip
-        return network.float().cpu().eval()  # whatever the precision of the training, as it is read back
+            network = ParameterMap(self.config, len(data.attribute_names), len(phases[0].model.parameters))
+        for phase in phases:
+            own = seed if phase is phases[0] else derive_seed(seed, phase.name)
+            task = LearnTask(network, phase.config, phase.model, data, scaling, Draw(identity["seed"], own, member))
+            name = self.name if phase is phases[0] else f"{self.name}, {phase.name}"
+            name = name if self.config.members == 1 else f"{name} {member + 1} of {self.config.members}"
+            outcome = train(task, phase.config.training, seed=own, identity={**identity, "member": member},
+                            path=phase.checkpoint(directory, member), progress=progress, description=name)  # fmt: skip
+            network.float().cpu()  # whatever the precision of the training, as it is read back
+            runs += task.runs(outcome.steps) if phase.counted else 0
+        return network.eval(), runs
 
-    def _identity(self, model: ForwardModel, data: CalibrationData, seed: int) -> dict[str, Any]:
+    def _identity(self, phases: tuple[Phase, ...], data: CalibrationData, seed: int) -> dict[str, Any]:
         """What the weights depend on: nothing of a cell that is not trained, and no history where none is read."""
-        settings = self.config.model_dump(mode="json", exclude={"training"})
+        settings = self.config.model_dump(mode="json", exclude={"training", "refinement"})
+        model, refinement = phases[0].model, self.config.refinement
+        models, refined = {"forward_model": model}, {}
+        if refinement is not None:
+            models["refined_with"], refined = phases[1].model, {"refinement": refinement.numerical()}
         return {
-            "settings": {**settings, "training": self.config.training.numerical()},
+            "settings": {**settings, "training": self.config.training.numerical(), **refined},
             "seed": seed,
             "parameter_space": space_hash(model.parameters),
             "data": hash_bytes(*(np.ascontiguousarray(a).tobytes() for a in self._read_arrays(data))),
             "days": [data.first_day, len(data.time)],
             "attribute_names": list(data.attribute_names),
-            "forward_model": hash_json(getattr(model, "description", type(model).__name__)),
+            **{name: hash_json(getattr(each, "description", type(each).__name__)) for name, each in models.items()},
         }
 
     def _read_arrays(self, data: CalibrationData) -> list[np.ndarray]:
@@ -116,5 +170,21 @@ class Learner:
         return arrays
 
 
-def _checkpoint(directory: Path, member: int) -> Path:
-    return directory / f"checkpoint-{member}.pt"
+_RUNS = "runs.json"
+
+
+def process_runs(directory: Path) -> int:
+    """Process-model runs (cell x parameter set) that the gradients of the map in ``directory`` took, all members.
+
+    Runs that were lost in a kill and done again are not counted; 0 if the map was trained through the surrogate alone.
+
+    Raises:
+        RunError: if their record is not readable.
+    """
+    path = directory / _RUNS
+    if not path.exists():
+        return 0
+    try:
+        return int(json.loads(path.read_text(encoding="utf-8"))["process_model_runs"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path}: not readable ({error}); remove its folder to train anew") from error

@@ -161,6 +161,20 @@ class LearnTask:
         simulated = self.model.respond(u, at, self.first_day, self.days)["soil_moisture"]
         return float(self._misfit(simulated, u, self.held, np.zeros_like(self.held)))
 
+    def runs(self, steps: int) -> int:
+        """Forward runs of the model in the first ``steps`` steps, validations and an a-priori line included.
+
+        Runs that a kill has lost are not among them. The cells of a step differ, so that no two of its rows are one
+        run: that holds for windows as long as the training period.
+        """
+        config = self.config
+        batch = min(config.cells_per_batch, self.pool.size) * config.windows_per_batch
+        every = config.training.validate_every
+        validated = 0 if every is None else steps // every * self.held.size
+        fixed = config.loss.line == "prior" and config.loss.operator != "raw"
+        line = self.pool.size + self.held.size if fixed else 0
+        return steps * batch * getattr(self.model, "runs_per_gradient", 1) + validated + line
+
     def _index(self, positions: Int[np.ndarray, "*n"]) -> Int[Tensor, "*n"]:
         return torch.as_tensor(positions, device=self.prior.device)
 

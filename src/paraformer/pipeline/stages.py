@@ -13,7 +13,7 @@ from jaxtyping import Float
 from pydantic import BaseModel
 
 from paraformer.config import Study
-from paraformer.core.contracts import CalibrationData, ForwardModel
+from paraformer.core.contracts import CalibrationData, DifferentiableModel, ForwardModel
 from paraformer.core.files import write_json, write_text
 from paraformer.core.log import Progress
 from paraformer.core.run import Run, Stage
@@ -21,7 +21,7 @@ from paraformer.core.schema import Cube, Ensemble, ParameterField
 from paraformer.data import build_cube, calibration_view, gather, open_truth, source_hash
 from paraformer.data.gapfill import fill_gaps, open_filled
 from paraformer.learners.config import LearnerConfig
-from paraformer.learners.learn import Learner
+from paraformer.learners.learn import Learner, process_runs
 from paraformer.pipeline import report as reporting
 from paraformer.pipeline.check import require_consistent
 from paraformer.pipeline.references import train_direct
@@ -109,7 +109,7 @@ class Chain:
         self._finish("surrogate", settings, self._hash("cube", "ensemble"), work)
 
     def parameters(self) -> None:
-        """θ of every cell: every search through its forward model, every learner through the frozen surrogate."""
+        """θ of every cell: every search and every learner through its forward model."""
         study = self.study
         for name, search in study.searches.items():
             settings = {"search": search.numerical(), "seeds": study.search_seeds, "seed": study.seed}
@@ -121,7 +121,11 @@ class Chain:
             self._finish(f"parameters/{name}", settings, inputs, partial(self._search, name, search))
         for name, learner in study.learners.items():
             settings = {"learner": _settings(learner), "seeds": study.learner_seeds, "seed": study.seed}
-            inputs = self._files.hashes() | self._hash("cube", "surrogate")
+            inputs = self._files.hashes() | self._hash("cube")
+            if learner.simulator != "process":
+                inputs |= self._hash("surrogate")
+            if learner.simulator != "surrogate":
+                settings |= {"process": _process(study), "parameters": _space(study)}
             if learner.observations != "masked":
                 inputs |= self._hash("gap_filling")
             self._finish(f"parameters/{name}", settings, inputs, partial(self._learn, name, learner))
@@ -155,6 +159,8 @@ class Chain:
             ensemble = Ensemble.open(self.done["ensemble"].path / "ensemble.zarr")
             runs = {name: self.done[f"parameters/{name}"].runs // study.search_seeds
                     for name, search in study.searches.items() if search.model == "process"}  # fmt: skip
+            runs |= {name: self._learner_runs(name) for name, learner in study.learners.items()
+                     if learner.simulator != "surrogate"}  # fmt: skip
             direct = self.done["references"].path if "references" in self.done else None
             case = Judged(study, self._cube, ensemble, self._model, self._surrogate, fields, runs, direct,
                           self._truth())  # fmt: skip
@@ -246,15 +252,24 @@ class Chain:
         )  # fmt: skip
 
     def _learn(self, name: str, config: LearnerConfig, path: Path) -> int:
-        """Every seed of one learner; returns no run of its own: it stands on those of the surrogate's ensemble."""
+        """Every seed of one learner; returns its own process-model runs, none if it sees the surrogate alone."""
+        process = None if config.simulator == "surrogate" else self._differentiable()
+        model = process if process is not None and config.simulator == "process" else self._surrogate
+        refine_with, runs = (process if config.simulator == "surrogate_then_process" else None), 0
         for seed in range(self.study.learner_seeds):
             folder = path / f"seed-{seed}"
             theta = Learner(config).calibrate(
-                self._surrogate, self._calibration_data, seed=self.study.seed + seed, directory=folder,
-                progress=self.progress,
+                model, self._calibration_data, seed=self.study.seed + seed, directory=folder, progress=self.progress,
+                refine_with=refine_with,
             )  # fmt: skip
             self._keep(ParameterField(name, seed, theta), folder)
-        return 0
+            runs += process_runs(folder)
+        return runs
+
+    def _learner_runs(self, name: str) -> int:
+        """Process-model runs that a seed of a learner stands on: its own, and the ensemble's if the surrogate's too."""
+        own = self.done[f"parameters/{name}"].runs // self.study.learner_seeds
+        return own if self.study.learners[name].simulator == "process" else own + self.done["ensemble"].runs
 
     def _search(self, name: str, config: SearchConfig, path: Path) -> int:
         """Every seed of one search, each cell by its own observations of the training period; returns its runs."""
@@ -271,13 +286,29 @@ class Chain:
 
     def _searched(self, config: SearchConfig) -> ForwardModel:
         """The forward model of a search, without the days after the training period."""
-        days = int(np.flatnonzero(self._cube.period("train").mask(self._cube.time))[-1]) + 1
-        days = max(days, self.study.process.spin_up.days)
         if config.model == "surrogate":
-            return self._surrogate.until(days)
-        cube = Cube(self._cube.dataset.isel(time=slice(0, days)))
-        process = build_process(self.study.process, self.study.space, cube, self._files)
-        return DifferentiableProcess(process, cube.time) if config.name == "levenberg" else process
+            return self._surrogate.until(self._training_days)
+        process = self._trained_process()
+        if config.name != "levenberg":
+            return process
+        return DifferentiableProcess(process, self._cube.time[: self._training_days])
+
+    def _differentiable(self) -> DifferentiableModel:
+        """The process model as learners see it, without the days after the training period; θ has a gradient."""
+        process = self._trained_process()
+        if isinstance(process, DifferentiableModel) and process.differentiable:
+            return process
+        return DifferentiableProcess(process, self._cube.time[: self._training_days], keep=False)
+
+    def _trained_process(self) -> ForwardModel:
+        cube = Cube(self._cube.dataset.isel(time=slice(0, self._training_days)))
+        return build_process(self.study.process, self.study.space, cube, self._files)
+
+    @property
+    def _training_days(self) -> int:
+        """Days up to the end of the training period, and at least those of the spin-up."""
+        days = int(np.flatnonzero(self._cube.period("train").mask(self._cube.time))[-1]) + 1
+        return max(days, self.study.process.spin_up.days)
 
     def _keep(self, field: ParameterField, folder: Path) -> None:
         write_parameter_field(folder, field, self.study.space, self._cube, self._files)

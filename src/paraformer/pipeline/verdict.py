@@ -44,7 +44,7 @@ class Judged:
 
     Attributes:
         fields: θ of searches and learners, one entry a seed.
-        runs: process-model runs of the searches that made their own, per seed.
+        runs: process-model runs of the searches and learners that made their own, per seed.
         direct: folder of the trained reference row, ``None`` if the study leaves it out.
         truth: true θ of a built-in world [cell, parameter], else ``None``.
     """

@@ -75,6 +75,11 @@ class DifferentiableProcess:
         self.model.runs = count
 
     @property
+    def runs_per_gradient(self) -> int:
+        """Forward runs of one series whose gradient is asked for."""
+        return 2 * len(self.parameters) + 1
+
+    @property
     def description(self) -> dict[str, Any]:
         """What weights learned through this model depend on."""
         wrapped = getattr(self.model, "description", type(self.model).__name__)
