@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,12 +22,13 @@ from paraformer.core.schema import Cube
 from paraformer.data import build_cube
 from paraformer.pipeline.world import make_world
 from paraformer.process import executor as executor_module
+from paraformer.process import recipe as recipe_module
 from paraformer.process.build import ProcessFiles, build_process
 from paraformer.process.config import DaskExecutor, LocalExecutor, ProcessConfig
 from paraformer.process.ensemble import Sets, run_sets
 from paraformer.process.executor import CellSource, Dask, Executor, Local, open_executor
-from paraformer.process.recipe import ChunkedModel, ProcessRecipe
-from process.lossy import LossyRecipe, days_of, whole
+from paraformer.process.recipe import ChunkedModel, ProcessRecipe, chunked
+from process.lossy import LossyRecipe, days_of, where, whole
 from worlds import write_study
 
 CELLS, DAYS = 23, 40
@@ -137,6 +140,15 @@ def test_jobs_are_taken_as_they_are_needed(dask: Dask) -> None:
     assert sorted([first, *results]) == list(range(50))
 
 
+def test_jobs_of_one_place_go_to_one_worker(dask: Dask) -> None:
+    jobs = [(number % 2, number) for number in range(40)]
+    found = list(dask.run(where, jobs, place=lambda job: job[0]))
+    assert sorted((place, number) for place, number, _ in found) == sorted(jobs)
+    usual = [Counter(pid for at, _, pid in found if at == place).most_common(1)[0] for place in (0, 1)]
+    assert usual[0][0] != usual[1][0]
+    assert min(count for _, count in usual) > 10, "an idle worker may take some, not most"
+
+
 def test_a_running_scheduler_is_used_and_left_running(dask: Dask) -> None:
     config = DaskExecutor(scheduler=dask.client.scheduler.address)
     for _ in range(2):
@@ -201,6 +213,57 @@ def test_chunked_model_is_the_model(world: tuple[Study, Path], dask: Dask) -> No
         a_priori = chunked.select(some).simulate(None, ("runoff",))["runoff"]
         np.testing.assert_array_equal(a_priori, direct.select(some).simulate(None, ("runoff",))["runoff"])
         assert chunked.runs == 2 * 18
+
+
+def test_a_model_in_memory_runs_in_chunks_too(dask: Dask) -> None:
+    model = whole(CELLS, DAYS)
+    for executor in (Local(), dask):
+        chunked = ChunkedModel(model, model.outputs, executor, chunk_cells=4).select(np.array([7, 2, 20]))
+        values = theta(model, 3)[[7, 2, 20]]
+        direct = model.select(np.array([7, 2, 20])).simulate(values, ("baseflow",))["baseflow"]
+        np.testing.assert_array_equal(chunked.simulate(values, ("baseflow",))["baseflow"], direct)
+        assert chunked.runs == 9
+
+
+def test_one_process_takes_many_cells_together_and_workers_take_chunks(world: tuple[Study, Path], dask: Dask) -> None:
+    recipe = recipe_of(world)
+    assert chunked(recipe, Local(), 4).chunk_cells == recipe_module.TOGETHER
+    assert chunked(recipe, dask, 4).chunk_cells == 4
+    assert chunked(recipe, Local(), 5000).chunk_cells == 5000
+
+
+def test_a_chunk_is_read_once_and_another_version_of_the_files_anew(
+    recipe: LossyRecipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe_module, "_kept", kept := recipe_module._Kept())
+    model = ChunkedModel(recipe, ("baseflow",), Local(), chunk_cells=8)
+    for _ in range(3):
+        model.simulate(theta(recipe, 1), ("baseflow",))
+        model.select(np.array([1, 9])).simulate(None, ("baseflow",))
+    read = list(recipe.folder.glob("read-*"))
+    assert len(read) == len(kept.models) == 3
+    other = dataclasses.replace(recipe, deaths=1)  # equal but for what is read
+    ChunkedModel(other, ("baseflow",), Local(), chunk_cells=8).simulate(theta(recipe, 1), ("baseflow",))
+    assert len(kept.models) == 6
+    size = max(size for _, size in kept.models.values())
+    assert size > 8 * DAYS * 8, "its rain"
+    monkeypatch.setattr(recipe_module, "KEPT_BYTES", 2 * size)
+    model.simulate(theta(recipe, 1), ("baseflow",))
+    assert len(kept.models) == 6, "nothing new, nothing leaves"
+    ChunkedModel(recipe, ("baseflow",), Local(), chunk_cells=7).simulate(theta(recipe, 1), ("baseflow",))
+    assert len(kept.models) == 2
+
+
+def test_description_names_what_values_depend_on_and_nothing_else(world: tuple[Study, Path], dask: Dask) -> None:
+    """A search goes on from its checkpoint wherever it ran before, not with other weather or days."""
+    recipe = recipe_of(world)
+    same = [ChunkedModel(dataclasses.replace(recipe, version="a"), recipe.outputs, executor, chunk_cells=chunk)
+            for executor, chunk in ((Local(), 4), (dask, 2))]  # fmt: skip
+    assert same[0].description == same[1].description
+    assert recipe.description["inputs"] == [hash_path(recipe.cube), recipe.files.hashes()]
+    for other in (dataclasses.replace(recipe, version="b"), dataclasses.replace(recipe, version="a", days=(0, 9))):
+        assert other.description != same[0].description
+    assert same[0].select(np.array([1])).description != same[0].description
 
 
 def test_files_a_machine_cannot_read_are_named(world: tuple[Study, Path], tmp_path: Path) -> None:

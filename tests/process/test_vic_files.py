@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from paraformer.core.errors import DataError
+from paraformer.process.vic import domain as domain_module
 from paraformer.process.vic import files
 from paraformer.process.vic.forcing import SERIES, Forcing
 from paraformer.process.vic.parameters import CellParameters
 from paraformer.process.vic.settings import VICSettings
 from paraformer.process.vic.simulate import simulate
+from paraformer.process.vic.state import cold_start
 from process.miniature import STEPS, make_forcing, make_parameters
 
 OUTPUTS = ("soil_moisture_1", "evapotranspiration", "swe", "runoff")
@@ -111,6 +113,48 @@ def test_canopy_and_band_sources(world: tuple[Path, CellParameters, Forcing]) ->
     np.testing.assert_array_equal(default.fcanopy[:, :, 0], np.tile([1.0, 1.0, 1e-4], (3, 1)))
     assert default.n_band == 1
     np.testing.assert_array_equal(default.mean_elevation(), default.elev)
+
+
+def test_some_cells_are_read_without_the_rows_of_the_others(
+    world: tuple[Path, CellParameters, Forcing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parameters and state of the last cell alone: its own values, from its row of the file."""
+    folder, expected, forcing = world
+    domain, parameters = _read(folder)
+    run = simulate(parameters, forcing, VICSettings(), outputs=("runoff",), return_state=True)
+    assert run.state is not None
+    files.write_state(folder / "state.nc", run.state[:, 0], parameters, domain, np.datetime64("2001-04-30"), 4)
+    last = domain._replace(mask=np.array([[False, False], [False, True]]))
+    rows: list[slice | None] = []
+    read = domain_module.read_variable
+
+    def recorded(dataset: netCDF4.Dataset, name: str, rows_read: slice | None = None) -> np.ndarray:
+        rows.append(rows_read)
+        return read(dataset, name, rows_read)
+
+    monkeypatch.setattr(domain_module, "read_variable", recorded)
+    found = files.read_parameters(folder / "params.nc", last)
+    assert rows.count(None) == 3, "latitude, longitude and mask are read whole"
+    rows.clear()
+    state = files.read_state(folder / "state.nc", found, last)
+    assert rows
+    assert all(part == slice(1, 2) for part in rows)
+    for name in set(CellParameters._fields) - {"cell", "lat", "tile_class"}:
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name)[2:], err_msg=name)
+    np.testing.assert_array_equal(found.lat, domain.cell_lat[2:])
+    np.testing.assert_array_equal(state, run.state[2:])
+
+
+def test_files_of_another_grid_are_refused(world: tuple[Path, CellParameters, Forcing]) -> None:
+    folder = world[0]
+    domain, parameters = _read(folder)
+    wide = files.Domain(np.zeros((2, 3)), np.zeros((2, 3)), np.array([[True, True, True], [False, False, False]]))
+    with pytest.raises(DataError, match=r"params.nc: grid \(2, 2\) is not that of the domain \(2, 3\)"):
+        files.read_parameters(folder / "params.nc", wide)
+    state = cold_start(parameters)[:, 0]
+    files.write_state(folder / "state.nc", state, parameters, domain, np.datetime64("2001-04-30"), 4)
+    with pytest.raises(DataError, match=r"state.nc: 'STATE_CANOPY_WATER' has grid \(2, 2\), not that of the domain"):
+        files.read_state(folder / "state.nc", parameters, wide)
 
 
 def test_forcing_is_read_as_written(world: tuple[Path, CellParameters, Forcing]) -> None:

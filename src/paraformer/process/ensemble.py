@@ -133,7 +133,7 @@ def run_sets(
         cells = chunks[chunk]
         theta = None if sets.theta is None else np.ascontiguousarray(sets.theta[cells])
         build, ids = deferred(source, cells, executor), np.asarray(axes["cell"])[cells]
-        return build, theta, tuple(outputs), (n_sets, len(axes["time"])), ids, path, chunk * size
+        return build, theta, tuple(outputs), (n_sets, len(axes["time"])), ids, path.absolute(), chunk * size
 
     left = [chunk for chunk in chunks if chunk not in journal.done]
     before = n_cells - sum(len(chunks[chunk]) for chunk in left)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache, partial
+from itertools import islice
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import dask
@@ -16,12 +17,14 @@ from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import ModelError, RunError
 from paraformer.core.parameters import ParameterSpace
 from paraformer.process.config import DaskExecutor, ExecutorConfig, LocalExecutor
-from paraformer.process.vic.jit import source_digest
+from paraformer.process.vic.jit import code_digest
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Job = tuple[Any, ...]
+Place = Callable[[Job], int]
+"""A number of a job: equal numbers go to the same worker as long as it lives, which may have kept something."""
 
 _ONE_AT_A_TIME = threading.Lock()
 """The process model brings its own threads, and numba's pool takes one caller at a time."""
@@ -48,7 +51,7 @@ class Executor(Protocol):
 
     remote: bool
 
-    def run(self, function: Callable[..., T], jobs: Iterable[Job]) -> Iterator[T]:
+    def run(self, function: Callable[..., T], jobs: Iterable[Job], place: Place | None = None) -> Iterator[T]:
         """Results of ``function(*job)``, each once, in any order; jobs are taken as they are needed."""
         ...
 
@@ -58,7 +61,7 @@ class Local:
 
     remote = False
 
-    def run(self, function: Callable[..., T], jobs: Iterable[Job]) -> Iterator[T]:
+    def run(self, function: Callable[..., T], jobs: Iterable[Job], place: Place | None = None) -> Iterator[T]:
         """Results in the order of the jobs."""
         return (function(*job) for job in jobs)
 
@@ -80,8 +83,10 @@ class Dask:
         self.client = client
         self.retries = retries
 
-    def run(self, function: Callable[..., T], jobs: Iterable[Job]) -> Iterator[T]:
+    def run(self, function: Callable[..., T], jobs: Iterable[Job], place: Place | None = None) -> Iterator[T]:
         """Results as they are finished; a few jobs a worker are in flight, so that arguments need little memory.
+
+        A worker that is asked for by ``place`` is preferred, not waited for: an idle one may take the job.
 
         Raises:
             ModelError: if workers were lost more often than allowed on the same job, or run other code than ours.
@@ -91,17 +96,17 @@ class Dask:
         left, completed = iter(jobs), as_completed()
         flying: dict[Any, tuple[Job, int]] = {}
 
-        def submit(job: Job, lost: int) -> None:
-            future = self.client.submit(_on_worker, our_digest(), function, job, pure=False)
+        def submit(job: Job, lost: int, workers: Sequence[str] = ()) -> None:
+            wish = {"workers": [workers[place(job) % len(workers)]]} if place is not None and workers else {}
+            future = self.client.submit(_on_worker, our_digest(), function, job, pure=False,
+                                        allow_other_workers=bool(wish), **wish)  # fmt: skip
             flying[future] = (job, lost)
             completed.add(future)
 
         def fill() -> None:
-            while len(flying) < 3 * max(1, sum(self.client.nthreads().values())):
-                job = next(left, None)
-                if job is None:
-                    return
-                submit(job, 0)
+            threads = self.client.nthreads()
+            for job in islice(left, max(0, 3 * max(1, sum(threads.values())) - len(flying))):
+                submit(job, 0, sorted(threads))
 
         try:
             fill()
@@ -161,8 +166,8 @@ def _same(model: ForwardModel) -> ForwardModel:
 
 @lru_cache(maxsize=1)
 def our_digest() -> int:
-    """Digest of the process model's source, which every worker must share."""
-    return source_digest()
+    """Digest of the code that makes a model from a recipe and runs it, which every worker must share."""
+    return code_digest("paraformer", "paraformer.process.recipe", "paraformer.process.ensemble")
 
 
 def _on_worker(digest: int, function: Callable[..., T], job: Job) -> T:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import pickle
 import platform
-from dataclasses import dataclass
-from functools import lru_cache
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.files import hash_path
 from paraformer.core.grid import match_cells
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import Cube
 from paraformer.process.build import ProcessFiles, forcing_of
 from paraformer.process.config import ProcessConfig
-from paraformer.process.executor import CellSource, Executor
+from paraformer.process.executor import CellSource, Executor, deferred
 from paraformer.process.vic.files import Domain, read_domain, read_state
 from paraformer.process.vic.files import read_parameters as read_vic_parameters
 from paraformer.process.vic.model import VIC
@@ -26,8 +31,11 @@ from paraformer.process.vic.parameters import CellParameters, a_priori
 _PRIOR_CELLS = 4096
 """Cells whose parameters are read together for the a-priori θ: some 10 kB each."""
 
-_MODELS_KEPT = 32
-"""Chunks a worker keeps in memory between calls of ``ChunkedModel``; 16 cells x 3 years take 8 MiB."""
+KEPT_BYTES = 2**30
+"""Memory for the chunks a process keeps between calls of ``ChunkedModel``; 16 cells x 3 years take 8 MiB."""
+
+TOGETHER = 512
+"""Least cells of a chunk of ``ChunkedModel`` in one process, so that all of its threads find work in one call."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,8 @@ class ProcessRecipe:
         cube: the cube's zarr store.
         files: parameter files.
         days: positions of the first day and of the one after the last; ``None`` takes all days of the cube.
+        version: hash of what cube and files hold. Workers may outlive both: what they keep of one version is not taken
+            for another.
     """
 
     config: ProcessConfig
@@ -47,10 +57,29 @@ class ProcessRecipe:
     cube: Path
     files: ProcessFiles
     days: tuple[int, int] | None = None
+    version: str = ""
+
+    def __post_init__(self) -> None:
+        """Paths become absolute: workers start in folders of their own."""
+        named = {f.name: getattr(self.files, f.name) for f in fields(self.files)}
+        absolute = {name: path and path.absolute() for name, path in named.items()}
+        object.__setattr__(self, "cube", self.cube.absolute())
+        object.__setattr__(self, "files", replace(self.files, **absolute))
 
     @property
     def n_cells(self) -> int:
         return len(self._cube().cells)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What a simulation depends on beside θ, wherever and in whatever chunks it is made."""
+        return {
+            "model": self.config.model,
+            "settings": self.config.vic.model_dump(mode="json"),
+            "spin_up": [self.config.spin_up.days, self.config.spin_up.cycles],
+            "days": self.days,
+            "inputs": self.version or [hash_path(self.cube), self.files.hashes()],
+        }
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -127,11 +156,11 @@ def _place(domain_file: Path, cube: Path, stamps: tuple[int, int]) -> tuple[Doma
 class ChunkedModel:
     """A forward model whose cells run chunk by chunk on an executor: for searches and audits of many cells.
 
-    Every chunk keeps its place in the recipe, however few of its cells are asked for, so that a worker that has read
-    a chunk can use it again.
+    Every chunk keeps its place in the recipe, however few of its cells are asked for, and goes to the same worker as
+    long as that lives, so that forcing is read once. Values do not depend on chunks or executor.
 
     Args:
-        source: recipe (hashable, and small enough to travel).
+        source: recipe (hashable, and small enough to travel), or a forward model in memory.
         outputs: what the model offers.
         executor: where chunks run.
         chunk_cells: cells read and simulated together.
@@ -142,7 +171,7 @@ class ChunkedModel:
 
     def __init__(
         self, source: CellSource, outputs: tuple[str, ...], executor: Executor, *, chunk_cells: int,
-        cells: np.ndarray | None = None,
+        cells: Int[np.ndarray, " cell"] | None = None,
     ) -> None:  # fmt: skip
         self.source, self.outputs, self.executor, self.chunk_cells = source, outputs, executor, chunk_cells
         self.cells = np.arange(source.n_cells) if cells is None else np.asarray(cells)
@@ -153,26 +182,32 @@ class ChunkedModel:
     def n_cells(self) -> int:
         return len(self.cells)
 
+    @property
+    def description(self) -> Any:
+        """The source's own, and which of its cells these are, if not all."""
+        whole = np.array_equal(self.cells, np.arange(self.source.n_cells))
+        found = getattr(self.source, "description", type(self.source).__name__)
+        return found if whole else {"source": found, "cells": self.cells.tolist()}
+
     def select(self, cells: np.ndarray) -> ChunkedModel:
         """The same model for a subset of its cells; it counts its own runs."""
         return ChunkedModel(self.source, self.outputs, self.executor, chunk_cells=self.chunk_cells,
                             cells=self.cells[np.asarray(cells)])  # fmt: skip
 
     def simulate(
-        self, theta: Float[np.ndarray, "cell set parameter"] | None, outputs: tuple[str, ...]
+        self, theta: Float[np.ndarray, "cell set parameter"] | None, outputs: Sequence[str]
     ) -> dict[str, Float[np.ndarray, "cell set time"]]:
-        """As the process model's own ``simulate``, with its errors."""
+        """As the process model's own ``simulate``, with its errors; ``ModelError`` if workers are lost too often."""
         home = self.cells // self.chunk_cells
-        groups = [np.flatnonzero(home == chunk) for chunk in np.unique(home)]
 
-        def job(group: np.ndarray) -> tuple[object, ...]:
-            first = int(home[group[0]]) * self.chunk_cells
-            stop = min(first + self.chunk_cells, self.source.n_cells)
-            part = None if theta is None else np.ascontiguousarray(theta[group])
-            return self.source, first, stop, self.cells[group] - first, part, tuple(outputs), group
+        def jobs() -> Iterator[tuple[Any, ...]]:
+            for chunk in np.unique(home).tolist():
+                group = np.flatnonzero(home == chunk)
+                part = None if theta is None else np.ascontiguousarray(theta[group])
+                yield self._part(chunk, group), part, tuple(outputs), group, chunk
 
         found: dict[str, np.ndarray] = {}
-        for group, series in self.executor.run(_simulate_group, map(job, groups)):
+        for group, series in self.executor.run(_simulate_group, jobs(), place=_chunk_of):
             for name, values in series.items():
                 if name not in found:
                     found[name] = np.empty((self.n_cells, *values.shape[1:]))
@@ -180,15 +215,64 @@ class ChunkedModel:
         self.runs += self.n_cells * (1 if theta is None else theta.shape[1])
         return found
 
+    def _part(self, chunk: int, group: Int[np.ndarray, " some"]) -> Callable[[], ForwardModel]:
+        """What gives the model of some cells of a chunk where the job runs."""
+        if isinstance(self.source, ForwardModel):
+            return deferred(self.source, self.cells[group], self.executor)
+        first = chunk * self.chunk_cells
+        stop = min(first + self.chunk_cells, self.source.n_cells)
+        return partial(_some_of_chunk, self.source, first, stop, self.cells[group] - first)
 
-@lru_cache(maxsize=_MODELS_KEPT)
-def _chunk(source: CellSource, first: int, stop: int) -> ForwardModel:
-    return source.select(np.arange(first, stop))
+
+def chunked(recipe: ProcessRecipe, executor: Executor, chunk_cells: int) -> ChunkedModel:
+    """The model of all cells of a recipe: chunks of ``chunk_cells`` on workers, of ``TOGETHER`` at least in here."""
+    size = chunk_cells if executor.remote else max(chunk_cells, TOGETHER)
+    return ChunkedModel(recipe, recipe.outputs, executor, chunk_cells=size)
+
+
+class _Kept:
+    """Models of chunks, those least recently used leave when they need more than ``KEPT_BYTES`` together."""
+
+    def __init__(self) -> None:
+        self.models: OrderedDict[tuple[CellSource, int, int], tuple[ForwardModel, int]] = OrderedDict()
+
+    def __call__(self, source: CellSource, first: int, stop: int) -> ForwardModel:
+        key = (source, first, stop)
+        if key not in self.models:
+            model = source.select(np.arange(first, stop))
+            size = _bytes_of(model)
+            while self.models and size + sum(other for _, other in self.models.values()) > KEPT_BYTES:
+                self.models.popitem(last=False)
+            self.models[key] = (model, size)
+        self.models.move_to_end(key)
+        return self.models[key][0]
+
+
+_kept = _Kept()
+
+
+def _bytes_of(model: ForwardModel) -> int:
+    """Bytes of a model's arrays, which pickle hands out without a copy."""
+    buffers: list[pickle.PickleBuffer] = []
+    rest = pickle.dumps(model, protocol=5, buffer_callback=buffers.append)
+    return len(rest) + sum(buffer.raw().nbytes for buffer in buffers)
+
+
+def _some_of_chunk(source: CellSource, first: int, stop: int, cells: Int[np.ndarray, " some"]) -> ForwardModel:
+    model = _kept(source, first, stop)
+    return model if np.array_equal(cells, np.arange(stop - first)) else model.select(cells)
+
+
+def _chunk_of(job: tuple[Any, ...]) -> int:
+    return int(job[-1])
 
 
 def _simulate_group(
-    source: CellSource, first: int, stop: int, cells: np.ndarray, theta: np.ndarray | None, outputs: tuple[str, ...],
-    group: np.ndarray,
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:  # fmt: skip
+    build: Callable[[], ForwardModel],
+    theta: Float[np.ndarray, "some set parameter"] | None,
+    outputs: Sequence[str],
+    group: Int[np.ndarray, " some"],
+    chunk: int,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Simulate some cells of a chunk; ``group`` says where they belong."""
-    return group, _chunk(source, first, stop).select(cells).simulate(theta, outputs)
+    return group, build().simulate(theta, outputs)

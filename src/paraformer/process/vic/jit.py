@@ -1,13 +1,14 @@
 """How the model is compiled: inner functions into one entry point, and only the entry point is cached on disk.
 
 A cached inner function would keep old copies of the functions it calls when another file changes. The entry point's
-cache key holds a digest of every source file of the model instead.
+cache key holds a digest of the code of all of the model's modules instead.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -27,8 +28,48 @@ def entry_point(function: F) -> F:
 
 
 def source_digest() -> int:
-    """Digest of the model's source text, to be part of an entry point's closure."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return int.from_bytes(digest.digest()[:6], "big")
+    """Digest of the model's code, to be part of an entry point's closure: of what ``simulate`` is made of, no more."""
+    return code_digest("paraformer.process.vic", "paraformer.process.vic.simulate")
+
+
+def code_digest(package: str, *starts: str) -> int:
+    """Digest of the code of some modules and of all modules of a package that they import, directly or through others.
+
+    Comments, docstrings and layout are left out, since they decide no number. Imports inside functions count.
+    """
+    root, found, left = Path(__file__).parents[3], dict[str, str](), list(starts)
+    while left:
+        name = left.pop()
+        path = root.joinpath(*name.split(".")).with_suffix(".py")
+        if name in found or not (name in starts or path.is_file()):
+            continue  # what is imported may be a function or a folder
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        left += [module for module in _imported(tree) if module.startswith(package)]
+        found[name] = _code(tree)
+    text = "\n".join(f"{name}\n{found[name]}" for name in sorted(found))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    """Full names of what is imported; of ``from a import b`` both ``a`` and ``a.b``, which may be a module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _code(tree: ast.Module) -> str:
+    """The code, without strings that stand alone."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [s for s in body if not _is_text(s)] or [ast.Pass()]  # type: ignore[attr-defined]
+    return ast.unparse(tree)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Constant):
+        return False
+    return isinstance(statement.value.value, str)
