@@ -118,15 +118,11 @@ _TRAINING = TrainingConfig(
 class RefinementConfig(TrainingConfig):
     """How a learner goes on through the process model, whose every step costs 2p + 1 runs of each of its cells."""
 
+    steps: int = Field(default=60, ge=1)
+    optimiser: OptimiserConfig = OptimiserConfig(name="adamw", rate=3e-4, weight_decay=1e-2)
+    schedule: ScheduleConfig = ScheduleConfig(name="cosine", warm_up=5)
+    ema: float | None = Field(default=0.9, gt=0, lt=1, description="decay of the moving average of the weights")
     cells_per_batch: int = Field(default=64, ge=1, description="cells of a step; at most the trained ones")
-
-
-_REFINEMENT = RefinementConfig(
-    steps=60,
-    optimiser=OptimiserConfig(name="adamw", rate=3e-4, weight_decay=1e-2),
-    schedule=ScheduleConfig(name="cosine", warm_up=5),
-    ema=0.9,
-)
 
 
 class LearnerConfig(BaseModel):
@@ -172,7 +168,7 @@ class LearnerConfig(BaseModel):
     @field_validator("refinement", mode="before")
     @classmethod
     def _refinement_is_completed(cls, given: Any) -> Any:
-        return completed(given, _REFINEMENT)
+        return completed(given, RefinementConfig())
 
     @model_validator(mode="before")
     @classmethod
