@@ -105,9 +105,49 @@ def plan(
 
 
 @app.command()
+def fetch(
+    study: StudyFile,
+    overrides: Overrides = None,
+    estimate: Annotated[bool, typer.Option("--estimate", help="say what there is to fetch, and stop")] = False,
+    threads: Annotated[int, typer.Option("--threads", min=1, max=16, help="files at a time")] = 4,
+    quiet: Quiet = False,
+) -> None:
+    """NASA archives -> the granules that the study reads and that are not in its folders yet; resumes after a kill."""
+    from paraformer.data.download import Policy
+    from paraformer.pipeline.fetch import fetch as fetch_files
+    from paraformer.pipeline.fetch import plan_fetch
+
+    plan = plan_fetch(load_study(study, overrides or ()))
+    _out().print(plan.to_text(), soft_wrap=True)
+    if estimate:
+        return
+    try:
+        text = fetch_files(plan, Policy(threads=threads), _progress(quiet))
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; the same command goes on where it stopped") from None
+    _out().print(text, soft_wrap=True)
+
+
+@app.command()
 def cube(study: StudyFile, overrides: Overrides = None, directory: Directory = None, quiet: Quiet = False) -> None:
     """Raw files -> cube: daily forcing, observations and attributes of every cell."""
     _run_until("cube", load_study(study, overrides or ()), directory, quiet)
+
+
+@app.command()
+def parameters(
+    study: StudyFile, overrides: Overrides = None, directory: Directory = None, quiet: Quiet = False
+) -> None:
+    """Maps of soil, land cover and terrain -> a-priori params.nc and domain.nc, where the study says they are."""
+    from paraformer.pipeline.parameters import make_parameters
+
+    chosen = load_study(study, overrides or ())
+    where = directory or Path("runs") / chosen.name
+    try:
+        text = make_parameters(chosen, where, _progress(quiet))
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; the same command goes on where it stopped") from None
+    _out().print(text, soft_wrap=True)
 
 
 @app.command()

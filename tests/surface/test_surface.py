@@ -20,8 +20,8 @@ from paraformer.cli import app
 from paraformer.config import Study
 
 HERE = Path(__file__).parent
-VERBS = ("check", "plan", "cube", "fill", "simulate", "emulate", "learn", "evaluate", "report", "run", "demo",
-         "compare", "describe")  # fmt: skip
+VERBS = ("check", "plan", "fetch", "cube", "parameters", "fill", "simulate", "emulate", "learn", "evaluate", "report",
+         "run", "demo", "compare", "describe")  # fmt: skip
 
 
 def require_same(name: str, found: str) -> None:

@@ -5,7 +5,7 @@ Never runs a model, and never lets a value of the test period or an observation 
 
 from paraformer.data.config import DataConfig, Split, SyntheticConfig
 from paraformer.data.cube import build_cube, forcing_cube
-from paraformer.data.gather import gather, source_hash
+from paraformer.data.gather import gather, open_maps, source_hash
 from paraformer.data.quality import Selection, check
 from paraformer.data.sources.synthetic import open_truth, write_world
 from paraformer.data.views import calibration_view, describe_cube
@@ -21,6 +21,7 @@ __all__ = [
     "describe_cube",
     "forcing_cube",
     "gather",
+    "open_maps",
     "open_truth",
     "source_hash",
     "write_world",

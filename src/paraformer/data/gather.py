@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paraformer.core.files import hash_json, hash_path
+import xarray as xr
+
+from paraformer.core.errors import DataError
+from paraformer.core.files import atomic_path, hash_json, hash_path
 from paraformer.core.log import Progress
 from paraformer.data.config import DataConfig
 from paraformer.data.sources.blocks import write_blocks
 from paraformer.data.sources.hydrodl import read_hydrodl
-from paraformer.data.sources.products import products_key, write_products
+from paraformer.data.sources.land_maps import read_land
+from paraformer.data.sources.products import products_key, target_of, write_products
 
-STORE = "inputs.zarr"
+STORE, MAPS = "inputs.zarr", "land.nc"
 
 
 def gather(config: DataConfig, directory: Path, progress: Progress | None = None) -> Path | None:
     """Write the source's data as ``inputs.zarr`` into ``directory``; ``None`` if the source is a file already.
+
+    Maps of soil and land cover go to ``land.nc`` beside it, for a-priori parameters.
 
     Raises:
         DataError: as the source's reader.
@@ -23,12 +29,30 @@ def gather(config: DataConfig, directory: Path, progress: Progress | None = None
     """
     store = directory / STORE
     if config.products is not None:
-        write_products(config.products, store, progress)
+        land = None
+        if config.products.land is not None:
+            land = read_land(config.products.land, target_of(config.products))
+            with atomic_path(directory / MAPS) as temporary:
+                land.to_netcdf(temporary, engine="netcdf4")
+        write_products(config.products, store, progress, land)
     elif config.hydrodl is not None:
         write_blocks([read_hydrodl(config.hydrodl)], store)
     else:
         return None
     return store
+
+
+def open_maps(directory: Path) -> xr.Dataset:
+    """The maps that ``gather`` wrote.
+
+    Raises:
+        DataError: there are none.
+    """
+    path = directory / MAPS
+    if not path.is_file():
+        raise DataError(f"{path}: no maps of soil and land cover; the study has no data.products.land")
+    with xr.open_dataset(path, engine="netcdf4") as maps:
+        return maps.load()
 
 
 def source_hash(config: DataConfig) -> str:

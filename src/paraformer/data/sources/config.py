@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from paraformer.core.time import Period
+from paraformer.data.sources.land_config import LandConfig
 
 SurfaceFlag = Literal[
     "static_water", "radar_water", "coastal", "urban", "precipitation", "snow", "permanent_ice",
@@ -176,7 +177,13 @@ class ProductsConfig(BaseModel):
     forcing: NldasConfig
     observation: SmapConfig
     regrid: RegridConfig = RegridConfig()
+    evapotranspiration: ModisConfig | None = Field(
+        default=None, description="MOD16 tiles, for a monthly climatology that results are compared with"
+    )
     attributes: tuple[TableConfig, ...] = Field(default=(), description="tables of attributes, matched to the cells")
+    land: LandConfig | None = Field(
+        default=None, description="maps that give attributes, and VIC's parameters ('paraformer parameters')"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -196,6 +203,8 @@ class ProductsConfig(BaseModel):
             part = filled.get(name)
             if isinstance(part, Mapping):
                 filled[name] = {"region": wider, "period": given["period"], **part}
+        if isinstance(filled.get("evapotranspiration"), Mapping):
+            filled["evapotranspiration"] = {"period": given["period"], **filled["evapotranspiration"]}
         return filled
 
     @model_validator(mode="after")

@@ -159,7 +159,7 @@ def read_modis(config: ModisConfig, target: Raster, progress: Progress | None = 
     with (progress or Progress()).task("reading MOD16A2", len(files), unit="tiles") as advance:
         for h, v in tiles:
             here = {file.start: file for file in files if (file.h, file.v) == (h, v)}
-            window = _touched(tile_window(h, v), target)
+            window = touched_rows(tile_window(h, v), target)
             if window is None:
                 advance(len(here))
                 continue
@@ -181,7 +181,7 @@ def read_modis(config: ModisConfig, target: Raster, progress: Progress | None = 
     return _dataset(config, target, starts, mean, share, {"pixels": pixels, "bad": bad})
 
 
-def _touched(tile: Raster, target: Raster) -> Raster | None:
+def touched_rows(tile: Raster, target: Raster) -> Raster | None:
     """The rows of a tile between the parallels of the target, ``None`` if it lies wholly elsewhere."""
     lat, lon = target.geographic_of(target.x_edges[[0, -1]], target.y_edges[[0, -1]])
     edges = np.rad2deg(tile.y_edges / RADIUS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from paraformer.core.errors import DataError
@@ -15,6 +16,8 @@ from paraformer.data.regrid import remap
 from paraformer.data.sources import nldas
 from paraformer.data.sources.blocks import combine, write_blocks
 from paraformer.data.sources.config import ProductsConfig
+from paraformer.data.sources.land_maps import land_attributes, land_key
+from paraformer.data.sources.modis import find_modis, monthly_climatology, read_modis, sum_over
 from paraformer.data.sources.nldas import find_nldas, nldas_blocks
 from paraformer.data.sources.smap import find_smap, read_smap
 from paraformer.data.sources.tables import add_attributes
@@ -28,16 +31,27 @@ def grid_of(name: str) -> Raster:
     return nldas.GRID if name == "nldas" else ease2_global(9 if _EASE2[name] == 9 else 36)
 
 
-def write_products(config: ProductsConfig, path: Path, progress: Progress | None = None) -> None:
+def target_of(config: ProductsConfig) -> Raster:
+    """The study's grid in its region."""
+    grid, region = grid_of(config.grid), config.region
+    return grid.window(*grid.box(region.south, region.north, region.west, region.east))
+
+
+def write_products(
+    config: ProductsConfig, path: Path, progress: Progress | None = None, land: xr.Dataset | None = None
+) -> None:
     """Write the store; forcing is held one block at a time, observations of the period as a whole.
 
-    Cells are those of the grid in the region with forcing and at least one observation.
+    Cells are those of the grid in the region with forcing, at least one observation and, if there are any, maps.
+
+    Args:
+        land: the maps on the target (``land_maps.read_land``), for the attributes that they give.
 
     Raises:
         DataError: as the readers, ``remap``, ``combine`` and ``add_attributes``.
         RunError: the store cannot be written.
     """
-    write_blocks(_blocks(config, progress), path)
+    write_blocks(_blocks(config, progress, land), path)
 
 
 def products_key(config: ProductsConfig) -> str:
@@ -46,24 +60,59 @@ def products_key(config: ProductsConfig) -> str:
     Granules are not read for it: a year of hourly files would take longer to hash than to use.
     """
     files = list(find_nldas(config.forcing).values()) + [file.path for file in find_smap(config.observation)[0]]
+    if config.evapotranspiration is not None:
+        files += [file.path for file in find_modis(config.evapotranspiration)[0]]
     granules = sorted((path.name, path.stat().st_size) for path in files)
     for table in config.attributes:
         if not table.path.is_file():
             raise DataError(f"{table.path}: file does not exist")
-    settings = config.model_dump(mode="json", exclude={"regrid": {"cache"}})
+    without = {"regrid": {"cache"}, "evapotranspiration": {"cache"}}
+    settings = config.model_dump(mode="json", exclude=without, exclude_none=True)
     tables = [hash_path(table.path) for table in config.attributes]
-    return hash_json({"settings": settings, "granules": granules, "tables": tables})
+    maps = {} if config.land is None else {"land": land_key(config.land)}
+    return hash_json({"settings": settings, "granules": granules, "tables": tables, **maps})
 
 
-def _blocks(config: ProductsConfig, progress: Progress | None) -> Iterator[xr.Dataset]:
-    grid, region = grid_of(config.grid), config.region
-    target = grid.window(*grid.box(region.south, region.north, region.west, region.east))
+def _blocks(config: ProductsConfig, progress: Progress | None, land: xr.Dataset | None) -> Iterator[xr.Dataset]:
+    target = target_of(config)
     observed = _on(read_smap(config.observation, progress), _SMAP[config.observation.product], config, target)
+    reference = _evapotranspiration(config, target, progress)
     for block in nldas_blocks(config.forcing, progress):
         joined = combine(_on(block, "nldas", config, target), observed)
         for table in config.attributes:
             joined = add_attributes(joined, table)
-        yield joined
+        if reference is not None:
+            joined = _compared(joined, reference)
+        yield joined if land is None else _mapped(config, joined, land)
+
+
+def _evapotranspiration(config: ProductsConfig, target: Raster, progress: Progress | None) -> xr.Dataset | None:
+    """Monthly climatology of MOD16 on the target, if the study has it."""
+    if config.evapotranspiration is None:
+        return None
+    composites = read_modis(config.evapotranspiration, target, progress)
+    return monthly_climatology(sum_over(composites, "month")).to_dataset().assign_attrs(composites.attrs)
+
+
+def _compared(joined: xr.Dataset, reference: xr.Dataset) -> xr.Dataset:
+    """A block with the reference of its cells, NaN where there is none."""
+    added = joined.merge(reference.reindex(cell=joined["cell"].values), combine_attrs="override")
+    for name in ("source", "references"):
+        added.attrs[name] = f"{joined.attrs[name]}; {reference.attrs[name]}"
+    return added
+
+
+def _mapped(config: ProductsConfig, joined: xr.Dataset, land: xr.Dataset) -> xr.Dataset:
+    """The cells of a block that are mapped, with the attributes of the maps."""
+    assert config.land is not None
+    cells = joined["cell"].values[np.isin(joined["cell"].values, land["cell"].values)]
+    if not cells.size:
+        raise DataError("no cell with forcing and observations has maps of soil, cover and terrain")
+    attributes = land_attributes(config.land, land.sel(cell=cells))
+    for name in attributes:
+        if name in joined:
+            raise DataError(f"attribute '{name}' is in a table and in the maps")
+    return joined.sel(cell=cells).assign(attributes)
 
 
 def _on(dataset: xr.Dataset, own_grid: str, config: ProductsConfig, target: Raster) -> xr.Dataset:

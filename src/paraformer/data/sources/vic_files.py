@@ -1,7 +1,7 @@
 """VIC-5 image-driver files of the built-in world: ``params.nc`` and ``domain.nc``, a-priori values by pedotransfer.
 
-Soil by Cosby, B. J. et al. (1984), Water Resour. Res. 20, 682-690, multivariate regressions; vegetation by IGBP class
-with the monthly course of the leaf area index of the NLDAS Mosaic classes times a factor of wetness, an assumption.
+Soil by Cosby et al. (1984); vegetation by IGBP class with the monthly course of the leaf area index of the NLDAS Mosaic
+classes times a factor of wetness, an assumption.
 Names, dims and conventions are those of the image driver: pseudo-grid ``y, x`` with one row, 3 layers, snow bands, and
 a last class (barren) that is the bare-soil tile, not counted in ``Nveg``.
 """
@@ -14,13 +14,14 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from paraformer.data.pedotransfer import SoilWater, cosby
 from paraformer.data.sources.land import SPACING, Land
 
 LAYER_DEPTHS = (0.1, 0.3, 1.5)
 """Thickness of the soil layers [m]."""
 
-PARTICLE_DENSITY = 2.685
-"""Density of soil particles [g cm-3]."""
+RESIDUAL = 0.02
+"""Residual moisture, of the depth [m3 m-3]."""
 
 GridVariable = tuple[tuple[str, ...], np.ndarray, dict[str, str]]
 
@@ -72,31 +73,38 @@ _COMPANION = {1: 10, 4: 12, 5: 14, 7: 10, 10: 7, 12: 14, 14: 12, 16: 7}
 
 
 def soil_hydraulics(
-    sand: Float[np.ndarray, " cell"],
-    silt: Float[np.ndarray, " cell"],
-    clay: Float[np.ndarray, " cell"],
-    bulk: Float[np.ndarray, " cell"],
-) -> dict[str, Float[np.ndarray, " cell"]]:
-    """A-priori soil parameters of VIC from texture [%] and bulk density [g cm-3] (Cosby et al. 1984).
+    sand: Float[np.ndarray, "*soil"],
+    silt: Float[np.ndarray, "*soil"],
+    clay: Float[np.ndarray, "*soil"],
+    bulk: Float[np.ndarray, "*soil"],
+) -> dict[str, Float[np.ndarray, "*soil"]]:
+    """A-priori soil parameters of VIC from texture [%] and bulk density [g cm-3] (Cosby et al. 1984)."""
+    return vic_soil(cosby(sand, silt, clay, bulk), sand, bulk)
 
-    ``b = 3.10 + 0.157 clay - 0.003 sand``; ``psi_s = 10^(1.54 - 0.0095 sand + 0.0063 silt)`` cm;
-    ``Ksat = 10^(-0.60 + 0.0126 sand - 0.0064 clay)`` inch h-1 x 609.6 = mm day-1; ``expt = 2 b + 3``; saturation
-    ``(psi_s / psi)^(1/b)`` at 336.5 cm (field capacity) and 15295 cm suction (wilting point); critical point 70 % of
-    field capacity, but at least a quarter of the way from the wilting point to it.
+
+def vic_soil(
+    water: SoilWater, sand: Float[np.ndarray, "*soil"], bulk: Float[np.ndarray, "*soil"]
+) -> dict[str, Float[np.ndarray, "*soil"]]:
+    """Variables of VIC's parameter file from the hydraulic properties of the soil.
+
+    Critical point 70 % of field capacity, but at least a quarter of the way from the wilting point to it; residual
+    moisture 2 % of the depth, or the wilting point where that is less.
+
+    Args:
+        sand: [%], for the quartz.
+        bulk: bulk density [g cm-3] that gives the porosity of ``water``.
     """
-    b = 3.10 + 0.157 * clay - 0.003 * sand
-    suction = 10 ** (1.54 - 0.0095 * sand + 0.0063 * silt)
-    capacity, wilting = (suction / 336.5) ** (1 / b), (suction / 15295.0) ** (1 / b)
+    capacity, wilting = water.field_capacity, water.wilting_point
     return {
-        "expt": 2 * b + 3,
-        "Ksat": 10 ** (-0.60 + 0.0126 * sand - 0.0064 * clay) * 609.6,
-        "bubble": suction,
+        "expt": water.exponent,
+        "Ksat": water.conductivity,
+        "bubble": water.suction,
         "quartz": sand / 100,
         "bulk_density": 1000 * bulk,
-        "soil_density": np.full_like(sand, 1000 * PARTICLE_DENSITY),
+        "soil_density": 1000 * water.density,
         "Wcr_FRACT": np.maximum(0.7 * capacity, wilting + 0.25 * (capacity - wilting)),
         "Wpwp_FRACT": wilting,
-        "resid_moist": np.full_like(sand, 0.02),
+        "resid_moist": np.minimum(RESIDUAL, wilting * water.porosity),
         "phi_s": np.full_like(sand, -999.0),
     }
 
@@ -149,11 +157,11 @@ def make_parameters(land: Land) -> xr.Dataset:
     }  # fmt: skip
     layers = {name: np.broadcast_to(values, (3, n)) for name, values in soil.items()}
     layers |= {"depth": depth, "init_moist": layers["Wcr_FRACT"] * porosity * depth * 1000}
-    variables = {name: _grid((), np.broadcast_to(np.asarray(v, float), (n,))) for name, v in cells.items()}
-    variables |= {name: _grid((), v.astype(np.int32)) for name, v in integers.items()}
-    variables |= {name: _grid(("nlayer",), v) for name, v in layers.items()}
-    variables |= {name: _grid(("snow_band",), v) for name, v in snow_bands(land).items()}
-    variables |= {"Cv": _grid(("veg_class",), cover)} | _vegetation_variables(land)
+    variables = {name: grid_variable((), np.broadcast_to(np.asarray(v, float), (n,))) for name, v in cells.items()}
+    variables |= {name: grid_variable((), v.astype(np.int32)) for name, v in integers.items()}
+    variables |= {name: grid_variable(("nlayer",), v) for name, v in layers.items()}
+    variables |= {name: grid_variable(("snow_band",), v) for name, v in snow_bands(land).items()}
+    variables |= {"Cv": grid_variable(("veg_class",), cover)} | _vegetation_variables(land)
     names = "; ".join(f"{c.igbp} {c.name}" for c in CLASSES)
     coords = {"veg_class": ("veg_class", np.array([c.igbp for c in CLASSES], dtype=np.int32))}
     return xr.Dataset(variables, coords, {"title": "a-priori parameters of the built-in world", "veg_classes": names})
@@ -165,17 +173,17 @@ def make_domain(land: Land) -> xr.Dataset:
     area = (SPACING / 4 * 111.2e3) ** 2 * np.cos(np.deg2rad(land.lat))
     return xr.Dataset(
         {
-            "lat": _grid((), land.lat, units="degrees_north", long_name="latitude"),
-            "lon": _grid((), land.lon, units="degrees_east", long_name="longitude"),
-            "mask": _grid((), np.ones(n, dtype=np.int32), long_name="domain mask"),
-            "frac": _grid((), np.ones(n), units="1", long_name="fraction of the cell that is active"),
-            "area": _grid((), area, units="m2", long_name="area of the cell"),
+            "lat": grid_variable((), land.lat, units="degrees_north", long_name="latitude"),
+            "lon": grid_variable((), land.lon, units="degrees_east", long_name="longitude"),
+            "mask": grid_variable((), np.ones(n, dtype=np.int32), long_name="domain mask"),
+            "frac": grid_variable((), np.ones(n), units="1", long_name="fraction of the cell that is active"),
+            "area": grid_variable((), area, units="m2", long_name="area of the cell"),
         },
         attrs={"title": "domain of the built-in world, 1 x n pseudo-grid"},
     )
 
 
-def _grid(
+def grid_variable(
     dims: tuple[str, ...], values: np.ndarray, **attrs: str
 ) -> tuple[tuple[str, ...], np.ndarray, dict[str, str]]:
     """A variable on the pseudo-grid: cells along ``x``, one row ``y``."""
@@ -215,15 +223,15 @@ def _vegetation_variables(land: Land) -> dict[str, GridVariable]:
         "veg_rough": [0.123 * c.height for c in CLASSES],
         "displacement": [0.67 * c.height for c in CLASSES],
     }
-    variables = {name: _grid(("veg_class",), each(values)) for name, values in by_class.items()}
-    variables["overstory"] = _grid(("veg_class",), np.repeat(overstory[:, None], n, axis=1).astype(np.int32))
+    variables = {name: grid_variable(("veg_class",), each(values)) for name, values in by_class.items()}
+    variables["overstory"] = grid_variable(("veg_class",), np.repeat(overstory[:, None], n, axis=1).astype(np.int32))
     for name, zones in (
         ("root_depth", [c.root_depth for c in CLASSES]),
         ("root_fract", [c.root_fract for c in CLASSES]),
     ):
-        variables[name] = _grid(("veg_class", "root_zone"), rooted(zones))
+        variables[name] = grid_variable(("veg_class", "root_zone"), rooted(zones))
     for name, values in by_month.items():
-        variables[name] = _grid(("veg_class", "month"), monthly(values))
-    variables["LAI"] = _grid(("veg_class", "month"), lai)
-    variables["fcanopy"] = _grid(("veg_class", "month"), fcanopy)
+        variables[name] = grid_variable(("veg_class", "month"), monthly(values))
+    variables["LAI"] = grid_variable(("veg_class", "month"), lai)
+    variables["fcanopy"] = grid_variable(("veg_class", "month"), fcanopy)
     return variables

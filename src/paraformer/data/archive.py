@@ -1,0 +1,158 @@
+"""What a study needs from NASA's archives, and where there: products, versions, days and places, searched by
+earthaccess.
+
+earthaccess (extra ``fetch``) searches the catalogue and logs in: from the environment (``EARTHDATA_TOKEN``, or
+``EARTHDATA_USERNAME`` and ``EARTHDATA_PASSWORD``), else from the user's netrc file. Nobody is asked for a password
+here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paraformer.core.errors import DataError, SettingsError
+from paraformer.data.download import Remote, Session
+from paraformer.data.sources.config import ProductsConfig, Region
+from paraformer.data.sources.granules import Format
+
+VERSIONS = {"SPL3SMP": "009", "SPL3SMP_E": "006", "NLDAS_FORA0125_H": "2.0", "MOD16A2": "061", "MOD16A2GF": "061",
+            "MCD12Q1": "061", "MCD15A2H": "061"}  # fmt: skip
+"""Versions that are fetched, by the short name of the catalogue."""
+
+_NAMES = {"SPL3SMP": r"SMAP_L3_SM_P_\d{8}_R\d{5}_\d{3}\.h5", "SPL3SMP_E": r"SMAP_L3_SM_P_E_\d{8}_R\d{5}_\d{3}\.h5",
+          "NLDAS_FORA0125_H": r"NLDAS_FORA0125_H\.A\d{8}\.\d{4}\.020\.nc"}  # fmt: skip
+"""Names of the data files of a product; the MODIS products' begin with their short name."""
+
+_UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "NA": 0.0}
+_DAY = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Query:
+    """Granules of one product on some days in some box, and the folder that a study reads them from."""
+
+    product: str
+    first: dt.date
+    last: dt.date
+    region: Region
+    folder: Path
+
+    @property
+    def format(self) -> Format:
+        return "HDF4" if self.product.startswith(("MOD", "MCD")) else "HDF5"
+
+    def is_data(self, name: str) -> bool:
+        """Whether a file of the archive is data of the product, not its metadata or picture."""
+        pattern = _NAMES.get(self.product, re.escape(self.product) + r"\.A\d{7}\.h\d\dv\d\d\.061\.\d{13}\.hdf")
+        return re.fullmatch(pattern, name) is not None
+
+
+def queries(config: ProductsConfig) -> list[Query]:
+    """What the readers of a study's products will look for, with the days that they read beyond the period."""
+    smap, nldas, region = config.observation, config.forcing, config.region
+    found = [
+        Query(smap.product, smap.period.start - _DAY, smap.period.end + _DAY, smap.region, smap.folder),
+        Query("NLDAS_FORA0125_H", nldas.period.start, nldas.period.end + _DAY, nldas.region, nldas.folder),
+    ]
+    if config.evapotranspiration is not None:
+        modis = config.evapotranspiration
+        found.append(Query(modis.product, modis.period.start, modis.period.end, region, modis.folder))
+    if config.land is not None:
+        first, last = config.period.start, config.period.end
+        if _is_folder(config.land.cover.path):
+            found.append(Query("MCD12Q1", first, last, region, config.land.cover.path))
+        if config.land.leaf_area is not None and _is_folder(config.land.leaf_area.path):
+            found.append(Query("MCD15A2H", first, last, region, config.land.leaf_area.path))
+    return found
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a raster's path stands for a folder of tiles, be it there already or not."""
+    return path.is_dir() or (not path.exists() and not path.suffix)
+
+
+def search(query: Query) -> list[Remote]:
+    """Files of the catalogue that answer a query, each once.
+
+    Raises:
+        SettingsError: earthaccess is not installed.
+        DataError: the catalogue cannot be asked, or has no such file.
+    """
+    api = _earthaccess()
+    box = (query.region.west, query.region.south, query.region.east, query.region.north)
+    try:
+        granules = api.search_data(
+            short_name=query.product, version=VERSIONS[query.product], bounding_box=box,
+            temporal=(f"{query.first}T00:00:00Z", f"{query.last}T23:59:59Z"),
+        )  # fmt: skip
+    except Exception as error:  # the library hands on whatever the catalogue or the network gave
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{query.product}: the catalogue cannot be searched ({reason})") from error
+    found: dict[str, Remote] = {}
+    for granule in granules:
+        sizes = _sizes(granule)
+        for link in granule.data_links(access="external"):
+            name = str(link).rsplit("/", 1)[-1]
+            if query.is_data(name):
+                size, exact = sizes.get(name, next(iter(sizes.values())) if len(sizes) == 1 else (0, False))
+                found[name] = Remote(str(link), query.folder / name, query.format, size, exact)
+    if not found:
+        raise DataError(
+            f"{query.product} version {VERSIONS[query.product]}: the catalogue has nothing for "
+            f"{query.first}..{query.last} in the region"
+        )
+    return [found[name] for name in sorted(found)]
+
+
+def _sizes(granule: Mapping[str, Any]) -> dict[str, tuple[int, bool]]:
+    """Size of each file of a granule in bytes, and whether that is exact."""
+    try:
+        entries = granule["umm"]["DataGranule"]["ArchiveAndDistributionInformation"]
+    except (KeyError, TypeError):
+        return {}
+    found = {}
+    for entry in entries:
+        if "SizeInBytes" in entry:
+            found[str(entry.get("Name", ""))] = int(entry["SizeInBytes"]), True
+        elif "Size" in entry:
+            unit = _UNITS.get(str(entry.get("SizeUnit", "MB")).upper(), 1e6)
+            found[str(entry.get("Name", ""))] = int(float(entry["Size"]) * unit), False
+    return found
+
+
+def login() -> Session:
+    """A session that is logged in to Earthdata.
+
+    Raises:
+        SettingsError: earthaccess is not installed, there are no credentials, or they are refused.
+    """
+    api = _earthaccess()
+    for strategy in ("environment", "netrc"):
+        try:
+            auth = api.login(strategy=strategy)
+        except (
+            Exception
+        ) as error:  # LoginStrategyUnavailable; a message of the library may hold a user's name: not shown
+            if "Failure" in type(error).__name__:
+                raise SettingsError("Earthdata Login refuses the credentials; see docs/data_sources.md") from None
+            continue
+        if auth is not None and auth.authenticated:
+            session: Session = api.get_requests_https_session()
+            return session
+    raise SettingsError(
+        "no Earthdata Login: set EARTHDATA_TOKEN, or EARTHDATA_USERNAME and EARTHDATA_PASSWORD, or a netrc entry for "
+        "urs.earthdata.nasa.gov (docs/data_sources.md)"
+    )
+
+
+def _earthaccess() -> Any:
+    try:
+        import earthaccess
+    except ImportError as error:
+        raise SettingsError("fetching needs earthaccess: pip install 'paraformer[fetch]'") from error
+    return earthaccess
