@@ -24,5 +24,9 @@ lint: .venv/installed
 test: lint
 	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=2 $(BIN)/pytest -n 2 --dist loadscope --durations 15
 
+# Runs every reference of compiled VIC-5 in ../shared (minutes), writes docs/golden.md, fails on what it cannot explain.
+golden: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python tests/golden/report.py
+
 clean:
 	rm -rf .venv build dist src/*.egg-info

@@ -39,11 +39,12 @@ class Run:
 
     def read(self, shared: Path, output: Path = Path("unused"), **environment: str) -> GlobalParameters:
         """The global parameter file as it is; ``output`` is for results, and for the forcing of single tiles."""
-        return read_global_parameters(
-            self.folder(shared) / "global" / f"{self.name}.txt",
-            environment={"REF": str(shared / "reference" / "vic5"), "OUT": str(output), "TILEFORC": str(output),
-                         **environment},
-        )  # fmt: skip
+        path = self.folder(shared) / "global" / f"{self.name}.txt"
+        return read_global_parameters(path, environment={**self.environment(shared, output), **environment})
+
+    def environment(self, shared: Path, output: Path) -> dict[str, str]:
+        """What the global parameter files of the reference take from the environment."""
+        return {"REF": str(shared / "reference" / "vic5"), "OUT": str(output), "TILEFORC": str(output)}
 
     @property
     def tiles(self) -> bool:
