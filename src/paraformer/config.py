@@ -157,6 +157,8 @@ def _absolute(model: Any, base: Path) -> Any:
             changes[name] = (base / value).resolve()
         elif isinstance(value, BaseModel):
             changes[name] = _absolute(value, base)
+        elif isinstance(value, dict) and any(isinstance(entry, Path) for entry in value.values()):
+            changes[name] = {key: (base / entry).resolve() for key, entry in value.items()}
     return model.model_copy(update=changes)
 
 

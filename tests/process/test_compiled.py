@@ -7,11 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import DataError, ModelError, SettingsError
 from paraformer.core.parameters import Parameter, ParameterSpace
+from paraformer.core.schema import Cube
+from paraformer.process.build import build_process, process_files
 from paraformer.process.compiled import CompiledVIC, read_compiled_files
+from paraformer.process.config import ProcessConfig
+from paraformer.process.own import prior_of
 from paraformer.process.vic import files
 from paraformer.process.vic.model import VIC
 from paraformer.process.vic.settings import VICSettings
@@ -153,3 +158,34 @@ def test_options_are_the_programs_business(world: Path) -> None:
     path.write_text(path.read_text().replace(f"DOMAIN {world}/domain.nc", ""))
     with pytest.raises(SettingsError, match="DOMAIN is missing"):
         read_compiled_files(path)
+
+
+def _cube(lat: list[float], lon: list[float], days: int, late: int = 0) -> Cube:
+    time = (FIRST_DAY + late + np.arange(days)).astype("datetime64[ns]")
+    coords = {"cell": np.arange(len(lat)), "time": time, "lat": ("cell", lat), "lon": ("cell", lon)}
+    return Cube(xr.Dataset(coords=coords))
+
+
+def test_a_study_s_settings_give_it_on_the_cells_and_days_of_the_cube(world: Path) -> None:
+    """Cells in another order, and fewer days than the global parameter file asks for, as a search sees them."""
+    config = ProcessConfig.model_validate({
+        "model": "compiled", "executable": world / "vic_image.exe", "global_parameters": global_file(world),
+        "work": world / "work", "processes": 2, "spin_up": {"days": 0},
+    })  # fmt: skip
+    files = process_files(config, {})
+    assert set(files.hashes()) == {"executable", "global_parameters", "parameters", "domain"}
+    assert files.parameters == world / "params.nc"
+    model = build_process(config, SPACE, _cube([41.0, 40.0], [-99.0, -100.0], 12), files)
+    assert isinstance(model, CompiledVIC)
+    theta = _theta(1)
+    found = model.simulate(theta[[2, 0]], ("soil_moisture",))["soil_moisture"]
+    expected = _in_process(world).simulate(theta, ("soil_moisture",))["soil_moisture"][[2, 0], :, :12]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(prior_of(model), _in_process(world).prior()[[2, 0]])
+    assert model.cell_parameters.n_cell == 2
+    with pytest.raises(SettingsError, match=r"the run is 2000-12-20\.\.2001-01-18, .* begin on the same day"):
+        build_process(config, SPACE, _cube([40.0], [-99.0], 12, late=1), files)
+    with pytest.raises(SettingsError, match="not end before"):
+        build_process(config, SPACE, _cube([40.0], [-99.0], 31), files)
+    with pytest.raises(DataError, match=r"vic_none\.exe: no such file"):
+        process_files(config.model_copy(update={"executable": world / "vic_none.exe"}), {})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from paraformer.config import Study
-from paraformer.core.errors import SettingsError, nearest
+from paraformer.core.errors import ModelError, SettingsError, nearest
 from paraformer.data import check as check_data
 from paraformer.data import source_hash
-from paraformer.process.build import parameter_files, read_parameters
+from paraformer.process.build import ProcessFiles, process_files, read_parameters
 
 
 def check_study(study: Study) -> str:
@@ -18,6 +20,8 @@ def check_study(study: Study) -> str:
     """
     require_consistent(study)
     if study.data.source == "synthetic":
+        if study.process.model != "vic":
+            process_files(study.process, {})
         return f"study {study.name}: the built-in world needs no files; settings are valid"
     if study.data.source != "cells":
         source_hash(study.data)
@@ -27,8 +31,10 @@ def check_study(study: Study) -> str:
     file, kept = selection.file, selection.position
     lat, lon = file.static("lat")[kept], file.static("lon")[kept]
     file.close()
-    parameters = read_parameters(parameter_files(study.process), lat, lon)
-    runs = parameters.n_cell * (1 + study.ensemble.common + study.ensemble.own)
+    files = process_files(study.process, {})
+    if isinstance(files, ProcessFiles):
+        read_parameters(files, lat, lon)
+    runs = len(selection.cells) * (1 + study.ensemble.common + study.ensemble.own)
     return (
         f"study {study.name}: ok\n"
         f"  {len(selection.cells)} cells, {trained} trained and {len(selection.cells) - trained} unseen\n"
@@ -37,6 +43,16 @@ def check_study(study: Study) -> str:
         f"  searches: {', '.join(study.searches) or 'none'}, {study.search_seeds} seed(s)\n"
         f"  learners: {', '.join(study.learners) or 'none'}, {study.learner_seeds} seed(s)"
     )
+
+
+def require_offered(study: Study, outputs: Sequence[str]) -> None:
+    """Raise ModelError naming the first output of the ensemble that the process model does not offer."""
+    for name in study.ensemble.outputs:
+        if name not in outputs:
+            raise ModelError(
+                f"ensemble.outputs: '{name}' is not offered by process.model '{study.process.model}', which offers "
+                f"{', '.join(outputs)}; name those you need there and in surrogate.outputs"
+            )
 
 
 def require_consistent(study: Study) -> None:

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -23,16 +23,17 @@ from paraformer.data.gapfill import fill_gaps, open_filled
 from paraformer.learners.config import LearnerConfig
 from paraformer.learners.learn import Learner, process_runs
 from paraformer.pipeline import report as reporting
-from paraformer.pipeline.check import require_consistent
+from paraformer.pipeline.check import require_consistent, require_offered
 from paraformer.pipeline.references import train_direct
 from paraformer.pipeline.verdict import Judged, axes, holdout_of, judge, response_sample, write_csv
 from paraformer.pipeline.world import make_world
-from paraformer.process.build import ProcessFiles, build_process, clipped_prior, parameter_files
-from paraformer.process.descriptors import daily_descriptors, static_descriptors
+from paraformer.process.build import ProcessFiles, build_process, clipped_prior, process_files
+from paraformer.process.descriptors import descriptors
 from paraformer.process.differentiable import DifferentiableProcess
 from paraformer.process.ensemble import ensemble_sets, run_sets
+from paraformer.process.executor import CellSource
+from paraformer.process.own import ModelFiles
 from paraformer.process.parameter_field import read_theta, write_parameter_field
-from paraformer.process.vic.model import VIC
 from paraformer.report.tables import to_text
 from paraformer.search.config import SearchConfig
 from paraformer.search.search import Search
@@ -56,6 +57,8 @@ class Chain:
         if synthetic:
             settings |= {"seed": study.seed, "parameters": _space(study), "process": _process(study)}
         inputs = {} if synthetic else {"data": source_hash(study.data)}
+        if synthetic and study.process.model != "vic":
+            inputs |= process_files(study.process, {}).hashes()
 
         def work(path: Path) -> int:
             runs = make_world(study, path) if synthetic else 0
@@ -86,8 +89,9 @@ class Chain:
                     "ensemble": _settings(study.ensemble, "chunk_cells")}  # fmt: skip
 
         def work(path: Path) -> int:
+            require_offered(study, self._model.outputs)
             sets = ensemble_sets(study.ensemble, study.space, self._prior, study.seed)
-            return run_sets(self._model, sets, path / "ensemble.zarr", outputs=study.ensemble.outputs,
+            return run_sets(cast(CellSource, self._model), sets, path / "ensemble.zarr", outputs=study.ensemble.outputs,
                             axes=axes(self._cube), chunk_cells=study.ensemble.chunk_cells,
                             progress=self.progress)  # fmt: skip
 
@@ -214,15 +218,14 @@ class Chain:
         return Cube.open(self.done["cube"].path / "cube.zarr")
 
     @cached_property
-    def _files(self) -> ProcessFiles:
-        """Parameter files of the study; those of the built-in world stand beside its cube."""
-        if self.study.data.source == "synthetic":
-            folder = self.done["cube"].path
-            return ProcessFiles(folder / "params.nc", folder / "domain.nc")
-        return parameter_files(self.study.process)
+    def _files(self) -> ProcessFiles | ModelFiles:
+        """Files of the process model; those of the built-in world stand beside its cube."""
+        folder, synthetic = self.done["cube"].path, self.study.data.source == "synthetic"
+        given = {"parameters": folder / "params.nc", "domain": folder / "domain.nc"} if synthetic else {}
+        return process_files(self.study.process, given)
 
     @cached_property
-    def _model(self) -> VIC:
+    def _model(self) -> ForwardModel:
         return build_process(self.study.process, self.study.space, self._cube, self._files)
 
     @cached_property
@@ -239,10 +242,9 @@ class Chain:
         return calibration_view(self._cube, self.study.space, self._prior, filled=filled)
 
     def _surrogate_data(self) -> SurrogateData:
-        study, cube, cells = self.study, self._cube, self._model.cell_parameters
+        study, cube = self.study, self._cube
         ensemble = Ensemble.open(self.done["ensemble"].path / "ensemble.zarr")
-        static_names, statics = static_descriptors(cells)
-        daily_names, daily = daily_descriptors(cells, cube.time)
+        static_names, statics, daily_names, daily = descriptors(self._model, cube)
         return SurrogateData(
             space=study.space, cells=cube.cells, time=cube.time, forcing=cube.forcing(), statics=statics,
             static_names=static_names, theta=ensemble.theta, kind=ensemble.kind, held_out=ensemble.held_out,
@@ -331,4 +333,5 @@ def _space(study: Study) -> list[dict[str, Any]]:
 
 def _process(study: Study) -> dict[str, Any]:
     """Process settings a result depends on; files enter by their hash; where and on how many threads is no matter."""
-    return _settings(study.process, "threads", "executor", "parameters", "domain", "initial_state")
+    return _settings(study.process, "threads", "executor", "parameters", "domain", "initial_state", "executable",
+                     "global_parameters", "processes", "work", "module_folder", "files")  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from paraformer.config import Study
+from paraformer.core.contracts import ForwardModel
 from paraformer.core.files import atomic_path, write_json
 from paraformer.core.log import Progress
 from paraformer.core.schema import Cube, Ensemble, ParameterField
@@ -27,7 +28,7 @@ from paraformer.evaluation.selection import best_per_cell, best_single, training
 from paraformer.pipeline.evapotranspiration import evapotranspiration_tables
 from paraformer.pipeline.references import references
 from paraformer.process.ensemble import Sets, run_sets
-from paraformer.process.vic.model import VIC
+from paraformer.process.executor import CellSource
 from paraformer.surrogate.audit import AuditConfig, audit, perturbed
 from paraformer.surrogate.fit import SurrogateData
 from paraformer.surrogate.model import Surrogate
@@ -52,7 +53,7 @@ class Judged:
     study: Study
     cube: Cube
     ensemble: Ensemble
-    process: VIC
+    process: ForwardModel
     surrogate: Surrogate
     fields: Sequence[ParameterField]
     runs: Mapping[str, int]
@@ -120,14 +121,19 @@ def _from_ensemble(case: Judged, holdout: Holdout) -> list[ParameterField]:
             ParameterField(PER_CELL, -1, theta[np.arange(len(theta)), own])]  # fmt: skip
 
 
+def _outputs(case: Judged) -> tuple[str, ...]:
+    """Series the verdict keeps of every run: of a model that is not VIC, those it offers."""
+    return tuple(name for name in _OUTPUTS if name in case.process.outputs)
+
+
 def _run_default(case: Judged, path: Path, progress: Progress) -> int:
-    return run_sets(case.process, Sets(None), path / "default.zarr", outputs=_OUTPUTS, axes=axes(case.cube),
-                    chunk_cells=case.study.ensemble.chunk_cells, progress=progress)  # fmt: skip
+    return run_sets(cast(CellSource, case.process), Sets(None), path / "default.zarr", outputs=_outputs(case),
+                    axes=axes(case.cube), chunk_cells=case.study.ensemble.chunk_cells, progress=progress)  # fmt: skip
 
 
 def _run_fields(case: Judged, fields: Sequence[ParameterField], path: Path, progress: Progress) -> int:
     sets = Sets(stack(fields), attributes={"methods": [f.method for f in fields], "seeds": [f.seed for f in fields]})
-    return run_sets(case.process, sets, path / "verdict.zarr", outputs=_OUTPUTS,
+    return run_sets(cast(CellSource, case.process), sets, path / "verdict.zarr", outputs=_outputs(case),
                     axes=axes(case.cube), chunk_cells=case.study.ensemble.chunk_cells, progress=progress)  # fmt: skip
 
 
@@ -153,7 +159,10 @@ def _score_surrogate(case: Judged, fields: Sequence[ParameterField], holdout: Ho
 
 
 def _judge_evapotranspiration(case: Judged, fields: Sequence[ParameterField], holdout: Holdout, path: Path) -> None:
-    """Annual evapotranspiration against every product of the cube; nothing without a whole test year and a product."""
+    """Annual evapotranspiration against every product of the cube; nothing without a whole test year and a product, or
+    where the process model has none."""
+    if "evapotranspiration" not in case.process.outputs:
+        return
     archives = {path / "default.zarr": [(DEFAULT, -1)], path / "verdict.zarr": [(f.method, f.seed) for f in fields]}
     annual, scores = evapotranspiration_tables(case.cube, holdout, archives, "test")
     if len(scores):

@@ -8,7 +8,7 @@ import numpy as np
 
 from paraformer.config import Study
 from paraformer.data import forcing_cube, write_world
-from paraformer.process.build import ProcessFiles, build_process
+from paraformer.process.build import build_process, process_files
 
 
 def make_world(study: Study, directory: Path) -> int:
@@ -20,7 +20,8 @@ def make_world(study: Study, directory: Path) -> int:
     def simulate(params: Path, domain: Path, inputs: Path, theta: np.ndarray) -> np.ndarray:
         nonlocal runs
         cube = forcing_cube(inputs)
-        model = build_process(study.process, space, cube, ProcessFiles(params, domain))
+        files = process_files(study.process, {"parameters": params, "domain": domain})
+        model = build_process(study.process, space, cube, files)
         runs += len(theta)
         return model.simulate(theta[:, None, :], ("soil_moisture",))["soil_moisture"][:, 0]
 

@@ -12,7 +12,7 @@ import numpy as np
 from array_api_compat import array_namespace
 from jaxtyping import Float
 
-from paraformer.core.errors import DataError, ModelError, nearest
+from paraformer.core.errors import DataError, ModelError, SettingsError, nearest
 from paraformer.core.parameters import Parameter, ParameterSpace
 
 BUCKET_PARAMETERS = ParameterSpace(
@@ -41,13 +41,15 @@ class Bucket:
         precipitation: daily precipitation [mm day-1] [cell, time].
         time: UTC days (datetime64[D]) [time].
         prior: a-priori parameters, physical units [cell, parameter]; ``None`` takes the middle of every range.
+        parameters: the same three with other bounds.
 
     Raises:
+        SettingsError: if there are other parameters.
         DataError: if precipitation is negative or not finite, or a shape does not fit.
     """
 
-    parameters = BUCKET_PARAMETERS
-    outputs = ("soil_moisture", "baseflow")
+    parameters: ParameterSpace = BUCKET_PARAMETERS
+    outputs: tuple[str, ...] = ("soil_moisture", "baseflow")
     differentiable = True
 
     def __init__(
@@ -55,7 +57,12 @@ class Bucket:
         precipitation: Float[np.ndarray, "cell time"],
         time: np.ndarray,
         prior: Float[np.ndarray, "cell parameter"] | None = None,
+        parameters: ParameterSpace = BUCKET_PARAMETERS,
     ) -> None:
+        if parameters.names != BUCKET_PARAMETERS.names:
+            wanted, found = ", ".join(BUCKET_PARAMETERS.names), ", ".join(parameters.names)
+            raise SettingsError(f"parameters: the bucket has {wanted}, in this order; found {found}")
+        self.parameters = parameters
         if precipitation.shape[1] != time.size:
             raise DataError(f"bucket: precipitation has {precipitation.shape[1]} days, the time axis {time.size}")
         if not (np.isfinite(precipitation) & (precipitation >= 0)).all():
@@ -73,7 +80,7 @@ class Bucket:
 
     def select(self, cells: np.ndarray) -> Bucket:
         """The same model for a subset of its cells (integer positions)."""
-        return Bucket(self.precipitation[cells], self.time, self.prior[cells])
+        return Bucket(self.precipitation[cells], self.time, self.prior[cells], self.parameters)
 
     def simulate(
         self, theta: Float[np.ndarray, "cell set parameter"] | None, outputs: Sequence[str]

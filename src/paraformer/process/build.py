@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
+from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import DataError, SettingsError
 from paraformer.core.files import hash_path
 from paraformer.core.grid import match_cells
@@ -15,7 +17,10 @@ from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import Cube
 from paraformer.core.time import day_of_year, month_of
 from paraformer.core.variables import FORCING
+from paraformer.process.bucket import Bucket
+from paraformer.process.compiled import build_compiled, compiled_files
 from paraformer.process.config import ProcessConfig
+from paraformer.process.own import ModelFiles, build_own, model_files, prior_of
 from paraformer.process.vic.disaggregation import disaggregate
 from paraformer.process.vic.files import Domain, read_domain, read_state
 from paraformer.process.vic.files import read_parameters as read_vic_parameters
@@ -56,6 +61,23 @@ def parameter_files(config: ProcessConfig) -> ProcessFiles:
     return files
 
 
+def process_files(config: ProcessConfig, given: Mapping[str, Path]) -> ProcessFiles | ModelFiles:
+    """The files of the process model, whichever it is.
+
+    Args:
+        given: files that stand beside the built-in world's data, by the names of ``ProcessFiles``; else empty.
+
+    Raises:
+        SettingsError: if the study leaves out what its model needs.
+        DataError: if a file does not exist or cannot be read.
+    """
+    if config.model == "compiled":
+        return ModelFiles(*compiled_files(config))
+    if config.model != "vic":
+        return model_files(config, given)
+    return ProcessFiles(**given) if given else parameter_files(config)
+
+
 def read_parameters(
     files: ProcessFiles, lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"]
 ) -> CellParameters:
@@ -68,15 +90,34 @@ def read_parameters(
     return read_vic_parameters(files.parameters, domain).select(_positions(files, domain, lat, lon))
 
 
-def build_process(config: ProcessConfig, space: ParameterSpace, cube: Cube, files: ProcessFiles) -> VIC:
+def build_process(
+    config: ProcessConfig, space: ParameterSpace, cube: Cube, files: ProcessFiles | ModelFiles
+) -> ForwardModel:
+    """The process model of a study on the cells and days of a cube.
+
+    Raises:
+        DataError: if files and cube do not fit, naming the first cell.
+        SettingsError: if the spin-up is longer than the forcing, or the study's parameters are not the model's.
+        ModelError: if a model of the user's own fails or does not keep the contract.
+    """
+    if config.spin_up.days > len(cube.time):
+        raise SettingsError(f"process.spin_up.days: {config.spin_up.days} days, but the cube has {len(cube.time)}")
+    if isinstance(files, ProcessFiles):
+        return build_vic(config, space, cube, files)
+    if config.model == "bucket":
+        precipitation = cube.dataset["prcp"].values.astype(np.float64)
+        return Bucket(precipitation, cube.time, parameters=space)
+    if config.model == "compiled":
+        return build_compiled(config, space, cube)
+    return build_own(config, space, cube, files)
+
+
+def build_vic(config: ProcessConfig, space: ParameterSpace, cube: Cube, files: ProcessFiles) -> VIC:
     """VIC on the cells and days of a cube.
 
     Raises:
         DataError: if files and cube do not fit, naming the first cell.
-        SettingsError: if the spin-up is longer than the forcing.
     """
-    if config.spin_up.days > len(cube.time):
-        raise SettingsError(f"process.spin_up.days: {config.spin_up.days} days, but the cube has {len(cube.time)}")
     domain = read_domain(files.domain)
     everywhere = read_vic_parameters(files.parameters, domain)
     here = _positions(files, domain, cube.lat, cube.lon)
@@ -114,9 +155,9 @@ def forcing_of(cube: Cube, settings: VICSettings) -> Forcing:
     return Forcing(**series, month=month_of(cube.time), day_of_year=day_of_year(cube.time))
 
 
-def clipped_prior(model: VIC) -> Float[np.ndarray, "cell parameter"]:
+def clipped_prior(model: ForwardModel) -> Float[np.ndarray, "cell parameter"]:
     """A-priori θ of the cells, clamped to the bounds of the study."""
-    return model.parameters.clip(model.prior())
+    return model.parameters.clip(prior_of(model))
 
 
 def _positions(files: ProcessFiles, domain: Domain, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:

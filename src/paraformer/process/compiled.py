@@ -14,14 +14,17 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from paraformer.core.errors import DataError, ModelError, nearest
+from paraformer.core.errors import DataError, ModelError, SettingsError, nearest
+from paraformer.core.grid import match_cells
 from paraformer.core.parameters import ParameterSpace
+from paraformer.core.schema import Cube
+from paraformer.process.config import ProcessConfig
 from paraformer.process.vic.driver.global_param import REPEATED_KEYS, grid_names, is_classic, period
 from paraformer.process.vic.driver.keys import Keys, read_lines
 from paraformer.process.vic.driver.streams import STREAM_KEYS
@@ -43,6 +46,7 @@ logger = logging.getLogger(__name__)
 _OURS = {*STREAM_KEYS, "PARAMETERS", "RESULT_DIR", "STATENAME", "STATEYEAR", "STATEMONTH", "STATEDAY", "STATESEC",
          "STATE_FORMAT", "LOG_DIR"}  # fmt: skip
 """Keys of the user's file that are replaced, or left out."""
+_END = {"NRECS", "ENDYEAR", "ENDMONTH", "ENDDAY"}
 _TAIL = 5  # lines of the log that an error shows
 _NETCDF = threading.Lock()  # the netCDF library is not safe in threads; only the programs run at the same time
 
@@ -59,6 +63,7 @@ class CompiledFiles:
         cell_parameters: a-priori parameters of these cells.
         first_day: first day of the run.
         n_day: number of days.
+        named: files whose content the results depend on, beside the program and the forcing, by name.
     """
 
     lines: tuple[str, ...]
@@ -68,6 +73,13 @@ class CompiledFiles:
     cell_parameters: CellParameters
     first_day: np.datetime64
     n_day: int
+    named: tuple[tuple[str, Path], ...]
+
+    def until(self, n_day: int) -> CompiledFiles:
+        """The same run, ended after ``n_day`` days."""
+        year, month, day = str(self.first_day + n_day - 1).split("-")
+        kept = tuple(line for line in self.lines if line.split()[0] not in _END)
+        return replace(self, n_day=n_day, lines=(*kept, f"ENDYEAR {year}", f"ENDMONTH {month}", f"ENDDAY {day}"))
 
 
 def read_compiled_files(path: Path | str, environment: Mapping[str, str] | None = None) -> CompiledFiles:
@@ -88,7 +100,48 @@ def read_compiled_files(path: Path | str, environment: Mapping[str, str] | None 
     kept = tuple(" ".join((line.key, *line.values)) for line in lines if line.key not in _OURS)
     cells = read_parameters(parameters, domain, snow_bands=keys.text("SNOW_BAND", "FALSE").upper() == "TRUE",
                             names=names)  # fmt: skip
-    return CompiledFiles(kept, parameters, names, domain, cells, first_day, n_day)
+    named = {"parameters": parameters, "domain": keys.path_of("DOMAIN").absolute()}
+    if keys.text("INIT_STATE", "FALSE").upper() != "FALSE":
+        named["initial_state"] = keys.path_of("INIT_STATE").absolute()
+    return CompiledFiles(kept, parameters, names, domain, cells, first_day, n_day, tuple(named.items()))
+
+
+def compiled_files(config: ProcessConfig) -> tuple[tuple[tuple[str, Path], ...], Path]:
+    """What the runs of a study's compiled VIC depend on, by name, and the parameter file among it.
+
+    Raises:
+        SettingsError: if the global parameter file lacks a key.
+        DataError: if a file is missing.
+    """
+    assert config.executable is not None
+    assert config.global_parameters is not None
+    for path in (config.executable, config.global_parameters):
+        if not path.exists():
+            raise DataError(f"{path}: no such file")
+    found = read_compiled_files(config.global_parameters)
+    ours = (("executable", config.executable), ("global_parameters", config.global_parameters))
+    return (*ours, *found.named), found.parameters
+
+
+def build_compiled(config: ProcessConfig, space: ParameterSpace, cube: Cube) -> CompiledVIC:
+    """The study's compiled VIC on the cells and days of a cube; forcing and start are those of its own files.
+
+    Raises:
+        SettingsError: if it begins on another day than the cube, or ends before.
+        DataError: if a cell of the cube is not among those of its domain.
+    """
+    assert config.executable is not None
+    assert config.global_parameters is not None
+    files, days = read_compiled_files(config.global_parameters), cube.time
+    last = files.first_day + files.n_day - 1
+    if files.first_day != days[0] or last < days[-1]:
+        raise SettingsError(f"{config.global_parameters}: the run is {files.first_day}..{last}, the study's data are "
+                            f"{days[0]}..{days[-1]}; let it begin on the same day and not end before")  # fmt: skip
+    cells = match_cells(cube.lat, cube.lon, files.domain.cell_lat, files.domain.cell_lon,
+                        source=str(config.global_parameters))  # fmt: skip
+    work = config.work or Path(tempfile.gettempdir()) / f"paraformer-compiled-{os.getpid()}"
+    return CompiledVIC(space, files.until(len(days)), (str(config.executable),), work, cells=cells,
+                       processes=config.processes)  # fmt: skip
 
 
 class CompiledVIC:
@@ -136,9 +189,14 @@ class CompiledVIC:
         """Days of the series (datetime64[D])."""
         return self.files.first_day + np.arange(self.files.n_day)
 
+    @property
+    def cell_parameters(self) -> CellParameters:
+        """A-priori parameters of the cells."""
+        return self.files.cell_parameters.select(self.cells)
+
     def prior(self) -> Float[np.ndarray, "cell parameter"]:
         """A-priori θ of the cells in physical units, not clipped to the bounds."""
-        return a_priori(self.files.cell_parameters.select(self.cells), self.parameters.names)
+        return a_priori(self.cell_parameters, self.parameters.names)
 
     def select(self, cells: np.ndarray) -> CompiledVIC:
         """The same model for a subset of its cells; it counts its own runs."""

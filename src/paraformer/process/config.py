@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from paraformer.process.vic.settings import VICSettings
 
@@ -52,19 +53,66 @@ class DaskExecutor(BaseModel):
 ExecutorConfig = Annotated[LocalExecutor | DaskExecutor, Field(discriminator="name")]
 
 
+MODELS = ("vic", "compiled", "bucket")
+"""Process models that need no module of the user's."""
+
+_APPLIES: dict[str, tuple[str, ...]] = {
+    "parameters": ("vic", "own"), "domain": ("vic", "own"), "initial_state": ("vic", "own"),
+    "executable": ("compiled",), "global_parameters": ("compiled",), "processes": ("compiled",), "work": ("compiled",),
+    "module_folder": ("own",), "files": ("own",),
+}  # fmt: skip
+"""Settings that only some models have; ``own`` is one of the user's."""
+
+
 class ProcessConfig(BaseModel):
-    """Which process model runs, on which parameter files, from which state."""
+    """Which process model runs, on which parameter files, from which state.
+
+    ``vic``, ``spin_up`` and ``threads`` are VIC's; any other model has its own start and its own settings. The built-in
+    world hands its files to any model.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: Literal["vic"] = "vic"
+    model: str = Field(
+        default="vic", description="vic, compiled (your own VIC-5), bucket, or package.module:factory of your own"
+    )
     vic: VICSettings = VICSettings()
     parameters: Path | None = Field(default=None, description="VIC-5 image-driver parameter file (a-priori params.nc)")
     domain: Path | None = Field(default=None, description="VIC-5 image-driver domain file")
     initial_state: Path | None = Field(default=None, description="VIC-5 state file; none is VIC's cold start")
+    executable: Path | None = Field(default=None, description="compiled only: the program, vic_image.exe")
+    global_parameters: Path | None = Field(default=None, description="compiled only: its global parameter file")
+    processes: int | None = Field(
+        default=None, ge=1, description="compiled only: programs that run at the same time; none is one a core"
+    )
+    work: Path | None = Field(default=None, description="compiled only: folder of runs and logs; none: a temporary one")
+    module_folder: Path | None = Field(
+        default=None, description="own model only: folder of its module; none: it is installed"
+    )
+    files: dict[str, Path] | None = Field(default=None, description="own model only: files for its factory, by name")
     spin_up: SpinUp = SpinUp()
     threads: int | None = Field(default=None, ge=1, description="CPU threads; none uses all cores")
     executor: ExecutorConfig = Field(default=LocalExecutor(), description="where chunks of cells run")
+
+    @field_validator("model")
+    @classmethod
+    def _model_is_known_or_named_as_a_factory(cls, given: str) -> str:
+        if given in MODELS or re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", given):
+            return given
+        raise ValueError(f"unknown process model '{given}'; valid: {', '.join(MODELS)}, or package.module:factory")
+
+    @model_validator(mode="after")
+    def _fields_apply(self) -> ProcessConfig:
+        kind = self.model if self.model in MODELS else "own"
+        for name, kinds in _APPLIES.items():
+            if getattr(self, name) is not None and kind not in kinds:
+                models = " or ".join("a model of your own" if k == "own" else f"model '{k}'" for k in kinds)
+                raise ValueError(f"'{name}' applies to {models} only, not to '{self.model}'")
+        if self.model == "compiled":
+            for name in ("executable", "global_parameters"):
+                if getattr(self, name) is None:
+                    raise ValueError(f"'{name}' is missing: a compiled VIC needs a program and a global parameter file")
+        return self
 
 
 class EnsembleConfig(BaseModel):

@@ -1,12 +1,30 @@
-"""What a surrogate should know about VIC's cells: fixed soil and vegetation values, and the vegetation of each day."""
+"""What a surrogate should know about the cells: VIC's fixed soil and vegetation values, and those of each day."""
 
 from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
 
+from paraformer.core.contracts import ForwardModel
+from paraformer.core.schema import Cube
 from paraformer.core.time import month_of
 from paraformer.process.vic.parameters import CellParameters, column_moisture_capacity, residual_fraction
+
+
+def descriptors(
+    model: ForwardModel, cube: Cube
+) -> tuple[
+    tuple[str, ...], Float[np.ndarray, "cell descriptor"],
+    tuple[str, ...], Float[np.ndarray, "cell time descriptor"] | None,
+]:  # fmt: skip
+    """Names and values of the static descriptors, then of the daily ones.
+
+    A model without VIC's parameters (``cell_parameters``) is described by the static attributes of the cube alone.
+    """
+    cells = getattr(model, "cell_parameters", None)
+    if cells is None:
+        return cube.attribute_names, cube.attributes(), (), None
+    return *static_descriptors(cells), *daily_descriptors(cells, cube.time)
 
 
 def static_descriptors(parameters: CellParameters) -> tuple[tuple[str, ...], Float[np.ndarray, "cell descriptor"]]:

@@ -13,15 +13,16 @@ from paraformer.core.files import atomic_path
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import Cube, ParameterField
 from paraformer.process.build import ProcessFiles
+from paraformer.process.own import ModelFiles
 from paraformer.process.vic.files import write_parameters
 
 THETA, PARAMS = "theta.nc", "params.nc"
 
 
 def write_parameter_field(
-    directory: Path, field: ParameterField, space: ParameterSpace, cube: Cube, files: ProcessFiles
+    directory: Path, field: ParameterField, space: ParameterSpace, cube: Cube, files: ProcessFiles | ModelFiles
 ) -> None:
-    """Write ``params.nc`` (the a-priori file with the learned fields replaced) and ``theta.nc`` (CF-1.8)."""
+    """Write ``theta.nc`` (CF-1.8) and, for VIC, ``params.nc``: the a-priori file with the learned fields replaced."""
     assert field.theta is not None
     space.require_inside(field.theta, cube.cells.tolist())
     coords = {
@@ -35,8 +36,9 @@ def write_parameter_field(
         for i, p in enumerate(space)
     }  # fmt: skip
     attributes = {"Conventions": "CF-1.8", "title": f"Parameters found by {field.method}", "seed": field.seed}
-    with atomic_path(directory / PARAMS) as temporary:
-        write_parameters(files.parameters, temporary, cube.lat, cube.lon, space.names, field.theta)
+    if files.parameters is not None:
+        with atomic_path(directory / PARAMS) as temporary:
+            write_parameters(files.parameters, temporary, cube.lat, cube.lon, space.names, field.theta)
     with atomic_path(directory / THETA) as temporary:
         xr.Dataset(variables, coords, attributes).to_netcdf(temporary, engine="netcdf4")
 

@@ -1,0 +1,171 @@
+"""A forward model of the user's own: imported by name, built on a study's cells and days, held to the contract."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from paraformer.core.contracts import DifferentiableModel, ForwardModel
+from paraformer.core.errors import DataError, ModelError, ParaformerError, SettingsError, nearest
+from paraformer.core.files import hash_path
+from paraformer.core.parameters import ParameterSpace
+from paraformer.core.schema import Cube
+from paraformer.core.variables import OUTPUTS
+from paraformer.process.config import ProcessConfig
+
+Factory = Callable[[ParameterSpace, Cube, Mapping[str, Path]], Any]
+"""``factory(space, cube, files) -> model``: the study's parameters, its cells and days, and the files it names."""
+
+_ATTRIBUTES = ("parameters", "outputs", "differentiable", "runs", "n_cells", "select", "simulate")
+_GRADIENT = ("time", "respond")
+_SOURCE = "process.model"
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """What a model that is not VIC depends on: files by name, among them the source of the user's own module."""
+
+    named: tuple[tuple[str, Path], ...]
+    parameters: Path | None = None  # a VIC-5 parameter file that θ can be written into
+
+    def hashes(self) -> dict[str, str]:
+        """Content hash of each file."""
+        return {name: hash_path(path) for name, path in self.named}
+
+
+def model_files(config: ProcessConfig, given: Mapping[str, Path]) -> ModelFiles:
+    """The files of a model of the user's own, with the source of its module as ``process.model``.
+
+    Args:
+        given: files of the study's data that every model may read.
+
+    Raises:
+        SettingsError: if the module or its factory is not found.
+        DataError: if a file does not exist.
+    """
+    named = {**given}
+    for name in ("parameters", "domain", "initial_state"):
+        if getattr(config, name) is not None:
+            named[name] = getattr(config, name)
+    named |= config.files or {}
+    for name, path in named.items():
+        if not path.exists():
+            raise DataError(f"{path}: no such file (process.files.{name})")
+    if ":" in config.model:
+        find_factory(config)
+        named[_SOURCE] = _source(sys.modules[config.model.partition(":")[0]])
+    return ModelFiles(tuple(sorted(named.items())))
+
+
+def find_factory(config: ProcessConfig) -> Factory:
+    """Import what ``process.model`` names.
+
+    Raises:
+        SettingsError: if there is no such module, or it holds no such function.
+        ModelError: if the module cannot be imported.
+    """
+    name, _, wanted = config.model.partition(":")
+    where = "among the installed packages" if config.module_folder is None else f"in {config.module_folder}"
+    if config.module_folder is not None and str(config.module_folder) not in sys.path:
+        sys.path.insert(0, str(config.module_folder))
+        importlib.invalidate_caches()
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise SettingsError(f"process.model: no module '{name}' {where} (process.module_folder)") from error
+        raise ModelError(f"process.model: module '{name}' cannot be imported ({error})") from error
+    except Exception as error:
+        raise ModelError(f"process.model: module '{name}' cannot be imported ({_said(error)})") from error
+    source = _source(module)
+    if config.module_folder is not None and not source.is_relative_to(config.module_folder.resolve()):
+        raise SettingsError(f"process.model: '{name}' is {source}, not a module {where}; give yours another name")
+    found = getattr(module, wanted, None)
+    if not callable(found):
+        valid = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise SettingsError(f"process.model: {source} has no function '{wanted}'{nearest(wanted, valid)}")
+    return found
+
+
+def build_own(config: ProcessConfig, space: ParameterSpace, cube: Cube, files: ModelFiles) -> ForwardModel:
+    """The user's model on the cells and days of a cube; one cell is run once, to see that its series can be used.
+
+    Raises:
+        SettingsError: if the module or its factory is not found.
+        ModelError: if it fails, or what it returns does not keep the contract (``core.contracts.ForwardModel``).
+    """
+    factory = find_factory(config)
+    try:
+        model = factory(space, cube, {name: path for name, path in files.named if name != _SOURCE})
+        require_contract(model, config.model, space, cube)
+        series = model.select(np.array([0])).simulate(None, ("soil_moisture",))["soil_moisture"]
+    except ParaformerError:
+        raise
+    except Exception as error:
+        raise ModelError(f"process.model: {config.model} failed ({_said(error)})") from error
+    expected = (1, 1, len(cube.time))
+    if np.shape(series) != expected:
+        raise ModelError(f"process.model: {config.model} gives a series of shape {np.shape(series)} for one cell and "
+                         f"one parameter set, expected [cell, set, time] = {expected}")  # fmt: skip
+    return model
+
+
+def require_contract(model: Any, name: str, space: ParameterSpace, cube: Cube) -> None:
+    """Raise ModelError naming the first point in which ``model`` is no forward model of the study."""
+    kind = type(model).__name__
+    for attribute in _ATTRIBUTES:
+        if not hasattr(model, attribute):
+            raise ModelError(f"process.model: {name} returned {kind}, no forward model: it has no '{attribute}'")
+    for attribute in _GRADIENT if model.differentiable else ():
+        if not hasattr(model, attribute):
+            raise ModelError(f"process.model: {name} returned {kind}, which is differentiable but has no '{attribute}'")
+    if model.parameters != space:
+        raise ModelError(f"process.model: {name} has {model.parameters!r}, the study {space!r}; names, bounds, units "
+                         "and transforms must be the same")  # fmt: skip
+    if model.n_cells != len(cube.cells):
+        raise ModelError(f"process.model: {name} has {model.n_cells} cells, the study {len(cube.cells)}")
+    for output in model.outputs:
+        if output not in OUTPUTS:
+            raise ModelError(f"process.model: {name} offers an unknown output '{output}'{nearest(output, OUTPUTS)}")
+    if "soil_moisture" not in model.outputs:
+        raise ModelError(f"process.model: {name} offers no output 'soil_moisture', which is what is learned from; it "
+                         f"offers {', '.join(model.outputs) or 'nothing'}")  # fmt: skip
+    if not isinstance(model, DifferentiableModel if model.differentiable else ForwardModel):
+        raise ModelError(f"process.model: {name} returned {kind}, which does not keep the contract of a forward model")
+
+
+def prior_of(model: Any) -> Float[np.ndarray, "cell parameter"]:
+    """A-priori θ of any model, physical units, not clipped: its ``prior``, or the middle of every range.
+
+    Raises:
+        ModelError: if the model's prior has another shape or is not finite.
+    """
+    space, expected = model.parameters, (model.n_cells, len(model.parameters))
+    given = getattr(model, "prior", None)
+    if given is None:
+        return space.from_unit(np.full(expected, 0.5))
+    prior = np.asarray(given() if callable(given) else given, dtype=np.float64)
+    if prior.shape != expected or not np.isfinite(prior).all():
+        raise ModelError(f"{type(model).__name__}: the a-priori θ has shape {prior.shape} or is not finite; expected "
+                         f"[cell, parameter] = {expected}")  # fmt: skip
+    return prior
+
+
+def _source(module: Any) -> Path:
+    """The file of a module, or the folder of a package."""
+    file = getattr(module, "__file__", None)
+    if file is None:
+        raise SettingsError(f"process.model: '{module.__name__}' has no source file")
+    path = Path(file).resolve()
+    return path.parent if hasattr(module, "__path__") else path
+
+
+def _said(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
