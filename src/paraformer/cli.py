@@ -222,11 +222,27 @@ def compare(
 
 
 @app.command()
-def describe(path: Annotated[Path, typer.Argument(help="a cube, a run directory or a study file")]) -> None:
-    """What a cube, a run or a study holds."""
+def describe(
+    path: Annotated[Path, typer.Argument(help="a cube, a run directory or a study file")],
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE.html", help="a page about a cube")] = None,
+) -> None:
+    """What a cube, a run or a study holds; of a cube also a page: coverage, ranges, what was dropped, odd cells."""
     from paraformer.pipeline import describe as describe_path
 
-    _out().print(describe_path(path), soft_wrap=True)
+    if html is None:
+        _out().print(describe_path(path), soft_wrap=True)
+        return
+    from paraformer.pipeline.cube_page import write_cube_page
+
+    _out().print(write_cube_page(path, html), soft_wrap=True)
+
+
+@app.command()
+def cite(run: Annotated[Path, typer.Argument(metavar="RUN", help="a run directory or a cube")]) -> None:
+    """What a paper that uses a run has to name: products with version, DOI and citation, models, software."""
+    from paraformer.pipeline.cite import cite as cite_run
+
+    _out().print(cite_run(run), soft_wrap=True)
 
 
 vic = typer.Typer(

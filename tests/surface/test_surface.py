@@ -21,7 +21,7 @@ from paraformer.config import Study
 
 HERE = Path(__file__).parent
 VERBS = ("check", "plan", "fetch", "cube", "parameters", "fill", "simulate", "emulate", "learn", "evaluate", "report",
-         "run", "demo", "compare", "describe")  # fmt: skip
+         "run", "demo", "compare", "describe", "cite")  # fmt: skip
 
 
 def require_same(name: str, found: str) -> None:

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 FORMAT = 1
 """Version of the cube's layout; a store of another version is built anew."""
 
-_CARRIED = ("title", "institution", "source", "references", "comment", "license")
+_CARRIED = ("title", "institution", "source", "references", "comment", "license", "quality")
 _CATEGORICAL = "landcover_igbp"
 
 IGBP_CLASSES = (

@@ -177,6 +177,10 @@ class ProductsConfig(BaseModel):
     forcing: NldasConfig
     observation: SmapConfig
     regrid: RegridConfig = RegridConfig()
+    cache: Path | None = Field(
+        default=None,
+        description="folder that keeps months of forcing on the cells: a longer period reads new ones only",
+    )
     evapotranspiration: ModisConfig | None = Field(
         default=None, description="MOD16 tiles, for a monthly climatology that results are compared with"
     )

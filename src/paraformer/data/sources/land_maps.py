@@ -21,6 +21,7 @@ from paraformer.core.variables import VOCABULARY
 from paraformer.data.pedotransfer import PEDOTRANSFER
 from paraformer.data.sources.granules import folder_of
 from paraformer.data.sources.land_config import LandConfig, RasterConfig, SoilConfig
+from paraformer.data.sources.modis_land import find_tiles
 from paraformer.data.sources.rasters import cell_means, class_shares, terrain
 from paraformer.data.vegetation import WATER
 
@@ -147,6 +148,21 @@ def land_attributes(config: LandConfig, land: xr.Dataset) -> Variables:
         name: (("cell",), found, {"units": VOCABULARY[name].unit if name in VOCABULARY else units[name]})
         for name, found in values.items()
     }
+
+
+def land_source(config: LandConfig) -> str:
+    """Where the maps are from, as far as their files say: MODIS products with their identifier, rasters by name."""
+    leaf = [] if config.leaf_area is None else [config.leaf_area]
+    said = []
+    for raster in (*(getattr(config.soil, name) for name in SOIL), config.cover, *leaf, config.elevation):
+        if raster is None:
+            continue
+        if raster.path.is_dir():
+            product = find_tiles(raster.path)[0].product
+            said.append(f"{product} version 6.1, doi:10.5067/MODIS/{product}.061")
+        else:
+            said.append(f"raster {raster.path.name}")
+    return "; ".join(said)
 
 
 def land_key(config: LandConfig) -> str:

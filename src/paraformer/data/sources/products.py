@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -16,9 +17,10 @@ from paraformer.data.regrid import remap
 from paraformer.data.sources import nldas
 from paraformer.data.sources.blocks import combine, write_blocks
 from paraformer.data.sources.config import ProductsConfig
-from paraformer.data.sources.land_maps import land_attributes, land_key
+from paraformer.data.sources.land_maps import land_attributes, land_key, land_source
 from paraformer.data.sources.modis import find_modis, monthly_climatology, read_modis, sum_over
 from paraformer.data.sources.nldas import find_nldas, nldas_blocks
+from paraformer.data.sources.pieces import kept_blocks
 from paraformer.data.sources.smap import find_smap, read_smap
 from paraformer.data.sources.tables import add_attributes
 
@@ -66,7 +68,7 @@ def products_key(config: ProductsConfig) -> str:
     for table in config.attributes:
         if not table.path.is_file():
             raise DataError(f"{table.path}: file does not exist")
-    without = {"regrid": {"cache"}, "evapotranspiration": {"cache"}}
+    without: dict[str, Any] = {"cache": True, "regrid": {"cache"}, "evapotranspiration": {"cache"}}
     settings = config.model_dump(mode="json", exclude=without, exclude_none=True)
     tables = [hash_path(table.path) for table in config.attributes]
     maps = {} if config.land is None else {"land": land_key(config.land)}
@@ -77,13 +79,21 @@ def _blocks(config: ProductsConfig, progress: Progress | None, land: xr.Dataset 
     target = target_of(config)
     observed = _on(read_smap(config.observation, progress), _SMAP[config.observation.product], config, target)
     reference = _evapotranspiration(config, target, progress)
-    for block in nldas_blocks(config.forcing, progress):
-        joined = combine(_on(block, "nldas", config, target), observed)
+    for block in _forcing(config, target, progress):
+        joined = combine(block, observed)
+        joined.attrs["quality"] = observed.attrs["quality"]
         for table in config.attributes:
             joined = add_attributes(joined, table)
         if reference is not None:
             joined = _compared(joined, reference)
         yield joined if land is None else _mapped(config, joined, land)
+
+
+def _forcing(config: ProductsConfig, target: Raster, progress: Progress | None) -> Iterator[xr.Dataset]:
+    """Blocks of forcing on the target, kept months among them."""
+    if config.cache is not None:
+        return kept_blocks(config, target, lambda block: _on(block, "nldas", config, target), progress)
+    return (_on(block, "nldas", config, target) for block in nldas_blocks(config.forcing, progress))
 
 
 def _evapotranspiration(config: ProductsConfig, target: Raster, progress: Progress | None) -> xr.Dataset | None:
@@ -112,7 +122,9 @@ def _mapped(config: ProductsConfig, joined: xr.Dataset, land: xr.Dataset) -> xr.
     for name in attributes:
         if name in joined:
             raise DataError(f"attribute '{name}' is in a table and in the maps")
-    return joined.sel(cell=cells).assign(attributes)
+    mapped = joined.sel(cell=cells).assign(attributes)
+    mapped.attrs["source"] += f"; {land_source(config.land)}"
+    return mapped
 
 
 def _on(dataset: xr.Dataset, own_grid: str, config: ProductsConfig, target: Raster) -> xr.Dataset:

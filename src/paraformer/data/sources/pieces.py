@@ -1,0 +1,108 @@
+"""Months of forcing that are kept between runs: a longer period reads only the new ones, and a killed run goes on.
+
+A month on the study's cells is a few files in the cache, named by a hash of all that it depends on: settings, target,
+and names and sizes of the granules. The mark with the number of its blocks is written last, so half a month is never
+used.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from paraformer.core.files import atomic_path, hash_json, write_json
+from paraformer.core.grid import Raster
+from paraformer.core.log import Progress
+from paraformer.core.time import Period
+from paraformer.data.sources.config import NldasConfig, ProductsConfig
+from paraformer.data.sources.nldas import find_nldas, nldas_blocks
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1
+"""Version of the pieces; those of another version are made anew."""
+
+_HOUR = np.timedelta64(1, "h")
+
+
+def months_of(period: Period) -> list[Period]:
+    """The calendar months of a period, the first and last as far as they belong to it."""
+    months = np.arange(np.datetime64(period.start, "M"), np.datetime64(period.end, "M") + 1)
+    found = []
+    for month in months:
+        first, last = month.astype("datetime64[D]"), (month + 1).astype("datetime64[D]") - 1
+        found.append(Period(start=max(first.item(), period.start), end=min(last.item(), period.end)))
+    return found
+
+
+def kept_blocks(
+    config: ProductsConfig, target: Raster, remapped: Callable[[xr.Dataset], xr.Dataset], progress: Progress | None
+) -> Iterator[xr.Dataset]:
+    """Blocks of forcing on the target, month by month, from the cache where they are there.
+
+    Args:
+        remapped: puts a block of NLDAS-2 cells on the target.
+
+    Raises:
+        DataError: as ``nldas_blocks`` and ``remapped``.
+        RunError: the cache cannot be written.
+    """
+    assert config.cache is not None
+    files = find_nldas(config.forcing)
+    for month in months_of(config.forcing.period):
+        part = config.forcing.model_copy(update={"period": month})
+        stem = config.cache / f"forcing-{str(month.start)[:7]}-{_key(config, part, target, files)}"
+        count = _count(stem)
+        if count:
+            logger.info("%s: forcing taken from the cache", month)
+            for k in range(count):
+                with xr.open_dataset(_block(stem, k), engine="netcdf4") as kept:
+                    yield kept.load()
+            continue
+        made = 0
+        for block in nldas_blocks(part, progress):
+            found = remapped(block)
+            with atomic_path(_block(stem, made)) as temporary:
+                found.to_netcdf(temporary, engine="netcdf4")
+            made += 1
+            yield found
+        write_json(_mark(stem), {"blocks": made})
+
+
+def _key(config: ProductsConfig, part: NldasConfig, target: Raster, files: Mapping[np.datetime64, Path]) -> str:
+    """Hash of what a month of forcing on the target depends on."""
+    first, last = np.datetime64(part.period.start, "h"), np.datetime64(part.period.end, "h") + 24 * _HOUR
+    used = [(path.name, path.stat().st_size) for stamp, path in sorted(files.items()) if first <= stamp <= last]
+    return hash_json(
+        {
+            "format": FORMAT,
+            "forcing": part.model_dump(mode="json", exclude={"folder"}),
+            "grid": config.grid,
+            "target": asdict(target),
+            "regrid": config.regrid.model_dump(mode="json", exclude={"cache"}),
+            "granules": used,
+        }
+    )
+
+
+def _mark(stem: Path) -> Path:
+    return stem.with_name(f"{stem.name}.json")
+
+
+def _block(stem: Path, number: int) -> Path:
+    return stem.with_name(f"{stem.name}-{number}.nc")
+
+
+def _count(stem: Path) -> int:
+    """Blocks of a finished month, 0 if it is not there as a whole."""
+    try:
+        count = int(json.loads(_mark(stem).read_text())["blocks"])
+    except (OSError, ValueError, KeyError):
+        return 0
+    return count if all(_block(stem, k).is_file() for k in range(count)) else 0

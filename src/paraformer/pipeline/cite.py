@@ -1,0 +1,76 @@
+"""``cite``: what a paper that uses a run has to name: data products, models, method and software."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from paraformer.core.errors import DataError
+from paraformer.core.schema import Cube
+from paraformer.data.citations import CITATIONS
+
+MODELS = (
+    "Li, K. and Lu, Y. (2023). A Transformer-Based Framework for Parameter Learning of a Land Surface Hydrological "
+    "Process Model. Remote Sens. 15, 3536. doi:10.3390/rs15143536",
+    "Liang, X., Lettenmaier, D. P., Wood, E. F. and Burges, S. J. (1994). A simple hydrologically based model of land "
+    "surface water and energy fluxes for general circulation models. J. Geophys. Res. 99, 14415-14428. "
+    "doi:10.1029/94JD00483",
+    "Hamman, J. J. et al. (2018). The Variable Infiltration Capacity model version 5 (VIC-5). Geosci. Model Dev. 11, "
+    "3481-3496. doi:10.5194/gmd-11-3481-2018",
+)
+"""Method and process model."""
+
+SEARCHES = {
+    "sceua": "Duan, Q., Sorooshian, S. and Gupta, V. (1992). Effective and efficient global optimization for "
+    "conceptual rainfall-runoff models. Water Resour. Res. 28, 1015-1031. doi:10.1029/91WR02985",
+}
+"""By the name of a search in the settings."""
+
+_DOI = re.compile(r"doi:\s*(10\.\d{4,9}/[^\s;,)]+)", re.IGNORECASE)
+
+
+def cite(run: Path) -> str:
+    """Products with version, identifier and citation, then models and software, of a run directory or a cube.
+
+    Raises:
+        DataError: neither of the two.
+    """
+    cube = run if (run / "zarr.json").exists() else run / "cube" / "cube.zarr"
+    if not cube.exists():
+        raise DataError(f"{run}: no cube here; cite takes a run directory or a cube")
+    attrs = Cube.open(cube).dataset.attrs
+    lines = ["Data"]
+    for part in _parts(str(attrs.get("source", ""))):
+        lines.append(f"  {part}")
+        lines += [f"    {CITATIONS[doi]}" for doi in _DOI.findall(part) if doi in CITATIONS]
+    lines += [f"  {part}" for part in _parts(str(attrs.get("references", "")))]
+    if attrs.get("license"):
+        lines.append(f"  licence: {attrs['license']}")
+    lines += ["Models and method", *(f"  {entry}" for entry in (*MODELS, *_searches(run)))]
+    return "\n".join([*lines, "Software", f"  {_software(run)}"])
+
+
+def _parts(text: str) -> list[str]:
+    """The entries of an attribute, each once, in order."""
+    return list(dict.fromkeys(part.strip() for part in text.split(";") if part.strip()))
+
+
+def _searches(run: Path) -> list[str]:
+    """Citations of the searches that the run's study names."""
+    try:
+        text = (run / "study.yaml").read_text(encoding="utf-8")
+    except OSError:
+        return []
+    return [entry for name, entry in SEARCHES.items() if re.search(rf"\bname: {name}\b", text)]
+
+
+def _software(run: Path) -> str:
+    """Version and revision that made the run, as its manifest says."""
+    try:
+        manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "ParaFormer (see CITATION.cff)"
+    version = manifest.get("versions", {}).get("paraformer", "")
+    revision = f", revision {manifest['git']}" if manifest.get("git") else ""
+    return f"ParaFormer {version}{revision} (see CITATION.cff)"

@@ -1,0 +1,102 @@
+"""A small region as the archives give it: SMAP, NLDAS-2 and MOD16 granules, and maps of soil, cover, leaves and
+terrain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from data.sources.land_rasters import centres, write_land_tile, write_raster
+from data.sources.modis_tiles import SIZE, write_tile
+from data.sources.nldas_files import LAT, LON, write_hours
+from data.sources.smap_granules import Overpass, write_granule
+from paraformer.core.grid import ease2_global
+from paraformer.data.sources.nldas import GRID
+from paraformer.data.sources.smap import FILL_FLOAT
+
+REGION = {"south": 33.0, "north": 34.5, "west": -101.5, "east": -100.0}
+"""Four by four cells of the 36 km grid, inside MODIS tile h09v05."""
+
+FIRST, DAYS = np.datetime64("2016-06-01", "D"), 30
+_RAINY = (2, 9, 14, 19, 24)
+_WEST, _NORTH = -103.0, 35.6
+
+
+def write_region(folder: Path) -> dict[str, str]:
+    """Write everything below ``folder``; returns the environment variables of ``studies/region_template.yaml``."""
+    names = {name: folder / name.lower() for name in ("SMAP", "NLDAS", "MOD16", "SOIL", "COVER", "LEAF_AREA", "OUT")}
+    for path in names.values():
+        path.mkdir(parents=True)
+    _write_weather(names["NLDAS"])
+    _write_moisture(names["SMAP"])
+    for day in range(153, 153 + DAYS, 8):  # 1 June is day 153 of 2016
+        write_tile(names["MOD16"], f"2016{day - (day - 1) % 8:03d}", 9, 5, et=150)
+    write_land_tile(names["COVER"], "MCD12Q1", "2016001", 9, 5, _cover())
+    leaves = np.broadcast_to(np.arange(1.0, 13.0)[:, None, None] / 6, (12, 40, 60)).astype(np.float32)
+    names["LEAF_AREA"] = write_raster(names["LEAF_AREA"] / "lai.tif", leaves, _WEST, _NORTH, 0.08)
+    x, y = centres(_WEST, _NORTH, 0.02, (160, 240))
+    height = 900 - 120 * (x + 101) + 30 * np.sin(9 * y)
+    names["ELEVATION"] = write_raster(folder / "dem.tif", height, _WEST, _NORTH, 0.02)
+    _write_soil(names["SOIL"])
+    return {name: str(path) for name, path in names.items()}
+
+
+def _write_weather(folder: Path) -> None:
+    rows, columns = GRID.box(REGION["south"] - 0.7, REGION["north"] + 0.7, REGION["west"] - 0.7, REGION["east"] + 0.7)
+
+    def sun(hour: int, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
+        return 900 * np.maximum(np.sin(2 * np.pi * (hour + lon / 15 - 6) / 24), 0) + 0 * lat
+
+    def rain(hour: int, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
+        return (0.8 + 0.2 * (lon + 101)) * (hour // 24 in _RAINY) + 0 * lat
+
+    def air(hour: int, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
+        return 297 - (lat - 34) + 6 * np.sin(2 * np.pi * (hour + lon / 15 - 9) / 24)
+
+    constant = {"Qair": 0.009, "PSurf": 9.2e4, "LWdown": 350.0}
+    courses = {"SWdown": sun, "Rainf": rain, "Tair": air}
+    courses |= {name: lambda hour, lat, lon, value=value: value + 0 * lat for name, value in constant.items()}
+    write_hours(folder, f"{FIRST}T00", 24 * DAYS + 1, courses, LAT[rows], LON[columns])
+
+
+def _write_moisture(folder: Path) -> None:
+    """Wet after rain, drier in the west; two passes in three days; a flagged day and a lake."""
+    grid = ease2_global(36)
+    row, column = grid.box(**REGION)
+    shape = (row.stop - row.start, column.stop - column.start)
+    east = np.broadcast_to(np.linspace(0, 0.06, shape[1]), shape)
+    for k in range(DAYS):
+        if k % 3 == 1:
+            continue
+        dry = min([k - wet for wet in _RAINY if wet <= k] or [9])
+        moisture = (0.10 + east + 0.12 * np.exp(-dry / 4)).astype(np.float32)
+        flags = np.zeros(shape, np.uint16)
+        flags[:, 0] = 1 if k % 5 == 0 else 0
+        moisture[0, 0] = FILL_FLOAT if k < 3 else moisture[0, 0]
+        stamp = np.full(shape, (FIRST + k).astype("datetime64[ms]") + np.timedelta64(12 * 3600 + 1800, "s"))
+        morning = Overpass(row.start, column.start, stamp, moisture, flags, np.zeros(shape, np.uint16))
+        write_granule(folder, "SPL3SMP", str(FIRST + k), morning)
+
+
+def _cover() -> np.ndarray:
+    """Grass with stripes of crops, forest and bare soil."""
+    classes = np.full((SIZE, SIZE), 10, np.uint8)
+    classes[:, ::3], classes[::5], classes[::7, ::2] = 12, 5, 16
+    return classes
+
+
+def _write_soil(folder: Path) -> None:
+    """SoilGrids' files in its own integer units, in Goode's homolosine as it comes."""
+    from pyproj import Transformer
+
+    there = Transformer.from_crs("EPSG:4326", "ESRI:54052", always_xy=True)
+    x, y = there.transform(*np.meshgrid([_WEST, -98.5], [_NORTH, 32.0]))
+    west, north, size = x.min(), y.max(), 4000.0
+    shape = (int((north - y.min()) / size), int((x.max() - west) / size))
+    lon, _ = there.transform(*centres(west, north, size, shape), direction="INVERSE")
+    for k, depth in enumerate(("0-5cm", "5-15cm", "15-30cm", "30-60cm", "60-100cm", "100-200cm")):
+        for name, values in (("sand", 500 + 60 * (lon + 101) - 20 * k), ("clay", 180 - 40 * (lon + 101) + 15 * k),
+                             ("bdod", 135 + 3 * k + 0 * lon), ("soc", 150 - 22 * k + 0 * lon)):  # fmt: skip
+            path = folder / f"{name}_{depth}_mean.tif"
+            write_raster(path, np.rint(values).astype(np.int16), west, north, size, "ESRI:54052", nodata=-32768)
