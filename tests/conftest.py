@@ -13,7 +13,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch starts: networks t
 _CHECKED = ["paraformer.core", "paraformer.numerics", "paraformer.training", "paraformer.data", "paraformer.surrogate",
             "paraformer.learners", "paraformer.evaluation", "paraformer.report", "paraformer.process.ensemble",
             "paraformer.process.bucket", "paraformer.process.vic.model", "paraformer.process.differentiable",
-            "paraformer.process.jacobian", "paraformer.process.compiled", "paraformer.search"]  # fmt: skip
+            "paraformer.process.jacobian", "paraformer.process.compiled", "paraformer.process.recipe",
+            "paraformer.process.executor", "paraformer.process.cost", "paraformer.process.bmi",
+            "paraformer.process.bmi_setup", "paraformer.search"]  # fmt: skip
 install_import_hook(_CHECKED, "typecheck.check")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

@@ -26,7 +26,7 @@ from paraformer.process import recipe as recipe_module
 from paraformer.process.build import ProcessFiles, build_process
 from paraformer.process.config import DaskExecutor, LocalExecutor, ProcessConfig
 from paraformer.process.ensemble import Sets, run_sets
-from paraformer.process.executor import CellSource, Dask, Executor, Local, open_executor
+from paraformer.process.executor import CellSource, Dask, Executor, Local, memory, open_executor
 from paraformer.process.recipe import ChunkedModel, ProcessRecipe, chunked
 from process.lossy import LossyRecipe, days_of, where, whole
 from worlds import write_study
@@ -247,11 +247,17 @@ def test_a_chunk_is_read_once_and_another_version_of_the_files_anew(
     assert len(kept.models) == 6
     size = max(size for _, size in kept.models.values())
     assert size > 8 * DAYS * 8, "its rain"
-    monkeypatch.setattr(recipe_module, "KEPT_BYTES", 2 * size)
+    monkeypatch.setattr(recipe_module, "memory", lambda: 8 * size)
     model.simulate(theta(recipe, 1), ("baseflow",))
     assert len(kept.models) == 6, "nothing new, nothing leaves"
     ChunkedModel(recipe, ("baseflow",), Local(), chunk_cells=7).simulate(theta(recipe, 1), ("baseflow",))
     assert len(kept.models) == 2
+
+
+def test_a_worker_s_memory_is_its_own_limit(dask: Dask) -> None:
+    (limit,) = set(dask.client.run(lambda dask_worker: dask_worker.memory_manager.memory_limit).values())
+    assert list(dask.run(memory, [()])) == [limit]
+    assert memory() > limit
 
 
 def test_description_names_what_values_depend_on_and_nothing_else(world: tuple[Study, Path], dask: Dask) -> None:

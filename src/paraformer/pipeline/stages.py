@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -14,7 +15,7 @@ from pydantic import BaseModel
 
 from paraformer.config import Study
 from paraformer.core.contracts import CalibrationData, DifferentiableModel, ForwardModel
-from paraformer.core.files import write_json, write_text
+from paraformer.core.files import hash_json, write_json, write_text
 from paraformer.core.log import Progress
 from paraformer.core.run import Run, Stage
 from paraformer.core.schema import Cube, Ensemble, ParameterField
@@ -31,9 +32,10 @@ from paraformer.process.build import ProcessFiles, build_process, clipped_prior,
 from paraformer.process.descriptors import descriptors
 from paraformer.process.differentiable import DifferentiableProcess
 from paraformer.process.ensemble import ensemble_sets, run_sets
-from paraformer.process.executor import CellSource
+from paraformer.process.executor import Executor, open_executor
 from paraformer.process.own import ModelFiles
 from paraformer.process.parameter_field import read_theta, write_parameter_field
+from paraformer.process.recipe import ProcessRecipe, chunked
 from paraformer.report.tables import to_text
 from paraformer.search.config import SearchConfig
 from paraformer.search.search import Search
@@ -49,6 +51,8 @@ class Chain:
         require_consistent(study)
         self.study, self.run, self.progress = study, run, progress
         self.done: dict[str, Stage] = {}
+        self._opened = ExitStack()
+        self._open_executor: Executor | None = None
 
     def cube(self) -> None:
         """Raw files, or the built-in world, to the cube."""
@@ -91,9 +95,9 @@ class Chain:
         def work(path: Path) -> int:
             require_offered(study, self._model.outputs)
             sets = ensemble_sets(study.ensemble, study.space, self._prior, study.seed)
-            return run_sets(cast(CellSource, self._model), sets, path / "ensemble.zarr", outputs=study.ensemble.outputs,
+            return run_sets(self._model, sets, path / "ensemble.zarr", outputs=study.ensemble.outputs,
                             axes=axes(self._cube), chunk_cells=study.ensemble.chunk_cells,
-                            progress=self.progress)  # fmt: skip
+                            progress=self.progress, executor=self._executor())  # fmt: skip
 
         self._finish("ensemble", settings, self._files.hashes() | self._hash("cube"), work)
 
@@ -166,8 +170,8 @@ class Chain:
             runs |= {name: self._learner_runs(name) for name, learner in study.learners.items()
                      if learner.simulator != "surrogate"}  # fmt: skip
             direct = self.done["references"].path if "references" in self.done else None
-            case = Judged(study, self._cube, ensemble, self._model, self._surrogate, fields, runs, direct,
-                          self._truth())  # fmt: skip
+            case = Judged(study, self._cube, ensemble, self._process_model(), self._model, self._executor(),
+                          self._surrogate, fields, runs, direct, self._truth())  # fmt: skip
             return judge(case, path, self.progress)
 
         self._finish("scores", settings, inputs, work)
@@ -205,7 +209,9 @@ class Chain:
         return "\n".join(lines or [f"{name}: {stage.path}" for name, stage in self.done.items()])
 
     def _finish(self, name: str, settings: dict[str, Any], inputs: dict[str, str], work: Any) -> None:
-        self.done[name] = self.run.stage(name, settings=settings, inputs=inputs, work=work)
+        with self._opened:  # workers end with the stage that they were started for
+            self.done[name] = self.run.stage(name, settings=settings, inputs=inputs, work=work)
+        self._open_executor = None
 
     def _hash(self, *names: str) -> dict[str, str]:
         return {name: self.done[name].hash for name in names}
@@ -225,8 +231,31 @@ class Chain:
         return process_files(self.study.process, given)
 
     @cached_property
-    def _model(self) -> ForwardModel:
-        return build_process(self.study.process, self.study.space, self._cube, self._files)
+    def _model(self) -> ProcessRecipe | ForwardModel:
+        return self._source()
+
+    def _source(self, days: int | None = None) -> ProcessRecipe | ForwardModel:
+        """The process model on all or the first days: VIC as a recipe, read where it runs; others as they are built."""
+        study, span = self.study, None if days is None else (0, days)
+        if isinstance(self._files, ProcessFiles):
+            version = hash_json(self._files.hashes() | self._hash("cube"))
+            store = self.done["cube"].path / "cube.zarr"
+            return ProcessRecipe(study.process, study.space, store, self._files, span, version)
+        cube = Cube(self._cube.dataset.isel(time=slice(*span) if span else slice(None)))
+        return build_process(study.process, study.space, cube, self._files)
+
+    def _executor(self) -> Executor:
+        """Where chunks of cells run, until the stage ends."""
+        if self._open_executor is None:
+            self._open_executor = self._opened.enter_context(open_executor(self.study.process.executor))
+        return self._open_executor
+
+    def _process_model(self, days: int | None = None) -> ForwardModel:
+        """The process model as one forward model; one with a gradient of its own stays in this process."""
+        source = self._model if days is None else self._source(days)
+        if isinstance(source, ForwardModel) and (source.differentiable or not self._executor().remote):
+            return source
+        return chunked(source, self._executor(), self.study.ensemble.chunk_cells)
 
     @cached_property
     def _prior(self) -> Float[np.ndarray, "cell parameter"]:
@@ -303,8 +332,7 @@ class Chain:
         return DifferentiableProcess(process, self._cube.time[: self._training_days], keep=False)
 
     def _trained_process(self) -> ForwardModel:
-        cube = Cube(self._cube.dataset.isel(time=slice(0, self._training_days)))
-        return build_process(self.study.process, self.study.space, cube, self._files)
+        return self._process_model(self._training_days)
 
     @property
     def _training_days(self) -> int:

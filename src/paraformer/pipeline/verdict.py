@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ from paraformer.evaluation.selection import best_per_cell, best_single, training
 from paraformer.pipeline.evapotranspiration import evapotranspiration_tables
 from paraformer.pipeline.references import references
 from paraformer.process.ensemble import Sets, run_sets
-from paraformer.process.executor import CellSource
+from paraformer.process.executor import Executor, Source
 from paraformer.surrogate.audit import AuditConfig, audit, perturbed
 from paraformer.surrogate.fit import SurrogateData
 from paraformer.surrogate.model import Surrogate
@@ -44,6 +44,9 @@ class Judged:
     """Everything the verdict needs.
 
     Attributes:
+        process: the process model as one forward model of all cells.
+        source: what gives it chunk by chunk.
+        executor: where chunks run.
         fields: θ of searches and learners, one entry a seed.
         runs: process-model runs of the searches and learners that made their own, per seed.
         direct: folder of the trained reference row, ``None`` if the study leaves it out.
@@ -54,6 +57,8 @@ class Judged:
     cube: Cube
     ensemble: Ensemble
     process: ForwardModel
+    source: Source
+    executor: Executor
     surrogate: Surrogate
     fields: Sequence[ParameterField]
     runs: Mapping[str, int]
@@ -127,14 +132,17 @@ def _outputs(case: Judged) -> tuple[str, ...]:
 
 
 def _run_default(case: Judged, path: Path, progress: Progress) -> int:
-    return run_sets(cast(CellSource, case.process), Sets(None), path / "default.zarr", outputs=_outputs(case),
-                    axes=axes(case.cube), chunk_cells=case.study.ensemble.chunk_cells, progress=progress)  # fmt: skip
+    return _run(case, Sets(None), path / "default.zarr", progress)
 
 
 def _run_fields(case: Judged, fields: Sequence[ParameterField], path: Path, progress: Progress) -> int:
     sets = Sets(stack(fields), attributes={"methods": [f.method for f in fields], "seeds": [f.seed for f in fields]})
-    return run_sets(cast(CellSource, case.process), sets, path / "verdict.zarr", outputs=_outputs(case),
-                    axes=axes(case.cube), chunk_cells=case.study.ensemble.chunk_cells, progress=progress)  # fmt: skip
+    return _run(case, sets, path / "verdict.zarr", progress)
+
+
+def _run(case: Judged, sets: Sets, path: Path, progress: Progress) -> int:
+    return run_sets(case.source, sets, path, outputs=_outputs(case), axes=axes(case.cube), executor=case.executor,
+                    chunk_cells=case.study.ensemble.chunk_cells, progress=progress)  # fmt: skip
 
 
 def stack(fields: Iterable[ParameterField]) -> Float[np.ndarray, "cell set parameter"]:

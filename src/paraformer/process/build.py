@@ -20,6 +20,7 @@ from paraformer.core.variables import FORCING
 from paraformer.process.bucket import Bucket
 from paraformer.process.compiled import build_compiled, compiled_files
 from paraformer.process.config import ProcessConfig
+from paraformer.process.executor import Source
 from paraformer.process.own import ModelFiles, build_own, model_files, prior_of
 from paraformer.process.vic.disaggregation import disaggregate
 from paraformer.process.vic.files import Domain, read_domain, read_state
@@ -155,8 +156,8 @@ def forcing_of(cube: Cube, settings: VICSettings) -> Forcing:
     return Forcing(**series, month=month_of(cube.time), day_of_year=day_of_year(cube.time))
 
 
-def clipped_prior(model: ForwardModel) -> Float[np.ndarray, "cell parameter"]:
-    """A-priori θ of the cells, clamped to the bounds of the study."""
+def clipped_prior(model: Source) -> Float[np.ndarray, "cell parameter"]:
+    """A-priori θ of the cells of a model or recipe, clamped to the bounds of the study."""
     return model.parameters.clip(prior_of(model))
 
 

@@ -21,7 +21,7 @@ from scipy.optimize import nnls
 from paraformer.core.log import Progress
 from paraformer.process.config import SpinUp
 from paraformer.process.ensemble import WORKING_BYTES, Sets, run_sets
-from paraformer.process.executor import CellSource
+from paraformer.process.executor import Source
 from paraformer.process.vic.column import MET
 from paraformer.process.vic.simulate import BLOCK_BYTES
 
@@ -136,7 +136,7 @@ class ProcessCost:
 
 
 def measure(
-    source: CellSource, spin_up: SpinUp, outputs: tuple[str, ...], days: int, seconds: float = 2.0
+    source: Source, spin_up: SpinUp, outputs: tuple[str, ...], days: int, seconds: float = 2.0
 ) -> ProcessCost:
     """Measure the coefficients by making five small archives in a temporary folder.
 
@@ -174,7 +174,7 @@ def _fit(terms: Float[np.ndarray, "design term"], seconds: Float[np.ndarray, " d
 class _Maker:
     """Makes small archives: cells, sets and cells a chunk -> their size, time, and bytes on disk."""
 
-    def __init__(self, source: CellSource, spin_up: SpinUp, outputs: tuple[str, ...], days: int, folder: Path) -> None:
+    def __init__(self, source: Source, spin_up: SpinUp, outputs: tuple[str, ...], days: int, folder: Path) -> None:
         self.source, self.spin_up, self.outputs, self.days, self.folder = source, spin_up, outputs, days, folder
         self.count = 0
 
@@ -196,5 +196,5 @@ class _Maker:
 class _First:
     """The first cells of a source."""
 
-    def __init__(self, source: CellSource, cells: int) -> None:
+    def __init__(self, source: Source, cells: int) -> None:
         self.parameters, self.n_cells, self.select = source.parameters, cells, source.select

@@ -5,19 +5,18 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from paraformer.core.contracts import ForwardModel
 from paraformer.core.schema import Cube
 from paraformer.core.time import month_of
 from paraformer.process.vic.parameters import CellParameters, column_moisture_capacity, residual_fraction
 
 
 def descriptors(
-    model: ForwardModel, cube: Cube
+    model: object, cube: Cube
 ) -> tuple[
     tuple[str, ...], Float[np.ndarray, "cell descriptor"],
     tuple[str, ...], Float[np.ndarray, "cell time descriptor"] | None,
 ]:  # fmt: skip
-    """Names and values of the static descriptors, then of the daily ones.
+    """Names and values of the static descriptors of a model or recipe, then of the daily ones.
 
     A model without VIC's parameters (``cell_parameters``) is described by the static attributes of the cube alone.
     """

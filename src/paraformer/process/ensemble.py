@@ -28,7 +28,7 @@ from paraformer.core.schema import KINDS, parameter_space_to_json
 from paraformer.core.seeding import generator
 from paraformer.core.variables import OUTPUTS
 from paraformer.process.config import EnsembleConfig
-from paraformer.process.executor import CellSource, Executor, Local, deferred
+from paraformer.process.executor import Executor, Local, Source, deferred
 
 WORKING_BYTES = 256 * 2**20
 """Memory for the float64 series of a block of sets."""
@@ -89,7 +89,7 @@ def ensemble_sets(
 
 
 def run_sets(
-    source: CellSource,
+    source: Source,
     sets: Sets,
     path: Path,
     *,
@@ -202,7 +202,7 @@ def _run_chunk(
 
 def _create(
     path: Path,
-    source: CellSource,
+    source: Source,
     sets: Sets,
     outputs: Sequence[str],
     axes: Mapping[str, Any],

@@ -32,7 +32,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @runtime_checkable
 class CellSource(Protocol):
-    """Gives the forward model of any of its cells: a forward model itself, or a recipe that reads files."""
+    """Gives the forward model of any of its cells, as a recipe does that reads files."""
 
     @property
     def parameters(self) -> ParameterSpace: ...
@@ -43,6 +43,10 @@ class CellSource(Protocol):
     def select(self, cells: np.ndarray) -> ForwardModel: ...
 
     def __hash__(self) -> int: ...
+
+
+Source = CellSource | ForwardModel
+"""A recipe, or a forward model in memory, which gives its own cells."""
 
 
 @runtime_checkable
@@ -150,7 +154,7 @@ def open_executor(config: ExecutorConfig) -> Iterator[Executor]:
         yield Dask(client, config.retries)
 
 
-def deferred(source: CellSource, cells: np.ndarray, executor: Executor) -> Callable[[], ForwardModel]:
+def deferred(source: Source, cells: np.ndarray, executor: Executor) -> Callable[[], ForwardModel]:
     """What gives the model of some cells where the job runs.
 
     A recipe travels as it is and is read there. A model in memory is cut here, so that only its part travels.
@@ -158,6 +162,19 @@ def deferred(source: CellSource, cells: np.ndarray, executor: Executor) -> Calla
     if executor.remote and isinstance(source, ForwardModel):
         return partial(_same, source.select(cells))
     return partial(source.select, cells)
+
+
+@lru_cache(maxsize=1)
+def memory() -> int:
+    """Bytes this process may use: a Dask worker's limit, or else what the machine (or its container) has."""
+    from distributed import get_worker
+    from distributed.system import MEMORY_LIMIT
+
+    try:
+        limit = get_worker().memory_manager.memory_limit
+    except ValueError:  # not in a worker
+        limit = None
+    return int(limit or MEMORY_LIMIT)
 
 
 def _same(model: ForwardModel) -> ForwardModel:

@@ -20,9 +20,9 @@ from paraformer.core.files import hash_path
 from paraformer.core.grid import match_cells
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import Cube
-from paraformer.process.build import ProcessFiles, forcing_of
+from paraformer.process.build import ProcessFiles, forcing_of, read_parameters
 from paraformer.process.config import ProcessConfig
-from paraformer.process.executor import CellSource, Executor, deferred
+from paraformer.process.executor import CellSource, Executor, Source, deferred, memory
 from paraformer.process.vic.files import Domain, read_domain, read_state
 from paraformer.process.vic.files import read_parameters as read_vic_parameters
 from paraformer.process.vic.model import VIC
@@ -31,8 +31,8 @@ from paraformer.process.vic.parameters import CellParameters, a_priori
 _PRIOR_CELLS = 4096
 """Cells whose parameters are read together for the a-priori θ: some 10 kB each."""
 
-KEPT_BYTES = 2**30
-"""Memory for the chunks a process keeps between calls of ``ChunkedModel``; 16 cells x 3 years take 8 MiB."""
+KEPT_SHARE = 0.25
+"""Part of the memory for chunks kept between calls of ``ChunkedModel``; 16 cells x 3 years take 8 MiB."""
 
 TOGETHER = 512
 """Least cells of a chunk of ``ChunkedModel`` in one process, so that all of its threads find work in one call."""
@@ -84,6 +84,11 @@ class ProcessRecipe:
     @property
     def outputs(self) -> tuple[str, ...]:
         return VIC.outputs
+
+    @property
+    def cell_parameters(self) -> CellParameters:
+        """A-priori parameters of all cells, some 10 kB each; no forcing is read."""
+        return read_parameters(self.files, self._cube().lat, self._cube().lon)
 
     def select(self, cells: np.ndarray) -> VIC:
         """The model of some cells, by position; reads their forcing, parameters and state, and nothing of the others.
@@ -170,7 +175,7 @@ class ChunkedModel:
     differentiable = False
 
     def __init__(
-        self, source: CellSource, outputs: tuple[str, ...], executor: Executor, *, chunk_cells: int,
+        self, source: Source, outputs: tuple[str, ...], executor: Executor, *, chunk_cells: int,
         cells: Int[np.ndarray, " cell"] | None = None,
     ) -> None:  # fmt: skip
         self.source, self.outputs, self.executor, self.chunk_cells = source, outputs, executor, chunk_cells
@@ -224,14 +229,14 @@ class ChunkedModel:
         return partial(_some_of_chunk, self.source, first, stop, self.cells[group] - first)
 
 
-def chunked(recipe: ProcessRecipe, executor: Executor, chunk_cells: int) -> ChunkedModel:
-    """The model of all cells of a recipe: chunks of ``chunk_cells`` on workers, of ``TOGETHER`` at least in here."""
+def chunked(source: ProcessRecipe | ForwardModel, executor: Executor, chunk_cells: int) -> ChunkedModel:
+    """The model of all cells of a source: chunks of ``chunk_cells`` on workers, of ``TOGETHER`` at least in here."""
     size = chunk_cells if executor.remote else max(chunk_cells, TOGETHER)
-    return ChunkedModel(recipe, recipe.outputs, executor, chunk_cells=size)
+    return ChunkedModel(source, source.outputs, executor, chunk_cells=size)
 
 
 class _Kept:
-    """Models of chunks, those least recently used leave when they need more than ``KEPT_BYTES`` together."""
+    """Models of chunks; those least recently used leave when all need more than ``KEPT_SHARE`` of the memory."""
 
     def __init__(self) -> None:
         self.models: OrderedDict[tuple[CellSource, int, int], tuple[ForwardModel, int]] = OrderedDict()
@@ -240,8 +245,8 @@ class _Kept:
         key = (source, first, stop)
         if key not in self.models:
             model = source.select(np.arange(first, stop))
-            size = _bytes_of(model)
-            while self.models and size + sum(other for _, other in self.models.values()) > KEPT_BYTES:
+            size, allowed = _bytes_of(model), KEPT_SHARE * memory()
+            while self.models and size + sum(other for _, other in self.models.values()) > allowed:
                 self.models.popitem(last=False)
             self.models[key] = (model, size)
         self.models.move_to_end(key)
