@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import exp, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -83,14 +84,14 @@ def forest_aerodynamics(
     top = 1.5 * height - 0.5 * displacement  # top of the roughness sublayer [m]
     log_reference = np.log((reference - displacement) / roughness)
     canopy_resistance = log_reference / K2 * (
-        height / (n * (top - displacement)) * (np.exp(n * (1.0 - (displacement + roughness) / height)) - 1.0)
+        height / (n * (top - displacement)) * (exp(n * (1.0 - (displacement + roughness) / height)) - 1.0)
         + (top - height) / (top - displacement)
         + np.log((reference - displacement) / (top - displacement))
     )
     top_wind = np.log((top - displacement) / roughness) / log_reference
     crown_wind = top_wind - (1.0 - (height - displacement) / (top - displacement)) / log_reference
-    canopy_wind = crown_wind * np.exp(n * ((roughness + displacement) / height - 1.0))
-    trunk_wind = crown_wind * np.exp(n * (trunk / height - 1.0))
+    canopy_wind = crown_wind * exp(n * ((roughness + displacement) / height - 1.0))
+    trunk_wind = crown_wind * exp(n * (trunk / height - 1.0))
     surface_wind = np.log((2.0 + roughness) / roughness) / log_reference
     snow_log = np.log((2.0 + snow_rough) / snow_rough)
     trunk_log = np.log(trunk / snow_rough)
@@ -101,13 +102,13 @@ def forest_aerodynamics(
         crown = height * log_reference / (n * K2 * (top - displacement))
         snow_resistance = trunk_log * trunk_log / (K2 * trunk_wind)
         if height > 2.0 + snow_rough:
-            snow_wind = crown_wind * np.exp(n * ((2.0 + snow_rough) / height - 1.0))
+            snow_wind = crown_wind * exp(n * ((2.0 + snow_rough) / height - 1.0))
             snow_resistance += crown * (
-                np.exp(n * (1.0 - trunk / height)) - np.exp(n * (1.0 - (snow_rough + 2.0) / height))
+                exp(n * (1.0 - trunk / height)) - exp(n * (1.0 - (snow_rough + 2.0) / height))
             )
         else:
             snow_wind = crown_wind
-            snow_resistance += crown * (np.exp(n * (1.0 - trunk / height)) - 1.0)
+            snow_resistance += crown * (exp(n * (1.0 - trunk / height)) - 1.0)
     return Aerodynamics(
         surface_wind,
         canopy_wind,
@@ -139,4 +140,4 @@ def stability_factor(
     richardson = min(richardson, (air_temperature + KELVIN) / (mean * (log_height + 5.0)))
     if richardson > 0.0:
         return (1.0 - richardson / 0.2) * (1.0 - richardson / 0.2)
-    return np.sqrt(1.0 - 16.0 * max(richardson, -0.5))
+    return sqrt(1.0 - 16.0 * max(richardson, -0.5))

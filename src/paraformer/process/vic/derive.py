@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import exp
 from typing import Any
 
 import numpy as np
@@ -143,8 +144,8 @@ def derive_soil(site: Any, calibrated: Any, runoff_steps_per_day: float, soil: A
     soil.baseflow_linear = dsmax * calibrated.ds / calibrated.ws
     soil.baseflow_curved = dsmax * (1.0 - calibrated.ds / calibrated.ws)
     soil.depth_1 = soil.depth[0]
-    soil.damping = np.exp(-soil.depth_1 / site.dp)
-    soil.rise = np.exp(soil.depth_1 / site.dp)
+    soil.damping = exp(-soil.depth_1 / site.dp)
+    soil.rise = exp(soil.depth_1 / site.dp)
     soil.snow_height = 2.0 + site.snow_rough
     soil.snow_log_height = np.log((2.0 + site.snow_rough) / site.snow_rough)
 

@@ -15,7 +15,7 @@ from paraformer.process.vic.forcing import Forcing
 from paraformer.process.vic.outputs import OUTPUTS
 from paraformer.process.vic.parameters import CellParameters, a_priori
 from paraformer.process.vic.settings import VICSettings
-from paraformer.process.vic.simulate import Simulation, simulate
+from paraformer.process.vic.simulate import Device, Simulation, simulate
 from paraformer.process.vic.state import State
 
 VOLUMETRIC = {"soil_moisture": "soil_moisture_1", "soil_moisture_mean": "soil_moisture_1_mean"}
@@ -34,6 +34,7 @@ class VIC:
         spin_up_days: length of the spin-up, the first days of the forcing, run with every set's own θ.
         spin_up_cycles: how often it is repeated before the recorded run.
         threads: CPU threads; ``None`` uses all.
+        device: ``cpu``, or ``cuda`` for an NVIDIA GPU.
     """
 
     differentiable = False
@@ -51,6 +52,7 @@ class VIC:
         spin_up_days: int = 0,
         spin_up_cycles: int = 0,
         threads: int | None = None,
+        device: Device = "cpu",
     ) -> None:
         self.parameters = parameters
         self.cell_parameters = cell_parameters
@@ -60,6 +62,7 @@ class VIC:
         self.spin_up_days = spin_up_days
         self.spin_up_cycles = spin_up_cycles
         self.threads = threads
+        self.device = device
         self.runs = 0
 
     @property
@@ -92,6 +95,7 @@ class VIC:
             spin_up_days=self.spin_up_days,
             spin_up_cycles=self.spin_up_cycles,
             threads=self.threads,
+            device=self.device,
         )
 
     def simulate(
@@ -132,6 +136,7 @@ class VIC:
             spin_up_cycles=self.spin_up_cycles,
             outputs=outputs,
             threads=self.threads,
+            device=self.device,
             return_state=return_state,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from math import exp
 
 from paraformer.process.vic.constants import (
     ACCUMULATION_ALBEDO_A,
@@ -32,7 +32,7 @@ def canopy_transmission(canopy_fraction: float, attenuation: float, lai: float) 
 
     tau = (1 - f) + f exp(-k LAI), with f the canopy fraction and LAI per unit of canopy (Liang et al. 1994).
     """
-    return (1.0 - canopy_fraction) + canopy_fraction * np.exp(-attenuation * lai)
+    return (1.0 - canopy_fraction) + canopy_fraction * exp(-attenuation * lai)
 
 
 @compiled

@@ -7,6 +7,7 @@ block only; results need memory for the outputs asked for. Spin-up is never reco
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numba
@@ -32,6 +33,7 @@ from paraformer.process.vic.state import STATE, State, cold_start
 MOST_THREADS: int = getattr(numba.config, "NUMBA_NUM_THREADS")  # noqa: B009
 BLOCK_BYTES = 64 * 2**20  # derived forcing of a block of cells
 WORKERS = 64  # units of work that threads share; pairs are dealt out in turn, so that snowy cells spread evenly
+Device = Literal["cpu", "cuda"]
 DAILY = {"sum": 0, "end": 1, "mean": 2}
 
 
@@ -102,6 +104,7 @@ def simulate(
     output_frequency: Literal["day", "step"] = "day",
     threads: int | None = None,
     return_state: bool = False,
+    device: Device = "cpu",
 ) -> Simulation:
     """Run every parameter set of every cell.
 
@@ -118,11 +121,12 @@ def simulate(
         output_frequency: daily values, or one value a model step.
         threads: number of threads; ``None`` uses all.
         return_state: whether to return the state at the end.
+        device: ``cuda`` runs a pair of cell and set on each thread of an NVIDIA GPU (see ``cuda.py``).
 
     Raises:
         DataError: bad forcing, parameters, θ or state, in one line that names cell and time or set.
         ModelError: unknown output, or a result that is not finite.
-        SettingsError: unknown θ name or bad spin-up.
+        SettingsError: unknown θ name, bad spin-up, or no GPU.
     """
     parameters_module.require_valid(parameters)
     forcing_module.require_valid(forcing, parameters.cell, settings.forcing_steps_per_day)
@@ -148,7 +152,7 @@ def simulate(
     previous = numba.get_num_threads()
     numba.set_num_threads(min(threads or previous, MOST_THREADS))
     try:
-        _run_blocks(parameters, forcing, settings, inputs, record, results)
+        _run_blocks(parameters, forcing, settings, inputs, record, results, device)
     finally:
         numba.set_num_threads(previous)
     _require_finite(parameters, results.errors)
@@ -175,16 +179,11 @@ def _inputs(
 
 def _run_blocks(
     parameters: CellParameters, forcing: Forcing, settings: VICSettings, inputs: Inputs, record: Record,
-    results: Results,
+    results: Results, device: Device,
 ) -> None:  # fmt: skip
     contiguous = {name: np.ascontiguousarray(getattr(forcing, name), np.float64) for name in forcing_module.SERIES}
     series = Forcing(**contiguous, month=inputs.month, day_of_year=inputs.day_of_year)
     coldest = parameters.band_temperature_offset().min(axis=1)
-    workspace = _workspace(parameters)
-    n_snow = forcing.n_day * settings.snow_steps_per_day
-    n_model = forcing.n_day * settings.model_steps_per_day
-    size = max(1, min(parameters.n_cell, BLOCK_BYTES // max(1, (n_snow + n_model) * MET.itemsize)))
-    snow_met, model_met = np.empty((size, n_snow), dtype=MET), np.empty((size, n_model), dtype=MET)
     timing = Timing(
         model_step=86400.0 / settings.model_steps_per_day,
         snow_step=86400.0 / settings.snow_steps_per_day,
@@ -192,10 +191,27 @@ def _run_blocks(
         runoff_steps=settings.runoff_steps_per_day // settings.model_steps_per_day,
         conserving=settings.water_balance == "conserving",
     )
+    n_snow = forcing.n_day * settings.snow_steps_per_day
+    n_model = forcing.n_day * settings.model_steps_per_day
+    if device == "cuda":
+        from paraformer.process.vic import cuda
+
+        derive = partial(_derive, series, coldest, timing.snow_steps)
+        cuda.run_blocks(derive, (n_snow, n_model), inputs, timing, record, results)
+        return
+    workspace = _workspace(parameters)
+    size = max(1, min(parameters.n_cell, BLOCK_BYTES // max(1, (n_snow + n_model) * MET.itemsize)))
+    snow_met, model_met = np.empty((size, n_snow), dtype=MET), np.empty((size, n_model), dtype=MET)
     for first in range(0, parameters.n_cell, size):
         n_cell = min(size, parameters.n_cell - first)
         derive_block(series, first, n_cell, coldest, timing.snow_steps, snow_met, model_met)
         run_block(inputs, first, n_cell, snow_met, model_met, timing, record, workspace, results)
+
+
+def _derive(
+    series: Forcing, coldest: np.ndarray, snow_steps: int, first: int, n_cell: int, snow_met: Any, model_met: Any
+) -> None:
+    derive_block(series, first, n_cell, coldest, snow_steps, snow_met, model_met)
 
 
 def _workspace(parameters: CellParameters) -> Workspace:

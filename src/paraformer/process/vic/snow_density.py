@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from math import exp
 from typing import Any
-
-import numpy as np
 
 from paraformer.process.vic.constants import (
     COMPACTION_DENOMINATOR,
@@ -63,7 +62,7 @@ def settling(swe: float, depth: float, density: float, temperature: float, time_
         time_step: [s].
     """
     load = 0.5 * GRAVITY * MM_PER_M * swe
-    viscosity = SNOW_VISCOSITY * np.exp(-SNOW_VISCOSITY_TEMPERATURE * temperature + SNOW_VISCOSITY_DENSITY * density)
+    viscosity = SNOW_VISCOSITY * exp(-SNOW_VISCOSITY_TEMPERATURE * temperature + SNOW_VISCOSITY_DENSITY * density)
     return min(load / viscosity * depth * time_step, MAXIMUM_DEPTH_CHANGE * depth)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from math import exp
 from typing import NamedTuple
-
-import numpy as np
 
 from paraformer.process.vic.constants import (
     AIR_HEAT_CAPACITY,
@@ -31,7 +30,7 @@ def saturation_vapour_pressure(temperature: float) -> float:
     e_s = 610.78 exp(17.269 T / (237.3 + T)), over ice times 1 + 0.00972 T + 4.2e-5 T^2
     (Tetens form; Shuttleworth in Maidment 1993, Handbook of Hydrology, eq. 4.2.2; ice term: VIC-5 ``svp.c``).
     """
-    pressure = SVP_A * np.exp((SVP_B * temperature) / (SVP_C + temperature))
+    pressure = SVP_A * exp((SVP_B * temperature) / (SVP_C + temperature))
     if temperature < 0.0:
         pressure *= 1.0 + 0.00972 * temperature + 0.000042 * temperature * temperature
     return pressure * PA_PER_KPA
@@ -91,7 +90,7 @@ def penman_air(temperature: float, elevation: float) -> PenmanAir:
     The forcing's pressure is not used.
     """
     scale_height = DRY_AIR_GAS_CONSTANT / GRAVITY * ((temperature + KELVIN) + 0.5 * elevation * LAPSE_RATE)
-    pressure = STANDARD_PRESSURE * np.exp(-elevation / scale_height)
+    pressure = STANDARD_PRESSURE * exp(-elevation / scale_height)
     latent_heat = latent_heat_of_vaporisation(temperature)
     return PenmanAir(
         saturation_slope(temperature, saturation_vapour_pressure(temperature)),
