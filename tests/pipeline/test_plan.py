@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from paraformer.core.schema import Cube
 from paraformer.pipeline import rehearsal as rehearsal_module
 from paraformer.pipeline import run_study
 from paraformer.pipeline.plan import Plan, plan_of, plan_study
-from paraformer.pipeline.rehearsal import Rehearsal, disk_of, rehearse
-from worlds import write_study
+from paraformer.pipeline.rehearsal import Price, Rehearsal, disk_of, rehearse
+from paraformer.process.cost import Time
+from worlds import TINY, write_study
 
 WORLD = {"rows": 6, "columns": 8, "years": 2}
 
@@ -87,6 +89,33 @@ def test_more_cells_cost_in_proportion(study: Study, rehearsal: Rehearsal, plann
     assert "on 1,000 cores" in text
     widths = {len(line) for line in text.splitlines()[2:-1]}
     assert len(widths) == 1, "columns stand in line"
+
+
+@pytest.mark.parametrize(("changes", "runs"), [
+    ({"simulator": "process"}, 6 * 4 * 5),
+    ({"simulator": "process", "cells_per_batch": 500}, 6 * 36 * 5),
+    ({"simulator": "surrogate_then_process", "refinement": {"steps": 3}}, 3 * 36 * 5),
+    ({"simulator": "surrogate_then_process", "refinement": {"steps": 3, "cells_per_batch": 7}}, 3 * 7 * 5),
+    ({}, 0),
+])  # fmt: skip
+def test_gradients_through_the_process_model_are_counted(
+    study: Study, rehearsal: Rehearsal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any], runs: int,
+) -> None:  # fmt: skip
+    """Steps x cells x (2 p + 1) for each member and seed, at the price of a run of the training period."""
+    monkeypatch.setattr(rehearsal, "learner_price", lambda name: Price(Time(0.0, 0.0), Time(0.0, 0.0), 0.0))
+    learner = {**TINY["learners"]["FFN_A"], "window": None, "members": 2, **changes}
+    changed = load_study(write_study(tmp_path, data__synthetic=WORLD, learners={"FFN_A": learner}, learner_seeds=3))
+    (stage,) = (s for s in plan_of(changed, rehearsal).stages if s.name == "parameters/FFN_A")
+    assert stage.runs == 2 * 3 * runs
+    days = rehearsal.size.train_days + 60
+    assert stage.time.core == pytest.approx(rehearsal.process.run.core * 2 * 3 * runs * days / 365.25)
+
+
+def test_a_learner_through_the_process_model_is_rehearsed_through_the_surrogate(tmp_path: Path) -> None:
+    learner = {**TINY["learners"]["FFN_A"], "simulator": "surrogate_then_process"}
+    with rehearse(load_study(write_study(tmp_path, learners={"FFN_A": learner})), seconds=0.1) as rehearsal:
+        assert rehearsal.learner_price("FFN_A").step.core > 0
 
 
 def test_a_file_s_own_cells_are_the_sample(

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from paraformer.config import Study
 from paraformer.core.errors import SettingsError
+from paraformer.learners.config import LearnerConfig
 from paraformer.pipeline.check import require_consistent
 from paraformer.pipeline.rehearsal import Rehearsal, Size, disk_of, rehearse
-from paraformer.process.cost import Archive, Time
+from paraformer.process.cost import DAYS_PER_YEAR, Archive, Time
 from paraformer.surrogate.audit import AuditConfig
 
 _FIGURES = Time(29.0, 30.0)
@@ -114,8 +115,8 @@ def _stages(study: Study, rehearsal: Rehearsal, size: Size) -> Iterator[StagePla
     yield from _parameters(study, rehearsal, size, base + kept)
     if study.references.direct is not None:
         steps = study.references.direct.training.steps
-        price = rehearsal.direct_price(size.cells, steps) * study.learner_seeds
-        disk = 4.0 * size.cells * size.days * study.learner_seeds
+        price = rehearsal.direct_price(size.cells, steps) * study.references.seeds
+        disk = 4.0 * size.cells * size.days * study.references.seeds
         yield StagePlan("references", 0, price, base + 4.0 * 20 * size.cells * size.days, disk)
     yield _scores(study, rehearsal, size, base + kept + theta)
     yield StagePlan("figures", 0, _FIGURES, base, _FIGURES_DISK)
@@ -152,10 +153,28 @@ def _parameters(study: Study, rehearsal: Rehearsal, size: Size, base: float) -> 
         time = rehearsal.process.time(archive) * study.search_seeds if own else rehearsal.surrogate_run * (runs * share)
         yield StagePlan(f"parameters/{name}", runs if own else 0, time, base, file * study.search_seeds)
     for name, learner in study.learners.items():
-        price = rehearsal.learner_price(name)
-        time = price(size.cells, learner.training.steps) * (learner.members * study.learner_seeds)
+        price, members = rehearsal.learner_price(name), learner.members * study.learner_seeds
+        through_surrogate = learner.training.steps if learner.simulator != "process" else 0
+        runs = _process_runs(learner, size, len(study.parameters)) * members
+        time = price(size.cells, through_surrogate) * members + rehearsal.process.run * (runs * _years(study, size))
         disk = (file + price.disk * learner.members) * study.learner_seeds
-        yield StagePlan(f"parameters/{name}", 0, time, base, disk)
+        yield StagePlan(f"parameters/{name}", runs, time, base, disk)
+
+
+def _process_runs(learner: LearnerConfig, size: Size, parameters: int) -> int:
+    """Process-model runs of one member's gradients; a few of validations and a-priori lines are left out."""
+    training, batch = learner.training, learner.cells_per_batch
+    if learner.simulator == "surrogate":
+        return 0
+    if learner.refinement is not None:
+        training, batch = learner.refinement, learner.refinement.cells_per_batch
+    pool = size.trained - round(learner.validation * size.trained)
+    return training.steps * min(batch, pool) * (2 * parameters + 1)
+
+
+def _years(study: Study, size: Size) -> float:
+    """Years of a run on the days of training, spin-up included."""
+    return (size.train_days + study.process.spin_up.days * study.process.spin_up.cycles) / DAYS_PER_YEAR
 
 
 def _scores(study: Study, rehearsal: Rehearsal, size: Size, base: float) -> StagePlan:

@@ -166,8 +166,9 @@ class Rehearsal:
         return timed(lambda: model.simulate(theta, outputs)) * (1 / theta[..., 0].size)
 
     def learner_price(self, name: str) -> Price:
-        """Price of a step of one member of a learner."""
-        config = self.study.learners[name].model_copy(update={"members": 1})
+        """Price of a step of one member of a learner through the surrogate."""
+        alone = {"members": 1, "simulator": "surrogate", "refinement": None}
+        config = self.study.learners[name].model_copy(update=alone)
         batch = min(config.cells_per_batch, self.size.trained)
 
         def learn(small: Any, folder: Path) -> None:
