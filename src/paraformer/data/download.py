@@ -103,17 +103,9 @@ class Outcome:
     quarantined: list[Unusable] = field(default_factory=list)
 
 
-def missing(remotes: Sequence[Remote], outcome: Outcome) -> list[Remote]:
-    """The files that are not there yet; an unusable one of the same name goes to the quarantine."""
-    wanted = []
-    for remote in remotes:
-        if remote.path.exists():
-            fault = _fault(remote, remote.path)
-            if not fault:
-                continue
-            _quarantine(remote, remote.path, fault, outcome)
-        wanted.append(remote)
-    return wanted
+def missing(remotes: Sequence[Remote]) -> list[Remote]:
+    """The files that are not there yet, or not as what their name says."""
+    return [remote for remote in remotes if not remote.path.exists() or _fault(remote, remote.path)]
 
 
 def bytes_left(remotes: Sequence[Remote]) -> int:
@@ -122,7 +114,7 @@ def bytes_left(remotes: Sequence[Remote]) -> int:
 
 
 def download(remotes: Sequence[Remote], session: Session, policy: Policy, progress: Progress | None = None) -> Outcome:
-    """Fetch the files that are not there.
+    """Fetch the files that are not there; an unusable one of the same name goes to the quarantine first.
 
     Raises:
         SettingsError: the server refuses the login; nothing more is asked for.
@@ -130,7 +122,10 @@ def download(remotes: Sequence[Remote], session: Session, policy: Policy, progre
         KeyboardInterrupt: after the running requests have stopped; what came so far is kept.
     """
     outcome = Outcome()
-    wanted = missing(remotes, outcome)
+    wanted = missing(remotes)
+    for remote in wanted:
+        if remote.path.exists():
+            _quarantine(remote, remote.path, _fault(remote, remote.path), outcome)
     _require_space(wanted)
     stop = threading.Event()
     with (progress or Progress()).task("fetching", len(wanted), unit="files") as advance:

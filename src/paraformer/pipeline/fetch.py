@@ -27,16 +27,16 @@ class FetchPlan:
 
     def to_text(self) -> str:
         """One line a product, and the sum."""
-        lines = []
+        lines, wanted = [], {remote.path for remote in self.wanted}
         for query, files in self.found.items():
-            left = [remote for remote in self.wanted if remote in files]
+            left = [remote for remote in files if remote.path in wanted]
             lines.append(f"{query.product:18s} {query.first}..{query.last}  {len(files):6d} files, "
                          f"{len(left):6d} to fetch, {_size(bytes_left(left)):>9s}  -> {query.folder}")  # fmt: skip
         return "\n".join([*lines, f"to fetch: {len(self.wanted)} files, {_size(bytes_left(self.wanted))}"])
 
 
 def plan_fetch(study: Study) -> FetchPlan:
-    """Ask the catalogue what the study needs, and look what is there; unusable files go to quarantine.
+    """Ask the catalogue what the study needs, and look what is there. Nothing is changed.
 
     Raises:
         SettingsError: the study reads no granules, or earthaccess is missing.
@@ -45,7 +45,7 @@ def plan_fetch(study: Study) -> FetchPlan:
     if study.data.products is None:
         raise SettingsError("data.products is missing: only a study with source 'products' has granules to fetch")
     found = {query: search(query) for query in queries(study.data.products)}
-    wanted = [remote for files in found.values() for remote in missing(files, Outcome())]
+    wanted = [remote for files in found.values() for remote in missing(files)]
     return FetchPlan(found, wanted)
 
 
