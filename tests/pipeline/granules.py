@@ -23,23 +23,20 @@ _RAINY = (2, 9, 14, 19, 24)
 _WEST, _NORTH = -103.0, 35.6
 
 
-def write_region(folder: Path) -> dict[str, str]:
-    """Write everything below ``folder``; returns the environment variables of ``studies/region_template.yaml``."""
-    names = {name: folder / name.lower() for name in ("SMAP", "NLDAS", "MOD16", "SOIL", "COVER", "LEAF_AREA", "OUT")}
-    for path in names.values():
-        path.mkdir(parents=True)
-    _write_weather(names["NLDAS"])
-    _write_moisture(names["SMAP"])
+def write_region(folder: Path) -> None:
+    """Write everything below ``folder``, named as in ``studies/region_template.yaml``; leaf area is one file."""
+    for name in ("smap", "nldas", "mod16"):
+        (folder / name).mkdir()
+    _write_weather(folder / "nldas")
+    _write_moisture(folder / "smap")
     for day in range(153, 153 + DAYS, 8):  # 1 June is day 153 of 2016
-        write_tile(names["MOD16"], f"2016{day - (day - 1) % 8:03d}", 9, 5, et=150)
-    write_land_tile(names["COVER"], "MCD12Q1", "2016001", 9, 5, _cover())
+        write_tile(folder / "mod16", f"2016{day - (day - 1) % 8:03d}", 9, 5, et=150)
+    write_land_tile(folder / "cover", "MCD12Q1", "2016001", 9, 5, _cover())
     leaves = np.broadcast_to(np.arange(1.0, 13.0)[:, None, None] / 6, (12, 40, 60)).astype(np.float32)
-    names["LEAF_AREA"] = write_raster(names["LEAF_AREA"] / "lai.tif", leaves, _WEST, _NORTH, 0.08)
+    write_raster(folder / "leaf_area.tif", leaves, _WEST, _NORTH, 0.08)
     x, y = centres(_WEST, _NORTH, 0.02, (160, 240))
-    height = 900 - 120 * (x + 101) + 30 * np.sin(9 * y)
-    names["ELEVATION"] = write_raster(folder / "dem.tif", height, _WEST, _NORTH, 0.02)
-    _write_soil(names["SOIL"])
-    return {name: str(path) for name, path in names.items()}
+    write_raster(folder / "elevation.tif", 900 - 120 * (x + 101) + 30 * np.sin(9 * y), _WEST, _NORTH, 0.02)
+    _write_soil(folder / "soil")
 
 
 def _write_weather(folder: Path) -> None:

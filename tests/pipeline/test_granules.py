@@ -37,16 +37,12 @@ SMALL = (
 
 
 @pytest.fixture(scope="module")
-def region(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return write_region(tmp_path_factory.mktemp("region"))
-
-
-@pytest.fixture(scope="module")
-def study(region: dict[str, str]) -> Study:
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    folder = tmp_path_factory.mktemp("region")
+    write_region(folder)
     with pytest.MonkeyPatch.context() as patch:
-        for name, path in region.items():
-            patch.setenv(name, path)
-        return load_study(TEMPLATE, SMALL)
+        patch.setenv("PARAFORMER_DATA", str(folder))
+        return load_study(TEMPLATE, (*SMALL, f"data.products.land.leaf_area.path={folder / 'leaf_area.tif'}"))
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +54,11 @@ def finished(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_template_needs_only_its_environment(monkeypatch: pytest.MonkeyPatch, region: dict[str, str]) -> None:
+def test_the_template_needs_only_its_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("PARAFORMER_DATA", raising=False)
     with pytest.raises(SettingsError, match=r"environment variable in '.*' is not set"):
         load_study(TEMPLATE)
-    for name, path in region.items():
-        monkeypatch.setenv(name, path)
+    monkeypatch.setenv("PARAFORMER_DATA", str(tmp_path))
     assert load_study(TEMPLATE).data.source == "products"
 
 
