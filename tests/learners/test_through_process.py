@@ -19,7 +19,7 @@ from paraformer.learners.config import LearnerConfig
 from paraformer.learners.learn import Learner, process_runs
 from training.killing import KillAt, Killed
 
-STEPS = 40
+STEPS = 25
 
 WRONG = 30.0
 """Factor on the conductivity of the surrogate that is deliberately wrong."""

@@ -19,7 +19,7 @@ LEARNERS = {
     "surrogate": LEARNER,
     "process": {**LEARNER, "simulator": "process"},
     "both": {**LEARNER, "simulator": "surrogate_then_process", "window": 60, "members": 2,
-             "refinement": {**FEW, "steps": 3, "cells_per_batch": 5}},
+             "refinement": {**FEW, "steps": 3, "cells_per_batch": 3}},
 }  # fmt: skip
 
 
@@ -42,11 +42,12 @@ def test_settings_that_are_off_change_no_key(tmp_path: Path) -> None:
 
 def test_every_learner_s_runs_reach_the_tables(tmp_path: Path) -> None:
     base = {name: group for name, group in TINY.items() if name not in ("gap_filling", "searches", "references")}
-    path = write_study(tmp_path, base=base, learners=LEARNERS, references={"direct": None})
+    path = write_study(tmp_path, base=base, learners=LEARNERS, references={"direct": None},
+                       data__synthetic={"rows": 2, "columns": 3, "years": 2})  # fmt: skip
     run_study(load_study(path), tmp_path / "run", until="scores")
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())["stages"]
-    seeds, ensemble, gradient = 2, 12 * (1 + 4 + 6), 2 * 2 + 1
-    process, both = 2 * 4 * gradient, 2 * 3 * 5 * gradient
+    seeds, ensemble, gradient = 2, 6 * (1 + 4 + 6), 2 * 2 + 1
+    process, both = 2 * 4 * gradient, 2 * 3 * 3 * gradient  # steps x cells, for both two members
     own = {name: manifest[f"parameters/{name}"]["runs"] for name in LEARNERS}
     assert own == {"surrogate": 0, "process": seeds * process, "both": seeds * both}
     table = pd.read_csv(tmp_path / "run" / "scores" / "process_model_runs.csv", index_col="method")
