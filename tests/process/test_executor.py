@@ -191,6 +191,15 @@ def test_recipe_is_the_model_of_its_files(world: tuple[Study, Path], tmp_path: P
         np.testing.assert_array_equal(found["soil_moisture"].values, own)
 
 
+def test_the_device_of_a_study_reaches_vic_in_memory_and_by_recipe(world: tuple[Study, Path]) -> None:
+    study, folder = world
+    settings = study.process.model_copy(update={"device": "cuda"})
+    recipe = recipe_of((study.model_copy(update={"process": settings}), folder))
+    assert build_process(settings, study.space, Cube.open(folder / "cube.zarr"), recipe.files).device == "cuda"
+    assert recipe.select(np.arange(2)).device == "cuda"
+    assert recipe_of(world).select(np.arange(2)).device == "cpu"
+
+
 def test_recipe_takes_cells_in_any_order_and_days_of_a_part(world: tuple[Study, Path]) -> None:
     recipe = recipe_of(world)
     cells = np.array([4, 0, 4, 3])

@@ -132,6 +132,7 @@ def build_vic(config: ProcessConfig, space: ParameterSpace, cube: Cube, files: P
         spin_up_days=config.spin_up.days,
         spin_up_cycles=config.spin_up.cycles,
         threads=config.threads,
+        device=config.device or "cpu",
     )
 
 

@@ -58,7 +58,8 @@ MODELS = ("vic", "compiled", "bucket")
 
 _APPLIES: dict[str, tuple[str, ...]] = {
     "parameters": ("vic", "own"), "domain": ("vic", "own"), "initial_state": ("vic", "own"),
-    "executable": ("compiled",), "global_parameters": ("compiled",), "processes": ("compiled",), "work": ("compiled",),
+    "device": ("vic",), "executable": ("compiled",),
+    "global_parameters": ("compiled",), "processes": ("compiled",), "work": ("compiled",),
     "module_folder": ("own",), "files": ("own",),
 }  # fmt: skip
 """Settings that only some models have; ``own`` is one of the user's."""
@@ -92,6 +93,9 @@ class ProcessConfig(BaseModel):
     files: dict[str, Path] | None = Field(default=None, description="own model only: files for its factory, by name")
     spin_up: SpinUp = SpinUp()
     threads: int | None = Field(default=None, ge=1, description="CPU threads; none uses all cores")
+    device: Literal["cpu", "cuda"] | None = Field(
+        default=None, description="vic only: cuda runs it on an NVIDIA GPU (not the last bits of cpu); none is cpu"
+    )
     executor: ExecutorConfig = Field(default=LocalExecutor(), description="where chunks of cells run")
 
     @field_validator("model")

@@ -110,7 +110,7 @@ class ProcessRecipe:
         return VIC(
             self.parameters, parameters.select(order)._replace(cell=np.asarray(cube.cells)),
             forcing_of(cube, self.config.vic), self.config.vic, initial_state=state, spin_up_days=spin_up.days,
-            spin_up_cycles=spin_up.cycles, threads=self.config.threads,
+            spin_up_cycles=spin_up.cycles, threads=self.config.threads, device=self.config.device or "cpu",
         )  # fmt: skip
 
     def prior(self) -> Float[np.ndarray, "cell parameter"]:
