@@ -212,6 +212,7 @@ def _cluster(config: DaskExecutor) -> Iterator[Any]:
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         LocalCluster(
             n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any port, so that two clusters do not meet
             silence_logs=logging.CRITICAL, env=environment,
         ) as cluster,
     ):  # fmt: skip
