@@ -16,7 +16,7 @@ demo: .venv/installed
 	$(BIN)/paraformer demo --directory $(RUN_DIR)
 
 lint: .venv/installed
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -81,10 +81,12 @@ def plan_study(study: Study, *, cells: int | None = None) -> Plan:
     """Plan a study, or the same study with another number of cells.
 
     Raises:
-        SettingsError: settings that contradict each other, or a number of cells below 1.
+        SettingsError: settings that contradict each other, a number of cells below 1, or a model other than VIC.
         DataError: the first problem of the data.
     """
     require_consistent(study)
+    if study.process.model != "vic":
+        raise SettingsError(f"plan: only process.model 'vic' can be rehearsed, not '{study.process.model}'")
     with rehearse(study) as rehearsal:
         return plan_of(study, rehearsal, cells=cells)
 
