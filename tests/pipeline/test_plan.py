@@ -150,5 +150,5 @@ def test_refusals(study: Study, rehearsal: Rehearsal) -> None:
     with pytest.raises(SettingsError, match="anchors"):
         plan_study(wrong)
     other = study.model_copy(update={"process": study.process.model_copy(update={"model": "mine:build"})})
-    with pytest.raises(SettingsError, match="only process.model 'vic' can be rehearsed, not 'mine:build'"):
+    with pytest.raises(SettingsError, match=r"only process\.model 'vic' can be rehearsed, not 'mine:build'"):
         plan_study(other)
