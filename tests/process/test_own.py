@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +115,10 @@ def test_modules_that_are_not_there_or_are_others_are_named(tmp_path: Path, cube
     (tmp_path / "json.py").write_text(GOOD)
     with pytest.raises(SettingsError, match=r"'json' is .*, not a module in .*; give yours another name"):
         build(ProcessConfig(model="json:build", module_folder=tmp_path), cube)
+    code = "import json; print(json.__file__)"  # processes started from here inherit the search path
+    told = subprocess.run([sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; {code}"],
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    assert Path(told.stdout.strip()) == Path(json.__file__)
 
 
 def test_the_study_s_parameters_are_the_model_s(tmp_path: Path, cube: Cube) -> None:

@@ -74,7 +74,7 @@ def find_factory(config: ProcessConfig) -> Factory:
     name, _, wanted = config.model.partition(":")
     where = "among the installed packages" if config.module_folder is None else f"in {config.module_folder}"
     if config.module_folder is not None and str(config.module_folder) not in sys.path:
-        sys.path.insert(0, str(config.module_folder))
+        sys.path.append(str(config.module_folder))  # last: nothing of the user's may stand in for another module
         importlib.invalidate_caches()
     try:
         module = importlib.import_module(name)
