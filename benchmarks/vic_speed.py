@@ -24,7 +24,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -32,6 +31,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from llvmlite.binding import get_host_cpu_name
 
 from paraformer.process.vic import files
 from paraformer.process.vic.driver.global_param import read_global_parameters
@@ -175,15 +175,6 @@ def measure(case: Case, loop_ms: float, repeats: int) -> dict[str, object]:
     return found
 
 
-def processor() -> str:
-    """Name of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
@@ -199,7 +190,7 @@ def main() -> None:
     reference_loop(1)
     loop = 1000 * least_of(lambda: reference_loop(100), options.repeats)[1] / 100
     result = {
-        "processor": processor(),
+        "processor": get_host_cpu_name(),
         "compiled_vic": "VIC 5.1.0, gcc 12.2 -O3 -march=native, physics only, 2 vCPU AMD EPYC",
         "method": f"CPU time of one thread, least of {options.repeats}",
         "load_average_before": os.getloadavg()[0],

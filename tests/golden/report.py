@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numba
+from llvmlite.binding import get_host_cpu_name
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from golden.comparison import Difference
@@ -165,7 +166,7 @@ def page(found: dict[str, tuple[Reference, list[Result]]], verdicts: Sequence[Ve
 
 Written by `make golden` (`tests/golden/report.py`), which runs everything below anew and fails on a file that is left
 out or a difference that is not explained. Compiled VIC 5.1.0 (image driver, gcc, x86-64); ours on
-{processor()}, Python {platform.python_version()}, numba {numba.__version__}, `water_balance: vic`.
+{get_host_cpu_name()}, Python {platform.python_version()}, numba {numba.__version__}, `water_balance: vic`.
 
 - **vic run**: the command line itself, `paraformer vic run GLOBAL_PARAM` on the reference's own global parameter file
   ({commands} references); its history and state files are compared with those VIC-5 wrote, dimensions, units, time
@@ -188,15 +189,6 @@ int16, their ensemble also 2^-11 of the value). **Bold** is beyond that.
         if chosen:
             text += f"\n## {title}\n\n{matrix(chosen)}"
     return text
-
-
-def processor() -> str:
-    """Name of the processor; the last bits of powers and logarithms follow its instruction set."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def main() -> int:

@@ -26,7 +26,7 @@ class Layout(NamedTuple):
 
     root_zones: int = 3
     bands: int = 1
-    library_fcanopy: bool = False  # VEGLIB_FCAN
+    fcanopy_in_library: bool = False  # VEGLIB_FCAN
     lai: bool = False  # VEGPARAM_LAI
     fcanopy: bool = False  # VEGPARAM_FCAN
     albedo: bool = False  # VEGPARAM_ALB
@@ -78,7 +78,7 @@ def read_surface(soil: Path, library: Path, vegetation: Path, bands: Path | None
     return Surface(
         gridcell=identity[:, 0].astype(np.int64), lat=identity[:, 1], lon=identity[:, 2], soil=soil_values, bands=found,
         classes=np.array(list(classes), dtype=np.int64), names=tuple(names),
-        library={name: shared[name] for name in LIBRARY}, cover=cover, plants=plants,
+        plant_classes={name: shared[name] for name in LIBRARY}, cover=cover, plants=plants,
     )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def _read_soil(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 def _read_library(path: Path, layout: Layout) -> tuple[dict[int, int], list[str], dict[str, np.ndarray]]:
     """Position of each class number, names, and values [class, ...]."""
-    order = [name for name in _LIBRARY_ORDER if name != "fcanopy" or layout.library_fcanopy]
+    order = [name for name in _LIBRARY_ORDER if name != "fcanopy" or layout.fcanopy_in_library]
     sizes = [LIBRARY.get(name, 12) for name in order]
     classes: dict[int, int] = {}
     names, rows = [], []
@@ -173,7 +173,7 @@ def write_surface(folder: Path, surface: Surface) -> Layout:
     lines = ["#" + " ".join(("class", *(n for n in _LIBRARY_ORDER if n != "fcanopy"), "comment")) + "\n"]
     for k, number in enumerate(surface.classes.tolist()):
         example = int(surface.cover[:, k].argmax())  # every tile has its own months in the vegetation file
-        row = {**{name: surface.library[name][k] for name in LIBRARY},
+        row = {**{name: surface.plant_classes[name][k] for name in LIBRARY},
                **{name: surface.plants[name][example, k] for name in ("LAI", "albedo")}}  # fmt: skip
         words = " ".join(_text(row[name]) for name in _LIBRARY_ORDER if name in row)
         lines.append(f"{number} {words} {surface.names[k]}\n")

@@ -134,7 +134,7 @@ def _layout(keys: Keys) -> tuple[Layout, Path | None]:
     chosen = {name: keys.choice(key, valid, "FROM_DEFAULT" if name == "fcanopy" else "FROM_VEGLIB")
               for name, key in sources.items()}  # fmt: skip
     layout = Layout(
-        root_zones=keys.integer("ROOT_ZONES"), bands=bands, library_fcanopy=keys.flag("VEGLIB_FCAN", "FALSE"),
+        root_zones=keys.integer("ROOT_ZONES"), bands=bands, fcanopy_in_library=keys.flag("VEGLIB_FCAN", "FALSE"),
         lai=keys.flag("VEGPARAM_LAI", "FALSE"), fcanopy=keys.flag("VEGPARAM_FCAN", "FALSE"),
         albedo=keys.flag("VEGPARAM_ALB", "FALSE"),
         from_library=tuple(name for name, source in chosen.items() if source == "FROM_VEGLIB"),

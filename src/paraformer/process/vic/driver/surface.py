@@ -47,7 +47,7 @@ class Surface:
         bands: ``BANDS`` -> [cell, band].
         classes: numbers of the vegetation classes; bare soil is none of them [class].
         names: what the classes are called [class].
-        library: ``LIBRARY`` -> [class] or [class, month].
+        plant_classes: ``LIBRARY`` -> [class] or [class, month].
         cover: Cv of the vegetated tiles; the rest of a cell is bare soil [cell, class].
         plants: ``MONTHLY`` and ``ROOTS`` -> [cell, class, month or zone]; ``fcanopy`` may lack.
     """
@@ -59,7 +59,7 @@ class Surface:
     bands: dict[str, np.ndarray]
     classes: np.ndarray
     names: tuple[str, ...]
-    library: dict[str, np.ndarray]
+    plant_classes: dict[str, np.ndarray]
     cover: np.ndarray
     plants: dict[str, np.ndarray]
 
@@ -103,7 +103,7 @@ def read_surface(path: Path | str, domain: Domain, *, snow_bands: bool, canopy: 
         gridcell = read("gridcell") if "gridcell" in dataset.variables else np.arange(1.0, len(expt) + 1)
     return Surface(
         gridcell=gridcell.astype(np.int64), lat=domain.cell_lat, lon=domain.cell_lon, soil=soil, bands=bands,
-        classes=np.asarray(numbers)[kept].astype(np.int64), names=tuple(names[i] for i in kept), library=library,
+        classes=np.asarray(numbers)[kept].astype(np.int64), names=tuple(names[i] for i in kept), plant_classes=library,
         cover=np.where(vegetated, cover, 0.0)[:, kept], plants=plants,
     )  # fmt: skip
 
@@ -166,7 +166,7 @@ def write_surface(path: Path | str, surface: Surface, domain: Domain, names: Gri
         put("Nveg", (surface.cover > 0).sum(axis=1))
         put("Cv", np.concatenate([surface.cover, np.where(bare < _NO_BARE, 0.0, bare)[:, None]], axis=1), "veg_class")
         for name in LIBRARY:
-            values = np.concatenate([surface.library[name], _bare(name, surface.library[name])])
+            values = np.concatenate([surface.plant_classes[name], _bare(name, surface.plant_classes[name])])
             put(name, np.broadcast_to(values, (len(bare), *values.shape)), "veg_class",
                 *(("month",) if LIBRARY[name] == 12 else ()))  # fmt: skip
         for name, values in surface.plants.items():
