@@ -12,11 +12,19 @@ from scipy.spatial import cKDTree
 
 from paraformer.core.errors import DataError
 
+EARTH_RADIUS = 6371.0
+"""Mean radius of the Earth [km]."""
+
 
 def unit_vectors(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"]) -> Float[np.ndarray, "cell 3"]:
     """Points on the unit sphere from latitude and longitude [degree]."""
     phi, lam = np.deg2rad(lat), np.deg2rad(lon)
     return np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], axis=-1)
+
+
+def points(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"]) -> Float[np.ndarray, "cell 3"]:
+    """Points on the Earth's sphere [km]; straight lines between them are 0.1 % shorter than arcs of 1000 km."""
+    return EARTH_RADIUS * unit_vectors(np.asarray(lat, float), np.asarray(lon, float))
 
 
 def match_cells(

@@ -20,17 +20,38 @@ DESIGN = r"^S([2-9]|[1-9][0-9]+)(NG)?$"
 """Names of sampling designs: the side of a block, and whether neighbours are judged."""
 
 
+class Blocks(BaseModel):
+    """Whole blocks of latitude and longitude are unseen, one fold of them in a study (``data.regions``)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    degrees: float = Field(default=8.0, gt=0, le=90, description="side of a block [degree]")
+    folds: int = Field(default=5, ge=2, description="groups that the blocks are dealt out to, alike in cells")
+    fold: int = Field(default=0, ge=0, description="the group that is unseen; the others are learned from")
+    seed: int = Field(default=0, ge=0, description="number of the deal")
+    buffer_km: float = Field(
+        default=0.0, ge=0, description="cells nearer than this to an unseen one are left out [km]; 0 leaves out none"
+    )
+
+    @model_validator(mode="after")
+    def _fold_is_one_of_them(self) -> Blocks:
+        if self.fold >= self.folds:
+            raise ValueError(f"fold {self.fold} is none of the {self.folds} folds, which count from 0")
+        return self
+
+
 class Split(BaseModel):
     """Which cells are learned from and which are only scored; the others are left out.
 
-    Either by the value of a static variable of the file (``variable``, ``trained``, ``unseen``), or by a sampling
-    design on a regular grid (``design``; see ``data.sampling``).
+    By the value of a static variable of the file (``variable``, ``trained``, ``unseen``), by a sampling design on a
+    regular grid (``design``; see ``data.sampling``), or by regions (``blocks``).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     variable: str | None = Field(
-        default=None, description="variable (cell) that holds the labels; none takes 'split', unless there is a design"
+        default=None,
+        description="variable (cell) that holds the labels; none takes 'split', unless there is a design or blocks",
     )
     trained: tuple[Value, ...] = Field(default=(), description="labels of cells that are learned from")
     unseen: tuple[Value, ...] = Field(default=(), description="labels of cells that are only scored")
@@ -45,6 +66,7 @@ class Split(BaseModel):
     neighbours: int | None = Field(
         default=None, ge=1, le=8, description="neighbours of each trained cell that are scored (NG only); none: 1"
     )
+    blocks: Blocks | None = Field(default=None, description="regions that are unseen as a whole")
 
     @field_validator("trained", "unseen", mode="before")
     @classmethod
@@ -54,12 +76,17 @@ class Split(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _labels_are_in_a_variable(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and given.get("design") is None and given.get("variable") is None:
+        if isinstance(given, Mapping) and all(given.get(name) is None for name in ("design", "variable", "blocks")):
             return {**given, "variable": "split"}
         return given
 
     @model_validator(mode="after")
-    def _either_labels_or_a_design(self) -> Split:
+    def _one_kind_of_split(self) -> Split:
+        if self.blocks is not None:
+            for name in ("variable", "trained", "unseen", "design", "offset", "neighbours"):
+                if getattr(self, name):
+                    raise ValueError(f"'blocks' are a split of their own; leave out '{name}'")
+            return self
         if self.design is None:
             for name in ("offset", "neighbours"):
                 if getattr(self, name) is not None:

@@ -18,6 +18,7 @@ from paraformer.core.log import Progress
 from paraformer.core.units import canonical, same_unit
 from paraformer.core.variables import ATTRIBUTES, FORCING, REFERENCES, VOCABULARY, Variable
 from paraformer.data.config import DataConfig, Split, Value
+from paraformer.data.regions import block_labels
 from paraformer.data.sampling import (
     LEFT_OUT,
     TRAINED,
@@ -126,7 +127,10 @@ def _select(config: DataConfig, file: CellsFile) -> Selection:
 
 
 def _labels_of(split: Split, file: CellsFile, usable: Bool[np.ndarray, " cell"]) -> np.ndarray:
-    """``TRAINED``, ``UNSEEN`` or ``LEFT_OUT`` for every cell of the file, by a variable or by a sampling design."""
+    """``TRAINED``, ``UNSEEN`` or ``LEFT_OUT`` for each cell of the file, by a variable, a design or regions."""
+    if split.blocks is not None:
+        lat, lon = (file.static(name).astype(float) for name in ("lat", "lon"))
+        return block_labels(split.blocks, lat, lon, usable, source=str(file.path))
     if split.design is not None:
         return sampling_labels(split.design, _grid_index(file), usable, offset=split.offset or (0, 0),
                                neighbours=split.neighbours or 1)  # fmt: skip
