@@ -19,7 +19,7 @@ from paraformer.learners.config import LearnerConfig
 from paraformer.process.config import EnsembleConfig, ProcessConfig
 from paraformer.report.config import ReportConfig
 from paraformer.search.config import SearchConfig
-from paraformer.surrogate.config import SurrogateConfig
+from paraformer.surrogate.config import RoundsConfig, SurrogateConfig
 
 
 class Study(BaseModel):
@@ -43,6 +43,9 @@ class Study(BaseModel):
     process: ProcessConfig = ProcessConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
     surrogate: SurrogateConfig = SurrogateConfig()
+    rounds: RoundsConfig | None = Field(
+        default=None, description="refine rounds: the surrogate goes on learning where learners went; none has no round"
+    )
     learners: dict[str, LearnerConfig] = Field(default_factory=dict, description="learners by their name in the tables")
     learner_seeds: int = Field(default=1, ge=1, description="how many seeds each learner is trained with")
     searches: dict[str, SearchConfig] = Field(
@@ -64,6 +67,17 @@ class Study(BaseModel):
         for name, learner in self.learners.items():
             if learner.observations != "masked" and self.gap_filling is None:
                 raise ValueError(f"learner '{name}': observations '{learner.observations}' needs 'gap_filling'")
+        return self
+
+    @model_validator(mode="after")
+    def _rounds_follow_learners(self) -> Study:
+        if self.rounds is None:
+            return self
+        for name in self.rounds.learners:
+            if name not in self.learners:
+                raise ValueError(f"rounds.learners: no learner is called '{name}'{nearest(name, self.learners)}")
+        if all(learner.simulator == "process" for learner in self.learners.values()):
+            raise ValueError("rounds: no learner is trained through the surrogate, so there is none to follow")
         return self
 
     @property

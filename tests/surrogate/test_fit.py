@@ -115,6 +115,52 @@ def _first_loss(settings: SurrogateConfig, data: SurrogateData, tmp_path: Path) 
     return float(sum(task.loss(network, step, 0) for step in range(5)).detach())
 
 
+def near(data: SurrogateData, held_out: bool = False) -> SurrogateData:
+    """``data`` with further runs of each cell's first own θ, all of them held out or none."""
+    own = np.flatnonzero(data.kind == "own")[:4]
+    runs = {name: series[:, own] for name, series in data.runs.items()}
+    return data.joined(data.theta[:, own], runs, np.full((len(data.cells), 4), held_out))
+
+
+def test_a_continued_fit_begins_with_the_weights_and_inputs_before(tmp_path: Path) -> None:
+    """With a rate of nearly nothing it stays what it was; with a real one it learns what the first had no time for."""
+    data = archive()
+    first = fit(config(20), tmp_path / "first", data)
+    kept = {name: t.clone() for name, t in first.network.state_dict().items()}
+    still = config(3).model_copy(update={"training": config(3).training.model_copy(
+        update={"optimiser": config(3).training.optimiser.model_copy(update={"rate": 1e-12})})})  # fmt: skip
+    same = fit_surrogate(still, near(data), tmp_path / "same", seed=0, progress=Progress(), start=first, near_share=0.5)
+    theta = data.theta[:, :3]
+    answers = [s.simulate(theta)["soil_moisture"] for s in (first, same)]
+    np.testing.assert_allclose(answers[1], answers[0], atol=1e-5)
+    more = fit_surrogate(config(200), near(data), tmp_path / "more", seed=0, progress=Progress(), start=first,
+                         near_share=0.5)  # fmt: skip
+    errors = [audit_held_out(s, data)[0].rmse for s in (first, more)]
+    assert errors[1] < 0.7 * errors[0]
+    assert all(np.array_equal(first.network.state_dict()[name], t) for name, t in kept.items())  # not trained in place
+    with pytest.raises(RunError, match="another 'near_share'"):
+        fit_surrogate(config(200), near(data), tmp_path / "more", seed=0, progress=Progress(), start=first)
+
+
+@pytest.mark.parametrize(("share", "low", "high"), [(None, 0.1, 0.25), (0.5, 0.38, 0.52), (0.9, 0.6, 0.9)])
+def test_runs_of_rounds_are_drawn_with_their_share(share: float | None, low: float, high: float) -> None:
+    """Four near and 20 other runs a cell, two a batch, drawn without return; held-out near runs never."""
+    from paraformer.surrogate.fit import FitTask
+    from paraformer.surrogate.lstm import NetworkShape, SurrogateNetwork
+
+    def drawn(data: SurrogateData) -> np.ndarray:
+        settings = config(anchors=0, sets_per_cell=2)
+        inputs, _, size = build_inputs(settings, data)
+        network = SurrogateNetwork(NetworkShape(2, 2, size, 0, ("soil_moisture",)), 16, 8, 4)
+        task = FitTask(network, settings, data, inputs, 0, share)
+        return np.concatenate([task._batch(step, 0)[1].numpy().ravel() for step in range(200)])
+
+    data = near(archive())
+    is_near = data.kind == "near"
+    assert low < is_near[drawn(data)].mean() < high
+    assert not is_near[drawn(near(archive(), held_out=True))].any()
+
+
 def test_bad_archives_and_settings_are_named(tmp_path: Path) -> None:
     data = archive()
     gap = {"soil_moisture": data.runs["soil_moisture"].copy()}

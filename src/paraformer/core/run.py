@@ -126,8 +126,9 @@ class Run:
         if found == key:
             return
         if path.exists() and found is not None:
-            stale.mkdir(exist_ok=True)
-            path.rename(_free(stale / f"{name}-{found[:12]}"))
+            aside = _free(stale / f"{name}-{found[:12]}")
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(aside)
             logger.info("%s: settings or inputs changed; earlier result kept in %s", name, stale)
         elif path.exists():
             raise RunError(f"{path}: holds files that are not of this run; move them away or choose another directory")

@@ -19,7 +19,7 @@ from paraformer.pipeline.stages import Chain
 
 __all__ = ["STAGES", "check_study", "describe", "run_study"]
 
-STAGES = ("cube", "gap_filling", "ensemble", "surrogate", "parameters", "references", "scores", "report")
+STAGES = ("cube", "gap_filling", "ensemble", "surrogate", "rounds", "parameters", "references", "scores", "report")
 
 
 def run_study(study: Study, directory: Path, *, until: str = "report", progress: Progress | None = None) -> str:

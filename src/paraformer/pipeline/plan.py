@@ -14,6 +14,7 @@ from paraformer.core.errors import SettingsError
 from paraformer.learners.config import LearnerConfig
 from paraformer.pipeline.check import require_consistent
 from paraformer.pipeline.rehearsal import Rehearsal, Size, disk_of, rehearse
+from paraformer.pipeline.rounds import followed
 from paraformer.process.cost import DAYS_PER_YEAR, Archive, Time
 from paraformer.surrogate.audit import AuditConfig
 
@@ -115,6 +116,7 @@ def _stages(study: Study, rehearsal: Rehearsal, size: Size) -> Iterator[StagePla
         yield StagePlan("gap_filling", 0, price, base + 4.0 * 20 * size.cells * size.days, 4.0 * size.cells * size.days)
     yield _ensemble(study, rehearsal, size, base, theta)
     yield _surrogate(study, rehearsal, size, base + kept, kept)
+    yield from _rounds(study, rehearsal, size, base + kept, kept)
     yield from _parameters(study, rehearsal, size, base + kept)
     if study.references.direct is not None:
         steps = study.references.direct.training.steps
@@ -145,6 +147,23 @@ def _surrogate(study: Study, rehearsal: Rehearsal, size: Size, base: float, kept
     audit = rehearsal.surrogate_run * (size.cells * study.ensemble.held_out)
     series = 4.0 * size.cells * sets * size.days
     return StagePlan("surrogate", 0, fit + audit, base + series * (len(study.surrogate.outputs) + 3), kept)
+
+
+def _rounds(study: Study, rehearsal: Rehearsal, size: Size, base: float, kept: float) -> Iterator[StagePlan]:
+    """Every round that may come: one seed of each learner followed, runs near its θ, more of the fit."""
+    config = study.rounds
+    if config is None:
+        return
+    learners, cost = followed(study, config), rehearsal.process
+    archive = _archive(study, size, len(learners) * (1 + config.perturbations), len(study.surrogate.outputs))
+    one = cost.time(archive) + rehearsal.surrogate_price(size.cells, config.training.steps)
+    for name, learner in learners.items():
+        one += rehearsal.learner_price(name)(size.cells, learner.training.steps) * learner.members
+    series = 4.0 * size.cells * size.days * (1 + study.ensemble.common + study.ensemble.own)
+    series += 4.0 * archive.runs * size.days * config.rounds
+    memory = base + series * (len(study.surrogate.outputs) + 3)
+    disk = (cost.disk(archive) + kept) * config.rounds
+    yield StagePlan("rounds", archive.runs * config.rounds, one * config.rounds, memory, disk)
 
 
 def _parameters(study: Study, rehearsal: Rehearsal, size: Size, base: float) -> Iterator[StagePlan]:

@@ -92,7 +92,8 @@ def page(study: Study, scores: Path, surrogate: Path, figures: Path, manifest: M
         *_evapotranspiration_section(scores, figures),
         Section("Surrogate", "The surrogate against the process model on θ it has not learned from.",
                 [("Held-out θ", audit_table(surrogate / "audit.json")),
-                 ("Near the learned θ", audit_table(scores / "audit_learned.json"))],
+                 ("Near the learned θ", audit_table(scores / "audit_learned.json")),
+                 *_rounds(scores)],
                 [("Response of soil moisture to a change of θ", figures / "response.png")]),
         Section("Parameters", "θ as each method found it (first seed), learned from the training period alone; maps "
                 "with a colour scale of each method's own lie beside these as files.", [],
@@ -171,6 +172,12 @@ def audit_table(path: Path) -> pd.DataFrame:
         return pd.DataFrame(columns=["output"])
     rows = json.loads(path.read_text())
     return rounded(pd.DataFrame(rows), 4)
+
+
+def _rounds(scores: Path) -> list[tuple[str, pd.DataFrame]]:
+    """Gap and response slope by refine round, where there were any."""
+    path = scores / "rounds.csv"
+    return [("By refine round, near the θ learned in it", rounded(pd.read_csv(path), 4))] if path.exists() else []
 
 
 def _facts(manifest: Mapping[str, Any]) -> dict[str, Any]:

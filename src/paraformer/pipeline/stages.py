@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from dataclasses import asdict
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from pydantic import BaseModel
 
 from paraformer.config import Study
 from paraformer.core.contracts import CalibrationData, DifferentiableModel, ForwardModel
-from paraformer.core.files import hash_json, write_json, write_text
+from paraformer.core.files import hash_json, write_text
 from paraformer.core.log import Progress
 from paraformer.core.run import Run, Stage
 from paraformer.core.schema import Cube, Ensemble, ParameterField
@@ -25,11 +24,12 @@ from paraformer.learners.config import LearnerConfig
 from paraformer.learners.learn import Learner, process_runs
 from paraformer.pipeline import report as reporting
 from paraformer.pipeline.check import require_consistent, require_offered
+from paraformer.pipeline.emulation import fit_and_audit, surrogate_data
 from paraformer.pipeline.references import train_direct
-from paraformer.pipeline.verdict import Judged, axes, holdout_of, judge, response_sample, write_csv
+from paraformer.pipeline.rounds import Round, followed, good_enough, rounds_table, with_rounds
+from paraformer.pipeline.verdict import Judged, axes, holdout_of, judge, write_csv
 from paraformer.pipeline.world import make_world
 from paraformer.process.build import ProcessFiles, build_process, clipped_prior, process_files
-from paraformer.process.descriptors import descriptors
 from paraformer.process.differentiable import DifferentiableProcess
 from paraformer.process.ensemble import ensemble_sets, run_sets
 from paraformer.process.executor import Executor, open_executor
@@ -39,8 +39,7 @@ from paraformer.process.recipe import ProcessRecipe, chunked
 from paraformer.report.tables import to_text
 from paraformer.search.config import SearchConfig
 from paraformer.search.search import Search
-from paraformer.surrogate.audit import audit_held_out
-from paraformer.surrogate.fit import SurrogateData, fit_surrogate
+from paraformer.surrogate.fit import SurrogateData
 from paraformer.surrogate.model import Surrogate
 
 
@@ -107,14 +106,31 @@ class Chain:
         settings = {"surrogate": _settings(study.surrogate), "seed": study.seed}
 
         def work(path: Path) -> int:
-            data = self._surrogate_data()
-            surrogate = fit_surrogate(study.surrogate, data, path, seed=study.seed, progress=self.progress)
-            rows = audit_held_out(surrogate, data, study.surrogate.outputs)
-            write_json(path / "audit.json", [asdict(row) for row in rows])
-            write_csv(path / "response.csv", response_sample(surrogate, data))
+            fit_and_audit(study.surrogate, self._surrogate_data(), path, seed=study.seed, progress=self.progress)
             return 0
 
         self._finish("surrogate", settings, self._hash("cube", "ensemble"), work)
+
+    def rounds(self) -> None:
+        """Refine rounds, where the study asks for them; ``surrogate`` is the last one's from here on."""
+        study, config = self.study, self.study.rounds
+        if config is None:
+            return
+        learners = {name: _settings(learner) for name, learner in followed(study, config).items()}
+        settings = {"rounds": _settings(config), "evaluation": _settings(study.evaluation), "seed": study.seed,
+                    "process": _process(study), "surrogate": _settings(study.surrogate),
+                    "learners": learners}  # fmt: skip
+        for number in range(config.rounds):
+            inputs = self._files.hashes() | self._hash("cube", "ensemble", "surrogate")
+            if "gap_filling" in self.done:
+                inputs |= self._hash("gap_filling")
+            name = f"rounds/{number}/runs"
+            self._finish(name, settings, inputs, partial(self._round, number))
+            if good_enough(self.done[name].path):
+                return
+            last = f"rounds/{number}/surrogate"
+            self._finish(last, settings, inputs | self._hash(name), partial(self._continue_surrogate, number))
+            self.done["surrogate"] = self.done[last]
 
     def parameters(self) -> None:
         """θ of every cell: every search and every learner through its forward model."""
@@ -158,6 +174,8 @@ class Chain:
         settings = {"evaluation": _settings(study.evaluation), "process": _process(study), "seed": study.seed}
         learned = self._hash(*(f"parameters/{name}" for name in study.calibrators))
         inputs = self._files.hashes() | self._hash("cube", "ensemble", "surrogate") | learned
+        if self._rounds_done:
+            inputs |= self._hash(*(name for name in self.done if name.startswith("rounds/")))
         if "references" in self.done:
             inputs |= self._hash("references")
 
@@ -168,11 +186,14 @@ class Chain:
             runs = {name: self.done[f"parameters/{name}"].runs // study.search_seeds
                     for name, search in study.searches.items() if search.model == "process"}  # fmt: skip
             runs |= {name: self._learner_runs(name) for name, learner in study.learners.items()
-                     if learner.simulator != "surrogate"}  # fmt: skip
+                     if learner.simulator != "surrogate" or study.rounds is not None}  # fmt: skip
             direct = self.done["references"].path if "references" in self.done else None
             case = Judged(study, self._cube, ensemble, self._process_model(), self._model, self._executor(),
                           self._surrogate, fields, runs, direct, self._truth())  # fmt: skip
-            return judge(case, path, self.progress)
+            runs_of_judging = judge(case, path, self.progress)
+            if self._rounds_done:
+                write_csv(path / "rounds.csv", rounds_table(study, self._rounds_done, path))
+            return runs_of_judging
 
         self._finish("scores", settings, inputs, work)
 
@@ -271,16 +292,31 @@ class Chain:
         return calibration_view(self._cube, self.study.space, self._prior, filled=filled)
 
     def _surrogate_data(self) -> SurrogateData:
-        study, cube = self.study, self._cube
-        ensemble = Ensemble.open(self.done["ensemble"].path / "ensemble.zarr")
-        static_names, statics, daily_names, daily = descriptors(self._model, cube)
-        return SurrogateData(
-            space=study.space, cells=cube.cells, time=cube.time, forcing=cube.forcing(), statics=statics,
-            static_names=static_names, theta=ensemble.theta, kind=ensemble.kind, held_out=ensemble.held_out,
-            runs={name: ensemble.output(name) for name in study.surrogate.outputs}, trained=cube.trained,
-            training=cube.period("train").mask(cube.time), daily=daily, daily_names=daily_names,
-            spin_up=study.process.spin_up.days,
-        )  # fmt: skip
+        return surrogate_data(self.study, self._cube, self._model, self.done["ensemble"].path / "ensemble.zarr")
+
+    @property
+    def _rounds_done(self) -> list[Path]:
+        """Folders of the refine rounds that were run, in their order."""
+        return [s.path for name, s in self.done.items() if name.startswith("rounds/") and name.endswith("/runs")]
+
+    def _round(self, number: int, path: Path) -> int:
+        study, config = self.study, self.study.rounds
+        assert config is not None
+        surrogate = Surrogate.load(self.done["surrogate"].path, study.space)
+        this = Round(number, study, config, self._cube, self._calibration_data, self._model, self._executor(),
+                     surrogate)  # fmt: skip
+        return this.run(path, self.progress)
+
+    def _continue_surrogate(self, number: int, path: Path) -> int:
+        """Go on from the surrogate of the round before, on the ensemble's runs and those of all rounds."""
+        study, config = self.study, self.study.rounds
+        assert config is not None
+        settings = study.surrogate.model_copy(update={"training": config.training})
+        data, start = self._surrogate_data(), Surrogate.load(self.done["surrogate"].path, study.space)
+        more = with_rounds(data, self._rounds_done)
+        fit_and_audit(settings, more, path, seed=study.seed, progress=self.progress, start=start,
+                      near_share=config.share, audited=data)  # fmt: skip
+        return 0
 
     def _learn(self, name: str, config: LearnerConfig, path: Path) -> int:
         """Every seed of one learner; returns its own process-model runs, none if it sees the surrogate alone."""
@@ -300,7 +336,9 @@ class Chain:
     def _learner_runs(self, name: str) -> int:
         """Process-model runs that a seed of a learner stands on: its own, and the ensemble's if the surrogate's too."""
         own = self.done[f"parameters/{name}"].runs // self.study.learner_seeds
-        return own if self.study.learners[name].simulator == "process" else own + self.done["ensemble"].runs
+        if self.study.learners[name].simulator == "process":
+            return own
+        return own + sum(s.runs for stage, s in self.done.items() if stage == "ensemble" or stage.startswith("rounds/"))
 
     def _search(self, name: str, config: SearchConfig, path: Path) -> int:
         """Every seed of one search, each cell by its own observations of the training period; returns its runs."""

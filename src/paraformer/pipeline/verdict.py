@@ -30,7 +30,6 @@ from paraformer.pipeline.references import references
 from paraformer.process.ensemble import Sets, run_sets
 from paraformer.process.executor import Executor, Source
 from paraformer.surrogate.audit import AuditConfig, audit, perturbed
-from paraformer.surrogate.fit import SurrogateData
 from paraformer.surrogate.model import Surrogate
 
 DEFAULT, SINGLE, PER_CELL, TRUTH = "default VIC", "best single θ", "best θ per cell", "true θ"
@@ -225,17 +224,6 @@ def _audit_learned(case: Judged, path: Path) -> int:
             rows += audit(case.surrogate, case.process, theta, where=f"near {field.method}", pairs=pairs)
     write_json(path / "audit_learned.json", [asdict(row) for row in rows])
     return case.process.runs - before
-
-
-def response_sample(surrogate: Surrogate, data: SurrogateData, days: int = 37) -> pd.DataFrame:
-    """Change of soil moisture between two held-out θ of a cell, every ``days``-th day, by both models [m3 m-3]."""
-    held = np.argsort(~data.held_out, axis=1, kind="stable")[:, :2]
-    both = np.flatnonzero(data.held_out.sum(axis=1) >= 2)
-    held = held[both]
-    emulated = surrogate.select(both).simulate(data.theta[both[:, None], held], ("soil_moisture",))["soil_moisture"]
-    true = data.runs["soil_moisture"][both[:, None], held]
-    changes = [(series[:, 1] - series[:, 0])[:, ::days].ravel() for series in (true, emulated)]
-    return pd.DataFrame({"process_model": changes[0].astype(np.float64), "surrogate": changes[1].astype(np.float64)})
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

@@ -82,7 +82,18 @@ def ensemble_sets(
     config: EnsembleConfig, space: ParameterSpace, prior: Float[np.ndarray, "cell parameter"], seed: int
 ) -> Sets:
     """The ensemble's design as ``Sets``: θ with its kinds and held-out runs (``core.schema.Ensemble``)."""
-    theta, kind, held_out = sample_sets(config, space, prior, seed)
+    return _labelled(*sample_sets(config, space, prior, seed))
+
+
+def own_sets(theta: Float[np.ndarray, "cell set parameter"], held_out: Bool[np.ndarray, " set"]) -> Sets:
+    """Given θ as ``Sets`` of kind ``own``; ``held_out`` marks those that a surrogate must not learn from."""
+    kind = np.full(theta.shape[1], "own")
+    return _labelled(theta, kind, np.broadcast_to(held_out, theta.shape[:2]).copy())
+
+
+def _labelled(
+    theta: Float[np.ndarray, "cell set parameter"], kind: np.ndarray, held_out: Bool[np.ndarray, "cell set"]
+) -> Sets:
     flags = np.array([KINDS.index(k) for k in kind], dtype=np.int8)
     meaning = {"flag_values": list(range(len(KINDS))), "flag_meanings": " ".join(KINDS)}
     return Sets(theta, {"kind": (("set",), flags, meaning), "held_out": (("cell", "set"), held_out, {})})

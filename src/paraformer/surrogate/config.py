@@ -15,6 +15,12 @@ _TRAINING = TrainingConfig(
     schedule=ScheduleConfig(name="cosine", warm_up=100),
 )
 
+_CONTINUED = TrainingConfig(
+    steps=800,
+    optimiser=OptimiserConfig(name="adamw", rate=2e-3, weight_decay=1e-4),
+    schedule=ScheduleConfig(name="cosine", warm_up=20),
+)
+
 
 class SurrogateConfig(BaseModel):
     """How the surrogate is built and fitted (METHOD section 7; decision 0003).
@@ -46,3 +52,32 @@ class SurrogateConfig(BaseModel):
     @classmethod
     def _training_is_completed(cls, given: Any) -> Any:
         return completed(given, _TRAINING)
+
+
+class RoundsConfig(BaseModel):
+    """Refine rounds: the process model runs the θ that learners found and θ around them, and the surrogate goes on
+    learning from these runs (decision 0021).
+
+    A round ends them all when, for every learner followed, |surrogate gap| <= ``gap`` and response slope >= ``slope``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rounds: int = Field(default=2, ge=1, description="how many rounds at most")
+    learners: tuple[str, ...] = Field(
+        default=(), description="learners whose θ are followed; none follows all that are trained through the surrogate"
+    )
+    perturbations: int = Field(default=4, ge=2, description="runs of each cell around each θ; the last is held out")
+    perturbation: float = Field(default=0.15, gt=0, le=1, description="half-width around θ, unit coordinates")
+    share: float = Field(default=0.5, gt=0, lt=1, description="expected share of these runs in a batch of the fit")
+    gap: float = Field(
+        default=0.0003, ge=0, description="surrogate gap that is small enough: difference of the two models' mean RMSE "
+        "over trained cells, training period [m3 m-3]"
+    )  # fmt: skip
+    slope: float = Field(default=0.95, le=1, description="response slope near the learned θ that is good enough")
+    training: TrainingConfig = _CONTINUED
+
+    @field_validator("training", mode="before")
+    @classmethod
+    def _training_is_completed(cls, given: Any) -> Any:
+        return completed(given, _CONTINUED)

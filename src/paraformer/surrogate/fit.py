@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from paraformer.core.errors import DataError, SettingsError, nearest
-from paraformer.core.files import hash_bytes
+from paraformer.core.files import hash_bytes, hash_json
 from paraformer.core.log import Progress
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.seeding import derive_seed
@@ -40,7 +42,7 @@ class SurrogateData:
         forcing: daily forcing, raw, order of ``core.variables.FORCING`` [cell, time, forcing].
         statics, static_names: static descriptors of soil, vegetation and process model, raw [cell, static].
         theta: physical values [cell, set, parameter].
-        kind: ``prior``, ``common`` or ``own`` [set].
+        kind: ``prior``, ``common``, ``own``, or ``near`` for runs of refine rounds [set].
         held_out: runs that must not be learned from [cell, set].
         runs: output name -> series [cell, set, time].
         trained: cells whose forcing and statics the normalisation may use [cell].
@@ -74,6 +76,18 @@ class SurrogateData:
             )
         return usable[:count]
 
+    def joined(
+        self, theta: Float[np.ndarray, "cell set parameter"], runs: Mapping[str, np.ndarray],
+        held_out: Bool[np.ndarray, "cell set"],
+    ) -> SurrogateData:  # fmt: skip
+        """The same data with further runs, of kind ``near``, behind its own."""
+        return replace(
+            self, theta=np.concatenate([self.theta, theta], axis=1),
+            kind=np.concatenate([self.kind, np.full(theta.shape[1], "near")]),
+            held_out=np.concatenate([self.held_out, held_out], axis=1),
+            runs={name: np.concatenate([own, runs[name]], axis=1) for name, own in self.runs.items()},
+        )  # fmt: skip
+
     def hash(self) -> str:
         """Content hash of everything the fit reads."""
         arrays = [self.time.astype("datetime64[D]").astype(np.int64), self.forcing, self.statics, self.theta,
@@ -86,9 +100,14 @@ class SurrogateData:
 
 
 def fit_surrogate(
-    config: SurrogateConfig, data: SurrogateData, directory: Path, *, seed: int, progress: Progress
-) -> Surrogate:
+    config: SurrogateConfig, data: SurrogateData, directory: Path, *, seed: int, progress: Progress,
+    start: Surrogate | None = None, near_share: float | None = None,
+) -> Surrogate:  # fmt: skip
     """Fit the surrogate, or finish an interrupted fit, and save it in ``directory``; a finished one is read back.
+
+    Args:
+        start: go on from this surrogate's weights, with its inputs and their normalisation (refine rounds).
+        near_share: expected share of runs of kind ``near`` in a batch; by default they count like all others.
 
     Raises:
         SettingsError: if the settings ask for more anchors or days than there are.
@@ -104,18 +123,24 @@ def fit_surrogate(
         "parameter_space": space_hash(data.space),
         "data": data.hash(),
     }
+    if start is not None:
+        identity |= {"start": hash_json(start.description), "near_share": near_share}
     done, checkpoint = directory / "surrogate.json", directory / "checkpoint.pt"
     if done.exists():
         require_same(done, {k: load_description(done).get(k) for k in identity}, identity)
         checkpoint.unlink(missing_ok=True)  # a kill may have come between storing and removing
         return Surrogate.load(directory, data.space)
     _require_runs(config, data)
-    inputs, normalisation, daily_size = build_inputs(config, data)
-    shape = NetworkShape(len(data.space), len(data.static_names), daily_size, config.anchors, config.outputs)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "surrogate", "weights"))
-        network = SurrogateNetwork(shape, config.hidden, config.embedding, config.mixtures)
-    task = FitTask(network, config, data, inputs, seed)
+    if start is None:
+        inputs, normalisation, daily_size = build_inputs(config, data)
+        shape = NetworkShape(len(data.space), len(data.static_names), daily_size, config.anchors, config.outputs)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(seed, "surrogate", "weights"))
+            network = SurrogateNetwork(shape, config.hidden, config.embedding, config.mixtures)
+    else:
+        inputs, normalisation = start.inputs, start.description["normalisation"]
+        network = copy.deepcopy(start.network).train().requires_grad_(True)
+    task = FitTask(network, config, data, inputs, seed, near_share)
     train(task, config.training, seed=seed, identity=identity, path=checkpoint, progress=progress,
           description="surrogate")  # fmt: skip
     surrogate = Surrogate(
@@ -172,6 +197,18 @@ def _prior(data: SurrogateData) -> Float[np.ndarray, "cell parameter"]:
     return data.space.from_unit(np.full((len(data.cells), len(data.space)), 0.5))
 
 
+def _set_weights(
+    near: Bool[np.ndarray, " set"], allowed: Bool[np.ndarray, "cell set"], share: float | None
+) -> Float[np.ndarray, "cell set"]:
+    """Weight of each run in the draw of a batch; 0 where it must not be learned from."""
+    weight = allowed.astype(np.float64)
+    counts = (allowed & near).sum(axis=1, keepdims=True), (allowed & ~near).sum(axis=1, keepdims=True)
+    if share is not None and near.any():
+        weight[:, near] *= share / np.maximum(counts[0], 1)
+        weight[:, ~near] *= (1 - share) / np.maximum(counts[1], 1)
+    return weight
+
+
 def _require_runs(config: SurrogateConfig, data: SurrogateData) -> None:
     for name in config.outputs:
         if name not in data.runs:
@@ -201,6 +238,7 @@ class FitTask:
         data: SurrogateData,
         inputs: SurrogateInputs,
         seed: int,
+        near_share: float | None = None,
     ) -> None:
         self.network: nn.Module = network
         self.config = config
@@ -210,6 +248,7 @@ class FitTask:
         self.spin_up = data.spin_up
         self.allowed = ~data.held_out
         self.allowed[:, data.anchor_sets(config.anchors)] = False
+        self.weight = _set_weights(data.kind == "near", self.allowed, near_share)
         pool = np.flatnonzero(data.trained) if config.cells == "trained" else np.arange(len(data.cells))
         days = np.arange(len(data.time)) if config.period is None else np.flatnonzero(config.period.mask(data.time))
         if (self.allowed[pool].sum(axis=1) < config.sets_per_cell).any():
@@ -255,8 +294,10 @@ class FitTask:
     def _batch(self, step: int, rank: int) -> tuple[Tensor, Tensor, Tensor]:
         """Cells [group], sets [group, set] and days with warm-up [group, day] of a step."""
         cells, starts, random = self._windows(rank).draw_each(step)
-        keys = np.where(self.allowed[cells], random.random((len(cells), self.allowed.shape[1])), 2.0)
-        sets = np.argsort(keys, axis=1)[:, : self.config.sets_per_cell]
+        # The smallest of independent exponential times: sets are drawn without return, by their weights.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            times = -np.log1p(-random.random((len(cells), self.allowed.shape[1]))) / self.weight[cells]
+        sets = np.argsort(times, axis=1)[:, : self.config.sets_per_cell]
         span = np.arange(-self.config.warm_up, self.config.window)
         days = recycled(starts[:, None] + span[None, :], self.spin_up)
         device = self.u.device
