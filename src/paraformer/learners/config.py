@@ -125,6 +125,17 @@ class RefinementConfig(TrainingConfig):
     cells_per_batch: int = Field(default=64, ge=1, description="cells of a step; at most the trained ones")
 
 
+class PretrainingConfig(TrainingConfig):
+    """Masked pretraining of ParaFormer_Z's history encoder on forcing and soil moisture of the trained cells."""
+
+    steps: int = Field(default=300, ge=1)
+    optimiser: OptimiserConfig = OptimiserConfig(name="adamw", rate=1e-3, weight_decay=1e-2)
+    schedule: ScheduleConfig = ScheduleConfig(name="cosine", warm_up=20)
+    share: float = Field(default=0.4, gt=0, lt=1, description="share of time tokens whose soil moisture is hidden")
+    forcing_share: float = Field(default=0.15, ge=0, lt=1, description="share of time tokens whose forcing is hidden")
+    cells_per_batch: int = Field(default=64, ge=1, description="cells of a step; at most the trained ones")
+
+
 class LearnerConfig(BaseModel):
     """One learner: its network, head, loss and training.
 
@@ -156,6 +167,9 @@ class LearnerConfig(BaseModel):
         default=0.0, ge=0, lt=1, description="fraction of trained cells a member keeps aside to choose its step"
     )
     training: TrainingConfig = _TRAINING
+    pretraining: PretrainingConfig | None = Field(
+        default=None, description="paraformer_z only: masked pretraining of the history encoder; none does without"
+    )
     refinement: RefinementConfig | None = Field(
         default=None, description="surrogate_then_process only: the training that goes on through the process model"
     )
@@ -164,6 +178,11 @@ class LearnerConfig(BaseModel):
     @classmethod
     def _training_is_completed(cls, given: Any) -> Any:
         return completed(given, _TRAINING)
+
+    @field_validator("pretraining", mode="before")
+    @classmethod
+    def _pretraining_is_completed(cls, given: Any) -> Any:
+        return completed(given, PretrainingConfig())
 
     @field_validator("refinement", mode="before")
     @classmethod
@@ -181,7 +200,7 @@ class LearnerConfig(BaseModel):
     def _without_what_is_off(self, serialise: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """Keys and files of a study that does not ask for the process model are those of before it could."""
         found = serialise(self)
-        for name, default in (("simulator", "surrogate"), ("refinement", None)):
+        for name, default in (("simulator", "surrogate"), ("refinement", None), ("pretraining", None)):
             if found.get(name) == default:
                 found.pop(name, None)
         return found
@@ -199,6 +218,16 @@ class LearnerConfig(BaseModel):
             raise ValueError(f"'refinement' applies to simulator 'surrogate_then_process' only, not '{self.simulator}'")
         if self.refinement.validate_every is not None and self.validation == 0:
             raise ValueError("'refinement.validate_every' needs 'validation' (a fraction of the cells)")
+        return self
+
+    @model_validator(mode="after")
+    def _pretraining_applies(self) -> LearnerConfig:
+        if self.pretraining is None:
+            return self
+        if not isinstance(self.network, ParaFormerZConfig):
+            raise ValueError(f"'pretraining' is of paraformer_z's history encoder, which '{self.network.name}' has not")
+        if self.pretraining.validate_every is not None or self.pretraining.devices > 1:
+            raise ValueError("'pretraining' has no validation, and runs on one device")
         return self
 
     @model_validator(mode="after")

@@ -19,7 +19,9 @@ from paraformer.learners.config import HistoryConfig, LearnerConfig
 from paraformer.learners.inputs import History, Scaling, filled_series
 from paraformer.learners.learned import LearnedMap
 from paraformer.learners.networks import ParameterMap
-from paraformer.learners.task import Draw, LearnTask
+from paraformer.learners.paraformer_z import ParaFormerZ
+from paraformer.learners.pretraining import PretrainingTask
+from paraformer.learners.task import Draw, LearnTask, trained_inputs
 from paraformer.training.checkpoint import require_same, space_hash
 from paraformer.training.loop import train
 
@@ -116,6 +118,8 @@ class Learner:
         for phase in phases:
             for member in range(self.config.members):
                 phase.checkpoint(directory, member).unlink(missing_ok=True)
+        for member in range(self.config.members):
+            _pretrained(directory, member).unlink(missing_ok=True)
 
     def _train_member(
         self, member: int, phases: tuple[Phase, ...], data: CalibrationData, scaling: Scaling,
@@ -130,6 +134,8 @@ class Learner:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "weights"))
             network = ParameterMap(self.config, len(data.attribute_names), len(phases[0].model.parameters))
+        if self.config.pretraining is not None:
+            self._pretrain(network, member, data, scaling, {**identity, "member": member}, directory, progress)
         for phase in phases:
             own = seed if phase is phases[0] else derive_seed(seed, phase.name)
             task = LearnTask(network, phase.config, phase.model, data, scaling, Draw(identity["seed"], own, member))
@@ -141,13 +147,28 @@ class Learner:
             runs += task.runs(outcome.steps) if phase.counted else 0
         return network.eval(), runs
 
+    def _pretrain(
+        self, network: ParameterMap, member: int, data: CalibrationData, scaling: Scaling, identity: dict[str, Any],
+        directory: Path, progress: Progress,
+    ) -> None:  # fmt: skip
+        """Train the network's history encoder on hidden days, in place."""
+        config, history = self.config.pretraining, trained_inputs(self.config, data, scaling).history
+        assert config is not None
+        assert history is not None
+        seed = derive_seed(identity["seed"], "learner", self.name, member, "pretraining")
+        task = PretrainingTask(cast(ParaFormerZ, network.body), config, history, network.days, data.trained, seed)
+        train(task, config, seed=seed, identity=identity, path=_pretrained(directory, member), progress=progress,
+              description=f"{self.name}, pretraining")  # fmt: skip
+
     def _identity(self, phases: tuple[Phase, ...], data: CalibrationData, seed: int) -> dict[str, Any]:
         """What the weights depend on: nothing of a cell that is not trained, and no history where none is read."""
-        settings = self.config.model_dump(mode="json", exclude={"training", "refinement"})
+        settings = self.config.model_dump(mode="json", exclude={"training", "refinement", "pretraining"})
         model, refinement = phases[0].model, self.config.refinement
         models, refined = {"forward_model": model}, {}
         if refinement is not None:
             models["refined_with"], refined = phases[1].model, {"refinement": refinement.numerical()}
+        if self.config.pretraining is not None:
+            refined["pretraining"] = self.config.pretraining.numerical()
         return {
             "settings": {**settings, "training": self.config.training.numerical(), **refined},
             "seed": seed,
@@ -171,6 +192,11 @@ class Learner:
 
 
 _RUNS = "runs.json"
+
+
+def _pretrained(directory: Path, member: int) -> Path:
+    """Checkpoint of a member's pretraining."""
+    return directory / f"pretraining-{member}.pt"
 
 
 def process_runs(directory: Path) -> int:

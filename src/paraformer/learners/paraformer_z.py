@@ -48,15 +48,20 @@ class ParaFormerZ(nn.Module):
         Args:
             maps: a list that receives the self-attention of the attributes and the cross-attention.
         """
-        time = self.embed_time(history.unflatten(1, (-1, self.patch)).flatten(2)) + self.position  # H_Z, eq. 9
-        for layer in self.encoder:
-            time = layer(time)
+        time = self.encode(history)
         if self.statistics:
             attributes = torch.cat([attributes, history_statistics(history)], dim=1)
         tokens = self.embed_attributes(attributes)
         asked = self.attributes(tokens, tokens, maps)  # eq. 10; the projections W^Q, W^K, W^V are those of ``cross``
         fused = self.feed_forward(self.cross(asked, time, maps))  # eqs. 11 and 12
         return fused.flatten(1) if self.pool == "concatenate" else fused.mean(dim=1)
+
+    def encode(self, history: Float[Tensor, "cell day feature"]) -> Float[Tensor, "cell token width"]:
+        """Time tokens of a history, each of ``patch`` days."""
+        time = self.embed_time(history.unflatten(1, (-1, self.patch)).flatten(2)) + self.position  # H_Z, eq. 9
+        for layer in self.encoder:
+            time = layer(time)
+        return time
 
     def attention(
         self, attributes: Float[Tensor, "cell attribute"], history: Float[Tensor, "cell day feature"]

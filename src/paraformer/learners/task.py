@@ -60,7 +60,7 @@ class LearnTask:
         self.model = model
         self.first_day = data.first_day
         self.days = len(data.time)
-        self.inputs = _trained_inputs(config, data, scaling)
+        self.inputs = trained_inputs(config, data, scaling)
         self.prior = to_tensor(model.parameters.to_unit(data.prior))
         self.targets = _targets(config, data)
         cells = np.flatnonzero(data.trained & data.mask.any(axis=1))
@@ -179,7 +179,7 @@ class LearnTask:
         return torch.as_tensor(positions, device=self.prior.device)
 
 
-def _trained_inputs(config: LearnerConfig, data: CalibrationData, scaling: Scaling) -> Inputs:
+def trained_inputs(config: LearnerConfig, data: CalibrationData, scaling: Scaling) -> Inputs:
     """Inputs of every cell, zero where it is not trained: what stands there reaches no weight."""
     seen = np.flatnonzero(data.trained)
     reads = isinstance(config.network, HistoryConfig)
