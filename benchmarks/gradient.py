@@ -186,16 +186,24 @@ PARTS: dict[str, Callable[[Case], dict[str, object]]] = {
 }  # fmt: skip
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", default=list(PARTS), choices=[*PARTS, []])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all by default")
     parser.add_argument("--study", type=Path, default=ROOT / "studies" / "conus.yaml")
     parser.add_argument("--cube", type=Path, default=ROOT / "runs" / "conus" / "cube" / "cube.zarr")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    for name in options.parts:
+        if name not in PARTS:
+            parser.error(f"unknown part '{name}'; parts: {', '.join(PARTS)}")
+    return options
+
+
+def main() -> None:
+    options = arguments()
     case = Case(options.study, options.cube)
     result: dict[str, object] = {"load_average_before": os.getloadavg()[0]}
-    for name in options.parts:
+    for name in options.parts or PARTS:
         result[name] = PARTS[name](case)
     text = json.dumps(result, indent=2)
     if options.out:

@@ -1,11 +1,12 @@
 """Wall time of an ensemble on threads of one process and on Dask workers, as JSON:
 
-``python benchmarks/scaling.py [STUDY] [--threads 1 2] [--workers 1 2] [--repeat 2] [--set KEY=VALUE] [--out FILE]``
+``python benchmarks/scaling.py [STUDY] [--threads 1 2] [--workers 1 2] [--repeat 1] [--set KEY=VALUE] [--out FILE]``
 
 Makes the cube of a study once (the built-in world's by default), then the same ensemble on each number of threads of
 this process and on each number of worker processes with one thread each; the least wall time of the repetitions counts.
-Workers are started, and the model is compiled, before the clock runs; how long workers take to start is stated. Exits
-with 1 if two archives differ by a byte. Wall times mean something on an idle machine only: the load average is stated.
+The default takes about four minutes. Workers are started, and the model is compiled, before the clock runs; how long
+workers take to start is stated. Exits with 1 if two archives differ by a byte. Wall times mean something on an idle
+machine only: the load average is stated.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("study", type=Path, nargs="?", default=DEMO)
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
-    parser.add_argument("--repeat", type=int, default=2)
+    parser.add_argument("--repeat", type=int, default=1, help="runs of each kind, of which the fastest counts")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
@@ -94,7 +95,9 @@ def measure(ensemble: Ensemble, kind: str, counts: Sequence[int], repeat: int) -
         load = os.getloadavg()[0]
         with opened(kind, count) as (executor, threads, started):
             ensemble.make(executor, threads, sets_per_cell=1)  # compiles, opens, fills caches
+            sys.stderr.write(f"{kind} {count}: started, load average {load:.2f}\n")
             found = [ensemble.make(executor, threads) for _ in range(repeat)]
+        sys.stderr.write(f"{kind} {count}: {', '.join(f'{wall:.1f}' for wall, _ in found)} s\n")
         rows.append({kind: count, "wall_s": round(min(wall for wall, _ in found), 2),
                      "every_wall_s": [round(wall, 2) for wall, _ in found], "start_s": round(started, 1),
                      "load_average_before": round(load, 2), "hashes": sorted({h for _, h in found})})  # fmt: skip

@@ -242,7 +242,7 @@ def test_every_method_of_the_protocol_is_there(model: VICBmi) -> None:
             assert own == list(inspect.signature(method).parameters), name
 
 
-@pytest.mark.skipif(find_spec("bmi_tester") is None, reason="bmi-tester is not installed")
+@pytest.mark.skipif(find_spec("bmi_tester") is None, reason="bmi-tester is not installed (extra: test)")
 def test_bmi_tester_passes(world: tuple[Study, Path], tmp_path: Path) -> None:
     """The checks of CSDMS themselves, in processes of their own."""
     _, folder = world
