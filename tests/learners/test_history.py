@@ -215,7 +215,7 @@ def test_a_batch_of_several_windows_is_one_loss_over_all_of_them() -> None:
     assert batch.histories.max() <= DAYS - 20
     assert len(np.unique(batch.cells)) > 12
     squares, days = 0.0, 0
-    for cell, start, first in zip(*batch, strict=True):
+    for cell, start, first in zip(*batch[:3], strict=True):
         history = task.inputs.history[cell : cell + 1, first : first + 20]
         u = task.network(task.inputs.attributes[cell : cell + 1], task.prior[cell : cell + 1], history)
         series = Waves(24).respond(u, torch.tensor([cell]), FIRST + int(start), 40)["soil_moisture"].detach().numpy()[0]

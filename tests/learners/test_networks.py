@@ -16,6 +16,9 @@ from paraformer.learners.networks import LEARNERS, ParameterMap, window_starts
 from paraformer.learners.paraformer import ParaFormerA
 from paraformer.learners.paraformer_z import ParaFormerZ
 
+OWN = sorted(set(LEARNERS) - {"paraformer_n"})
+"""Networks that read the cell itself alone; the one with neighbours has the same tests in ``test_neighbours``."""
+
 
 def array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().numpy()
@@ -160,7 +163,7 @@ def test_theta_of_the_period_is_the_mean_over_even_windows() -> None:
 
 
 @pytest.mark.parametrize("kind", ["bounded", "linear"])
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("name", OWN)
 def test_every_learner_starts_at_each_cells_prior(kind: str, name: str) -> None:
     prior = torch.tensor([[0.05, 0.5], [0.3, 0.95], [0.9, 0.2]]).double()
     config, attributes, history = inputs(name, 3, 4)
@@ -178,7 +181,7 @@ def test_a_bounded_head_stays_inside_and_a_linear_one_may_leave() -> None:
         assert torch.isfinite(u).all()
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("name", OWN)
 def test_cells_are_independent(name: str) -> None:
     torch.manual_seed(0)
     config, attributes, history = inputs(name, 7, 5)
@@ -191,7 +194,7 @@ def test_cells_are_independent(name: str) -> None:
         assert torch.allclose(some, whole[cells], atol=1e-12)
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("name", OWN)
 def test_gradients_of_the_map_are_right(name: str) -> None:
     torch.manual_seed(0)
     config, attributes, history = inputs(name, 2, 3)

@@ -10,13 +10,18 @@ from paraformer.pipeline.rows import rows_of
 def test_rows_stand_in_river_order(tmp_path):
     scores = tmp_path / "scores"
     scores.mkdir()
-    judged = ["true θ", "Z", "SCE-UA", "A", "best single θ"]
+    judged = ["true θ", "Z", "SCE-UA, inverse distance", "SCE-UA", "A", "N, own", "best single θ"]
     methods = ["climatology", *judged, "default VIC", "API"]
     pd.DataFrame({"method": [m for m in methods for _ in range(2)]}).to_csv(scores / "soil_moisture.csv", index=False)
     zarr.create_group(scores / "verdict.zarr", attributes={"methods": judged})
-    networks = {"Z": {"network": {"name": "paraformer_z"}}, "A": {"network": {"name": "ffn_a"}}}
-    (tmp_path / "study.yaml").write_text(yaml.safe_dump({"learners": networks}))
+    networks = {"Z": {"network": {"name": "paraformer_z"}}, "A": {"network": {"name": "ffn_a"}},
+                "N, own": {"network": {"name": "paraformer_n", "own_history": True}}}  # fmt: skip
+    study = {"learners": networks, "evaluation": {"transfers": {"source": "SCE-UA", "by": ["inverse_distance"]}}}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     rows = rows_of(scores)
-    assert rows.order == ["default VIC", "SCE-UA", "best single θ", "A", "Z", "climatology", "API", "true θ"]
-    assert (rows.learners, rows.history, rows.searches) == (["A"], ["Z"], ["SCE-UA", "best single θ"])
+    carried = "SCE-UA, inverse distance"
+    assert rows.order == ["default VIC", "SCE-UA", "best single θ", carried, "A", "Z", "N, own", "climatology", "API",
+                          "true θ"]  # fmt: skip
+    assert (rows.learners, rows.history) == (["A"], ["Z", "N, own"])
+    assert (rows.searches, rows.transfers) == (["SCE-UA", "best single θ"], [carried])
     assert rows.references == ["climatology", "API"]

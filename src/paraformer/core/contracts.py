@@ -94,6 +94,7 @@ class CalibrationData:
             [cell, time]. A map from history to θ may read them; no loss may.
         history_mask: where ``history`` holds an observation [cell, time].
         filled: seamless observations of every cell [m3 m-3] [cell, time]; ``None`` without gap filling.
+        latitude, longitude: cell centres [degree] [cell]; ``None`` where nobody asks for them.
     """
 
     cells: np.ndarray
@@ -109,6 +110,8 @@ class CalibrationData:
     history: Float[np.ndarray, "cell time"]
     history_mask: Bool[np.ndarray, "cell time"]
     filled: Float[np.ndarray, "cell time"] | None = None
+    latitude: Float[np.ndarray, " cell"] | None = None
+    longitude: Float[np.ndarray, " cell"] | None = None
 
 
 @runtime_checkable

@@ -62,6 +62,8 @@ def calibration_view(
         history=history,
         history_mask=history_mask,
         filled=None if filled is None else filled[:, int(days[0]) : int(days[-1]) + 1],
+        latitude=view.lat,
+        longitude=view.lon,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -36,6 +36,37 @@ class ChecklistLimits(BaseModel):
     )
 
 
+TransferMethod = Literal["nearest", "inverse_distance", "attributes", "kriging"]
+
+METHODS: tuple[str, ...] = get_args(TransferMethod)
+"""Kinds of transfer (``evaluation.transfer``)."""
+
+
+class TransfersConfig(BaseModel):
+    """Rows whose θ is that of other cells: what was found cell by cell in trained cells, carried to every cell."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = Field(description="whose θ is carried: a search of the study, or 'best θ per cell'")
+    by: tuple[TransferMethod, ...] = Field(
+        default=("nearest", "inverse_distance", "attributes", "kriging"), min_length=1,
+        description="how: from the nearest trained cell, nearest ones, those most like it, or by kriging",
+    )  # fmt: skip
+    donors: int = Field(default=5, ge=1, description="trained cells averaged by inverse_distance and attributes")
+    kriging_donors: int = Field(default=64, ge=2, description="nearest trained cells that kriging weighs")
+
+    @field_validator("by")
+    @classmethod
+    def _kinds_are_unique(cls, value: tuple[TransferMethod, ...]) -> tuple[TransferMethod, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("a kind of transfer occurs twice")
+        return value
+
+    def row(self, by: str) -> str:
+        """Name of a row in the tables."""
+        return f"{self.source}, {by.replace('_', ' ')}"
+
+
 class EvaluationConfig(BaseModel):
     """How θ is judged."""
 
@@ -46,6 +77,9 @@ class EvaluationConfig(BaseModel):
     min_days: int = Field(default=MIN_DAYS, ge=2, description="observed days a cell needs to be scored")
     harmonics: int = Field(default=2, ge=1, le=6, description="harmonics of the year in the climatology baseline")
     limits: ChecklistLimits = ChecklistLimits()
+    transfers: TransfersConfig | None = Field(
+        default=None, description="rows of θ carried from trained to unseen cells; none leaves them out"
+    )
 
     @field_validator("operators")
     @classmethod

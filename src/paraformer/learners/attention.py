@@ -49,18 +49,21 @@ class MultiHeadAttention(nn.Module):
         queries: Float[Tensor, "cell query width"],
         keys: Float[Tensor, "cell key width"],
         maps: list[Tensor] | None = None,
+        bias: Float[Tensor, "cell head 1 key"] | None = None,
     ) -> Float[Tensor, "cell query width"]:
         """Attention from queries to keys.
 
         Args:
             maps: a list that receives the weights α [cell, head, query, key]; they are then computed one by one and
                 without dropout, which a fused kernel does not.
+            bias: added to the logarithms of the weights; minus infinity hides a key.
         """
         q, k, v = (self._split(t) for t in (self.query(queries), self.key(keys), self.value(keys)))
         if maps is None:
-            joined = scaled_dot_product_attention(q, k, v, dropout_p=self.dropout if self.training else 0.0)
+            joined = scaled_dot_product_attention(q, k, v, bias, dropout_p=self.dropout if self.training else 0.0)
         else:
-            maps.append(torch.softmax(q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5, dim=-1))
+            logits = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+            maps.append(torch.softmax(logits if bias is None else logits + bias, dim=-1))
             joined = maps[-1] @ v
         return self.output(joined.transpose(1, 2).flatten(2))
 
@@ -95,8 +98,9 @@ class Attend(nn.Module):
         queries: Float[Tensor, "cell query width"],
         keys: Float[Tensor, "cell key width"],
         maps: list[Tensor] | None = None,
+        bias: Float[Tensor, "cell head 1 key"] | None = None,
     ) -> Float[Tensor, "cell query width"]:
-        return self.norm(queries + self.dropout(self.attention(queries, keys, maps)))
+        return self.norm(queries + self.dropout(self.attention(queries, keys, maps, bias)))
 
 
 class EncoderLayer(nn.Module):

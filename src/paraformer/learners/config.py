@@ -87,7 +87,45 @@ class ParaFormerZConfig(HistoryConfig):
         return self
 
 
-NetworkConfig = Annotated[FFNConfig | LSTMZConfig | ParaFormerAConfig | ParaFormerZConfig, Field(discriminator="name")]
+class ParaFormerNConfig(BaseModel):
+    """ParaFormer_N: attention to the trained cells around a cell; not in the paper."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["paraformer_n"] = "paraformer_n"
+    neighbours: int = Field(default=8, ge=1, description="nearest trained cells a cell sees; never itself")
+    alike: int = Field(default=8, ge=0, description="trained cells most like it in their attributes it sees, too")
+    statistics: bool = Field(
+        default=True, description="statistics of the neighbours' observed soil moisture, training period"
+    )
+    own_history: bool = Field(
+        default=False, description="the same of the cell's own, as an input: for cells that are observed"
+    )
+    neighbour_dropout: float = Field(default=0.3, ge=0, lt=1, description="share of trained cells hidden in training")
+    far: float = Field(default=0.3, ge=0, le=1, description="share of samples for which all near ones are hidden, too")
+    far_km: float = Field(default=600.0, gt=0, description="near is up to a random distance below this [km]")
+    width: int = Field(default=64, ge=1, description="d, the width of a token")
+    heads: int = Field(default=4, ge=1, description="m, the number of attention heads")
+    layers: int = Field(default=1, ge=0, description="N, the number of encoder layers over the attributes")
+    feed_forward: int = Field(default=128, ge=1, description="hidden width of the position-wise networks")
+    pool: Literal["mean", "concatenate"] = Field(default="mean", description="how tokens reach the head")
+    dropout: float = Field(default=0.4, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> ParaFormerNConfig:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        return self
+
+
+NetworkConfig = Annotated[
+    FFNConfig | LSTMZConfig | ParaFormerAConfig | ParaFormerZConfig | ParaFormerNConfig, Field(discriminator="name")
+]
+
+
+def reads_history(network: NetworkConfig) -> bool:
+    """Whether θ of a cell depends on its own forcing and observations, day by day or by their statistics."""
+    return isinstance(network, HistoryConfig) or (isinstance(network, ParaFormerNConfig) and network.own_history)
 
 
 class LossConfig(BaseModel):

@@ -13,7 +13,7 @@ from torch import Tensor
 from paraformer.core.contracts import CalibrationData
 from paraformer.core.errors import DataError, SettingsError
 from paraformer.core.variables import FORCING
-from paraformer.learners.config import HistoryConfig, LearnerConfig
+from paraformer.learners.config import HistoryConfig, LearnerConfig, reads_history
 from paraformer.training.normalise import Normaliser
 
 HISTORY_FEATURES = (*FORCING, "soil_moisture", "observed")
@@ -71,14 +71,36 @@ def filled_series(data: CalibrationData, observations: str) -> Float[np.ndarray,
     return data.filled
 
 
+class Surroundings(NamedTuple):
+    """Trained cells around each cell, as a network sees them (``learners.neighbours``).
+
+    Attributes:
+        tokens: how a neighbour differs, how wet it was, and where it lies; 0 where there is none.
+        distance: how far it is [100 km], or its attributes are, if it was chosen for these [standard deviations].
+        there: False where a cell has fewer neighbours, or they were dropped.
+    """
+
+    tokens: Float[Tensor, "cell neighbour feature"]
+    distance: Float[Tensor, "cell neighbour"]
+    there: Bool[Tensor, "cell neighbour"]
+
+    def to(self, target: torch.device | torch.dtype) -> Surroundings:
+        there = self.there.to(target) if isinstance(target, torch.device) else self.there
+        return Surroundings(self.tokens.to(target), self.distance.to(target), there)
+
+
 class Inputs(NamedTuple):
-    """Normalised inputs of cells: attributes [cell, attribute]; history [cell, time, feature], ``None`` if not read."""
+    """Normalised inputs of cells: attributes [cell, attribute]; history [cell, time, feature] and trained cells around
+    them, ``None`` if not read."""
 
     attributes: Float[Tensor, "cell attribute"]
     history: Float[Tensor, "cell time feature"] | None
+    neighbours: Surroundings | None = None
 
     def to(self, target: torch.device | torch.dtype) -> Inputs:
-        return Inputs(self.attributes.to(target), None if self.history is None else self.history.to(target))
+        history = None if self.history is None else self.history.to(target)
+        neighbours = None if self.neighbours is None else self.neighbours.to(target)
+        return Inputs(self.attributes.to(target), history, neighbours)
 
 
 @dataclass(frozen=True)
@@ -97,15 +119,20 @@ class Scaling:
             DataError: if a value of a trained cell is not finite, naming it.
             SettingsError: if a window of the history is longer than the training period.
         """
-        attributes = Normaliser.fit(data.attribute_names, data.attributes, data.trained)
         network = config.network
-        if not isinstance(network, HistoryConfig):
-            return cls(attributes)
-        if network.history_days > len(data.time):
+        if not reads_history(network):
+            return cls(Normaliser.fit(data.attribute_names, data.attributes, data.trained))
+        if isinstance(network, HistoryConfig) and network.history_days > len(data.time):
             raise SettingsError(
                 f"network.history_days: {network.history_days} days do not fit into the {len(data.time)} days of the "
                 "training period"
             )
+        return cls.complete(data)
+
+    @classmethod
+    def complete(cls, data: CalibrationData) -> Scaling:
+        """Statistics of attributes and history; raises DataError as ``fit``."""
+        attributes = Normaliser.fit(data.attribute_names, data.attributes, data.trained)
         counted = data.history_mask & data.trained[:, None]
         if not counted.any():
             raise DataError("learner: no trained cell has an observation in the training period")

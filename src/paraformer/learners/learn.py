@@ -15,9 +15,10 @@ from paraformer.core.errors import ModelError, RunError
 from paraformer.core.files import hash_bytes, hash_json, write_json
 from paraformer.core.log import Progress
 from paraformer.core.seeding import derive_seed
-from paraformer.learners.config import HistoryConfig, LearnerConfig
+from paraformer.learners.config import LearnerConfig, ParaFormerNConfig, reads_history
 from paraformer.learners.inputs import History, Scaling, filled_series
 from paraformer.learners.learned import LearnedMap
+from paraformer.learners.neighbours import Places, TrainedPlaces, places_of
 from paraformer.learners.networks import ParameterMap
 from paraformer.learners.paraformer_z import ParaFormerZ
 from paraformer.learners.pretraining import PretrainingTask
@@ -38,6 +39,14 @@ class Phase(NamedTuple):
         return directory / f"{self.name}-{member}.pt"
 
 
+class _Seen(NamedTuple):
+    """What all members of a learner are trained on."""
+
+    data: CalibrationData
+    scaling: Scaling
+    places: TrainedPlaces | None
+
+
 class Learner:
     """Calibrator that learns θ as a function of attributes, or of attributes and history.
 
@@ -47,7 +56,7 @@ class Learner:
     def __init__(self, config: LearnerConfig) -> None:
         self.config = config
         self.name = config.network.name
-        self._reads_history = isinstance(config.network, HistoryConfig)
+        self._reads_history = reads_history(config.network)
 
     def calibrate(
         self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: Path, progress: Progress,
@@ -66,7 +75,8 @@ class Learner:
         """
         learned = self.learn(model, data, seed=seed, directory=directory, progress=progress, refine_with=refine_with)
         history = History.of(data, self.config.observations) if self._reads_history else None
-        return learned.predict(data.attributes, data.prior, data.attribute_names, history)
+        where = places_of(data, self.config)
+        return learned.predict(data.attributes, data.prior, data.attribute_names, history, where)
 
     def learn(
         self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: Path, progress: Progress,
@@ -81,9 +91,11 @@ class Learner:
             self._tidy(phases, directory)
             return found
         scaling = Scaling.fit(data, self.config)
-        members = [self._train_member(member, phases, data, scaling, identity, directory, progress)
+        reads_neighbours = isinstance(self.config.network, ParaFormerNConfig)
+        places = TrainedPlaces.fit(data, scaling, self.config) if reads_neighbours else None
+        members = [self._train_member(member, phases, _Seen(data, scaling, places), identity, directory, progress)
                    for member in range(self.config.members)]  # fmt: skip
-        learned = LearnedMap(tuple(m for m, _ in members), self.config, model.parameters, scaling, identity)
+        learned = LearnedMap(tuple(m for m, _ in members), self.config, model.parameters, scaling, identity, places)
         if any(phase.counted for phase in phases):
             write_json(directory / _RUNS, {"process_model_runs": sum(runs for _, runs in members)})
         learned.save(directory)
@@ -122,8 +134,8 @@ class Learner:
             _pretrained(directory, member).unlink(missing_ok=True)
 
     def _train_member(
-        self, member: int, phases: tuple[Phase, ...], data: CalibrationData, scaling: Scaling,
-        identity: dict[str, Any], directory: Path, progress: Progress,
+        self, member: int, phases: tuple[Phase, ...], seen: _Seen, identity: dict[str, Any], directory: Path,
+        progress: Progress,
     ) -> tuple[ParameterMap, int]:  # fmt: skip
         """Train one network from its own start, and the process-model runs it took.
 
@@ -133,12 +145,14 @@ class Learner:
         seed, runs = derive_seed(identity["seed"], "learner", self.name, member), 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "weights"))
-            network = ParameterMap(self.config, len(data.attribute_names), len(phases[0].model.parameters))
+            network = ParameterMap(self.config, len(seen.data.attribute_names), len(phases[0].model.parameters))
         if self.config.pretraining is not None:
-            self._pretrain(network, member, data, scaling, {**identity, "member": member}, directory, progress)
+            own_identity = {**identity, "member": member}
+            self._pretrain(network, member, seen.data, seen.scaling, own_identity, directory, progress)
         for phase in phases:
             own = seed if phase is phases[0] else derive_seed(seed, phase.name)
-            task = LearnTask(network, phase.config, phase.model, data, scaling, Draw(identity["seed"], own, member))
+            draw = Draw(identity["seed"], own, member)
+            task = LearnTask(network, phase.config, phase.model, seen.data, seen.scaling, draw, seen.places)
             name = self.name if phase is phases[0] else f"{self.name}, {phase.name}"
             name = name if self.config.members == 1 else f"{name} {member + 1} of {self.config.members}"
             outcome = train(task, phase.config.training, seed=own, identity={**identity, "member": member},
@@ -183,7 +197,11 @@ class Learner:
         """The arrays that reach the weights."""
         seen, mask = data.trained, data.mask[data.trained]
         arrays = [data.attributes[seen], data.prior[seen], np.where(mask, data.observed[seen], 0.0), mask]
-        if self._reads_history:
+        network = self.config.network
+        reads_neighbours = isinstance(network, ParaFormerNConfig)
+        if reads_neighbours:
+            arrays += list(Places.of(data).select(np.flatnonzero(seen)))
+        if self._reads_history or reads_neighbours:
             given = data.history_mask[seen]
             arrays += [data.forcing[seen], np.where(given, data.history[seen], 0.0), given]
         if self.config.observations != "masked":

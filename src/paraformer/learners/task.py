@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from paraformer.core.contracts import CalibrationData, DifferentiableModel
 from paraformer.core.errors import DataError
 from paraformer.core.seeding import generator
-from paraformer.learners.config import HistoryConfig, LearnerConfig
+from paraformer.learners.config import HistoryConfig, LearnerConfig, ParaFormerNConfig, reads_history
 from paraformer.learners.inputs import History, Inputs, Scaling, filled_series, to_tensor
+from paraformer.learners.neighbours import NeighbourDraw, TrainedPlaces, own_inputs
 from paraformer.learners.networks import ParameterMap
 from paraformer.numerics.losses import LOSSES, range_boundary_loss
 from paraformer.numerics.observe import Line, fit_line, observe
@@ -30,11 +31,13 @@ class Draw(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Samples of a step: cell, first day of the loss, first day of the history (0 where none is read)."""
+    """Samples of a step: cell, first day of the loss, first day of the history (0 where none is read), and positions of
+    its neighbours among the trained cells (-1 where one is missing; without columns where none are read)."""
 
     cells: Int[np.ndarray, " sample"]
     starts: Int[np.ndarray, " sample"]
     histories: Int[np.ndarray, " sample"]
+    neighbours: Int[np.ndarray, "sample neighbour"]
 
 
 class Targets(NamedTuple):
@@ -53,7 +56,7 @@ class LearnTask:
 
     def __init__(
         self, network: ParameterMap, config: LearnerConfig, model: DifferentiableModel, data: CalibrationData,
-        scaling: Scaling, draw: Draw,
+        scaling: Scaling, draw: Draw, places: TrainedPlaces | None = None,
     ) -> None:  # fmt: skip
         self.network: nn.Module = network
         self.config = config
@@ -61,6 +64,9 @@ class LearnTask:
         self.first_day = data.first_day
         self.days = len(data.time)
         self.inputs = trained_inputs(config, data, scaling)
+        self.places = places
+        self.place_of = np.cumsum(data.trained) - 1  # of trained cells, their positions among them
+        self.neighbour_draw = None if places is None else NeighbourDraw(places, config)
         self.prior = to_tensor(model.parameters.to_unit(data.prior))
         self.targets = _targets(config, data)
         cells = np.flatnonzero(data.trained & data.mask.any(axis=1))
@@ -95,7 +101,10 @@ class LearnTask:
         cells, starts = windows.draw(step, config.windows_per_batch)
         last = self.days - network.history_days if isinstance(network, HistoryConfig) else 0
         histories = generator(self.seed, "history", step).integers(0, last + 1, size=cells.size)
-        return Batch(cells, starts, histories)
+        neighbours = np.empty((cells.size, 0), dtype=np.int64)
+        if self.neighbour_draw is not None:
+            neighbours = self.neighbour_draw.draw(self.place_of[cells], generator(self.seed, "neighbours", step))
+        return Batch(cells, starts, histories, neighbours)
 
     @property
     def _length(self) -> int:
@@ -106,6 +115,11 @@ class LearnTask:
         cells = self._index(batch.cells)
         attributes, prior = self.inputs.attributes[cells], self.prior[cells]
         settings = self.config.network
+        if self.places is not None:
+            assert isinstance(settings, ParaFormerNConfig)
+            where = self.places.where.select(self.place_of[batch.cells])
+            seen = self.places.around(attributes, where, batch.neighbours, settings.neighbours)
+            return network(attributes, prior, neighbours=seen)
         if self.inputs.history is None or not isinstance(settings, HistoryConfig):
             return network(attributes, prior)
         days = batch.histories[:, None] + np.arange(settings.history_days)
@@ -157,7 +171,10 @@ class LearnTask:
         """Misfit over the whole training period of the trained cells kept from the loss, at the θ of the verdict."""
         at = self._index(self.held)
         history = None if self.inputs.history is None else self.inputs.history[at]
-        u = cast(ParameterMap, network).over_period(Inputs(self.inputs.attributes[at], history), self.prior[at])
+        inputs = Inputs(self.inputs.attributes[at], history)
+        if self.places is not None:
+            inputs = self.places.complete(inputs, self.places.where.select(self.place_of[self.held]), self.config)
+        u = cast(ParameterMap, network).over_period(inputs, self.prior[at])
         simulated = self.model.respond(u, at, self.first_day, self.days)["soil_moisture"]
         return float(self._misfit(simulated, u, self.held, np.zeros_like(self.held)))
 
@@ -182,9 +199,11 @@ class LearnTask:
 def trained_inputs(config: LearnerConfig, data: CalibrationData, scaling: Scaling) -> Inputs:
     """Inputs of every cell, zero where it is not trained: what stands there reaches no weight."""
     seen = np.flatnonzero(data.trained)
-    reads = isinstance(config.network, HistoryConfig)
-    history = History.of(data, config.observations).select(seen) if reads else None
+    network = config.network
+    history = History.of(data, config.observations).select(seen) if reads_history(network) else None
     inputs = scaling(data.attributes[seen], history, data.cells[seen])
+    if isinstance(network, ParaFormerNConfig):
+        inputs = own_inputs(inputs, config)
 
     def spread(part: Tensor) -> Tensor:
         every = torch.zeros(len(data.trained), *part.shape[1:])

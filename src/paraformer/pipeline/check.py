@@ -8,6 +8,7 @@ from paraformer.config import Study
 from paraformer.core.errors import ModelError, SettingsError, nearest
 from paraformer.data import check as check_data
 from paraformer.data import source_hash
+from paraformer.pipeline.verdict import PER_CELL
 from paraformer.process.build import ProcessFiles, process_files, read_parameters
 
 
@@ -63,6 +64,12 @@ def require_consistent(study: Study) -> None:
             raise SettingsError(f"surrogate.outputs: '{name}' is not in ensemble.outputs{hint}")
     if "soil_moisture" not in study.surrogate.outputs:
         raise SettingsError("surrogate.outputs: 'soil_moisture' is missing; it is what is learned from")
+    transfers = study.evaluation.transfers
+    if transfers is not None:
+        sources = (*study.searches, PER_CELL)
+        if transfers.source not in sources:
+            hint = nearest(transfers.source, sources)
+            raise SettingsError(f"evaluation.transfers.source: '{transfers.source}' is no search of the study{hint}")
     if study.surrogate.anchors > study.ensemble.common:
         raise SettingsError(
             f"surrogate.anchors ({study.surrogate.anchors}) exceeds ensemble.common ({study.ensemble.common})"

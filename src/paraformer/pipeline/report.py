@@ -13,6 +13,7 @@ from paraformer.config import Study
 from paraformer.core.files import write_text
 from paraformer.evaluation.baselines import NOTES
 from paraformer.evaluation.score import summarise
+from paraformer.evaluation.transfer import NOTES as TRANSFER_NOTES
 from paraformer.pipeline.figures import draw
 from paraformer.pipeline.rows import rows_of
 from paraformer.pipeline.verdict import write_csv
@@ -28,7 +29,8 @@ from paraformer.report.tables import (
     to_markdown,
 )
 
-__all__ = ["audit_table", "checklist", "draw", "evapotranspiration", "page", "recovery_table", "tables", "write_tables"]
+__all__ = ["audit_table", "checklist", "draw", "evapotranspiration", "notes", "page", "recovery_table", "tables",
+           "write_tables"]  # fmt: skip
 
 
 def tables(scores: Path, *, period: str = "test") -> pd.DataFrame:
@@ -81,7 +83,7 @@ def page(study: Study, scores: Path, surrogate: Path, figures: Path, manifest: M
     summary, operator = _summary(scores), study.report.operator
     sections = [
         Section("Soil moisture (Table 2)",
-                f"Every θ is judged by the process model itself. RMSE, ubRMSE and gap in m3 m-3. {_notes()}",
+                f"Every θ is judged by the process model itself. RMSE, ubRMSE and gap in m3 m-3. {notes(study)}",
                 [("Test period", tables(scores)), ("Training period", tables(scores, period="train")),
                  ("Test period, every observation operator", full_score_table(summary))],
                 _there(figures, {"cdf": f"Cumulative distributions over cells ({operator})",
@@ -154,9 +156,17 @@ def _parameter_maps(study: Study, figures: Path) -> list[tuple[str, Path]]:
     return found + _there(figures, spread)
 
 
-def _notes() -> str:
-    """What a reader of the reference rows must know."""
-    return " ".join(f"{name[0].upper()}{name[1:]}: {note}." for name, note in NOTES.items())
+def notes(study: Study) -> str:
+    """What a reader of the reference rows, and of those whose θ is other cells', must know."""
+    transfers = study.evaluation.transfers
+    text = " ".join(f"{name[0].upper()}{name[1:]}: {note}." for name, note in NOTES.items())
+    if transfers is None:
+        return text
+    rows = " ".join(f"{transfers.row(by)}: {TRANSFER_NOTES[by]}." for by in transfers.by)
+    return (
+        f"{text} {rows} These rows use no observation of the cell itself: an unseen cell gets the θ of trained ones, a "
+        "trained cell that of the other trained ones (leave-one-out)."
+    )
 
 
 def recovery_table(scores: Path) -> pd.DataFrame:

@@ -1,14 +1,17 @@
-"""The rows of every table in one fixed order: default, searches, learners, learners with history, references, truth."""
+"""The rows of every table in one fixed order: default, searches, what is carried from them to other cells, learners,
+learners with history, references, truth."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 import xarray as xr
 import yaml
 
+from paraformer.evaluation.config import TransfersConfig
 from paraformer.pipeline.verdict import DEFAULT, TRUTH
 
 
@@ -16,6 +19,7 @@ class Rows(NamedTuple):
     """Methods of a judged study by their kind; ``order`` is all of them, as tables and legends list them."""
 
     searches: list[str]
+    transfers: list[str]
     learners: list[str]
     history: list[str]
     references: list[str]
@@ -26,26 +30,40 @@ def rows_of(scores: Path) -> Rows:
     """Kinds of the methods in a run's ``scores`` folder.
 
     A learner is what the run's study file names as one, and one with history has a network whose name ends in ``_z``
-    (METHOD section 4). Other methods with θ of their own are searches; the rest are reference rows.
+    (METHOD section 4), or reads the cell's own history. Other methods with θ of their own are searches, or carry the θ
+    of one to other cells; the rest are reference rows.
     """
     methods = list(dict.fromkeys(pd.read_csv(scores / "soil_moisture.csv", usecols=["method"])["method"]))
-    networks = _networks(scores.parent / "study.yaml")
+    study = _study(scores.parent / "study.yaml")
+    networks, carried = _networks(study), _carried(study)
     archive = scores / "verdict.zarr"
     judged = xr.open_zarr(archive, consolidated=False).attrs["methods"] if archive.exists() else []
-    found = Rows([], [], [], [], [])
+    found = Rows([], [], [], [], [], [])
     for method in methods:
         if method in networks:
-            (found.history if networks[method].endswith("_z") else found.learners).append(method)
+            (found.history if networks[method] else found.learners).append(method)
+        elif method in carried:
+            found.transfers.append(method)
         elif method not in (DEFAULT, TRUTH):
             (found.searches if method in judged else found.references).append(method)
-    middle = [*found.searches, *found.learners, *found.history, *found.references]
+    middle = [*found.searches, *found.transfers, *found.learners, *found.history, *found.references]
     found.order.extend(m for m in (DEFAULT, *middle, TRUTH) if m in methods)
     return found
 
 
-def _networks(path: Path) -> dict[str, str]:
-    """Learner -> name of its network; empty where there is no study file."""
-    if not path.exists():
-        return {}
-    learners = yaml.safe_load(path.read_text(encoding="utf-8")).get("learners") or {}
-    return {name: str((entry.get("network") or {}).get("name", "")) for name, entry in learners.items()}
+def _study(path: Path) -> dict[str, Any]:
+    """The resolved study; empty where there is no study file."""
+    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _networks(study: Mapping[str, Any]) -> dict[str, bool]:
+    """Learner -> whether its network reads the history of a cell."""
+    networks = {name: entry.get("network") or {} for name, entry in (study.get("learners") or {}).items()}
+    return {name: str(n.get("name", "")).endswith("_z") or bool(n.get("own_history")) for name, n in networks.items()}
+
+
+def _carried(study: Mapping[str, Any]) -> list[str]:
+    """Rows whose θ is that of other cells."""
+    given = (study.get("evaluation") or {}).get("transfers")
+    transfers = None if given is None else TransfersConfig.model_validate(given)
+    return [] if transfers is None else [transfers.row(by) for by in transfers.by]

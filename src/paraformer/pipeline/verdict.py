@@ -25,6 +25,7 @@ from paraformer.evaluation.holdout import Holdout
 from paraformer.evaluation.recovery import recovery
 from paraformer.evaluation.score import aggregate, score_cells, surrogate_gap
 from paraformer.evaluation.selection import best_per_cell, best_single, training_rmse
+from paraformer.evaluation.transfer import Cells, transfer
 from paraformer.pipeline.evapotranspiration import evapotranspiration_tables
 from paraformer.pipeline.references import references
 from paraformer.process.ensemble import Sets, run_sets
@@ -83,6 +84,7 @@ def judge(case: Judged, path: Path, progress: Progress) -> int:
     """Run VIC with every θ, write every table of ``scores/``; returns the number of process-model runs."""
     study, holdout = case.study, holdout_of(case.cube)
     fields = [*_from_ensemble(case, holdout), *case.fields]
+    fields += _transferred(case, fields)
     if case.truth is not None:
         fields.append(ParameterField(TRUTH, -1, case.truth))
     runs = _run_default(case, path, progress) + _run_fields(case, fields, path, progress)
@@ -123,6 +125,16 @@ def _from_ensemble(case: Judged, holdout: Holdout) -> list[ParameterField]:
     theta = case.ensemble.theta
     return [ParameterField(SINGLE, -1, theta[:, single]),
             ParameterField(PER_CELL, -1, theta[np.arange(len(theta)), own])]  # fmt: skip
+
+
+def _transferred(case: Judged, fields: Sequence[ParameterField]) -> list[ParameterField]:
+    """Every seed of one method's θ carried from the trained cells to all others, in each way the study asks for."""
+    config, cube = case.study.evaluation.transfers, case.cube
+    if config is None:
+        return []
+    cells = Cells(cube.cells, cube.lat, cube.lon, cube.attributes(), cube.trained)
+    return [ParameterField(config.row(by), f.seed, transfer(by, f.theta, cells, case.study.space, config))
+            for by in config.by for f in fields if f.method == config.source and f.theta is not None]  # fmt: skip
 
 
 def _outputs(case: Judged) -> tuple[str, ...]:
@@ -182,6 +194,9 @@ def _cost(case: Judged, fields: Sequence[ParameterField]) -> pd.DataFrame:
     kind, n_cells = case.ensemble.kind, len(case.cube.cells)
     own = {SINGLE: int(np.isin(kind, ("prior", "common")).sum()) * n_cells, TRUTH: 0, DEFAULT: 0} | dict(case.runs)
     methods = dict.fromkeys([DEFAULT, *(f.method for f in fields)])
+    transfers = case.study.evaluation.transfers
+    if transfers is not None and transfers.source in own:
+        own |= {transfers.row(by): own[transfers.source] for by in transfers.by}
     rows = [(name, own.get(name, kind.size * n_cells)) for name in methods]
     return pd.DataFrame(rows, columns=["method", "process_model_runs"])
 

@@ -1,0 +1,86 @@
+"""The whole chain with regions left out, a learner with neighbours and θ carried from searched cells to the others."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from paraformer.config import load_study
+from paraformer.core.errors import SettingsError
+from paraformer.core.grid import points
+from paraformer.core.schema import Cube
+from paraformer.pipeline import report as reporting
+from paraformer.pipeline import run_study
+from paraformer.pipeline.check import require_consistent
+from paraformer.pipeline.rows import rows_of
+from worlds import TINY, write_study
+
+NEIGHBOURS = {
+    "network": {"name": "paraformer_n", "neighbours": 2, "width": 8, "heads": 2, "feed_forward": 8}, "window": 60,
+    "cells_per_batch": 4, "training": {"steps": 4, "checkpoint_steps": 2, "schedule": {"warm_up": 1}},
+}  # fmt: skip
+SEARCH = {"Latin hypercube": {"name": "random", "budget": 10, "model": "surrogate"}}
+
+
+def study_of(folder: Path, **changes: object) -> Path:
+    base = copy.deepcopy(TINY)
+    for name in ("gap_filling", "references"):
+        del base[name]
+    given = {"learners": {"ParaFormer_N": NEIGHBOURS}, "searches": SEARCH, "search_seeds": 2, "learner_seeds": 1,
+             "data__split": {"blocks": {"degrees": 1.0, "folds": 3, "fold": 1}},
+             "evaluation__transfers": {"source": "Latin hypercube"}}  # fmt: skip
+    return write_study(folder, base=base, **(given | changes))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("places")
+    run_study(load_study(study_of(folder)), folder / "run", until="scores")
+    return folder / "run"
+
+
+def test_every_row_is_judged_on_the_cells_of_the_region_left_out(finished: Path) -> None:
+    scores = pd.read_csv(finished / "scores" / "soil_moisture.csv")
+    carried = [f"Latin hypercube, {by}" for by in ("nearest", "inverse distance", "attributes", "kriging")]
+    assert rows_of(finished / "scores").transfers == carried
+    assert {"ParaFormer_N", *carried} <= set(scores["method"])
+    assert set(scores.loc[scores["method"] == carried[3], "seed"]) == {0, 1}
+    assert set(scores.loc[scores["method"] == "ParaFormer_N", "cells"]) == {"trained", "unseen"}
+    runs = pd.read_csv(finished / "scores" / "process_model_runs.csv").set_index("method")["process_model_runs"]
+    assert (runs[carried] == runs["Latin hypercube"]).all()
+    assert set(carried) <= set(reporting.tables(finished / "scores")["method"])
+
+
+def test_the_notes_of_the_table_say_what_the_rows_know(tmp_path: Path) -> None:
+    study = load_study(study_of(tmp_path))
+    notes = reporting.notes(study)
+    assert "Latin hypercube, kriging: ordinary kriging of θ" in notes
+    assert "These rows use no observation of the cell itself" in notes
+    plain = study.model_copy(update={"evaluation": study.evaluation.model_copy(update={"transfers": None})})
+    assert notes.startswith(reporting.notes(plain))
+    assert "These rows" not in reporting.notes(plain)
+
+
+def test_the_judged_theta_is_that_of_the_nearest_trained_cell(finished: Path) -> None:
+    cube = Cube.open(finished / "cube" / "cube.zarr")
+    archive = xr.open_zarr(finished / "scores" / "verdict.zarr", consolidated=False)
+    rows = list(zip(archive.attrs["methods"], archive.attrs["seeds"], strict=True))
+    theta = archive["theta"].values
+    own, given = (theta[:, rows.index((name, 1))] for name in ("Latin hypercube", "Latin hypercube, nearest"))
+    at, donors = points(cube.lat, cube.lon), np.flatnonzero(cube.trained)
+    away = np.linalg.norm(at[:, None] - at[donors], axis=-1)
+    away[away < 1.0] = np.inf
+    np.testing.assert_allclose(given, own[donors[away.argmin(axis=1)]], rtol=1e-6)
+    assert 0 < (~cube.trained).sum() < len(cube.cells)
+
+
+def test_a_source_that_the_study_does_not_have_is_named(tmp_path: Path) -> None:
+    study = load_study(study_of(tmp_path, evaluation__transfers={"source": "Latin hypercub"}))
+    with pytest.raises(SettingsError, match=r"evaluation\.transfers\.source: 'Latin hypercub' is no search .* 'Latin"):
+        require_consistent(study)
+    require_consistent(load_study(study_of(tmp_path, evaluation__transfers={"source": "best θ per cell"})))
