@@ -56,6 +56,8 @@ def response_sample(surrogate: Surrogate, data: SurrogateData, days: int = 37) -
     held = np.argsort(~data.held_out, axis=1, kind="stable")[:, :2]
     both = np.flatnonzero(data.held_out.sum(axis=1) >= 2)
     held = held[both]
+    if not both.size:  # every cell holds out one set: there is no difference to look at
+        return pd.DataFrame({"process_model": [], "surrogate": []})
     emulated = surrogate.select(both).simulate(data.theta[both[:, None], held], ("soil_moisture",))["soil_moisture"]
     true = data.runs["soil_moisture"][both[:, None], held]
     changes = [(series[:, 1] - series[:, 0])[:, ::days].ravel() for series in (true, emulated)]

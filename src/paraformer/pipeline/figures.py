@@ -104,8 +104,9 @@ def draw(study: Study, cube: Cube, scores: Path, surrogate: Path, prior: np.ndar
     atlas = Atlas(study, cube, scores, prior, path)
     atlas.save(score_cdfs(atlas.cells, operator=study.report.operator, styles=atlas.styles), "cdf")
     response = pd.read_csv(surrogate / "response.csv")
-    both = (response[name].to_numpy() for name in ("process_model", "surrogate"))
-    atlas.save(surrogate_response(*both, title="Held-out θ"), "response")
+    if len(response):
+        both = (response[name].to_numpy() for name in ("process_model", "surrogate"))
+        atlas.save(surrogate_response(*both, title="Held-out θ"), "response")
     series = dict(atlas.simulated())
     _draw_scatter(atlas, series)
     _draw_series(atlas, series)

@@ -96,7 +96,7 @@ def page(study: Study, scores: Path, surrogate: Path, figures: Path, manifest: M
                 [("Held-out θ", audit_table(surrogate / "audit.json")),
                  ("Near the learned θ", audit_table(scores / "audit_learned.json")),
                  *_rounds(scores)],
-                [("Response of soil moisture to a change of θ", figures / "response.png")]),
+                _there(figures, {"response": "Response of soil moisture to a change of θ"})),
         Section("Parameters", "θ as each method found it (first seed), learned from the training period alone; maps "
                 "with a colour scale of each method's own lie beside these as files.", [],
                 _parameter_maps(study, figures)),
