@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, localcontext
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import constants, integrate, optimize, special
 
-from paraformer.process.vic.aerodynamics import open_aerodynamics, stability_factor, vapour_resistance
+from paraformer.process.vic.aerodynamics import (
+    largest_richardson,
+    open_aerodynamics,
+    richardson_per_kelvin,
+    stability_factor,
+    vapour_resistance,
+)
 from paraformer.process.vic.baseflow import baseflow
 from paraformer.process.vic.canopy import canopy_resistance, evaporate_intercepted, moisture_stress
-from paraformer.process.vic.drainage import drainage, drainage_coefficient
+from paraformer.process.vic.drainage import (
+    NEAREST_POWER,
+    TERMS,
+    drainage,
+    drainage_coefficient,
+    drainage_series,
+    reference_at,
+)
 from paraformer.process.vic.evaporation import arno_evaporation_fraction, limit_to_available
 from paraformer.process.vic.ground_heat import Thermal, ground_heat, soil_conductivity, soil_heat_capacity
 from paraformer.process.vic.infiltration import saturated_area, surface_runoff
@@ -77,25 +92,67 @@ def test_penman_limits() -> None:
     assert penman_monteith(air, -200.0, -10.0, 100.0, 0.0, 0.0) < 0.0  # dew with a negative daily mean
 
 
+class Layer:
+    """A layer of 150 mm with 6 mm residual moisture that drains and does nothing else."""
+
+    def __init__(self, expt: float, conductivity: float) -> None:
+        self.expt, self.coefficient = expt, drainage_coefficient(conductivity, 150.0, 6.0, expt)
+        self.powers, self.drained = np.zeros(TERMS), np.zeros(TERMS)
+        drainage_series(expt, self.powers, self.drained)
+
+    def drain(self, available: float, reference: float) -> float:
+        """Drainage of a sub-step, by the series around a reference as far as they reach [mm]."""
+        around = reference_at(reference, self.expt, self.coefficient)
+        nearest = NEAREST_POWER / (self.expt - 1.0)
+        return drainage(available, self.expt, self.coefficient, nearest, self.powers, self.drained, around)[0]
+
+    def exact(self, available: float) -> float:
+        """The published equation in 60 digits."""
+        with localcontext() as context:
+            context.prec = 60
+            a, m = Decimal(available), Decimal(self.expt) - 1
+            return float(a - (a**-m - Decimal(self.coefficient)) ** (-1 / m))
+
+
 @no_deadline
 @given(relative=fraction, expt=st.floats(3.5, 30.0), conductivity=st.floats(0.01, 500.0))
 def test_drainage_is_the_integral_of_brooks_corey(relative: float, expt: float, conductivity: float) -> None:
-    maximum, residual = 150.0, 6.0
-    moisture = residual + relative * (maximum - residual)
+    available = relative * 144.0
 
-    def rate(_: float, w: np.ndarray) -> np.ndarray:
-        return -conductivity * np.maximum((w - residual) / (maximum - residual), 0.0) ** expt
+    def rate(_: float, a: np.ndarray) -> np.ndarray:
+        return -conductivity * np.maximum(a / 144.0, 0.0) ** expt
 
-    end = integrate.solve_ivp(rate, (0.0, 1.0), [moisture], method="LSODA", rtol=1e-10, atol=1e-10).y[0, -1]
-    coefficient = drainage_coefficient(conductivity, maximum, residual, expt)
-    assert drainage(moisture, residual, expt, coefficient) == pytest.approx(moisture - end, abs=1e-5)
+    drained = available - integrate.solve_ivp(rate, (0.0, 1.0), [available], method="LSODA", rtol=1e-10,
+                                              atol=1e-10).y[0, -1]  # fmt: skip
+    assert Layer(expt, conductivity).drain(available, available) == pytest.approx(drained, abs=1e-5)
+
+
+@no_deadline
+@given(relative=fraction, change=st.floats(-0.15, 0.15), expt=st.floats(3.01, 40.0),
+       conductivity=st.floats(1e-4, 1e3))  # fmt: skip
+def test_drainage_by_series_is_exact_to_rounding(
+    relative: float, change: float, expt: float, conductivity: float
+) -> None:
+    """Around every reference, within and beyond the reach of both series, against 60 digits."""
+    available = relative * 144.0
+    layer = Layer(expt, conductivity)
+    drained = layer.drain(available, available / (1.0 + change / (expt - 1.0)))
+    assert drained == pytest.approx(layer.exact(available), rel=2e-14, abs=1e-16 * available)
+
+
+def test_a_series_that_is_too_short_is_seen() -> None:
+    layer = Layer(12.0, 1.0)
+    layer.powers[-4:] = 0.0
+    available = 100.0
+    drained = layer.drain(available, available / (1.0 + 0.099 / 11.0))
+    assert abs(drained / layer.exact(available) - 1.0) > 1e-11
 
 
 def test_drainage_limits() -> None:
-    coefficient = drainage_coefficient(10.0, 150.0, 6.0, 12.0)
-    assert drainage(6.0, 6.0, 12.0, coefficient) == 0.0
-    assert drainage(5.0, 6.0, 12.0, coefficient) == 0.0
-    assert drainage(6.0 + 1e-12, 6.0, 30.0, drainage_coefficient(10.0, 150.0, 6.0, 30.0)) == pytest.approx(0, abs=1e-11)
+    assert Layer(12.0, 10.0).drain(0.0, 0.0) == 0.0
+    assert Layer(12.0, 10.0).drain(0.0, 50.0) == 0.0
+    assert Layer(12.0, 10.0).drain(50.0, 0.0) == Layer(12.0, 10.0).drain(50.0, 50.0) > 0.0
+    assert Layer(30.0, 10.0).drain(1e-12, 1e-12) == pytest.approx(0, abs=1e-11)
 
 
 @no_deadline
@@ -221,12 +278,19 @@ def test_aerodynamics_of_a_log_profile() -> None:
     assert vapour_resistance(0.1, 0.0) == pytest.approx(np.log(20.0) * np.log(200.0) / 0.16)
 
 
+def stability(surface: float, air: float, wind: float) -> float:
+    return stability_factor(richardson_per_kelvin(2.0, wind), largest_richardson(8.0, air), surface, air)
+
+
 def test_stability() -> None:
-    assert stability_factor(2.0, 8.0, 5.0, 5.0, 3.0) == 1.0
-    assert stability_factor(2.0, 8.0, -5.0, 5.0, 3.0) < 1.0  # stable over cold snow
-    assert stability_factor(2.0, 8.0, 0.0, -10.0, 3.0) > 1.0
-    assert stability_factor(2.0, 8.0, 0.0, -60.0, 0.1) == pytest.approx(3.0)  # sqrt(1 + 16 x 0.5)
-    assert stability_factor(2.0, 8.0, -60.0, 10.0, 0.01) > 0.0
+    assert stability(5.0, 5.0, 3.0) == 1.0
+    assert stability_factor(0.0, largest_richardson(8.0, 5.0), -5.0, 5.0) == 1.0  # calm air
+    assert stability(-5.0, 5.0, 3.0) < 1.0  # stable over cold snow
+    richardson = 9.80616 * 2.0 * 10.0 / (273.15 * 16.0)
+    assert stability(-5.0, 5.0, 4.0) == pytest.approx((1.0 - richardson / 0.2) ** 2, rel=1e-14)
+    assert stability(0.0, -10.0, 3.0) > 1.0
+    assert stability(0.0, -60.0, 0.1) == pytest.approx(3.0)  # sqrt(1 + 16 x 0.5)
+    assert stability(-60.0, 10.0, 0.01) > 0.0
 
 
 @settings(deadline=None, max_examples=10)

@@ -24,6 +24,33 @@ class WetCanopy(NamedTuple):
 
 
 @compiled
+def wet_fraction(storage: float, capacity: float) -> float:
+    """Part of the leaves that is wet [1]: (storage / capacity)^(2/3) (Deardorff 1978); both in mm."""
+    return (min(storage, capacity) / capacity) ** (2.0 / 3.0)
+
+
+@compiled
+def evaporation_of_leaves(
+    wet: float, potential: float, storage: float, rain: float, time_step: float
+) -> tuple[float, float]:
+    """Evaporation of water on leaves [mm], and the part of the step in which it lasts [1] (Liang et al. 1994, eq. 5).
+
+    Args:
+        wet: part of the leaves that is wet [1].
+        potential: evaporation of wet leaves [mm day-1].
+        storage: water on leaves [mm].
+        rain: [mm]; only a 24-h step may also evaporate the step's own rain.
+        time_step: [s].
+    """
+    evaporation = wet * potential * time_step / SECONDS_PER_DAY
+    part = 1.0
+    if evaporation > 0.0:
+        available = storage + rain if time_step == SECONDS_PER_DAY else storage
+        part = min(1.0, available / evaporation)
+    return evaporation * part, part
+
+
+@compiled
 def evaporate_intercepted(
     air: PenmanAir,
     net_radiation: float,
@@ -35,7 +62,7 @@ def evaporate_intercepted(
     rain: float,
     time_step: float,
 ) -> WetCanopy:
-    """Evaporation of water on leaves and throughfall (Liang et al. 1994, eqs. 1-5; Deardorff 1978 for the 2/3 power).
+    """Evaporation of water on leaves and throughfall (Liang et al. 1994, eqs. 1-5).
 
     Args:
         air: properties of the air.
@@ -46,20 +73,15 @@ def evaporate_intercepted(
         storage: water on leaves before the step [mm].
         capacity: the most they hold [mm].
         rain: [mm].
-        time_step: [s]; only a 24-h step may also evaporate the step's own rain.
+        time_step: [s].
     """
     throughfall = 0.0
     if storage > capacity:
         throughfall = storage - capacity
         storage = capacity
-    wet = (storage / capacity) ** (2.0 / 3.0)
+    wet = wet_fraction(storage, capacity)
     potential = penman_monteith(air, net_radiation, vpd, resistance, 0.0, architectural_resistance)
-    evaporation = wet * potential * time_step / SECONDS_PER_DAY
-    part = 1.0
-    if evaporation > 0.0:
-        available = storage + rain if time_step == SECONDS_PER_DAY else storage
-        part = min(1.0, available / evaporation)
-    evaporation *= part
+    evaporation, part = evaporation_of_leaves(wet, potential, storage, rain, time_step)
     left = max(storage + (rain - evaporation), 0.0)
     if left > capacity:
         throughfall += left - capacity

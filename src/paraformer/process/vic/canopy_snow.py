@@ -8,8 +8,15 @@ from typing import Any
 import numpy as np
 
 from paraformer.process.vic.canopy import evaporate_intercepted
+from paraformer.process.vic.canopy_energy import (
+    CanopySurface,
+    canopy_energy_balance,
+    canopy_net_radiation,
+    canopy_surface,
+    penman_air_of,
+    snow_balance,
+)
 from paraformer.process.vic.constants import (
-    AIR_HEAT_CAPACITY,
     DOUBLE_EPSILON,
     LATENT_HEAT_FUSION,
     LIQUID_WATER_CAPACITY,
@@ -20,17 +27,9 @@ from paraformer.process.vic.constants import (
     TEMPERATURE_BRACKET,
     THIN_SNOW_SWE,
     WATER_DENSITY,
-    WATER_HEAT_CAPACITY,
 )
 from paraformer.process.vic.jit import compiled
-from paraformer.process.vic.radiation import longwave_emission
-from paraformer.process.vic.roots import NO_ROOT, refreezing, root_finder
-from paraformer.process.vic.vapour import (
-    PenmanAir,
-    latent_heat_of_sublimation,
-    saturation_vapour_pressure,
-    vapour_mass_flux,
-)
+from paraformer.process.vic.roots import NO_ROOT, root_finder
 
 FOREST = np.dtype(
     [
@@ -170,62 +169,6 @@ def intercept_rain(forest: Any) -> float:
     return through
 
 
-@compiled
-def canopy_energy_balance(temperature: float, forest: Any) -> float:
-    """Energy left over at a foliage temperature [W m-2]; 0 at 0 degC where the excess can melt snow.
-
-    Sensible + latent + net radiation + rain heat + refreezing. Evaporation from snow-free leaves enters with a
-    positive sign (quirk Q9). Side results of the last call: vapour, refreeze energy, evaporation, throughfall, storage.
-    """
-    net_radiation = (
-        forest.net_shortwave + forest.longwave + forest.longwave_up - 2.0 * longwave_emission(temperature)
-    )
-    if forest.snow > 0.0:
-        forest.snow_balance = 1.0
-        resistance = 10.0 * forest.resistance
-        mass_flux = vapour_mass_flux(
-            forest.air_density,
-            forest.pressure,
-            forest.vapour_pressure,
-            saturation_vapour_pressure(temperature),
-            resistance,
-        )
-        if forest.vpd == 0.0 and mass_flux < 0.0:
-            mass_flux = 0.0
-        depth_flux = mass_flux / WATER_DENSITY  # [m s-1]
-        forest.vapour = depth_flux * forest.time_step
-        latent = latent_heat_of_sublimation(temperature) * depth_flux * WATER_DENSITY
-    else:
-        forest.snow_balance = 0.0
-        resistance = forest.resistance
-        forest.vapour = 0.0
-        wet = evaporate_intercepted(
-            PenmanAir(forest.slope, forest.psychrometric, forest.latent_heat, forest.penman_density),
-            net_radiation,
-            forest.vpd,
-            resistance,
-            forest.architectural_resistance,
-            forest.initial_liquid * MM_PER_M,
-            forest.capacity,
-            forest.rain * MM_PER_M,
-            forest.time_step,
-        )
-        forest.evaporation = wet.evaporation
-        forest.throughfall = wet.throughfall
-        forest.storage = wet.storage * forest.latent_scale
-        latent = forest.latent_heat * (
-            wet.evaporation * forest.latent_scale / (MM_PER_M * forest.time_step)
-        ) * WATER_DENSITY
-    sensible = AIR_HEAT_CAPACITY * forest.air_density * (forest.air_temperature - temperature) / resistance
-    advected = WATER_HEAT_CAPACITY * WATER_DENSITY * forest.air_temperature * forest.rain / forest.time_step
-    rest = sensible + latent + net_radiation + advected
-    forest.refreeze_energy = 0.0
-    if forest.snow > 0.0:
-        available = forest.initial_liquid * LATENT_HEAT_FUSION * WATER_DENSITY / forest.time_step
-        forest.refreeze_energy, rest = refreezing(temperature, rest, available)
-    return rest
-
-
 find_foliage_temperature = root_finder(canopy_energy_balance)
 
 
@@ -234,23 +177,40 @@ def solve_foliage_temperature(forest: Any, state: Any) -> None:
     """Foliage temperature that closes the canopy's energy balance: at most 0 degC with snow; leaves the fluxes in
     ``forest``."""
     before = state.foliage_temperature
-    if forest.snow > 0.0 or forest.snowfall > 0.0:
-        forest.net_shortwave = (1.0 - NEW_SNOW_ALBEDO) * forest.shortwave
-        if canopy_energy_balance(0.0, forest) != 0.0:
-            lower = before - TEMPERATURE_BRACKET if before <= 0.0 else -TEMPERATURE_BRACKET
-            root = find_foliage_temperature(forest, lower, 0.0)
-        else:
-            root = 0.0
-    else:
-        forest.net_shortwave = (1.0 - forest.snow_free_albedo) * forest.shortwave
-        root = find_foliage_temperature(
-            forest, before - TEMPERATURE_BRACKET, before + TEMPERATURE_BRACKET
-        )
+    below_zero = forest.snow > 0.0 or forest.snowfall > 0.0
+    albedo = NEW_SNOW_ALBEDO if below_zero else forest.snow_free_albedo
+    forest.net_shortwave = (1.0 - albedo) * forest.shortwave
+    canopy = canopy_surface(forest)
+    root = 0.0
+    if not below_zero or canopy_energy_balance(0.0, canopy) != 0.0:
+        lower = before - TEMPERATURE_BRACKET if not below_zero or before <= 0.0 else -TEMPERATURE_BRACKET
+        upper = 0.0 if below_zero else before + TEMPERATURE_BRACKET
+        root = find_foliage_temperature(canopy, lower, upper)
     if root <= NO_ROOT:
         root = before
         forest.fallbacks += 1.0
     state.foliage_temperature = root
-    canopy_energy_balance(root, forest)
+    keep_fluxes(root, canopy, forest)
+
+
+@compiled
+def keep_fluxes(temperature: float, canopy: CanopySurface, forest: Any) -> None:
+    """Leave the fluxes at a foliage temperature in ``forest``: vapour and refreezing of snow, or water on leaves."""
+    forest.vapour = 0.0
+    forest.refreeze_energy = 0.0
+    forest.snow_balance = 1.0 if canopy.snowy else 0.0
+    if canopy.snowy:
+        depth_flux, forest.refreeze_energy, _ = snow_balance(temperature, canopy)
+        forest.vapour = depth_flux * forest.time_step
+        return
+    wet = evaporate_intercepted(
+        penman_air_of(forest), canopy_net_radiation(temperature, canopy), forest.vpd, forest.resistance,
+        forest.architectural_resistance,
+        forest.initial_liquid * MM_PER_M, forest.capacity, canopy.rain, forest.time_step,
+    )  # fmt: skip
+    forest.evaporation = wet.evaporation
+    forest.throughfall = wet.throughfall
+    forest.storage = wet.storage * forest.latent_scale
 
 
 @compiled

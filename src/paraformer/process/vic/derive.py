@@ -19,7 +19,7 @@ from paraformer.process.vic.constants import (
     MINIMUM_CANOPY_FRACTION,
     MM_PER_M,
 )
-from paraformer.process.vic.drainage import drainage_coefficient
+from paraformer.process.vic.drainage import NEAREST_POWER, TERMS, drainage_coefficient, drainage_series
 from paraformer.process.vic.ground_heat import dry_conductivity, saturated_conductivity
 from paraformer.process.vic.jit import compiled
 from paraformer.process.vic.parameters import MOST_OPEN_CANOPY, CellParameters, residual_fraction
@@ -52,13 +52,16 @@ PLANT = _record(
 
 BAND = _record("temperature_offset precipitation_factor")
 
-SOIL = _record(
-    "mean_elevation latitude avg_t infilt upper_maximum baseflow_linear baseflow_curved ws c "
-    "depth_1 dp damping rise snow_height snow_log_height",
-    "maximum residual critical wilting expt drainage_coefficient dry_conductivity saturated_conductivity porosity "
-    "solid_fraction depth",
+SOIL = np.dtype(
+    _record(
+        "mean_elevation latitude avg_t infilt upper_maximum baseflow_linear baseflow_curved ws c "
+        "depth_1 dp damping rise snow_height snow_log_height",
+        "maximum residual critical wilting expt drainage_coefficient nearest_power dry_conductivity "
+        "saturated_conductivity porosity solid_fraction depth",
+    ).descr
+    + [(f"{series}_{layer}", np.float64, (TERMS,)) for series in ("powers", "drained") for layer in (1, 2)]
 )
-"""Soil of one cell and parameter set. Moistures in mm, fluxes per runoff sub-step."""
+"""Soil of one cell and parameter set. Moistures in mm, fluxes per runoff sub-step; see ``drainage_series``."""
 
 TILE = _record(
     "rarc rmin rgl critical_of_rooted",
@@ -137,8 +140,11 @@ def derive_soil(site: Any, calibrated: Any, runoff_steps_per_day: float, soil: A
         soil.drainage_coefficient[layer] = drainage_coefficient(
             conductivity, maximum, soil.residual[layer], soil.expt[layer]
         )
+        soil.nearest_power[layer] = NEAREST_POWER / (soil.expt[layer] - 1.0)
         soil.dry_conductivity[layer] = dry_conductivity(bulk, particles)
         soil.saturated_conductivity[layer] = saturated_conductivity(site.quartz[layer], porosity)
+    drainage_series(soil.expt[0], soil.powers_1, soil.drained_1)
+    drainage_series(soil.expt[1], soil.powers_2, soil.drained_2)
     soil.upper_maximum = soil.maximum[0] + soil.maximum[1]
     dsmax = calibrated.dsmax / runoff_steps_per_day
     soil.baseflow_linear = dsmax * calibrated.ds / calibrated.ws

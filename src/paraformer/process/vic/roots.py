@@ -28,11 +28,11 @@ def root_finder(function: Callable[[float, Any], float]) -> Callable[[Any, float
     @compiled
     def find_root(arguments: Any, lower: float, upper: float) -> float:
         a, b = lower, upper
-        fa, fb = function(a, arguments), function(b, arguments)
-        tries = 0
-        while fa * fb >= 0.0 and tries < BRACKET_TRIES:
-            a -= BRACKET_STEP
-            b += BRACKET_STEP
+        fa, fb, tries = 0.0, 0.0, 0
+        while fa * fb >= 0.0 and tries <= BRACKET_TRIES:
+            if tries > 0:
+                a -= BRACKET_STEP
+                b += BRACKET_STEP
             fa, fb = function(a, arguments), function(b, arguments)
             tries += 1
         if not fa * fb < 0.0:

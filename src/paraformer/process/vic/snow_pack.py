@@ -1,5 +1,5 @@
 """The snow pack on the ground: two layers, energy balance, melt, refreezing and outflow
-(Andreadis, Storck & Lettenmaier 2009, WRR 45, W05429; VIC-5 ``snow_melt.c``, ``SnowPackEnergyBalance.c``)."""
+(Andreadis, Storck & Lettenmaier 2009, WRR 45, W05429; VIC-5 ``snow_melt.c``)."""
 
 from __future__ import annotations
 
@@ -7,35 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from paraformer.process.vic.aerodynamics import stability_factor
 from paraformer.process.vic.constants import (
-    AIR_HEAT_CAPACITY,
     DOUBLE_EPSILON,
     ICE_VOLUMETRIC_HEAT_CAPACITY,
-    INFINITE_RESISTANCE,
     LATENT_HEAT_FUSION,
     LIQUID_WATER_CAPACITY,
-    MINIMUM_SNOW_DEPTH,
     MM_PER_M,
     NEW_SNOW_ALBEDO,
     NO_SURFACE_TEMPERATURE,
-    SNOW_CONDUCTIVITY,
     SURFACE_LAYER_SWE,
     TEMPERATURE_BRACKET,
     THIN_SNOW_SWE,
     WATER_DENSITY,
-    WATER_HEAT_CAPACITY,
 )
 from paraformer.process.vic.jit import compiled
-from paraformer.process.vic.radiation import longwave_emission, snow_albedo
-from paraformer.process.vic.roots import NO_ROOT, refreezing, root_finder
+from paraformer.process.vic.pack_energy import PackFluxes, pack_energy_balance, pack_fluxes, pack_surface
+from paraformer.process.vic.radiation import snow_albedo
+from paraformer.process.vic.roots import NO_ROOT, root_finder
 from paraformer.process.vic.snow_density import settle
 from paraformer.process.vic.thin_snow import exchange_thin_snow
-from paraformer.process.vic.vapour import (
-    latent_heat_of_sublimation,
-    saturation_vapour_pressure,
-    vapour_mass_flux,
-)
 
 MELT_ENERGY = LATENT_HEAT_FUSION * WATER_DENSITY  # [J m-3]
 CH = ICE_VOLUMETRIC_HEAT_CAPACITY
@@ -166,75 +156,41 @@ def add_precipitation(pack: Any, state: Any) -> None:
     pack.surface_cold, pack.pack_cold = surface_cold, pack_cold
 
 
-@compiled
-def pack_energy_balance(temperature: float, arguments: Any) -> float:
-    """Energy left over at a surface temperature [W m-2]; 0 at 0 degC where the excess can go into melt.
-
-    Net radiation + sensible + latent + rain heat + ground flux - change of cold content + refreezing. The ground flux
-    is divided by the time step and counted twice (quirk Q5); its size is negligible. Side results: vapour, refreeze
-    energy and outgoing long-wave radiation, of the last call.
-    """
-    pack, state = arguments
-    if pack.wind > 0.0:
-        resistance = pack.resistance / stability_factor(
-            pack.height, pack.log_height, temperature, pack.air_temperature, pack.wind
-        )
-    else:
-        resistance = INFINITE_RESISTANCE
-    pack.longwave_up = longwave_emission(temperature)
-    net_radiation = pack.net_shortwave + pack.longwave - pack.longwave_up
-    sensible = AIR_HEAT_CAPACITY * pack.air_density * (pack.air_temperature - temperature) / resistance
-    mass_flux = vapour_mass_flux(
-        pack.air_density, pack.pressure, pack.vapour_pressure, saturation_vapour_pressure(temperature), resistance
-    )
-    if pack.vpd == 0.0 and mass_flux < 0.0:
-        mass_flux = 0.0
-    pack.vapour = mass_flux * pack.time_step / WATER_DENSITY
-    if temperature >= 0.0:
-        latent = pack.latent_heat * mass_flux
-    else:
-        latent = latent_heat_of_sublimation(temperature) * mass_flux
-    advected = 0.0
-    if temperature == 0.0:
-        advected = WATER_HEAT_CAPACITY * WATER_DENSITY * pack.air_temperature * pack.rain / pack.time_step
-    ground = 0.0
-    if state.depth > MINIMUM_SNOW_DEPTH:
-        conductivity = SNOW_CONDUCTIVITY * state.density * state.density
-        ground = conductivity * (pack.ground_temperature - temperature) / state.depth / pack.time_step
-    storage = CH * pack.surface_ice * (temperature - pack.previous_temperature) / pack.time_step - ground
-    rest = net_radiation + sensible + latent + advected + ground - storage
-    available = state.surface_water * LATENT_HEAT_FUSION * WATER_DENSITY / pack.time_step
-    pack.refreeze_energy, rest = refreezing(temperature, rest, available)
-    return rest
-
-
 find_surface_temperature = root_finder(pack_energy_balance)
 
 
 @compiled
 def exchange_energy(pack: Any, state: Any) -> None:
     """Solve the surface temperature; melt, refreeze and exchange vapour. A pack too thin keeps its water as it is."""
-    rest = pack_energy_balance(0.0, (pack, state))
+    surface = pack_surface(pack, state)
+    fluxes = pack_fluxes(0.0, surface)
     pack.solved = 1.0
-    if rest == 0.0:
+    if fluxes.rest == 0.0:
         state.surface_temperature = 0.0
+        take_fluxes(pack, fluxes)
         melt_at_zero(pack, state)
     elif pack.surface_ice > THIN_SNOW_SWE:
         root = find_surface_temperature(
-            (pack, state),
-            state.surface_temperature - TEMPERATURE_BRACKET,
-            state.surface_temperature + TEMPERATURE_BRACKET,
+            surface, state.surface_temperature - TEMPERATURE_BRACKET, state.surface_temperature + TEMPERATURE_BRACKET
         )
         if root <= NO_ROOT:
             root = pack.previous_temperature
             pack.fallbacks += 1.0
         state.surface_temperature = root
-        pack_energy_balance(root, (pack, state))
+        take_fluxes(pack, pack_fluxes(root, surface))
         freeze_all(pack, state)
     else:
         state.surface_temperature = NO_SURFACE_TEMPERATURE
         pack.vapour = 0.0
         pack.solved = 0.0
+
+
+@compiled
+def take_fluxes(pack: Any, fluxes: PackFluxes) -> None:
+    """Keep the fluxes of the surface temperature that was found."""
+    pack.vapour = fluxes.mass_flux * pack.time_step / WATER_DENSITY
+    pack.refreeze_energy = fluxes.refreeze_energy
+    pack.longwave_up = fluxes.longwave_up
 
 
 @compiled

@@ -100,6 +100,40 @@ def penman_air(temperature: float, elevation: float) -> PenmanAir:
     )
 
 
+class PenmanTerms(NamedTuple):
+    """What of ``penman_monteith`` does not depend on net radiation."""
+
+    slope: float  # s [Pa K-1]
+    aerodynamic: float  # rho c_p D / r_a
+    denominator: float  # L_v (s + gamma (1 + (r_c + r_arc) / r_a))
+
+
+@compiled
+def penman_terms(
+    air: PenmanAir, vpd: float, aerodynamic_resistance: float, surface_resistance: float,
+    architectural_resistance: float,
+) -> PenmanTerms:  # fmt: skip
+    """Terms of ``penman_monteith``, whose arguments these are."""
+    return PenmanTerms(
+        air.slope,
+        air.density * AIR_HEAT_CAPACITY * vpd / aerodynamic_resistance,
+        air.latent_heat
+        * (
+            air.slope
+            + air.psychrometric * (1.0 + (surface_resistance + architectural_resistance) / aerodynamic_resistance)
+        ),
+    )
+
+
+@compiled
+def penman_potential(terms: PenmanTerms, net_radiation: float, vpd: float) -> float:
+    """Evaporation [mm day-1] at a net radiation [W m-2]; only a negative deficit ``vpd`` [Pa] allows condensation."""
+    evaporation = (terms.slope * net_radiation + terms.aerodynamic) / terms.denominator * SECONDS_PER_DAY
+    if vpd >= 0.0 and evaporation < 0.0:
+        evaporation = 0.0
+    return evaporation
+
+
 @compiled
 def penman_monteith(
     air: PenmanAir,
@@ -121,14 +155,5 @@ def penman_monteith(
         surface_resistance: r_c [s m-1].
         architectural_resistance: r_arc [s m-1].
     """
-    evaporation = (air.slope * net_radiation + air.density * AIR_HEAT_CAPACITY * vpd / aerodynamic_resistance) / (
-        air.latent_heat
-        * (
-            air.slope
-            + air.psychrometric
-            * (1.0 + (surface_resistance + architectural_resistance) / aerodynamic_resistance)
-        )
-    ) * SECONDS_PER_DAY
-    if vpd >= 0.0 and evaporation < 0.0:
-        evaporation = 0.0
-    return evaporation
+    terms = penman_terms(air, vpd, aerodynamic_resistance, surface_resistance, architectural_resistance)
+    return penman_potential(terms, net_radiation, vpd)
