@@ -21,6 +21,8 @@ from paraformer.core.schema import Cube
 from paraformer.core.variables import FORCING
 from paraformer.data import build_cube, calibration_view, describe_cube, forcing_cube
 from paraformer.data.climate import CLIMATE
+from paraformer.data.sources import cells
+from paraformer.data.sources.cells import open_cells
 
 SPACE = ParameterSpace.of(*PAPER_SET)
 PRIOR = np.tile([0.2, 0.02, 10.0, 0.8, 12.0], (5, 1))
@@ -130,6 +132,25 @@ def test_a_resumed_build_does_not_write_finished_chunks_again(good, tmp_path):
     before = first.stat().st_mtime_ns
     build_cube(settings(good), path)
     assert (path / "prcp" / "c" / "0" / "0").stat().st_mtime_ns == before
+
+
+def test_a_chunked_store_is_read_chunk_by_chunk_and_gives_the_same_bytes(tmp_path, monkeypatch):
+    """Two chunks of the cube lie in one of the input and are read together; a kill in between changes nothing."""
+    store = tmp_path / "good.zarr"
+    simple_dataset().to_zarr(store, encoding={name: {"chunks": (4, 100)} for name in FORCING}, zarr_format=2)
+    chosen = settings(store)
+    file = open_cells(store)
+    assert file.together(2) == 4
+    assert file.together(3) == 3
+    monkeypatch.setattr(cells, "_BLOCK_BYTES", 8 * 8 * 800 * 2)
+    assert file.together(2) == 2  # no more than the memory allows
+    file.close()
+    build_cube(chosen, tmp_path / "one" / "cube.zarr")
+    monkeypatch.undo()
+    with pytest.raises(Killed):
+        build_cube(chosen, tmp_path / "two" / "cube.zarr", KillAfter("building cube", 1))
+    build_cube(chosen, tmp_path / "two" / "cube.zarr")
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
 
 
 def test_a_finished_cube_is_reused_and_other_settings_replace_it(good, tmp_path):

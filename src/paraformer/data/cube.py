@@ -102,12 +102,13 @@ def _build(config: DataConfig, selection: Selection, path: Path, hashes: Mapping
     for left_over in partial.rglob("*.partial"):  # what a killed process was writing
         left_over.unlink()
     n_cells, size = len(selection.position), config.chunk_cells
+    step = selection.file.together(size) // size
     with progress.task("building cube", n_cells, unit="cells", done=min(done * size, n_cells)) as advance:
-        for chunk in range(done, -(-n_cells // size)):
-            cells = slice(chunk * size, min((chunk + 1) * size, n_cells))
+        for chunk in range(done, -(-n_cells // size), step):
+            cells = slice(chunk * size, min((chunk + step) * size, n_cells))
             dataset = xr.Dataset(_series_of(config, selection, cells) | _climate_of(config, selection, cells))
             dataset.to_zarr(partial, region={"cell": cells}, consolidated=False, zarr_format=3)
-            write_json(journal, {"key": hashes["cube_key"], "chunks": chunk + 1})
+            write_json(journal, {"key": hashes["cube_key"], "chunks": chunk + step})
             advance(cells.stop - cells.start)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Consolidated metadata")

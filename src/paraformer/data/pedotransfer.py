@@ -2,7 +2,7 @@
 
 Sources: Cosby, B. J. et al. (1984), Water Resour. Res. 20, 682-690, multivariate regressions (Table 5); Saxton, K. E.
 and Rawls, W. J. (2006), Soil Sci. Soc. Am. J. 70, 1569-1578, eqs. 1 to 10 and 16 (Table 1), evaluated with the full
-precision of the printed coefficients.
+precision of the printed coefficients; Rosetta 3 of Zhang and Schaap (2017) by way of ``data.van_genuchten``.
 """
 
 from __future__ import annotations
@@ -13,11 +13,16 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from paraformer.data.van_genuchten import brooks_corey, rosetta_curves
+
 PARTICLE_DENSITY = 2.685
 """Density of soil particles that goes with Cosby's regressions in the reference data [g cm-3]."""
 
 MINERAL_DENSITY = 2.65
 """Density of soil particles in Saxton and Rawls (2006) [g cm-3]."""
+
+RESIDUAL = 0.02
+"""Residual moisture where the function knows none [m3 m-3]."""
 
 INCH_PER_HOUR = 609.6
 """mm day-1 of one inch per hour."""
@@ -48,6 +53,7 @@ class SoilWater(NamedTuple):
     exponent: Soil  # of the unsaturated conductivity, K = Ks s^exponent [1]
     suction: Soil  # air entry [cm]
     density: Soil  # of the particles [g cm-3]
+    residual: Soil  # water content that stays [m3 m-3]
 
 
 def cosby(sand: Soil, silt: Soil, clay: Soil, bulk: Soil) -> SoilWater:
@@ -67,6 +73,7 @@ def cosby(sand: Soil, silt: Soil, clay: Soil, bulk: Soil) -> SoilWater:
         exponent=2 * b + 3,
         suction=suction,
         density=np.full_like(sand, PARTICLE_DENSITY),
+        residual=np.full_like(sand, RESIDUAL),
     )
 
 
@@ -110,11 +117,37 @@ def saxton_rawls(sand: Soil, clay: Soil, organic: Soil, bulk: Soil | None = None
         exponent=3 + 2 * slope,
         suction=np.maximum(entry, 0.1) * CM_PER_KPA,
         density=np.full_like(sand, MINERAL_DENSITY),
+        residual=np.full_like(sand, RESIDUAL),
+    )
+
+
+def rosetta(sand: Soil, clay: Soil, bulk: Soil) -> SoilWater:
+    """Rosetta 3 (Zhang and Schaap 2017): water contents by van Genuchten's curve, the exponent by Brooks and Corey's.
+
+    Args:
+        sand, clay: shares of the fine earth by weight [%].
+        bulk: bulk density [g cm-3].
+
+    Raises:
+        SettingsError, DataError: as ``rosetta_curves``.
+    """
+    curve = rosetta_curves(sand, clay, bulk)
+    straight = brooks_corey(curve)
+    return SoilWater(
+        porosity=curve.saturated,
+        field_capacity=curve.water_content(FIELD_CAPACITY_SUCTION) / curve.saturated,
+        wilting_point=curve.water_content(WILTING_SUCTION) / curve.saturated,
+        conductivity=curve.conductivity,
+        exponent=3 + 2 / straight.slope,
+        suction=straight.entry,
+        density=np.full(np.shape(sand), MINERAL_DENSITY),
+        residual=curve.residual,
     )
 
 
 PEDOTRANSFER: dict[str, Callable[[Soil, Soil, Soil, Soil], SoilWater]] = {
     "cosby": lambda sand, clay, organic, bulk: cosby(sand, 100 - sand - clay, clay, bulk),
     "saxton_rawls": saxton_rawls,
+    "rosetta": lambda sand, clay, organic, bulk: rosetta(sand, clay, bulk),
 }
 """Functions by their name in the settings, of sand, clay, organic matter [%] and bulk density [g cm-3]."""

@@ -255,7 +255,8 @@ def _check_periods(config: DataConfig, file: CellsFile) -> None:
 
 def _check_values(config: DataConfig, selection: Selection, progress: Progress) -> None:
     """Every value of forcing, observation and references, cell chunk by cell chunk."""
-    file, size = selection.file, config.chunk_cells
+    file = selection.file
+    size = file.together(config.chunk_cells)
     train = config.train.mask(file.days)
     test = config.test.mask(file.days)
     observed_train, observed_test = 0, 0

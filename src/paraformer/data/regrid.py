@@ -271,46 +271,67 @@ def _west_of(
 
 
 def remap(dataset: xr.Dataset, source: Raster, target: Raster, config: RegridConfig) -> xr.Dataset:
-    """A dataset of the simple format on the cells of another raster.
+    """A dataset of the simple format on the cells of another raster; as ``Remapping``, for one dataset."""
+    return Remapping(dataset, source, target, config)(dataset)
 
-    Args:
-        dataset: identifiers are ``row * columns + column`` of ``source``; cells that are not there count as no land.
+
+class Remapping:
+    """From the cells of one raster to those of another, for datasets on the same cells, such as blocks of a period.
+
+    Attributes:
         source, target: rasters; ``target`` may be a window, identifiers of the result are those of the whole raster.
-
-    Returns:
-        Floating-point variables ``(cell)`` and ``(cell, time)``, on the cells that pass the rules of ``config``;
-        ``land_share (cell)`` [1] is the share of the cell covered by the cells of ``dataset``.
-
-    Raises:
-        DataError: no cell of the target passes the rules.
+        cells: identifiers of the datasets, ``row * columns + column`` of ``source``; others count as no land.
     """
-    table = weights(source, target, config.method, config.cache)
-    cells = source.positions(dataset["cell"].values)
-    table = Weights(sparse.csr_array(table.overlap[:, cells]), table.target_area)
-    land = table.apply(np.ones(len(cells)), np.ones(len(cells), dtype=bool)).share
-    kept = land >= config.minimum_share
-    if "water_share" in dataset:
-        kept &= ~(_on(table, dataset["water_share"].values, config).ravel() > config.maximum_water)
-    if not kept.any():
-        raise DataError(f"{target.name}: no cell has a land share of {config.minimum_share:g} of {source.name} cells")
-    table = Weights(sparse.csr_array(table.overlap[np.flatnonzero(kept)]), table.target_area[kept])
-    variables = {
-        str(name): (
-            tuple(map(str, value.dims)),
-            _on(table, value.values, config).astype(value.dtype),
-            dict(value.attrs),
-        )
-        for name, value in dataset.data_vars.items()
-        if name not in ("lat", "lon") and value.dims[:1] == ("cell",) and value.dtype.kind == "f"
-    }
-    variables["land_share"] = (
-        ("cell",),
-        land[kept],
-        {"units": "1", "long_name": f"share covered by {source.name} cells"},
-    )
-    row, column = np.divmod(np.flatnonzero(kept), target.columns)
-    lat, lon = target.centres(row, column)
-    return simple_dataset(target.identifiers(row, column), lat, lon, dataset["time"].values, variables, dataset.attrs)
+
+    def __init__(self, dataset: xr.Dataset, source: Raster, target: Raster, config: RegridConfig) -> None:
+        """Weights, and the cells that pass the rules of ``config``.
+
+        Args:
+            dataset: on the cells that all have; ``water_share (cell)`` [1] counts if it is there.
+
+        Raises:
+            DataError: no cell of the target passes the rules.
+        """
+        self.source, self.target, self._config = source, target, config
+        self.cells = dataset["cell"].values
+        table = weights(source, target, config.method, config.cache)
+        table = Weights(sparse.csr_array(table.overlap[:, source.positions(self.cells)]), table.target_area)
+        land = table.apply(np.ones(len(self.cells)), np.ones(len(self.cells), dtype=bool)).share
+        kept = land >= config.minimum_share
+        if "water_share" in dataset:
+            kept &= ~(_on(table, dataset["water_share"].values, config).ravel() > config.maximum_water)
+        if not kept.any():
+            raise DataError(
+                f"{target.name}: no cell has a land share of {config.minimum_share:g} of {source.name} cells"
+            )
+        self._table = Weights(sparse.csr_array(table.overlap[np.flatnonzero(kept)]), table.target_area[kept])
+        self._land, self._kept = land[kept], np.flatnonzero(kept)
+
+    def __call__(self, dataset: xr.Dataset) -> xr.Dataset:
+        """Floating-point variables ``(cell)`` and ``(cell, time)`` on the cells that passed.
+
+        ``land_share (cell)`` [1] is the share of the cell covered by the cells of the dataset.
+
+        Raises:
+            DataError: the dataset has other cells.
+        """
+        if not np.array_equal(dataset["cell"].values, self.cells):
+            raise DataError(f"{self.source.name}: a dataset to regrid has other cells than the one before it")
+        variables = {
+            str(name): (
+                tuple(map(str, value.dims)),
+                _on(self._table, value.values, self._config).astype(value.dtype),
+                dict(value.attrs),
+            )
+            for name, value in dataset.data_vars.items()
+            if name not in ("lat", "lon") and value.dims[:1] == ("cell",) and value.dtype.kind == "f"
+        }
+        named = {"units": "1", "long_name": f"share covered by {self.source.name} cells"}
+        variables["land_share"] = (("cell",), self._land, named)
+        row, column = np.divmod(self._kept, self.target.columns)
+        lat, lon = self.target.centres(row, column)
+        time = dataset["time"].values
+        return simple_dataset(self.target.identifiers(row, column), lat, lon, time, variables, dataset.attrs)
 
 
 def _on(

@@ -100,7 +100,7 @@ def combine(forcing: xr.Dataset, *others: xr.Dataset) -> xr.Dataset:
     return joined
 
 
-def write_blocks(blocks: Iterable[xr.Dataset], path: Path, *, chunk_cells: int = 256) -> None:
+def write_blocks(blocks: Iterable[xr.Dataset], path: Path, *, chunk_cells: int = 1024) -> None:
     """Write blocks that follow each other in time to one zarr store, holding one block at a time.
 
     Args:

@@ -32,9 +32,11 @@ from jaxtyping import Float, Int
 
 from paraformer.core.errors import DataError, nearest
 from paraformer.core.time import require_daily
+from paraformer.core.variables import FORCING
 
 _STANDARD_CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 _STEPS_PER_DAY = (1, 2, 3, 4, 6, 8, 12, 24)
+_BLOCK_BYTES = 256 * 2**20
 _NETCDF_KINDS = (b"CDF", b"\x89HDF")
 
 
@@ -83,6 +85,17 @@ class CellsFile:
     def monthly(self, name: str, position: Int[np.ndarray, " some"]) -> Float[np.ndarray, "some month"]:
         """Values of a variable ``(cell, month)`` for some cells (ascending positions)."""
         return self._rows(name, position)
+
+    def together(self, cells: int) -> int:
+        """How many cells to take at a time: ``cells``, or as many times that as a chunk of the file holds.
+
+        So no chunk of a large store is read twice, and a block of all series stays below ``_BLOCK_BYTES``.
+        """
+        chunks = next((v.encoding.get("chunks") or v.encoding.get("chunksizes") for v in
+                       (self.dataset[name] for name in FORCING if name in self.dataset.variables)), None)  # fmt: skip
+        held = int(chunks[0]) // cells if chunks else 1
+        most = _BLOCK_BYTES // (8 * (len(FORCING) + 1) * len(self.days) * self.steps * cells)
+        return cells * max(1, min(held, most))
 
     def _rows(self, name: str, position: np.ndarray) -> np.ndarray:
         first = int(position[0])

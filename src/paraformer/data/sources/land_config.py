@@ -44,9 +44,10 @@ class SoilConfig(BaseModel):
         default=("0-5cm", "5-15cm", "15-30cm", "30-60cm", "60-100cm", "100-200cm"),
         description="from the top down, top and bottom [cm]; what {depth} in a path stands for",
     )
-    pedotransfer: Literal["cosby", "saxton_rawls"] = Field(
+    pedotransfer: Literal["cosby", "saxton_rawls", "rosetta"] = Field(
         default="cosby",
-        description="Cosby et al. 1984 (texture, bulk density), Saxton and Rawls 2006 (organic matter too)",
+        description="Cosby et al. 1984 (texture, bulk density), Saxton and Rawls 2006 (organic matter too), Rosetta 3 "
+        "(texture, bulk density; extra 'rosetta')",
     )
 
     @property

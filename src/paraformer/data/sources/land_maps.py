@@ -23,6 +23,7 @@ from paraformer.data.sources.granules import folder_of
 from paraformer.data.sources.land_config import LandConfig, RasterConfig, SoilConfig
 from paraformer.data.sources.modis_land import find_tiles
 from paraformer.data.sources.rasters import cell_means, class_shares, terrain
+from paraformer.data.van_genuchten import require_rosetta
 from paraformer.data.vegetation import WATER
 
 CLASSES = 17
@@ -51,7 +52,10 @@ def read_land(config: LandConfig, target: Raster) -> xr.Dataset:
 
     Raises:
         DataError: a raster cannot be used (``rasters``), a value no soil or land can have, or no cell is mapped.
+        SettingsError: an extra that the settings need is not installed.
     """
+    if config.soil.pedotransfer == "rosetta":
+        require_rosetta()  # now, not after the maps and granules are read
     edges = np.concatenate([[0.0], np.cumsum(config.layers)])
     soil, shares = _soil(config.soil, target, [*pairwise(edges), (0.0, config.topsoil)])
     cover, share = class_shares(config.cover, target, CLASSES, {MODIS_WATER: WATER})

@@ -170,7 +170,9 @@ def _block(
     n_steps = int((end - begin) // _DAY) * config.steps
     hours = 24 // config.steps
     total = np.zeros((len(FORCING), n_steps, site.cells.size))
-    zones = [(int(zone), np.flatnonzero(site.zone == zone)) for zone in np.unique(site.zone)]
+    zones: list[tuple[int, Any]] = [(int(zone), np.flatnonzero(site.zone == zone)) for zone in np.unique(site.zone)]
+    if len(zones) == 1:
+        zones = [(zones[0][0], slice(None))]  # no copies: this runs once an hour
     first, last = begin.astype("datetime64[h]"), end.astype("datetime64[h]")
     stamps = np.arange(first - int(site.zone.max()), last - int(site.zone.min()) + 1)
     before = _hour(config, files, site, stamps[0])

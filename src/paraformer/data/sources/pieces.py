@@ -42,15 +42,19 @@ def months_of(period: Period) -> list[Period]:
 
 
 def kept_blocks(
-    config: ProductsConfig, target: Raster, remapped: Callable[[xr.Dataset], xr.Dataset], progress: Progress | None
+    config: ProductsConfig,
+    target: Raster,
+    placing: Callable[[], Callable[[xr.Dataset], xr.Dataset]],
+    progress: Progress | None,
 ) -> Iterator[xr.Dataset]:
     """Blocks of forcing on the target, month by month, from the cache where they are there.
 
     Args:
-        remapped: puts a block of NLDAS-2 cells on the target.
+        placing: makes what puts the blocks of a month on the target; the first hour of a month says which cells are
+            land.
 
     Raises:
-        DataError: as ``nldas_blocks`` and ``remapped``.
+        DataError: as ``nldas_blocks`` and ``placing``.
         RunError: the cache cannot be written.
     """
     assert config.cache is not None
@@ -65,7 +69,7 @@ def kept_blocks(
                 with xr.open_dataset(_block(stem, k), engine="netcdf4") as kept:
                     yield kept.load()
             continue
-        made = 0
+        made, remapped = 0, placing()
         for block in nldas_blocks(part, progress):
             found = remapped(block)
             with atomic_path(_block(stem, made)) as temporary:

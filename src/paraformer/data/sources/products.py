@@ -13,7 +13,7 @@ from paraformer.core.errors import DataError
 from paraformer.core.files import hash_json, hash_path
 from paraformer.core.grid import Raster, ease2_global
 from paraformer.core.log import Progress
-from paraformer.data.regrid import remap
+from paraformer.data.regrid import Remapping
 from paraformer.data.sources import nldas
 from paraformer.data.sources.blocks import combine, write_blocks
 from paraformer.data.sources.config import ProductsConfig
@@ -21,7 +21,7 @@ from paraformer.data.sources.land_maps import land_attributes, land_key, land_so
 from paraformer.data.sources.modis import find_modis, monthly_climatology, read_modis, sum_over
 from paraformer.data.sources.nldas import find_nldas, nldas_blocks
 from paraformer.data.sources.pieces import kept_blocks
-from paraformer.data.sources.smap import find_smap, read_smap
+from paraformer.data.sources.smap import find_smap, open_smap
 from paraformer.data.sources.tables import add_attributes
 
 _EASE2 = {"ease2_36km": 36, "ease2_9km": 9}
@@ -42,7 +42,7 @@ def target_of(config: ProductsConfig) -> Raster:
 def write_products(
     config: ProductsConfig, path: Path, progress: Progress | None = None, land: xr.Dataset | None = None
 ) -> None:
-    """Write the store; forcing is held one block at a time, observations of the period as a whole.
+    """Write the store; forcing and observations are held one block at a time.
 
     Cells are those of the grid in the region with forcing, at least one observation and, if there are any, maps.
 
@@ -53,7 +53,8 @@ def write_products(
         DataError: as the readers, ``remap``, ``combine`` and ``add_attributes``.
         RunError: the store cannot be written.
     """
-    write_blocks(_blocks(config, progress, land), path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_blocks(_blocks(config, path.parent, progress, land), path)
 
 
 def products_key(config: ProductsConfig) -> str:
@@ -75,13 +76,17 @@ def products_key(config: ProductsConfig) -> str:
     return hash_json({"settings": settings, "granules": granules, "tables": tables, **maps})
 
 
-def _blocks(config: ProductsConfig, progress: Progress | None, land: xr.Dataset | None) -> Iterator[xr.Dataset]:
+def _blocks(
+    config: ProductsConfig, folder: Path, progress: Progress | None, land: xr.Dataset | None
+) -> Iterator[xr.Dataset]:
     target = target_of(config)
-    observed = _on(read_smap(config.observation, progress), _SMAP[config.observation.product], config, target)
+    series = open_smap(config.observation, folder, progress)
+    placed = _Placed(_SMAP[config.observation.product], config, target)
     reference = _evapotranspiration(config, target, progress)
     for block in _forcing(config, target, progress):
-        joined = combine(block, observed)
-        joined.attrs["quality"] = observed.attrs["quality"]
+        days = block["time"].values[[0, -1]].astype("datetime64[D]")
+        joined = combine(block, placed(series.dataset(*days)))
+        joined.attrs["quality"] = series.attrs["quality"]
         for table in config.attributes:
             joined = add_attributes(joined, table)
         if reference is not None:
@@ -92,8 +97,9 @@ def _blocks(config: ProductsConfig, progress: Progress | None, land: xr.Dataset 
 def _forcing(config: ProductsConfig, target: Raster, progress: Progress | None) -> Iterator[xr.Dataset]:
     """Blocks of forcing on the target, kept months among them."""
     if config.cache is not None:
-        return kept_blocks(config, target, lambda block: _on(block, "nldas", config, target), progress)
-    return (_on(block, "nldas", config, target) for block in nldas_blocks(config.forcing, progress))
+        return kept_blocks(config, target, lambda: _Placed("nldas", config, target), progress)
+    placed = _Placed("nldas", config, target)
+    return (placed(block) for block in nldas_blocks(config.forcing, progress))
 
 
 def _evapotranspiration(config: ProductsConfig, target: Raster, progress: Progress | None) -> xr.Dataset | None:
@@ -127,11 +133,20 @@ def _mapped(config: ProductsConfig, joined: xr.Dataset, land: xr.Dataset) -> xr.
     return mapped
 
 
-def _on(dataset: xr.Dataset, own_grid: str, config: ProductsConfig, target: Raster) -> xr.Dataset:
-    """A dataset on the target: its own cells where it has that grid, regridded where it has not."""
-    if own_grid != config.grid:
-        return remap(dataset, grid_of(own_grid), target, config.regrid)
-    inside = target.index(dataset["lat"].values, dataset["lon"].values)[0] >= 0
-    if not inside.any():
-        raise DataError(f"{target.name}: no cell of the region has data ({dataset.attrs.get('title', own_grid)})")
-    return dataset.isel(cell=inside)
+class _Placed:
+    """Puts datasets of one grid on the target: its own cells where it has that grid, regridded where it has not."""
+
+    def __init__(self, own_grid: str, config: ProductsConfig, target: Raster) -> None:
+        self._own_grid, self._config, self._target = own_grid, config, target
+        self._remapping: Remapping | None = None
+
+    def __call__(self, dataset: xr.Dataset) -> xr.Dataset:
+        if self._own_grid != self._config.grid:
+            if self._remapping is None:
+                self._remapping = Remapping(dataset, grid_of(self._own_grid), self._target, self._config.regrid)
+            return self._remapping(dataset)
+        inside = self._target.index(dataset["lat"].values, dataset["lon"].values)[0] >= 0
+        if not inside.any():
+            source = dataset.attrs.get("title", self._own_grid)
+            raise DataError(f"{self._target.name}: no cell of the region has data ({source})")
+        return dataset.isel(cell=inside)

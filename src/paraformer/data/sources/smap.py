@@ -30,6 +30,7 @@ from paraformer.core.log import Progress
 from paraformer.data.sources.blocks import simple_dataset
 from paraformer.data.sources.config import SURFACE_BITS, SmapConfig
 from paraformer.data.sources.granules import Unusable, folder_of, left_out, reading, usable
+from paraformer.data.sources.smap_days import DayFile
 
 logger = logging.getLogger(__name__)
 
@@ -107,18 +108,21 @@ def find_smap(config: SmapConfig) -> tuple[list[SmapFile], list[Unusable]]:
 
 
 def read_smap(config: SmapConfig, progress: Progress | None = None) -> xr.Dataset:
-    """Soil moisture of one overpass as a dataset of the simple format.
+    """All days of ``open_smap`` in memory; for large regions and long periods take its days part by part instead."""
+    found = open_smap(config, None, progress)
+    return found.dataset(found.days[0], found.days[-1])
 
-    Cells are those of the product's own EASE-Grid 2.0 in the region that have a retrieval in the period, identified by
-    ``row * columns + column`` of the global grid. Days without a granule have no observation.
 
-    Returns:
-        ``sm_smap (cell, time)`` [m3 m-3], NaN where there is no retrieval that passes the rules; ``water_share (cell)``
-        [1], ``lat``, ``lon``. The attribute ``quality`` counts, as JSON, what was kept, dropped and left out.
+def open_smap(config: SmapConfig, folder: Path | None, progress: Progress | None = None) -> SmapSeries:
+    """Read every granule of the period once; retrievals that pass the rules wait in a file for ``SmapSeries.dataset``.
+
+    Args:
+        folder: where that file is; it has no name and ends with the process. ``None`` takes the system's folder.
 
     Raises:
         DataError: no granule, an unusable one (``on_bad: refuse``), one whose structure or place is not the product's,
             or no retrieval left.
+        RunError: the disk is full.
     """
     files, bad = find_smap(config)
     grid = ease2_global(9 if _KILOMETRES[config.product] == 9 else 36)
@@ -126,7 +130,7 @@ def read_smap(config: SmapConfig, progress: Progress | None = None) -> xr.Datase
     rows, columns = grid.box(region.south, region.north, region.west, region.east)
     box = _Box(grid, rows, columns)
     days = np.arange(np.datetime64(config.period.start, "D"), np.datetime64(config.period.end, "D") + 1)
-    series = _Series.empty(box.size, days)
+    series = DayFile(days, box.lon, _LOCAL_HOUR[config.overpass], folder)
     counts: dict[str, int] = {}
     with (progress or Progress()).task("reading SMAP", len(files), unit="granules") as advance:
         for file in files:
@@ -137,14 +141,59 @@ def read_smap(config: SmapConfig, progress: Progress | None = None) -> xr.Datase
                     raise
                 bad.append(left_out(file.path, str(error)))
             else:
-                keep = _passing(layer, config, counts)
-                series.add(layer, keep, _LOCAL_HOUR[config.overpass], box.lon)
+                np.copyto(series.water, layer.water, where=np.isfinite(layer.water))
+                series.add(file.day, layer.moisture, layer.time, _passing(layer, config, counts))
             advance()
+    series.finish()
     unread = {entry.path for entry in bad}
     missing = sorted({str(day) for day in days} - {str(file.day) for file in files if file.path not in unread})
     if missing:
         logger.warning("%s: no granule for %d of %d days, first %s", config.folder, len(missing), len(days), missing[0])
-    return _dataset(config, box, series, _report(files, bad, missing, counts))
+    kept = series.observed & ~(series.water > config.maximum_water)
+    if not kept.any():
+        raise DataError(f"{config.folder}: no {config.product} retrieval passes the rules in {config.period}")
+    return SmapSeries(series, _identifier(box)[kept], np.flatnonzero(kept), box.lat[kept], box.lon[kept],
+                      _attributes(config, _report(files, bad, missing, counts)))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SmapSeries:
+    """Soil moisture of one overpass in a period: cells and provenance here, values of some days on demand.
+
+    Cells are those of the product's own EASE-Grid 2.0 in the region that have a retrieval in the period.
+
+    Attributes:
+        cells: ``row * columns + column`` of the global grid.
+        attrs: attributes of the datasets; ``quality`` counts, as JSON, what was kept, dropped and left out.
+    """
+
+    _rows: DayFile
+    cells: Int[np.ndarray, " cell"]
+    _at: Int[np.ndarray, " cell"]
+    lat: Float[np.ndarray, " cell"]
+    lon: Float[np.ndarray, " cell"]
+    attrs: dict[str, str]
+
+    @property
+    def days(self) -> np.ndarray:
+        """UTC days of the period."""
+        return self._rows.days
+
+    def dataset(self, first: np.datetime64, last: np.datetime64) -> xr.Dataset:
+        """The days from ``first`` to ``last`` that belong to the period, as a dataset of the simple format.
+
+        Returns:
+            ``sm_smap (cell, time)`` [m3 m-3], NaN where there is no retrieval that passes the rules; ``water_share
+            (cell)`` [1], ``lat``, ``lon``. Days without a granule have no observation.
+        """
+        start, stop = np.searchsorted(self.days, [first, last + np.timedelta64(1, "D")])
+        water = self._rows.water[self._at]
+        variables = {
+            "sm_smap": (("cell", "time"), self._rows.read(int(start), int(stop))[self._at], {}),
+            "water_share": (("cell",), np.where(np.isfinite(water), water, 0.0),
+                            {"units": "1", "long_name": "share of static water in the cell"}),
+        }  # fmt: skip
+        return simple_dataset(self.cells, self.lat, self.lon, self.days[start:stop], variables, self.attrs)
 
 
 class _Box:
@@ -283,46 +332,6 @@ def _passing(layer: _Layer, config: SmapConfig, counts: dict[str, int]) -> Bool[
     return keep
 
 
-@dataclass(frozen=True)
-class _Series:
-    """The growing result.
-
-    Attributes:
-        days: UTC days [day].
-        moisture: [m3 m-3], NaN where there is none.
-        apart: hours between the overpass taken and the nominal local solar time.
-        water: share of static water [1], NaN until a granule says it.
-    """
-
-    days: np.ndarray
-    moisture: Float[np.ndarray, "cell day"]
-    apart: Float[np.ndarray, "cell day"]
-    water: Float[np.ndarray, " cell"]
-
-    @classmethod
-    def empty(cls, cells: int, days: np.ndarray) -> _Series:
-        shape = (cells, len(days))
-        nothing = np.full(shape, np.nan, np.float32)
-        return cls(days, nothing, np.full(shape, np.inf, np.float32), np.full(cells, np.nan, np.float32))
-
-    def add(self, layer: _Layer, keep: np.ndarray, local_hour: float, lon: np.ndarray) -> None:
-        """Put a granule's retrievals on their UTC days; of two on one day the one nearer the nominal local time stays.
-
-        That is the rule by which the product itself composites overlapping half-orbits.
-        """
-        np.copyto(self.water, layer.water, where=np.isfinite(layer.water))
-        day = (layer.time.astype("datetime64[D]") - self.days[0]).astype(np.int64)
-        cell = np.flatnonzero(keep & (day >= 0) & (day < len(self.days)))
-        day = day[cell]
-        midnight = layer.time[cell].astype("datetime64[D]")
-        hour = (layer.time[cell] - midnight) / np.timedelta64(1, "h") + lon[cell] / 15.0
-        apart = np.abs((hour - local_hour + 12.0) % 24.0 - 12.0).astype(np.float32)
-        nearer = apart < self.apart[cell, day]
-        cell, day = cell[nearer], day[nearer]
-        self.moisture[cell, day] = layer.moisture[cell]
-        self.apart[cell, day] = apart[nearer]
-
-
 def _report(
     files: list[SmapFile], bad: list[Unusable], missing: list[str], counts: Mapping[str, int]
 ) -> dict[str, object]:
@@ -335,21 +344,12 @@ def _report(
     }
 
 
-def _dataset(config: SmapConfig, box: _Box, series: _Series, report: Mapping[str, object]) -> xr.Dataset:
-    kept = np.isfinite(series.moisture).any(axis=1) & ~(series.water > config.maximum_water)
-    if not kept.any():
-        raise DataError(f"{config.folder}: no {config.product} retrieval passes the rules in {config.period}")
+def _attributes(config: SmapConfig, report: Mapping[str, object]) -> dict[str, str]:
     version = _DOI.get((config.product, str(report["release"])), f"release R{report['release']}")
-    attrs = {
+    return {
         "title": f"SMAP level-3 soil moisture, {config.product}, {config.overpass.upper()} overpass",
         "source": f"{config.product} {version}; algorithm {config.algorithm}, quality {config.quality}"
         + (f", without {', '.join(config.exclude)}" if config.exclude else ""),
         "references": "O'Neill et al., NASA NSIDC DAAC; Entekhabi et al. (2010), Proc. IEEE 98, 704-716",
         "quality": json.dumps(report, sort_keys=True),
     }
-    water = np.where(np.isfinite(series.water), series.water, 0.0)[kept]
-    variables = {
-        "sm_smap": (("cell", "time"), series.moisture[kept], {}),
-        "water_share": (("cell",), water, {"units": "1", "long_name": "share of static water in the cell"}),
-    }
-    return simple_dataset(_identifier(box)[kept], box.lat[kept], box.lon[kept], series.days, variables, attrs)

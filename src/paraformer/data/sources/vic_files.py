@@ -20,9 +20,6 @@ from paraformer.data.sources.land import SPACING, Land
 LAYER_DEPTHS = (0.1, 0.3, 1.5)
 """Thickness of the soil layers [m]."""
 
-RESIDUAL = 0.02
-"""Residual moisture, of the depth [m3 m-3]."""
-
 GridVariable = tuple[tuple[str, ...], np.ndarray, dict[str, str]]
 
 _FULL = (1.0,) * 12
@@ -88,7 +85,7 @@ def vic_soil(
     """Variables of VIC's parameter file from the hydraulic properties of the soil.
 
     Critical point 70 % of field capacity, but at least a quarter of the way from the wilting point to it; residual
-    moisture 2 % of the depth, or the wilting point where that is less.
+    moisture that of ``water``, or the wilting point where that is less.
 
     Args:
         sand: [%], for the quartz.
@@ -104,7 +101,7 @@ def vic_soil(
         "soil_density": 1000 * water.density,
         "Wcr_FRACT": np.maximum(0.7 * capacity, wilting + 0.25 * (capacity - wilting)),
         "Wpwp_FRACT": wilting,
-        "resid_moist": np.minimum(RESIDUAL, wilting * water.porosity),
+        "resid_moist": np.minimum(water.residual, wilting * water.porosity),
         "phi_s": np.full_like(sand, -999.0),
     }
 
