@@ -6,10 +6,10 @@ Writes granules of the published structure for the longest span asked for (hourl
 of 224 x 464 cells, daily SPL3SMP_E at 9 km over the conterminous United States, both from 2016-01-01), then builds the
 cube of each number of months through the stage that a study uses (``data.source: products``), each in a process of its
 own, whose peak memory is stated. ``--append`` builds longer spans on the cached months of the shorter ones, so that
-each build reads the new months only. Beside it: how fast the same files are read by plain ``read``, on a warm page cache
-for both, since a cache cannot be dropped without privileges. Hours repeat 37 template files of noise, days three; no
-two days have the same mean, so that neither granules nor cube compress better than noise does. Real SMAP granules are
-larger: they hold more datasets than are read here.
+each build reads the new months only. Beside it: how fast the same files are read by plain ``read``, on a warm page
+cache for both, since a cache cannot be dropped without privileges. Hours repeat 37 template files of noise, days three;
+no two days have the same mean, so that neither granules nor cube compress better than noise does. Real SMAP granules
+are larger: they hold more datasets than are read here.
 
 ``--folder`` keeps granules between calls; without it everything goes to a temporary folder. A month takes about 1.1 GB.
 """

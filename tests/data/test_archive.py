@@ -82,7 +82,8 @@ def test_files_of_the_catalogue(earthaccess, tmp_path):
     """Data files once, metadata not; the exact size where the catalogue has it, else its rounded one."""
     names = [f"SMAP_L3_SM_P_2016060{k}_R19240_001.h5" for k in (1, 2, 3)]
     earthaccess.answer = [
-        Granule([names[1], f"{names[1]}.iso.xml"], [{"Name": names[1], "SizeInBytes": 1234}]),
+        Granule([names[1], f"{names[1]}.iso.xml"], [{"Name": names[1], "SizeInBytes": 1234,
+                                                             "Checksum": {"Value": "ab12", "Algorithm": "MD5"}}]),
         Granule([names[0], "browse.png"], [{"Name": "Not provided", "Size": 36.5, "SizeUnit": "MB"}]),
         Granule([names[2]], []), Granule([names[2]], []),
     ]  # fmt: skip
@@ -90,6 +91,7 @@ def test_files_of_the_catalogue(earthaccess, tmp_path):
     found = search(query)
     assert [remote.path for remote in found] == [tmp_path / name for name in names]
     assert [(remote.size, remote.exact) for remote in found] == [(36_500_000, False), (1234, True), (0, False)]
+    assert [remote.checksum for remote in found] == ["", "md5:ab12", ""]
     assert earthaccess.asked[0] == {
         "short_name": "SPL3SMP", "version": "009", "bounding_box": (-101.5, 33.0, -100.0, 34.5),
         "temporal": ("2016-06-01T00:00:00Z", "2016-06-03T23:59:59Z"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Iterator
 from concurrent import futures
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -75,6 +77,18 @@ def test_the_right_bytes_come_in_the_end(server, session, tmp_path, content, scr
     assert (tmp_path / NAME).read_bytes() == content
     assert not list(tmp_path.glob("*.part"))
     assert not server.script[NAME]
+
+
+def test_checksums_are_met_or_the_file_is_no_data(server, session, tmp_path, content):
+    """A file that opens and has the right length, but not the catalogue's sum, goes to the quarantine."""
+    good = replace(remote(server, tmp_path), checksum=f"md5:{hashlib.md5(content).hexdigest().upper()}")
+    assert download([good], session, policy()).done == [tmp_path / NAME]
+    (tmp_path / NAME).unlink()
+    outcome = download([replace(good, checksum="sha256:" + "0" * 64)], session, policy(tries=2))
+    assert not outcome.done
+    assert "checksum sha256" in outcome.failed[0].reason
+    assert not (tmp_path / NAME).exists()
+    assert (tmp_path / QUARANTINE / f"{NAME}.bad").read_bytes() == content
 
 
 def test_a_lost_connection_goes_on_where_it_stopped(server, session, tmp_path, content):

@@ -12,7 +12,7 @@ import xarray as xr
 from paraformer.config import Study, load_study
 from paraformer.core.errors import DataError, RunError, SettingsError
 from paraformer.core.schema import Cube
-from paraformer.pipeline import run_study
+from paraformer.pipeline import check_study, run_study
 from paraformer.pipeline.cite import cite
 from paraformer.pipeline.cube_page import write_cube_page
 from paraformer.pipeline.parameters import make_parameters
@@ -137,6 +137,23 @@ def test_another_file_is_not_replaced(study: Study, finished: Path, tmp_path: Pa
     other = study.model_copy(update={"process": study.process.model_copy(update={"parameters": theirs})})
     with pytest.raises(RunError, match="was not made by 'paraformer parameters'"):
         make_parameters(other, finished)
+
+
+def test_missing_parameter_files_are_named_with_the_verb_before_any_work(study: Study, tmp_path: Path) -> None:
+    """Whoever forgets 'paraformer parameters' hears of it at once, from 'check' as from 'run'."""
+    gone = study.model_copy(update={"process": study.process.model_copy(update={"domain": tmp_path / "domain.nc"})})
+    gone = gone.model_copy(update={"process": gone.process.model_copy(update={"parameters": tmp_path / "params.nc"})})
+    for ask in (check_study, lambda asked: run_study(asked, tmp_path / "run")):
+        with pytest.raises(DataError, match=r"params\.nc: no such file .*'paraformer parameters STUDY' makes it"):
+            ask(gone)
+    assert not (tmp_path / "run").exists()
+    nowhere = study.model_copy(update={"process": study.process.model_copy(update={"parameters": None})})
+    with pytest.raises(SettingsError, match=r"process\.parameters is missing: where 'paraformer parameters STUDY'"):
+        check_study(nowhere)
+    assert study.data.products is not None
+    bare = study.data.model_copy(update={"products": study.data.products.model_copy(update={"land": None})})
+    with pytest.raises(DataError, match=r"no such file .*give maps in data\.products\.land"):
+        check_study(gone.model_copy(update={"data": bare}))
 
 
 def _places(run: Path) -> tuple[np.ndarray, np.ndarray]:

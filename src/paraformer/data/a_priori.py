@@ -17,10 +17,11 @@ from jaxtyping import Float, Int
 from paraformer.core.errors import DataError
 from paraformer.core.grid import Raster
 from paraformer.core.schema import Cube
+from paraformer.data.igbp import WATER
 from paraformer.data.pedotransfer import PEDOTRANSFER, SoilWater
 from paraformer.data.sources.land_config import LandConfig
 from paraformer.data.sources.vic_files import GridVariable, grid_variable, vic_soil
-from paraformer.data.vegetation import LIBRARY, WATER, leaf_area, root_zones
+from paraformer.data.vegetation import LIBRARY, leaf_area, root_zones
 
 TITLE = "a-priori parameters of VIC-5 from maps of soil, land cover, leaf area and terrain"
 """Title of the parameter file, by which it is known as one of ours."""
@@ -98,9 +99,7 @@ def a_priori_parameters(config: LandConfig, maps: xr.Dataset, sites: Sites) -> x
     elevation = here["elevation"].values
     variables = _cell_variables(config, sites, elevation, water, here["slope"].values)
     variables |= {name: grid_variable(("nlayer",), values) for name, values in layers.items()}
-    one = np.ones((1, len(sites.cells)))
-    variables |= {name: grid_variable(("snow_band",), values) for name, values in
-                  (("AreaFract", one), ("elevation", elevation[None]), ("Pfactor", one))}  # fmt: skip
+    variables |= _snow_bands(here)
     cover = _cover(here["cover"].values.T, config.minimum_cover)
     observed = here["leaf_area"].values.T if "leaf_area" in here else None
     variables |= _vegetation_variables(cover, leaf_area(cover, observed))
@@ -133,6 +132,17 @@ def _at(maps: xr.Dataset, sites: Sites) -> xr.Dataset:
     if not known.all():
         raise DataError(f"cell {sites.cells[int(np.argmin(known))]} is not in the maps of soil and land cover")
     return maps.sel(cell=sites.cells)
+
+
+def _snow_bands(here: xr.Dataset) -> dict[str, GridVariable]:
+    """The bands of the maps, else one at the mean elevation."""
+    elevation = here["elevation"].values
+    bands = {"AreaFract": np.ones((1, len(elevation))), "elevation": elevation[None],
+             "Pfactor": np.ones((1, len(elevation)))}  # fmt: skip
+    if "band_area" in here:
+        names = {"AreaFract": "band_area", "elevation": "band_elevation", "Pfactor": "band_precipitation"}
+        bands = {name: here[source].values.T for name, source in names.items()}
+    return {name: grid_variable(("snow_band",), values) for name, values in bands.items()}
 
 
 def _cell_variables(

@@ -28,6 +28,9 @@ _NAMES = {"SPL3SMP": r"SMAP_L3_SM_P_\d{8}_R\d{5}_\d{3}\.h5", "SPL3SMP_E": r"SMAP
           "NLDAS_FORA0125_H": r"NLDAS_FORA0125_H\.A\d{8}\.\d{4}\.020\.nc"}  # fmt: skip
 """Names of the data files of a product; the MODIS products' begin with their short name."""
 
+_SUMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
+"""Algorithms of the catalogue's checksums that Python has; others are not checked."""
+
 _UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "NA": 0.0}
 _DAY = dt.timedelta(days=1)
 
@@ -95,12 +98,14 @@ def search(query: Query) -> list[Remote]:
         raise DataError(f"{query.product}: the catalogue cannot be searched ({reason})") from error
     found: dict[str, Remote] = {}
     for granule in granules:
-        sizes = _sizes(granule)
+        sizes, sums = _sizes(granule), _sums(granule)
         for link in granule.data_links(access="external"):
             name = str(link).rsplit("/", 1)[-1]
             if query.is_data(name):
                 size, exact = sizes.get(name, next(iter(sizes.values())) if len(sizes) == 1 else (0, False))
-                found[name] = Remote(str(link), query.folder / name, query.format, size, exact)
+                found[name] = Remote(
+                    str(link), query.folder / name, query.format, size, exact, checksum=sums.get(name, "")
+                )
     if not found:
         raise DataError(
             f"{query.product} version {VERSIONS[query.product]}: the catalogue has nothing for "
@@ -111,18 +116,33 @@ def search(query: Query) -> list[Remote]:
 
 def _sizes(granule: Mapping[str, Any]) -> dict[str, tuple[int, bool]]:
     """Size of each file of a granule in bytes, and whether that is exact."""
-    try:
-        entries = granule["umm"]["DataGranule"]["ArchiveAndDistributionInformation"]
-    except (KeyError, TypeError):
-        return {}
     found = {}
-    for entry in entries:
+    for entry in _entries(granule):
         if "SizeInBytes" in entry:
             found[str(entry.get("Name", ""))] = int(entry["SizeInBytes"]), True
         elif "Size" in entry:
             unit = _UNITS.get(str(entry.get("SizeUnit", "MB")).upper(), 1e6)
             found[str(entry.get("Name", ""))] = int(float(entry["Size"]) * unit), False
     return found
+
+
+def _sums(granule: Mapping[str, Any]) -> dict[str, str]:
+    """Checksum of each file of a granule that has one of a known algorithm, as ``md5:...``."""
+    found = {}
+    for entry in _entries(granule):
+        stated = entry.get("Checksum") or {}
+        name = _SUMS.get(str(stated.get("Algorithm", "")).upper())
+        if name and stated.get("Value"):
+            found[str(entry.get("Name", ""))] = f"{name}:{stated['Value']}"
+    return found
+
+
+def _entries(granule: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What the catalogue says of each file of a granule (UMM-G, ArchiveAndDistributionInformation)."""
+    try:
+        return list(granule["umm"]["DataGranule"]["ArchiveAndDistributionInformation"])
+    except (KeyError, TypeError):
+        return []
 
 
 def login() -> Session:

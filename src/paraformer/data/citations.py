@@ -15,8 +15,8 @@ CITATIONS = {
     f"Version 8. {_NSIDC}",
     "10.5067/4XXOGX0OOW1S": f"{_SMAP_AUTHORS} (2023). SMAP L3 Radiometer Global Daily 36 km EASE-Grid Soil Moisture, "
     f"Version 9. {_NSIDC}",
-    "10.5067/THUF4J1RLSYG": "Xia, Y. et al., edited by Mocko, D., NASA/GSFC/HSL. NLDAS Primary Forcing Data L4 Hourly "
-    "0.125 x 0.125 degree, Version 2.0. NASA Goddard Earth Sciences Data and Information Services Center.",
+    "10.5067/THUF4J1RLSYG": "NLDAS project (2021). NLDAS Primary Forcing Data L4 Hourly 0.125 x 0.125 degree "
+    "V2.0, edited by Mocko, D. M., NASA/GSFC/HSL. NASA Goddard Earth Sciences Data and Information Services Center.",
     "10.5067/MODIS/MOD16A2.061": "Running, S., Mu, Q. and Zhao, M. (2021). MODIS/Terra Net Evapotranspiration 8-Day L4 "
     f"Global 500m SIN Grid, Version 061. {_LPDAAC}",
     "10.5067/MODIS/MOD16A2GF.061": "Running, S., Mu, Q., Zhao, M. and Moreno, A. (2021). MODIS/Terra Net "

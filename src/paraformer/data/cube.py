@@ -28,6 +28,7 @@ from paraformer.core.schema import Cube
 from paraformer.core.variables import FORCING, VOCABULARY
 from paraformer.data.climate import CLIMATE, climate_indices
 from paraformer.data.config import DataConfig
+from paraformer.data.igbp import IGBP_CLASSES
 from paraformer.data.quality import Selection, check
 from paraformer.data.sources.cells import open_cells
 
@@ -38,14 +39,6 @@ FORMAT = 1
 
 _CARRIED = ("title", "institution", "source", "references", "comment", "license", "quality")
 _CATEGORICAL = "landcover_igbp"
-
-IGBP_CLASSES = (
-    "water", "evergreen needleleaf forest", "evergreen broadleaf forest", "deciduous needleleaf forest",
-    "deciduous broadleaf forest", "mixed forest", "closed shrubland", "open shrubland", "woody savanna", "savanna",
-    "grassland", "permanent wetland", "cropland", "urban", "cropland and natural vegetation", "snow and ice", "barren",
-    "unclassified",
-)  # fmt: skip
-"""Names of the IGBP classes 0..17 (Loveland and Belward 1997, Int. J. Remote Sens. 18, 3289-3295; 0 is water)."""
 
 
 def build_cube(config: DataConfig, path: Path, progress: Progress | None = None, inputs: Path | None = None) -> Cube:

@@ -9,6 +9,7 @@ not done here: the session brings it, and nothing of it is logged.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import shutil
@@ -55,6 +56,7 @@ class Remote:
         format: what it must be.
         size: bytes, 0 if not known.
         exact: whether ``size`` is exact, so that the file must have it.
+        checksum: algorithm and value in hex, as ``md5:...``, checked once when the file has come; empty if not known.
     """
 
     url: str
@@ -62,6 +64,7 @@ class Remote:
     format: Format
     size: int = 0
     exact: bool = False
+    checksum: str = ""
 
     @property
     def part(self) -> Path:
@@ -174,7 +177,7 @@ def _fetch(remote: Remote, session: Session, policy: Policy, outcome: Outcome, s
         if stop.is_set():
             return
         if not reason:
-            fault = _fault(remote, remote.part)
+            fault = _fault(remote, remote.part) or _sum_fault(remote)
             if not fault:
                 os.replace(remote.part, remote.path)
                 outcome.done.append(remote.path)
@@ -273,6 +276,16 @@ def _fault(remote: Remote, path: Path) -> str:
     if not fault and remote.exact and found != remote.size:
         fault = f"{found} bytes, expected {remote.size}"
     return fault or _opening_fault(path, remote.format)
+
+
+def _sum_fault(remote: Remote) -> str:
+    """Whether what came is not what the catalogue has summed up."""
+    name, _, value = remote.checksum.partition(":")
+    if not value:
+        return ""
+    with remote.part.open("rb") as file:
+        found = hashlib.file_digest(file, name).hexdigest()
+    return "" if found == value.lower() else f"checksum {name} {found}, expected {value.lower()}"
 
 
 def _opening_fault(path: Path, expected: Format) -> str:

@@ -1,9 +1,8 @@
 """Water retention curves of van Genuchten as Rosetta gives them, and the Brooks-Corey curves that VIC runs on.
 
-``Se = (1 + (alpha h)^n)^-m`` with ``m = 1 - 1/n`` becomes ``Se = (h_b / h)^lambda``: Lenhard et al. choose lambda so
-that both curves fall alike at half saturation (the same ``d ln Se / d ln h``), and h_b so that they meet at a saturation
-in the range where soils are measured. The conductivity goes with Burdine's exponent, ``K = Ks Se^(3 + 2 / lambda)``,
-which is VIC's.
+``Se = (1 + (alpha h)^n)^-m`` with ``m = 1 - 1/n`` becomes ``Se = (h_b / h)^lambda``. Lenhard et al. choose lambda so
+that both curves fall alike at half saturation (the same ``d ln Se / d ln h``), and h_b so that they meet where soils
+are measured. The conductivity goes with Burdine's exponent, ``K = Ks Se^(3 + 2 / lambda)``, which is VIC's.
 
 Sources: van Genuchten, M. T. (1980), Soil Sci. Soc. Am. J. 44, 892-898, eqs. 3 and 21; Lenhard, R. J., Parker, J. C.
 and Mishra, S. (1989), J. Irrig. Drain. Eng. 115, 744-751, doi:10.1061/(ASCE)0733-9437(1989)115:4(744); Zhang, Y. and

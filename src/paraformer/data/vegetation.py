@@ -13,8 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-WATER, BARREN = 0, 16
-"""IGBP classes of open water, which is no land, and of bare soil, which is VIC's tile without plants."""
+from paraformer.data.igbp import BARREN, IGBP_CLASSES
 
 WIND_HEIGHT = 10.0
 """Height of the wind in the forcing [m]."""
@@ -37,7 +36,6 @@ class PlantClass(NamedTuple):
     """
 
     igbp: int
-    name: str
     overstory: bool
     rarc: float
     rmin: float
@@ -51,32 +49,36 @@ class PlantClass(NamedTuple):
     root_depth: float
 
     @property
+    def name(self) -> str:
+        """Name of the class."""
+        return IGBP_CLASSES[self.igbp]
+
+    @property
     def wind_height(self) -> float:
         """Height at which the wind is given [m]."""
         return WIND_HEIGHT + (self.displacement / 0.67 if self.overstory else 0.0)
 
 
 LIBRARY = (
-    PlantClass(1, "evergreen needleleaf forest", True, 60, 150, 30, 1.476, 8.04, _EVERGREEN, _DARK, 6.706, 2.175, 1.8),
-    PlantClass(2, "evergreen broadleaf forest", True, 60, 150, 30, 1.476, 8.04, _EVERGREEN, _DARK, 7.344, 1.303, 3.0),
-    PlantClass(3, "deciduous needleleaf forest", True, 60, 150, 30, 1.23, 6.7, _DECIDUOUS, _LEAFY, 7.066, 1.953, 2.0),
-    PlantClass(4, "deciduous broadleaf forest", True, 60, 150, 30, 1.23, 6.7, _DECIDUOUS, _LEAFY, 5.990, 1.955, 2.0),
-    PlantClass(5, "mixed forest", True, 60, 140, 50, 1.23, 6.7, _DECIDUOUS, _LEAFY, 4.453, 1.631, 2.4),
-    PlantClass(6, "closed shrubland", False, 50, 135, 75, 0.495, 1.0, _OPEN, _SHRUBBY, 6.326, 1.567, 2.5),
-    PlantClass(7, "open shrubland", False, 50, 135, 75, 0.495, 1.0, _OPEN, _SHRUBBY, 7.718, 1.262, 3.1),
-    PlantClass(8, "woody savanna", True, 60, 125, 50, 1.23, 6.7, _DECIDUOUS, _LEAFY, 7.604, 2.300, 1.7),
-    PlantClass(9, "savanna", False, 40, 125, 75, 0.495, 1.0, _OPEN, _SHRUBBY, 8.235, 1.627, 2.4),
-    PlantClass(10, "grassland", False, 25, 50, 100, 0.0738, 0.402, _OPEN, _GRASSY, 10.740, 2.608, 1.5),
-    PlantClass(11, "permanent wetland", False, 25, 50, 100, 0.0738, 0.402, _OPEN, _GRASSY, 10.740, 2.608, 1.5),
-    PlantClass(12, "cropland", False, 40, 100, 100, 0.215, 1.166, _CROP, _CROP_ALBEDO, 5.558, 2.614, 1.5),
-    PlantClass(13, "urban", False, 25, 50, 100, 0.0738, 0.402, _SPARSE, _GRASSY, 10.740, 2.608, 1.5),
-    PlantClass(14, "cropland and natural plants", False, 40, 125, 75, 0.495, 1.0, _OPEN, _SHRUBBY, 5.558, 2.614, 1.5),
-    PlantClass(15, "snow and ice", False, 5, 50, 100, 0.0738, 0.402, _SPARSE, _WHITE, 4.372, 0.978, 4.0),
-    PlantClass(BARREN, "barren", False, 5, 50, 100, 0.0738, 0.402, _NONE, _GRASSY, 4.372, 0.978, 4.0),
+    PlantClass(1, True, 60, 150, 30, 1.476, 8.04, _EVERGREEN, _DARK, 6.706, 2.175, 1.8),
+    PlantClass(2, True, 60, 150, 30, 1.476, 8.04, _EVERGREEN, _DARK, 7.344, 1.303, 3.0),
+    PlantClass(3, True, 60, 150, 30, 1.23, 6.7, _DECIDUOUS, _LEAFY, 7.066, 1.953, 2.0),
+    PlantClass(4, True, 60, 150, 30, 1.23, 6.7, _DECIDUOUS, _LEAFY, 5.990, 1.955, 2.0),
+    PlantClass(5, True, 60, 140, 50, 1.23, 6.7, _DECIDUOUS, _LEAFY, 4.453, 1.631, 2.4),
+    PlantClass(6, False, 50, 135, 75, 0.495, 1.0, _OPEN, _SHRUBBY, 6.326, 1.567, 2.5),
+    PlantClass(7, False, 50, 135, 75, 0.495, 1.0, _OPEN, _SHRUBBY, 7.718, 1.262, 3.1),
+    PlantClass(8, True, 60, 125, 50, 1.23, 6.7, _DECIDUOUS, _LEAFY, 7.604, 2.300, 1.7),
+    PlantClass(9, False, 40, 125, 75, 0.495, 1.0, _OPEN, _SHRUBBY, 8.235, 1.627, 2.4),
+    PlantClass(10, False, 25, 50, 100, 0.0738, 0.402, _OPEN, _GRASSY, 10.740, 2.608, 1.5),
+    PlantClass(11, False, 25, 50, 100, 0.0738, 0.402, _OPEN, _GRASSY, 10.740, 2.608, 1.5),
+    PlantClass(12, False, 40, 100, 100, 0.215, 1.166, _CROP, _CROP_ALBEDO, 5.558, 2.614, 1.5),
+    PlantClass(13, False, 25, 50, 100, 0.0738, 0.402, _SPARSE, _GRASSY, 10.740, 2.608, 1.5),
+    PlantClass(14, False, 40, 125, 75, 0.495, 1.0, _OPEN, _SHRUBBY, 5.558, 2.614, 1.5),
+    PlantClass(15, False, 5, 50, 100, 0.0738, 0.402, _SPARSE, _WHITE, 4.372, 0.978, 4.0),
+    PlantClass(BARREN, False, 5, 50, 100, 0.0738, 0.402, _NONE, _GRASSY, 4.372, 0.978, 4.0),
 )  # fmt: skip
 """Classes 1 to 16, bare soil last, as VIC-5 wants it. Zeng gives no roots for wetland, urban land and ice: the first
-two
-have those of grassland, ice those of barren land."""
+two have those of grassland, ice those of barren land."""
 
 ROOT_ZONES = (0.1, 0.9)
 """Thickness of the two upper root zones; the third reaches down to the rooting depth [m]."""

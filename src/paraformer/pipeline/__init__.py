@@ -13,7 +13,7 @@ from paraformer.core.errors import ParaformerError, SettingsError
 from paraformer.core.files import hash_path
 from paraformer.core.log import Progress
 from paraformer.core.run import Run
-from paraformer.pipeline.check import check_study
+from paraformer.pipeline.check import check_study, require_parameter_files
 from paraformer.pipeline.describe import describe
 from paraformer.pipeline.stages import Chain
 
@@ -39,6 +39,8 @@ def run_study(study: Study, directory: Path, *, until: str = "report", progress:
         raise ParaformerError(f"unknown stage '{until}'; stages: {', '.join(STAGES)}")
     if until == "gap_filling" and study.gap_filling is None:
         raise SettingsError("gap_filling is missing from the study; 'gap_filling: {}' takes the defaults")
+    if until not in ("cube", "gap_filling"):
+        require_parameter_files(study)
     with Run(directory) as run:
         run.record_study(study.to_yaml(), {"seed": study.seed, "inputs": _input_hashes(study)})
         chain = Chain(study, run, progress or Progress())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from paraformer.config import Study
-from paraformer.core.errors import ModelError, SettingsError, nearest
+from paraformer.core.errors import DataError, ModelError, SettingsError, nearest
 from paraformer.data import check as check_data
 from paraformer.data import source_hash
 from paraformer.pipeline.verdict import PER_CELL
@@ -25,6 +25,7 @@ def check_study(study: Study) -> str:
             process_files(study.process, {})
         return f"study {study.name}: the built-in world needs no files; settings are valid"
     if study.data.source != "cells":
+        require_parameter_files(study)
         source_hash(study.data)
         return f"study {study.name}: source '{study.data.source}' is there; building the cube checks its values"
     selection = check_data(study.data)
@@ -44,6 +45,26 @@ def check_study(study: Study) -> str:
         f"  searches: {', '.join(study.searches) or 'none'}, {study.search_seeds} seed(s)\n"
         f"  learners: {', '.join(study.learners) or 'none'}, {study.learner_seeds} seed(s)"
     )
+
+
+def require_parameter_files(study: Study) -> None:
+    """Raise before any work if a study of granules has no parameter files for VIC, saying how they are made.
+
+    Raises:
+        SettingsError: the study does not say where they are.
+        DataError: a file does not exist.
+    """
+    if study.data.products is None or study.process.model != "vic":
+        return
+    makes = study.data.products.land is not None
+    for name, path in (("parameters", study.process.parameters), ("domain", study.process.domain)):
+        if path is None:
+            told = "where 'paraformer parameters STUDY' is to write what it makes of data.products.land"
+            raise SettingsError(f"process.{name} is missing: {told if makes else 'VIC needs it'}")
+        if not path.exists():
+            told = "'paraformer parameters STUDY' makes it of data.products.land"
+            other = "make it yourself, or give maps in data.products.land and run 'paraformer parameters STUDY'"
+            raise DataError(f"{path}: no such file (process.{name}); {told if makes else other}")
 
 
 def require_offered(study: Study, outputs: Sequence[str]) -> None:

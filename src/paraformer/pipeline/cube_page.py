@@ -72,7 +72,7 @@ def _time_line(cube: Cube) -> Figure:
     monthly = table.resample("MS").agg({"seen": "sum", "sum": "sum", "prcp": "mean"})
     figure = Figure(figsize=(9.0, 5.4), layout="constrained")
     axes = figure.subplots(3, 1, sharex=True)
-    axes[0].fill_between(table.index, table["share"], step="mid", color="#0072B2", linewidth=0)
+    axes[0].fill_between(table.index, table["share"], step="mid", color="#0072B2", linewidth=0, zorder=2)
     axes[1].plot(
         monthly.index, monthly["sum"] / monthly["seen"].where(monthly["seen"] > 0), color="#D55E00", marker="."
     )
@@ -83,7 +83,7 @@ def _time_line(cube: Cube) -> Figure:
     for name in ("train", "test"):
         start, end = cube.period(name).start, cube.period(name).end
         axes[0].axvspan(pd.Timestamp(start), pd.Timestamp(end), color="#999999" if name == "train" else "#E69F00",
-                        alpha=0.15, label=name)  # fmt: skip
+                        alpha=0.15, linewidth=0, zorder=1, label=name)  # fmt: skip
     axes[0].set_ylim(0, 1)
     axes[0].legend(frameon=False, fontsize=8, loc="upper right", ncols=2)
     return figure

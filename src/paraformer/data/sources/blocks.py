@@ -120,6 +120,7 @@ def write_blocks(blocks: Iterable[xr.Dataset], path: Path, *, chunk_cells: int =
                 block.to_zarr(
                     temporary, mode="w", consolidated=False, zarr_format=3, encoding=_chunks(block, chunk_cells)
                 )
+                del block  # not two at a time
                 continue
             if not np.array_equal(block["cell"].values, cells):
                 raise DataError(f"{path}: the block from {block['time'].values[0]} has other cells than the first one")
@@ -127,6 +128,7 @@ def write_blocks(blocks: Iterable[xr.Dataset], path: Path, *, chunk_cells: int =
             block[series].drop_vars("cell").to_zarr(
                 temporary, append_dim="time", consolidated=False, zarr_format=3, align_chunks=True
             )
+            del block
         if cells is None:
             raise DataError(f"{path}: no block of data to write")
         with warnings.catch_warnings():

@@ -87,6 +87,21 @@ class BaseflowConfig(BaseModel):
     ws: float = Field(default=0.8, gt=0, le=1, description="fraction of moisture where non-linear baseflow begins [1]")
 
 
+class SnowBandConfig(BaseModel):
+    """Elevation bands in which VIC keeps snow apart, from the pixels of the elevation model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int = Field(ge=2, le=25, description="bands of a cell")
+    by: Literal["area", "height"] = Field(default="area", description="bands of equal area, or of equal height")
+    minimum_range: float = Field(
+        default=200.0, ge=0, description="cells whose elevations span less have one band; each band costs time [m]"
+    )
+    precipitation_gradient: float = Field(
+        default=0.0, ge=0, le=2, description="increase of precipitation with height, of the cell's mean [km-1]"
+    )
+
+
 class LandConfig(BaseModel):
     """Rasters of soil, land cover, leaf area and terrain: attributes of the cells, and a-priori parameters of VIC."""
 
@@ -108,6 +123,9 @@ class LandConfig(BaseModel):
         default=0.02, ge=0, lt=0.5, description="classes with a smaller share of a cell's land are left out"
     )
     baseflow: BaseflowConfig = BaseflowConfig()
+    snow_bands: SnowBandConfig | None = Field(
+        default=None, description="elevation bands of VIC's snow; none: one band at the cell's mean elevation"
+    )
 
     @model_validator(mode="after")
     def _layers_are_thick_enough(self) -> LandConfig:

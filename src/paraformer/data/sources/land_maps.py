@@ -18,19 +18,17 @@ from paraformer.core.errors import DataError
 from paraformer.core.files import hash_json
 from paraformer.core.grid import Raster
 from paraformer.core.variables import VOCABULARY
+from paraformer.data.igbp import WATER, WATER_BODIES
 from paraformer.data.pedotransfer import PEDOTRANSFER
+from paraformer.data.sources.bands import snow_bands
 from paraformer.data.sources.granules import folder_of
 from paraformer.data.sources.land_config import LandConfig, RasterConfig, SoilConfig
 from paraformer.data.sources.modis_land import find_tiles
 from paraformer.data.sources.rasters import cell_means, class_shares, terrain
 from paraformer.data.van_genuchten import require_rosetta
-from paraformer.data.vegetation import WATER
 
 CLASSES = 17
 """IGBP classes 0 to 16."""
-
-MODIS_WATER = 17
-"""Water in MCD12Q1; 0 in IGBP's own numbers."""
 
 SOIL = {"sand": "%", "clay": "%", "bulk": "g cm-3", "organic": "%"}
 """What is known of the soil, with its unit."""
@@ -48,7 +46,8 @@ def read_land(config: LandConfig, target: Raster) -> xr.Dataset:
     Returns:
         ``sand, clay, bulk, organic (cell, layer)`` of VIC's layers, ``<name>_top (cell)`` of the topsoil;
         ``cover (cell, igbp)`` area shares, 0 water; ``leaf_area (cell, month)`` if there is one; ``elevation,
-        elevation_sd`` [m], ``slope`` [1]; ``lat, lon``; identifiers as in ``Raster.identifiers``.
+        elevation_sd`` [m], ``slope`` [1]; ``band_area, band_elevation, band_precipitation (cell, band)`` if the
+        settings have snow bands; ``lat, lon``; identifiers as in ``Raster.identifiers``.
 
     Raises:
         DataError: a raster cannot be used (``rasters``), a value no soil or land can have, or no cell is mapped.
@@ -58,7 +57,7 @@ def read_land(config: LandConfig, target: Raster) -> xr.Dataset:
         require_rosetta()  # now, not after the maps and granules are read
     edges = np.concatenate([[0.0], np.cumsum(config.layers)])
     soil, shares = _soil(config.soil, target, [*pairwise(edges), (0.0, config.topsoil)])
-    cover, share = class_shares(config.cover, target, CLASSES, {MODIS_WATER: WATER})
+    cover, share = class_shares(config.cover, target, CLASSES, {WATER_BODIES: WATER})
     land = terrain(config.elevation, target)
     shares += [share, land.share]
     variables: Variables = {}
@@ -73,6 +72,11 @@ def read_land(config: LandConfig, target: Raster) -> xr.Dataset:
         months = cell_means([config.leaf_area.at(month=k) for k in range(1, 13)], target)
         variables["leaf_area"] = (("cell", "month"), months.values.T, {"units": "1"})
         shares.append(months.share.min(axis=0))
+    if config.snow_bands is not None:
+        bands = snow_bands(config.snow_bands, config.elevation, target)
+        for name, values, unit in (("area", bands.area, "1"), ("elevation", bands.elevation, "m"),
+                                   ("precipitation", bands.precipitation, "1")):  # fmt: skip
+            variables[f"band_{name}"] = (("cell", "band"), values.T, {"units": unit})
     return _checked(config, target, variables, np.min(shares, axis=0))
 
 
@@ -181,7 +185,8 @@ def land_key(config: LandConfig) -> str:
     if config.leaf_area is not None:
         rasters += [config.leaf_area.at(month=k) for k in range(1, 13)]
     files = sorted({entry for raster in rasters for entry in _sizes(raster)})
-    return hash_json({"settings": config.model_dump(mode="json"), "files": files})
+    settings = config.model_dump(mode="json", exclude={"snow_bands"} if config.snow_bands is None else None)
+    return hash_json({"settings": settings, "files": files})
 
 
 def _sizes(raster: RasterConfig) -> list[tuple[str, int]]:

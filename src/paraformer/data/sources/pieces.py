@@ -76,6 +76,7 @@ def kept_blocks(
                 found.to_netcdf(temporary, engine="netcdf4")
             made += 1
             yield found
+            del block, found  # not two at a time
         write_json(_mark(stem), {"blocks": made})
 
 

@@ -92,6 +92,7 @@ def _blocks(
         if reference is not None:
             joined = _compared(joined, reference)
         yield joined if land is None else _mapped(config, joined, land)
+        del block, joined  # not two at a time
 
 
 def _forcing(config: ProductsConfig, target: Raster, progress: Progress | None) -> Iterator[xr.Dataset]:

@@ -66,8 +66,8 @@ def cell_means(rasters: Sequence[RasterConfig], target: Raster) -> OnCells:
     cells = target.rows * target.columns
     total, valid, area = (np.zeros((len(rasters), cells)) for _ in range(3))
     for members in same_grid(rasters):
-        for strip in _strips([rasters[k] for k in members], target):
-            places = _Places(strip, target)
+        for strip in strips_of([rasters[k] for k in members], target):
+            places = Places(strip, target)
             whole = places.sums(np.ones(places.cell.size))
             for k, layer in zip(members, strip.values, strict=True):
                 values = places.spread(layer)
@@ -93,8 +93,8 @@ def class_shares(
     """
     cells = target.rows * target.columns
     found, area = np.zeros((classes, cells)), np.zeros(cells)
-    for strip in _strips([raster], target):
-        places, layer = _Places(strip, target), strip.values[0]
+    for strip in strips_of([raster], target):
+        places, layer = Places(strip, target), strip.values[0]
         for old, new in renamed.items():
             layer = np.where(layer == old, new, layer)
         wrong = np.isfinite(layer) & ~((layer >= 0) & (layer < classes) & (layer == np.rint(layer)))
@@ -119,10 +119,10 @@ def terrain(raster: RasterConfig, target: Raster) -> Terrain:
         DataError: as ``cell_means``.
     """
     sums = {name: np.zeros(target.rows * target.columns) for name in ("z", "zz", "valid", "slope", "sloped", "area")}
-    for strip in _strips([raster], target, halo=1):
+    for strip in strips_of([raster], target, halo=1):
         steep = _slope(strip)[strip.inner]
         strip = replace(strip, values=strip.values[:, strip.inner], y=strip.y[strip.inner], inner=slice(None))
-        places, z = _Places(strip, target), strip.values[0]
+        places, z = Places(strip, target), strip.values[0]
         seen = np.isfinite(z)
         for name, layer in (("z", np.where(seen, z, 0.0)), ("zz", np.where(seen, z, 0.0) ** 2), ("valid", 1.0 * seen),
                             ("slope", np.nan_to_num(steep)), ("sloped", 1.0 * np.isfinite(steep)),
@@ -135,7 +135,7 @@ def terrain(raster: RasterConfig, target: Raster) -> Terrain:
     return Terrain(elevation, spread, _over(sums["slope"], sums["sloped"]), share)
 
 
-class _Places:
+class Places:
     """The cells that the pixels of a strip belong to, and the area that each has on the ground."""
 
     def __init__(self, strip: Strip, target: Raster) -> None:
@@ -157,7 +157,8 @@ class _Places:
         return np.bincount(self.cell[self.inside], (weight * self.area)[self.inside], minlength=self.cells)
 
 
-def _strips(rasters: Sequence[RasterConfig], target: Raster, halo: int = 0) -> Iterator[Strip]:
+def strips_of(rasters: Sequence[RasterConfig], target: Raster, halo: int = 0) -> Iterator[Strip]:
+    """Strips of raster files of one grid, or of a folder of tiles, that touch the target."""
     if rasters[0].path.is_dir():
         return tile_strips(rasters[0], target)
     return file_strips(rasters, target, halo)

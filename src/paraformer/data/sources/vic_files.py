@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from paraformer.data.igbp import IGBP_CLASSES
 from paraformer.data.pedotransfer import SoilWater, cosby
 from paraformer.data.sources.land import SPACING, Land
 
@@ -32,10 +33,14 @@ _MOSAIC_COURSE = (0.27, 0.29, 0.32, 0.36, 0.50, 0.83, 1.0, 0.90, 0.54, 0.38, 0.3
 
 
 class VegetationClass(NamedTuple):
-    """One IGBP class as VIC sees it: resistances [s m-1], ``rgl`` [W m-2], lengths [m], leaf area index [1]."""
+    """One IGBP class as the built-in world's VIC sees it: resistances [s m-1], ``rgl`` [W m-2], lengths [m], leaf area
+    index [1].
+
+    The values are not those of ``data.vegetation``: the world's numbers rest on the classes of the reference runs
+    (Mosaic's courses, roots in fixed zones), which real studies have no reason to take.
+    """
 
     igbp: int
-    name: str
     overstory: bool
     rarc: float
     rmin: float
@@ -48,20 +53,25 @@ class VegetationClass(NamedTuple):
     root_depth: tuple[float, float, float]
     root_fract: tuple[float, float, float]
 
+    @property
+    def name(self) -> str:
+        """Name of the class."""
+        return IGBP_CLASSES[self.igbp]
+
 
 _DEEP = ((0.1, 1.0, 5.0), (0.05, 0.45, 0.5))
 _SHALLOW = ((0.1, 0.75, 0.5), (0.1, 0.6, 0.3))
 
 CLASSES = (
-    VegetationClass(1, "evergreen needleleaf", True, 60, 150, 30, 22, 12.0, 0.12, 4.5, _NEEDLE_COURSE, *_DEEP),
-    VegetationClass(4, "deciduous broadleaf", True, 60, 150, 30, 20, 10.0, 0.18, 5.0, _DECIDUOUS_COURSE, *_DEEP),
-    VegetationClass(5, "mixed forest", True, 60, 140, 50, 20, 10.0, 0.18, 5.0, _MIXED_COURSE, *_DEEP),
-    VegetationClass(7, "open shrubland", False, 50, 135, 75, 10, 1.5, 0.19, 0.9, _SHRUB_COURSE, *_SHALLOW),
-    VegetationClass(10, "grassland", False, 25, 100, 100, 10, 0.6, 0.20, 3.7, _GRASS_COURSE, *_SHALLOW),
-    VegetationClass(12, "cropland", False, 25, 100, 100, 10, 1.0, 0.18, 3.8, _GRASS_COURSE, *_SHALLOW),
-    VegetationClass(14, "crop and natural mosaic", False, 40, 110, 90, 10, 1.4, 0.19, 4.3, _MOSAIC_COURSE,
+    VegetationClass(1, True, 60, 150, 30, 22, 12.0, 0.12, 4.5, _NEEDLE_COURSE, *_DEEP),
+    VegetationClass(4, True, 60, 150, 30, 20, 10.0, 0.18, 5.0, _DECIDUOUS_COURSE, *_DEEP),
+    VegetationClass(5, True, 60, 140, 50, 20, 10.0, 0.18, 5.0, _MIXED_COURSE, *_DEEP),
+    VegetationClass(7, False, 50, 135, 75, 10, 1.5, 0.19, 0.9, _SHRUB_COURSE, *_SHALLOW),
+    VegetationClass(10, False, 25, 100, 100, 10, 0.6, 0.20, 3.7, _GRASS_COURSE, *_SHALLOW),
+    VegetationClass(12, False, 25, 100, 100, 10, 1.0, 0.18, 3.8, _GRASS_COURSE, *_SHALLOW),
+    VegetationClass(14, False, 40, 110, 90, 10, 1.4, 0.19, 4.3, _MOSAIC_COURSE,
                     (0.1, 1.0, 0.75), (0.1, 0.6, 0.3)),
-    VegetationClass(16, "barren", False, 0, 50, 100, 10, 0.1, 0.20, 0.0, _FULL, *_SHALLOW),
+    VegetationClass(16, False, 0, 50, 100, 10, 0.1, 0.20, 0.0, _FULL, *_SHALLOW),
 )  # fmt: skip
 """Classes of the world; the last one is bare soil."""
 
