@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from paraformer.core.errors import SettingsError, nearest
 from paraformer.core.parameters import PAPER_SET, VIC_PARAMETERS, Parameter, ParameterSpace
 from paraformer.data.config import DataConfig, GapFillConfig
-from paraformer.evaluation.config import EvaluationConfig, ReferencesConfig
+from paraformer.evaluation.config import EvaluationConfig, ReferencesConfig, UncertaintyConfig
 from paraformer.learners.config import LearnerConfig
 from paraformer.process.config import EnsembleConfig, ProcessConfig
 from paraformer.report.config import ReportConfig
@@ -54,6 +54,9 @@ class Study(BaseModel):
     search_seeds: int = Field(default=1, ge=1, description="how many seeds each search is run with")
     references: ReferencesConfig = ReferencesConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    uncertainty: UncertaintyConfig | None = Field(
+        default=None, description="posterior of θ in every cell and what follows for soil moisture; none has none"
+    )
     report: ReportConfig = ReportConfig()
 
     @model_validator(mode="after")
@@ -78,6 +81,14 @@ class Study(BaseModel):
                 raise ValueError(f"rounds.learners: no learner is called '{name}'{nearest(name, self.learners)}")
         if all(learner.simulator == "process" for learner in self.learners.values()):
             raise ValueError("rounds: no learner is trained through the surrogate, so there is none to follow")
+        return self
+
+    @model_validator(mode="after")
+    def _uncertainty_is_of_methods(self) -> Study:
+        for name in self.uncertainty.methods if self.uncertainty is not None else ():
+            if name not in self.calibrators:
+                hint = nearest(name, self.calibrators)
+                raise ValueError(f"uncertainty.methods: no search or learner is called '{name}'{hint}")
         return self
 
     @property

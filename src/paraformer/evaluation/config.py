@@ -110,3 +110,14 @@ class ReferencesConfig(BaseModel):
 
     direct: DirectConfig | None = Field(default=None, description="the row 'direct LSTM'; none leaves it out")
     seeds: int = Field(default=1, ge=1, description="how many seeds it is trained with")
+
+
+class UncertaintyConfig(BaseModel):
+    """Posterior of θ in every cell, around the θ of some methods (decision 0018)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    methods: tuple[str, ...] = Field(min_length=1, description="searches and learners, whose first seed it is around")
+    draws: int = Field(default=100, ge=25, description="runs of each cell and method, beside 2p + 1 for the Jacobian")
+    temperature: float = Field(default=2.0, ge=1, description="widening of the draws against the linear posterior")
+    level: float = Field(default=0.9, gt=0, lt=1, description="probability inside the intervals")

@@ -19,7 +19,10 @@ from paraformer.pipeline.stages import Chain
 
 __all__ = ["STAGES", "check_study", "describe", "run_study"]
 
-STAGES = ("cube", "gap_filling", "ensemble", "surrogate", "rounds", "parameters", "references", "scores", "report")
+STAGES = (
+    "cube", "gap_filling", "ensemble", "surrogate", "rounds", "parameters", "uncertainty", "references", "scores",
+    "report",
+)  # fmt: skip
 
 
 def run_study(study: Study, directory: Path, *, until: str = "report", progress: Progress | None = None) -> str:

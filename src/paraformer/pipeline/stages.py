@@ -27,6 +27,7 @@ from paraformer.pipeline.check import require_consistent, require_offered
 from paraformer.pipeline.emulation import fit_and_audit, surrogate_data
 from paraformer.pipeline.references import train_direct
 from paraformer.pipeline.rounds import Round, followed, good_enough, rounds_table, with_rounds
+from paraformer.pipeline.uncertainty import Uncertain
 from paraformer.pipeline.verdict import Judged, axes, holdout_of, judge, write_csv
 from paraformer.pipeline.world import make_world
 from paraformer.process.build import ProcessFiles, build_process, clipped_prior, process_files
@@ -153,6 +154,24 @@ class Chain:
             if learner.observations != "masked":
                 inputs |= self._hash("gap_filling")
             self._finish(f"parameters/{name}", settings, inputs, partial(self._learn, name, learner))
+
+    def uncertainty(self) -> None:
+        """Posterior of θ around what some methods found, where the study asks for it."""
+        study, config = self.study, self.study.uncertainty
+        if config is None:
+            return
+
+        def work(path: Path) -> int:
+            fields = [ParameterField(name, 0, read_theta(self._folder(name, 0), study.space))
+                      for name in config.methods]  # fmt: skip
+            this = Uncertain(config, study.space, self._process_model(), holdout_of(self._cube), fields, study.seed,
+                             self._truth(), self._true_moisture())  # fmt: skip
+            return this.run(path, self.progress)
+
+        settings = {"uncertainty": _settings(config), "process": _process(study), "seed": study.seed,
+                    "parameters": _space(study)}  # fmt: skip
+        found = self._hash("cube", *(f"parameters/{name}" for name in config.methods))
+        self._finish("uncertainty", settings, self._files.hashes() | found, work)
 
     def references(self) -> None:
         """Reference rows that have to be trained."""
@@ -386,6 +405,12 @@ class Chain:
             return None
         with open_truth(self.done["cube"].path) as truth:
             return truth["theta"].values.astype(np.float64)
+
+    def _true_moisture(self) -> Float[np.ndarray, "cell time"] | None:
+        if self.study.data.source != "synthetic":
+            return None
+        with open_truth(self.done["cube"].path) as truth:
+            return truth["soil_moisture"].values.astype(np.float64)
 
 
 def _settings(model: BaseModel, *without: str) -> dict[str, Any]:

@@ -1,0 +1,197 @@
+"""Posterior of θ in a cell from the Jacobian of the process model: truncated Laplace, corrected by importance sampling.
+
+The prior is uniform in the unit coordinates of θ. The errors of observed soil moisture are Gaussian with the variance
+that the cell's own residuals have; the correlation of successive ones inflates it. Around the given θ the model is
+taken for linear, so that the likelihood is Gaussian in θ, and cut at the bounds: a parameter that soil moisture does
+not see keeps its prior. Draws from this, widened by a temperature, are run through the model itself and weighted by
+what the linear model got wrong (Tierney & Kadane 1986, doi 10.2307/2287970; Owen 2013, ch. 9).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.special import ndtr, ndtri
+
+from paraformer.evaluation.pareto import smoothed_weights
+
+PRIOR_VARIANCE = 1 / 12
+"""Of a uniform unit coordinate."""
+
+_FLAT = 1e-8
+"""Precision below which a unit coordinate is not seen at all."""
+
+_LARGEST_CORRELATION = 0.95
+
+
+class ErrorModel(NamedTuple):
+    """Errors of the observations of each cell: variance [m6 m-6], and correlation of successive ones."""
+
+    variance: Float[np.ndarray, " cell"]
+    correlation: Float[np.ndarray, " cell"]
+
+    @property
+    def inflated(self) -> Float[np.ndarray, " cell"]:
+        """Variance that as many independent errors would need to say as little: times (1 + r) / (1 - r)."""
+        return self.variance * (1 + self.correlation) / (1 - self.correlation)
+
+
+class Quadratic(NamedTuple):
+    """Log-likelihood around u: ``linear · d - d · precision · d / 2`` for a step d in unit coordinates."""
+
+    u: Float[np.ndarray, "cell parameter"]
+    linear: Float[np.ndarray, "cell parameter"]
+    precision: Float[np.ndarray, "cell parameter parameter"]
+
+    def log_likelihood(self, u: Float[np.ndarray, "cell draw parameter"]) -> Float[np.ndarray, "cell draw"]:
+        """At other points, less that at ``self.u``."""
+        d = u - self.u[:, None]
+        return np.einsum("cdp,cp->cd", d, self.linear) - 0.5 * np.einsum("cdp,cpq,cdq->cd", d, self.precision, d)
+
+    def cooled(self, temperature: float) -> Quadratic:
+        """The likelihood to the power 1 / ``temperature``."""
+        return Quadratic(self.u, self.linear / temperature, self.precision / temperature)
+
+
+class Summary(NamedTuple):
+    """Marginal posterior of every parameter, unit coordinates, and how far it may be trusted.
+
+    Attributes:
+        mean, std, lower, upper: [cell, parameter]; the last two are the ends of the central interval.
+        gain: 1 - variance / prior variance; 0 where observations say nothing, below 0 where they widen a marginal.
+        pareto_k: shape of the weights' tail [cell]; above 0.7 the weighted draws are not to be trusted.
+        effective: effective number of draws [cell].
+    """
+
+    mean: Float[np.ndarray, "cell parameter"]
+    std: Float[np.ndarray, "cell parameter"]
+    lower: Float[np.ndarray, "cell parameter"]
+    upper: Float[np.ndarray, "cell parameter"]
+    gain: Float[np.ndarray, "cell parameter"]
+    pareto_k: Float[np.ndarray, " cell"]
+    effective: Float[np.ndarray, " cell"]
+
+
+def error_model(residual: Float[np.ndarray, "cell day"], mask: Bool[np.ndarray, "cell day"]) -> ErrorModel:
+    """Variance of residuals about zero, and their correlation from one observed day to the next observed one.
+
+    The correlation is kept within 0 and 0.95. Cells with fewer than three observations get the mean variance.
+    """
+    variance, correlation = np.full(len(mask), np.nan), np.zeros(len(mask))
+    for cell, known in enumerate(mask):
+        values = residual[cell, known]
+        if values.size >= 3:
+            variance[cell] = np.mean(values**2)
+            correlation[cell] = np.mean(values[1:] * values[:-1]) / max(variance[cell], 1e-12)
+    variance = np.where(np.isfinite(variance), variance, np.nanmean(variance))
+    return ErrorModel(np.maximum(variance, 1e-8), np.clip(correlation, 0.0, _LARGEST_CORRELATION))
+
+
+def quadratic(
+    u: Float[np.ndarray, "cell parameter"],
+    residual: Float[np.ndarray, "cell day"],
+    slope: Float[np.ndarray, "cell day parameter"],
+    mask: Bool[np.ndarray, "cell day"],
+    errors: ErrorModel,
+) -> Quadratic:
+    """Gauss-Newton likelihood around u.
+
+    Args:
+        residual: observed less simulated at u [m3 m-3]; anything where ``mask`` is False.
+        slope: derivative of the simulation [m3 m-3 per unit coordinate].
+    """
+    weight = mask / errors.inflated[:, None]
+    known = np.where(mask, residual, 0.0)
+    linear = np.einsum("ct,ctp->cp", weight * known, slope)
+    return Quadratic(u, linear, np.einsum("ct,ctp,ctq->cpq", weight, slope, slope))
+
+
+def draw(
+    likelihood: Quadratic, count: int, random: np.random.Generator, *, sweeps: int = 60
+) -> Float[np.ndarray, "cell draw parameter"]:
+    """Points of the unit cube in proportion to the likelihood: Gibbs sampling of the truncated Gaussian.
+
+    Chains of their own for every draw start uniformly and are left after ``sweeps`` passes over the parameters
+    (Geweke 1991, conditionals of a truncated normal).
+    """
+    cells, size = likelihood.u.shape
+    u = random.random((cells, count, size))
+    for _ in range(sweeps):
+        for j in range(size):
+            precision = likelihood.precision[:, j, j][:, None]
+            pull = np.einsum("cdp,cp->cd", u - likelihood.u[:, None], likelihood.precision[:, j])
+            seen = np.maximum(precision, _FLAT)
+            middle = u[..., j] + (likelihood.linear[:, j][:, None] - pull) / seen
+            chance = random.random((cells, count))
+            found = _truncated(middle, np.sqrt(1 / seen), chance)
+            u[..., j] = np.where(precision > _FLAT, found, chance)
+    return u
+
+
+def _truncated(
+    middle: Float[np.ndarray, "cell draw"], std: Float[np.ndarray, "cell 1"], chance: Float[np.ndarray, "cell draw"]
+) -> Float[np.ndarray, "cell draw"]:
+    """Normal numbers cut to [0, 1], from uniform ones; in the tail that is far from 1 in both directions."""
+    low, high = (0.0 - middle) / std, (1.0 - middle) / std
+    flip = low > 0
+    low, high = np.where(flip, -high, low), np.where(flip, -low, high)
+    below, above = ndtr(low), ndtr(high)
+    z = ndtri(np.clip(below + chance * (above - below), 1e-300, 1 - 1e-16))
+    z = np.clip(z, low, high)
+    return np.clip(middle + std * np.where(flip, -z, z), 0.0, 1.0)
+
+
+def weigh(
+    misfit: Float[np.ndarray, "cell draw"], errors: ErrorModel, proposal: Float[np.ndarray, "cell draw"]
+) -> tuple[Float[np.ndarray, "cell draw"], Float[np.ndarray, " cell"]]:
+    """Weights of draws that were run through the model; those of a cell sum to 1.
+
+    Args:
+        misfit: sum of squared errors of each draw over the observed days [m6 m-6].
+        proposal: log of the density they were drawn with, up to a constant of the cell.
+
+    Returns:
+        Weights, and the shape k of their tail [cell].
+    """
+    return smoothed_weights(-0.5 * misfit / errors.inflated[:, None] - proposal)
+
+
+def summarise_draws(
+    u: Float[np.ndarray, "cell draw parameter"],
+    weight: Float[np.ndarray, "cell draw"],
+    pareto_k: Float[np.ndarray, " cell"],
+    level: float,
+) -> Summary:
+    """Marginals of weighted draws; ``level`` is the probability between ``lower`` and ``upper``."""
+    mean = np.einsum("cd,cdp->cp", weight, u)
+    variance = np.einsum("cd,cdp->cp", weight, (u - mean[:, None]) ** 2)
+    lower, upper = weighted_quantiles(u, weight, ((1 - level) / 2, (1 + level) / 2))
+    return Summary(mean, np.sqrt(variance), lower, upper, 1 - variance / PRIOR_VARIANCE, pareto_k,
+                   1 / (weight**2).sum(axis=1))  # fmt: skip
+
+
+def weighted_quantiles(
+    values: Float[np.ndarray, "cell draw item"], weight: Float[np.ndarray, "cell draw"], at: tuple[float, ...]
+) -> list[Float[np.ndarray, "cell item"]]:
+    """Quantiles of each item's weighted draws, linear between the middles of the draws' shares."""
+    order = np.argsort(values, axis=1, kind="stable")
+    ranked = np.take_along_axis(values, order, axis=1)
+    share = np.take_along_axis(np.broadcast_to(weight[..., None], values.shape), order, axis=1)
+    position = np.cumsum(share, axis=1) - 0.5 * share
+    last = values.shape[1] - 1
+    found = []
+    for q in at:
+        after = np.clip((position < q).sum(axis=1, keepdims=True), 1, last)
+        x0, x1 = (np.take_along_axis(position, i, axis=1) for i in (after - 1, after))
+        y0, y1 = (np.take_along_axis(ranked, i, axis=1) for i in (after - 1, after))
+        part = np.clip((q - x0) / np.maximum(x1 - x0, 1e-300), 0.0, 1.0)
+        found.append((y0 + part * (y1 - y0))[:, 0])
+    return found
+
+
+def coverage(truth: Float[np.ndarray, "*n"], lower: Float[np.ndarray, "*n"], upper: Float[np.ndarray, "*n"]) -> float:
+    """Share of true values inside their intervals; values that are not known (NaN) do not count."""
+    known = np.isfinite(truth)
+    return float(((truth >= lower) & (truth <= upper))[known].mean()) if known.any() else float("nan")

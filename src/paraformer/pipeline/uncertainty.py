@@ -1,0 +1,163 @@
+"""The uncertainty stage: a posterior of θ in every cell around what a method found, by the process model itself.
+
+Each block of cells is linearised (2p + 1 runs a cell), drawn from and run again (``draws`` runs a cell), and stored
+before the next begins; a kill loses one block. Only observations of the training period are used, an unseen cell's own
+included, as searches and history learners use them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jaxtyping import Float
+
+from paraformer.core.contracts import ForwardModel
+from paraformer.core.files import atomic_path
+from paraformer.core.log import Progress
+from paraformer.core.parameters import ParameterSpace
+from paraformer.core.schema import ParameterField
+from paraformer.core.seeding import generator
+from paraformer.evaluation.config import UncertaintyConfig
+from paraformer.evaluation.holdout import Holdout
+from paraformer.evaluation.posterior import (
+    coverage,
+    draw,
+    error_model,
+    quadratic,
+    summarise_draws,
+    weigh,
+    weighted_quantiles,
+)
+from paraformer.pipeline.verdict import write_csv
+from paraformer.process.jacobian import STEP, inside, linearise, steps_of
+
+_OUTPUT = "soil_moisture"
+_CELLS = 32
+"""Cells of a block: bounds the memory of the draws' series."""
+
+COVERAGE = ("method", "of", "cells", "laplace", "importance", "n")
+"""Of the coverage table: ``laplace`` is of the truncated linear posterior (θ only), ``importance`` of weighted runs."""
+
+
+@dataclass(frozen=True)
+class Uncertain:
+    """What the stage works on; ``truth`` and ``true_moisture`` are known in the built-in world only."""
+
+    config: UncertaintyConfig
+    space: ParameterSpace
+    model: ForwardModel
+    holdout: Holdout
+    fields: Sequence[ParameterField]
+    seed: int
+    truth: Float[np.ndarray, "cell parameter"] | None
+    true_moisture: Float[np.ndarray, "cell time"] | None
+
+    def run(self, path: Path, progress: Progress) -> int:
+        """Write ``<method>.nc`` of every method, ``identifiability.csv`` and ``coverage.csv``; returns the runs."""
+        tables, per_cell = [], 2 * len(self.space) + 1 + self.config.draws
+        n_cells = len(self.holdout.cells)
+        starts = range(0, n_cells, _CELLS)
+        with progress.task("posterior of θ", len(self.fields) * n_cells, unit="cells") as advance:
+            for field in self.fields:
+                for start in starts:
+                    cells = np.arange(start, min(start + _CELLS, n_cells))
+                    block = path / "blocks" / field.method / f"{start}.nc"
+                    if not block.exists():
+                        _write(self._block(field, cells), block)
+                    advance(len(cells))
+                blocks = [xr.load_dataset(path / "blocks" / field.method / f"{s}.nc") for s in starts]
+                posterior = xr.concat(blocks, "cell")
+                _write(posterior, path / f"{field.method}.nc")
+                tables.append(self._coverage(field.method, posterior))
+        write_csv(path / "coverage.csv", pd.concat(tables, ignore_index=True))
+        posteriors = {f.method: xr.load_dataset(path / f"{f.method}.nc") for f in self.fields}
+        write_csv(path / "identifiability.csv", identifiability(posteriors, self.holdout, self.space))
+        return len(self.fields) * n_cells * per_cell
+
+    def _block(self, field: ParameterField, cells: np.ndarray) -> xr.Dataset:
+        """Posterior of some cells."""
+        config, space, days = self.config, self.space, self.holdout.train_days
+        assert field.theta is not None
+        model, u = self.model.select(cells), np.clip(space.to_unit(field.theta[cells]), 0, 1)
+        around = linearise(model, u[:, None], steps_of(space, STEP), (_OUTPUT,))
+        mask = self.holdout.mask[np.ix_(cells, np.flatnonzero(days))]
+        observed = np.where(mask, self.holdout.observed[np.ix_(cells, np.flatnonzero(days))], 0.0)
+        residual = np.where(mask, observed - around.value[_OUTPUT][:, 0, days], 0.0)
+        errors = error_model(residual, mask)
+        likelihood = quadratic(u, residual, around.slope[_OUTPUT][:, 0, days], mask, errors)
+        random = generator(self.seed, "uncertainty", field.method, int(cells[0]))
+        plain = draw(likelihood, 4 * config.draws, random)
+        wide = likelihood.cooled(config.temperature)
+        drawn = draw(wide, config.draws, random)
+        series = model.simulate(inside(space, drawn), (_OUTPUT,))[_OUTPUT]
+        misfit = (np.where(mask[:, None], observed[:, None] - series[:, :, days], 0.0) ** 2).sum(axis=-1)
+        weight, k = weigh(misfit, errors, wide.log_likelihood(drawn))
+        equal = np.full(plain.shape[:2], 1 / plain.shape[1])
+        found = {"": summarise_draws(drawn, weight, k, config.level),
+                 "laplace_": summarise_draws(plain, equal, np.zeros(len(cells)), config.level)}  # fmt: skip
+        noise = random.standard_normal(series.shape) * np.sqrt(errors.variance)[:, None, None]
+        tails = ((1 - config.level) / 2, (1 + config.level) / 2)
+        variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
+            "theta": (("cell", "parameter"), field.theta[cells]),
+            "error_std": (("cell",), np.sqrt(errors.variance)), "error_correlation": (("cell",), errors.correlation),
+            "pareto_k": (("cell",), k), "effective_draws": (("cell",), found[""].effective),
+        }  # fmt: skip
+        for prefix, part in found.items():
+            for name in ("mean", "lower", "upper"):
+                physical = space.clip(space.from_unit(np.clip(getattr(part, name), 0, 1)))
+                variables[f"{prefix}theta_{name}"] = (("cell", "parameter"), physical)
+            variables[f"{prefix}unit_std"] = (("cell", "parameter"), part.std)
+            variables[f"{prefix}gain"] = (("cell", "parameter"), part.gain)
+        for name, values in (("simulated", series), ("observed", series + noise)):
+            lower, upper = weighted_quantiles(values, weight, tails)
+            variables[f"{name}_lower"] = (("cell", "time"), lower.astype(np.float32))
+            variables[f"{name}_upper"] = (("cell", "time"), upper.astype(np.float32))
+        coords = {"cell": self.holdout.cells[cells], "parameter": list(space.names)}
+        return xr.Dataset(variables, coords, {"method": field.method, "level": config.level})
+
+    def _coverage(self, method: str, posterior: xr.Dataset) -> pd.DataFrame:
+        """Share of true θ, true soil moisture and real observations of the test period inside their intervals."""
+        rows, test = [], self.holdout.test_days
+        for name, cells in (("trained", self.holdout.trained), ("unseen", ~self.holdout.trained)):
+            if not cells.any():
+                continue
+            part = posterior.isel(cell=np.flatnonzero(cells))
+            for i, parameter in enumerate(self.space.names if self.truth is not None else ()):
+                true = self.truth[cells, i]  # type: ignore[index]
+                both = [coverage(true, part[f"{p}theta_lower"].values[:, i], part[f"{p}theta_upper"].values[:, i])
+                        for p in ("laplace_", "")]  # fmt: skip
+                rows.append((method, parameter, name, *both, true.size))
+            observed = np.where(self.holdout.mask, self.holdout.observed, np.nan)
+            compared = {"observed soil moisture": ("observed", observed)}
+            if self.true_moisture is not None:
+                compared["true soil moisture"] = ("simulated", self.true_moisture)
+            for label, (kind, values) in compared.items():
+                truth = values[np.ix_(cells, test)]
+                bounds = (part[f"{kind}_{end}"].values[:, test] for end in ("lower", "upper"))
+                rows.append((method, label, name, np.nan, coverage(truth, *bounds), int(np.isfinite(truth).sum())))
+        return pd.DataFrame(rows, columns=list(COVERAGE))
+
+
+def identifiability(posteriors: dict[str, xr.Dataset], holdout: Holdout, space: ParameterSpace) -> pd.DataFrame:
+    """How much of each parameter's prior variance the observations take away: quartiles over cells."""
+    rows = []
+    for method, posterior in posteriors.items():
+        for name, cells in (("trained", holdout.trained), ("unseen", ~holdout.trained)):
+            if not cells.any():
+                continue
+            for i, parameter in enumerate(space.names):
+                gain = posterior["gain"].values[cells, i]
+                rows.append((method, parameter, name, *np.percentile(gain, (25, 50, 75)), float((gain > 0.5).mean())))
+    columns = ["method", "parameter", "cells", "gain_p25", "gain_median", "gain_p75", "share_above_half"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _write(dataset: xr.Dataset, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        dataset.to_netcdf(temporary, engine="h5netcdf")

@@ -1,0 +1,63 @@
+"""The uncertainty stage in the chain: files, counts, resume, and refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from paraformer.config import load_study
+from paraformer.core.errors import SettingsError
+from paraformer.pipeline import run_study, uncertainty
+from training.killing import KillAt, Killed
+from worlds import TINY, write_study
+
+DRAWS, CELLS = 30, 6
+
+
+def study(folder: Path, **changes: Any) -> Path:
+    base = {name: group for name, group in TINY.items() if name not in ("gap_filling", "searches", "references")}
+    learners = {"FFN_A": TINY["learners"]["FFN_A"]}
+    settings = {"learners": learners, "learner_seeds": 1, "uncertainty": {"methods": ["FFN_A"], "draws": DRAWS},
+                "references": {"direct": None}, "data__synthetic": {"rows": 2, "columns": 3, "years": 2}}  # fmt: skip
+    return write_study(folder, base=base, **(settings | changes))
+
+
+def mark(run: Path) -> dict[str, Any]:
+    return dict(json.loads((run / "uncertainty" / "stage.json").read_text()))
+
+
+def test_every_cell_has_a_posterior_and_a_kill_costs_one_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uncertainty, "_CELLS", 2)
+    chosen, whole, killed = load_study(study(tmp_path)), tmp_path / "whole", tmp_path / "killed"
+    run_study(chosen, whole, until="uncertainty")
+    assert mark(whole)["runs"] == CELLS * (DRAWS + 2 * 2 + 1)
+    posterior = xr.load_dataset(whole / "uncertainty" / "FFN_A.nc")
+    assert dict(posterior.sizes) == {"cell": CELLS, "parameter": 2, "time": 731}
+    lower, upper = (posterior[f"theta_{end}"].values for end in ("lower", "upper"))
+    assert (lower < upper).all()
+    chosen.space.require_inside(np.stack([lower, upper], axis=1), posterior["cell"].values.tolist())
+    wider = (posterior["observed_upper"] - posterior["observed_lower"]).mean()
+    assert float(wider) > float((posterior["simulated_upper"] - posterior["simulated_lower"]).mean())
+    table = pd.read_csv(whole / "uncertainty" / "coverage.csv")
+    assert set(table["of"]) == {"infilt", "expt", "observed soil moisture", "true soil moisture"}
+    assert table["importance"].between(0, 1).all()
+    gains = pd.read_csv(whole / "uncertainty" / "identifiability.csv")
+    assert set(gains["parameter"]) == {"infilt", "expt"}
+    run_study(chosen, killed, until="parameters")
+    with pytest.raises(Killed):
+        run_study(chosen, killed, until="uncertainty", progress=KillAt(3))
+    assert len(list((killed / "uncertainty" / "blocks").rglob("*.nc"))) == 2
+    run_study(chosen, killed, until="uncertainty")
+    assert mark(killed)["hash"] == mark(whole)["hash"]
+
+
+def test_a_method_that_is_not_there_is_named(tmp_path: Path) -> None:
+    path = study(tmp_path, uncertainty={"methods": ["FFN_B"]})
+    with pytest.raises(SettingsError, match=r"uncertainty\.methods: no search or learner is called 'FFN_B'.*'FFN_A'"):
+        load_study(path)
