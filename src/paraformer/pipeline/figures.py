@@ -27,7 +27,15 @@ from paraformer.report.figures import (
     score_cdfs,
     surrogate_response,
 )
-from paraformer.report.maps import Cells, difference_maps, parameter_maps, residual_maps, score_maps, spread_maps
+from paraformer.report.maps import (
+    Cells,
+    difference_maps,
+    gain_maps,
+    parameter_maps,
+    residual_maps,
+    score_maps,
+    spread_maps,
+)
 from paraformer.report.scatter import Fields, Pairs, density_scatter, evapotranspiration_scatter
 from paraformer.report.series import Site, choose_sites, site_series
 from paraformer.report.tables import product_name
@@ -99,8 +107,10 @@ class Atlas:
         return np.asarray(observe(series, fit_operator(self.study.report.operator, series, self.holdout)))
 
 
-def draw(study: Study, cube: Cube, scores: Path, surrogate: Path, prior: np.ndarray, path: Path) -> None:
-    """Every figure of the study into ``path``."""
+def draw(
+    study: Study, cube: Cube, scores: Path, surrogate: Path, prior: np.ndarray, path: Path, uncertainty: Path | None
+) -> None:
+    """Every figure of the study into ``path``; ``uncertainty`` is the folder of the posteriors, if there are any."""
     atlas = Atlas(study, cube, scores, prior, path)
     atlas.save(score_cdfs(atlas.cells, operator=study.report.operator, styles=atlas.styles), "cdf")
     response = pd.read_csv(surrogate / "response.csv")
@@ -113,6 +123,10 @@ def draw(study: Study, cube: Cube, scores: Path, surrogate: Path, prior: np.ndar
     _draw_parameters(atlas)
     _draw_scores(atlas)
     _draw_evapotranspiration(atlas)
+    if uncertainty is not None and study.uncertainty is not None:
+        for method in study.uncertainty.methods:
+            gain = xr.load_dataset(uncertainty / f"{method}.nc")["gain"].values
+            atlas.save(gain_maps(gain, atlas.where, study.space, method=method), f"map-gain-{method}")
 
 
 def _draw_scatter(atlas: Atlas, series: dict[str, np.ndarray]) -> None:

@@ -78,8 +78,10 @@ def write_tables(scores: Path, directory: Path) -> None:
         write_text(directory / f"{name}.tex", to_latex(table) + "\n")
 
 
-def page(study: Study, scores: Path, surrogate: Path, figures: Path, manifest: Mapping[str, Any]) -> str:
-    """The report as one HTML text that opens without a network."""
+def page(
+    study: Study, scores: Path, surrogate: Path, figures: Path, manifest: Mapping[str, Any], uncertainty: Path | None
+) -> str:
+    """The report as one HTML text that opens without a network; ``uncertainty`` is the folder of the posteriors."""
     summary, operator = _summary(scores), study.report.operator
     sections = [
         Section("Soil moisture (Table 2)",
@@ -100,6 +102,7 @@ def page(study: Study, scores: Path, surrogate: Path, figures: Path, manifest: M
         Section("Parameters", "θ as each method found it (first seed), learned from the training period alone; maps "
                 "with a colour scale of each method's own lie beside these as files.", [],
                 _parameter_maps(study, figures)),
+        *_uncertainty_section(study, uncertainty, figures),
         Section("Where it works", "", [], [(f"{m.upper()}, test period", figures / f"map-{kind}-{m}.png")
                                            for m in ("rmse", "pcc", "nse") for kind in ("score", "gain")]),
         Section("Checklist", "What a careful reader looks at before believing a score.",
@@ -167,6 +170,21 @@ def notes(study: Study) -> str:
         f"{text} {rows} These rows use no observation of the cell itself: an unseen cell gets the θ of trained ones, a "
         "trained cell that of the other trained ones (leave-one-out)."
     )
+
+
+def _uncertainty_section(study: Study, uncertainty: Path | None, figures: Path) -> list[Section]:
+    if uncertainty is None or study.uncertainty is None:
+        return []
+    level = f"{100 * study.uncertainty.level:g} %"
+    text = (
+            "Posterior of θ in every cell from its own observations of the training period, prior uniform within the "
+            f"bounds. Coverage: share of test-period values inside their {level} intervals. Gain: 1 - posterior / prior "
+            "variance; a parameter near 0 is not identified, whatever value was found."
+    )  # fmt: skip
+    named = (("What the observations identify", "identifiability"), ("Coverage", "coverage"))
+    tables = [(label, rounded(pd.read_csv(uncertainty / f"{name}.csv"), 3)) for label, name in named]
+    maps = {f"map-gain-{m}": f"What soil moisture says of each parameter, around {m}" for m in study.uncertainty.methods}
+    return [Section("Uncertainty", text, tables, _there(figures, maps))]
 
 
 def recovery_table(scores: Path) -> pd.DataFrame:

@@ -219,14 +219,17 @@ class Chain:
     def report(self) -> None:
         """Figures, and the page that holds tables and figures."""
         study, scores = self.study, self.done["scores"].path
+        uncertainty = self.done["uncertainty"].path if "uncertainty" in self.done else None
+        inputs = self._hash("cube", "surrogate", "scores", *(["uncertainty"] if uncertainty else []))
 
         def work(path: Path) -> int:
-            reporting.draw(study, self._cube, scores, self.done["surrogate"].path, self._prior, path)
+            reporting.draw(study, self._cube, scores, self.done["surrogate"].path, self._prior, path, uncertainty)
             return 0
 
-        self._finish("figures", {"report": _settings(study.report)}, self._hash("cube", "surrogate", "scores"), work)
+        self._finish("figures", {"report": _settings(study.report)}, inputs, work)
         manifest = json.loads((self.run.directory / "manifest.json").read_text())
-        page = reporting.page(study, scores, self.done["surrogate"].path, self.done["figures"].path, manifest)
+        page = reporting.page(study, scores, self.done["surrogate"].path, self.done["figures"].path, manifest,
+                              uncertainty)  # fmt: skip
         write_text(self.run.directory / "report.html", page)
         reporting.write_tables(scores, self.run.directory / "tables")
 

@@ -92,6 +92,15 @@ def spread_maps(
     return _draw(fields, cells, scale, f"Spread of {method} over {len(theta)} seeds")
 
 
+def gain_maps(
+    gain: Float[np.ndarray, "cell parameter"], cells: Cells, space: ParameterSpace, *, method: str
+) -> Figure:
+    """Share of each parameter's prior variance that the observations of a cell take away: 0 says they do not see it."""
+    scale = _Scale(Normalize(0, 1), "viridis", "1 - posterior / prior variance", "min")
+    fields = {name: gain[:, i] for i, name in enumerate(space.names)}
+    return _draw(fields, cells, scale, f"What soil moisture says of each parameter, around {method}")
+
+
 def score_maps(
     fields: Mapping[str, Float[np.ndarray, " cell"]], cells: Cells, metric: str, *, title: str = ""
 ) -> Figure:
