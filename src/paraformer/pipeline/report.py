@@ -177,13 +177,14 @@ def _uncertainty_section(study: Study, uncertainty: Path | None, figures: Path) 
         return []
     level = f"{100 * study.uncertainty.level:g} %"
     text = (
-            "Posterior of θ in every cell from its own observations of the training period, prior uniform within the "
-            f"bounds. Coverage: share of test-period values inside their {level} intervals. Gain: 1 - posterior / prior "
-            "variance; a parameter near 0 is not identified, whatever value was found."
+            "Posterior of θ in every cell from its own observations of the training period, prior uniform within "
+            f"the bounds. Coverage: share of test-period values inside their {level} intervals. Gain: 1 - posterior "
+            "variance / prior variance; a parameter near 0 is not identified, whatever value was found."
     )  # fmt: skip
     named = (("What the observations identify", "identifiability"), ("Coverage", "coverage"))
     tables = [(label, rounded(pd.read_csv(uncertainty / f"{name}.csv"), 3)) for label, name in named]
-    maps = {f"map-gain-{m}": f"What soil moisture says of each parameter, around {m}" for m in study.uncertainty.methods}
+    methods = study.uncertainty.methods
+    maps = {f"map-gain-{name}": f"What soil moisture says of each parameter, around {name}" for name in methods}
     return [Section("Uncertainty", text, tables, _there(figures, maps))]
 
 
