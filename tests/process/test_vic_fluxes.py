@@ -32,9 +32,11 @@ from paraformer.process.vic.ground_heat import Thermal, ground_heat, soil_conduc
 from paraformer.process.vic.infiltration import saturated_area, surface_runoff
 from paraformer.process.vic.jit import compiled
 from paraformer.process.vic.quirks import rain_and_snow
-from paraformer.process.vic.radiation import longwave_emission, snow_albedo
+from paraformer.process.vic.radiation import accumulation_albedo, longwave_emission, snow_albedo, thaw_albedo
 from paraformer.process.vic.roots import NO_ROOT, root_finder
 from paraformer.process.vic.snow_density import compaction, new_snow_density, settling
+from paraformer.process.vic.snow_pack import AGES, PACK, age_surface, tabulate_albedo
+from paraformer.process.vic.state import STATE
 from paraformer.process.vic.vapour import (
     PenmanAir,
     air_density,
@@ -325,10 +327,24 @@ def test_snow_properties() -> None:
     load = 0.5 * 9.80616 * 1000.0 * 0.2
     expected = load / (3.6e6 * np.exp(0.08 * 5.0 + 0.021 * 250.0)) * 0.8 * 3600.0
     assert settling(0.2, 0.8, 250.0, -5.0, 3600.0) == pytest.approx(expected, rel=1e-12)
-    cold, warm = (snow_albedo(16, 10800.0, content, False, 0.0) for content in (-1e5, 0.0))
+    aged = accumulation_albedo(2.0), thaw_albedo(2.0)
+    cold, warm = (snow_albedo(content, False, 0.0, *aged) for content in (-1e5, 0.0))
     assert cold == pytest.approx(0.85 * 0.94 ** (2.0**0.58))
     assert warm == pytest.approx(0.85 * 0.82 ** (2.0**0.46))
-    assert snow_albedo(16, 10800.0, -1e5, False, 1.0) == 0.85
+    assert snow_albedo(-1e5, False, 1.0, 0.7, 0.6) == 0.85
+
+
+@pytest.mark.parametrize("cold_content", [-1e5, 0.0])
+def test_albedo_by_table_is_that_of_the_powers(cold_content: float) -> None:
+    """Through the end of the table; not one bit differs."""
+    pack, state = np.zeros(1, dtype=PACK)[0], np.zeros(1, dtype=STATE)[0]
+    tabulate_albedo(3600.0, pack)
+    pack["time_step"], state["swe"], state["cold_content"] = 3600.0, 0.1, cold_content
+    albedo = accumulation_albedo if cold_content < 0.0 else thaw_albedo
+    for age in range(1, AGES + 10):
+        age_surface(pack, state)
+        assert state["snow_age"] == age
+        assert state["albedo"] == albedo(age * 3600.0 / 86400.0)
 
 
 def test_rain_and_snow() -> None:

@@ -9,6 +9,7 @@ from paraformer.process.vic.constants import MM_PER_M
 from paraformer.process.vic.derive import derive_soil, derive_tile
 from paraformer.process.vic.infiltration import saturated_area
 from paraformer.process.vic.jit import compiled
+from paraformer.process.vic.snow_pack import tabulate_albedo
 from paraformer.process.vic.step import advance_column
 
 SUM, END, MEAN = 0, 1, 2
@@ -60,6 +61,7 @@ def run_pair(
         derive_tile(site, inputs.plant[cell, tile], soil, calibrated.canopy_gap_factor, tiles[tile])
     set_state(inputs.initial[cell, min(member, inputs.initial.shape[1] - 1)], soil, state)
     work = Work(soil, workspace.column[worker], workspace.pack[worker], workspace.forest[worker])
+    tabulate_albedo(timing.snow_step, work.pack)
     values = workspace.cell[worker]
     n_step = len(model_met)
     worst = 0.0

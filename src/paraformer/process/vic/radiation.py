@@ -10,7 +10,6 @@ from paraformer.process.vic.constants import (
     EMISSIVITY,
     KELVIN,
     NEW_SNOW_ALBEDO,
-    SECONDS_PER_DAY,
     STEFAN_BOLTZMANN,
     THAW_ALBEDO_A,
     THAW_ALBEDO_B,
@@ -36,24 +35,31 @@ def canopy_transmission(canopy_fraction: float, attenuation: float, lai: float) 
 
 
 @compiled
-def snow_albedo(
-    snow_age: int, time_step: float, cold_content: float, melting: bool, snow_below_canopy: float
-) -> float:
-    """Albedo of an ageing pack [1] (US Army Corps of Engineers 1956, Snow Hydrology; VIC-5 ``snow_utility.c``).
+def accumulation_albedo(days: float) -> float:
+    """Albedo of a cold pack [1], ``days`` after the last snowfall: 0.85 x 0.94^(t^0.58) (US Army Corps of
+    Engineers 1956, Snow Hydrology)."""
+    return NEW_SNOW_ALBEDO * ACCUMULATION_ALBEDO_A ** (days**ACCUMULATION_ALBEDO_B)
 
-    0.85 a^(t^b) with t the days since the last snowfall; (a, b) = (0.94, 0.58) while the pack is cold and
-    accumulates, (0.82, 0.46) while it melts. Snow shed by the canopy makes a cold pack new.
+
+@compiled
+def thaw_albedo(days: float) -> float:
+    """Albedo of a melting pack [1], ``days`` after the last snowfall: 0.85 x 0.82^(t^0.46) (USACE 1956)."""
+    return NEW_SNOW_ALBEDO * THAW_ALBEDO_A ** (days**THAW_ALBEDO_B)
+
+
+@compiled
+def snow_albedo(
+    cold_content: float, melting: bool, snow_below_canopy: float, accumulating: float, thawing: float
+) -> float:
+    """Albedo of an ageing pack [1] (VIC-5 ``snow_utility.c``). Snow shed by the canopy makes a cold pack new.
 
     Args:
-        snow_age: sub-steps since the last snowfall.
-        time_step: length of a sub-step [s].
         cold_content: of the pack [J m-2].
         melting: the melt season flag.
         snow_below_canopy: snowfall that reached the pack [mm].
+        accumulating: albedo of a cold pack of this age [1].
+        thawing: albedo of a melting pack of this age [1].
     """
-    age = snow_age * time_step / SECONDS_PER_DAY
     if snow_below_canopy > TRACE_SNOW and cold_content < 0.0:
         return NEW_SNOW_ALBEDO
-    if cold_content < 0.0 and not melting:
-        return NEW_SNOW_ALBEDO * ACCUMULATION_ALBEDO_A ** (age**ACCUMULATION_ALBEDO_B)
-    return NEW_SNOW_ALBEDO * THAW_ALBEDO_A ** (age**THAW_ALBEDO_B)
+    return accumulating if cold_content < 0.0 and not melting else thawing

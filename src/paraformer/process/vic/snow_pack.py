@@ -15,6 +15,7 @@ from paraformer.process.vic.constants import (
     MM_PER_M,
     NEW_SNOW_ALBEDO,
     NO_SURFACE_TEMPERATURE,
+    SECONDS_PER_DAY,
     SURFACE_LAYER_SWE,
     TEMPERATURE_BRACKET,
     THIN_SNOW_SWE,
@@ -22,13 +23,14 @@ from paraformer.process.vic.constants import (
 )
 from paraformer.process.vic.jit import compiled
 from paraformer.process.vic.pack_energy import PackFluxes, pack_energy_balance, pack_fluxes, pack_surface
-from paraformer.process.vic.radiation import snow_albedo
+from paraformer.process.vic.radiation import accumulation_albedo, snow_albedo, thaw_albedo
 from paraformer.process.vic.roots import NO_ROOT, root_finder
 from paraformer.process.vic.snow_density import settle
 from paraformer.process.vic.thin_snow import exchange_thin_snow
 
 MELT_ENERGY = LATENT_HEAT_FUSION * WATER_DENSITY  # [J m-3]
 CH = ICE_VOLUMETRIC_HEAT_CAPACITY
+AGES = 128  # of the surface in sub-steps; snow without fresh snow for longer is rare
 
 PACK = np.dtype(
     [
@@ -73,8 +75,18 @@ PACK = np.dtype(
             "fallbacks",  # root finder failures
         )
     ]
+    + [(name, np.float64, (AGES,)) for name in ("accumulating", "thawing")]  # albedos by age, once a run
 )
 """One sub-step of the ground pack."""
+
+
+@compiled
+def tabulate_albedo(time_step: float, pack: Any) -> None:
+    """Albedos of all ages below ``AGES`` sub-steps of ``time_step`` [s], once a run: each takes two powers."""
+    for age in range(AGES):
+        days = age * time_step / SECONDS_PER_DAY
+        pack.accumulating[age] = accumulation_albedo(days)
+        pack.thawing[age] = thaw_albedo(days)
 
 
 @compiled
@@ -117,8 +129,13 @@ def age_surface(pack: Any, state: Any) -> None:
     """Age and albedo before the energy balance."""
     if state.swe > 0.0 and pack.snow_above == 0.0:
         state.snow_age += 1
+        if state.snow_age < AGES:
+            accumulating, thawing = pack.accumulating[state.snow_age], pack.thawing[state.snow_age]
+        else:
+            days = state.snow_age * pack.time_step / SECONDS_PER_DAY
+            accumulating, thawing = accumulation_albedo(days), thaw_albedo(days)
         state.albedo = snow_albedo(
-            state.snow_age, pack.time_step, state.cold_content, state.melting == 1, pack.snowfall * MM_PER_M
+            state.cold_content, state.melting == 1, pack.snowfall * MM_PER_M, accumulating, thawing
         )
     else:
         state.snow_age = 0

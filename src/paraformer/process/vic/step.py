@@ -57,13 +57,14 @@ def advance_column(
     reset(column, state)
     column.day_of_year = day_of_year
     column.transmission = tile.transmission[month]
-    column.evaporation_fraction = arno_evaporation_fraction(column.moisture[0], soil.maximum[0], soil.infilt)
     thermal = thermal_properties(soil, column.moisture[0], column.moisture[1])
     snowy = state.swe > 0.0 or state.canopy_snow > 0.0 or model_met.snow_possible > 0.0
     steps = timing.snow_steps if snowy else 1
     column.time_step = timing.model_step if steps == 1 else timing.snow_step
     column.days = column.time_step / SECONDS_PER_DAY
     fraction = tile.canopy_fraction[month]
+    if fraction < 1.0:  # no soil evaporates under a closed canopy
+        column.evaporation_fraction = arno_evaporation_fraction(column.moisture[0], soil.maximum[0], soil.infilt)
     shed_rain, shed_snow = lost_interception(state, fraction, timing.conserving)
     longwave_up = 0.0
     for sub_step in range(steps):
