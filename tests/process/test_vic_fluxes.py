@@ -10,13 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import constants, integrate, optimize, special
 
-from paraformer.process.vic.aerodynamics import (
-    largest_richardson,
-    open_aerodynamics,
-    richardson_per_kelvin,
-    stability_factor,
-    vapour_resistance,
-)
+from paraformer.process.vic.aerodynamics import open_aerodynamics, stability_factor, vapour_resistance
 from paraformer.process.vic.baseflow import baseflow
 from paraformer.process.vic.canopy import canopy_resistance, evaporate_intercepted, moisture_stress
 from paraformer.process.vic.drainage import (
@@ -280,19 +274,14 @@ def test_aerodynamics_of_a_log_profile() -> None:
     assert vapour_resistance(0.1, 0.0) == pytest.approx(np.log(20.0) * np.log(200.0) / 0.16)
 
 
-def stability(surface: float, air: float, wind: float) -> float:
-    return stability_factor(richardson_per_kelvin(2.0, wind), largest_richardson(8.0, air), surface, air)
-
-
 def test_stability() -> None:
-    assert stability(5.0, 5.0, 3.0) == 1.0
-    assert stability_factor(0.0, largest_richardson(8.0, 5.0), -5.0, 5.0) == 1.0  # calm air
-    assert stability(-5.0, 5.0, 3.0) < 1.0  # stable over cold snow
+    assert stability_factor(2.0, 8.0, 5.0, 5.0, 3.0) == 1.0
+    assert stability_factor(2.0, 8.0, -5.0, 5.0, 3.0) < 1.0  # stable over cold snow
     richardson = 9.80616 * 2.0 * 10.0 / (273.15 * 16.0)
-    assert stability(-5.0, 5.0, 4.0) == pytest.approx((1.0 - richardson / 0.2) ** 2, rel=1e-14)
-    assert stability(0.0, -10.0, 3.0) > 1.0
-    assert stability(0.0, -60.0, 0.1) == pytest.approx(3.0)  # sqrt(1 + 16 x 0.5)
-    assert stability(-60.0, 10.0, 0.01) > 0.0
+    assert stability_factor(2.0, 8.0, -5.0, 5.0, 4.0) == pytest.approx((1.0 - richardson / 0.2) ** 2, rel=1e-14)
+    assert stability_factor(2.0, 8.0, 0.0, -10.0, 3.0) > 1.0
+    assert stability_factor(2.0, 8.0, 0.0, -60.0, 0.1) == pytest.approx(3.0)  # sqrt(1 + 16 x 0.5)
+    assert stability_factor(2.0, 8.0, -60.0, 10.0, 0.01) > 0.0
 
 
 @settings(deadline=None, max_examples=10)

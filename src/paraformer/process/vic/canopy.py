@@ -75,12 +75,20 @@ def evaporate_intercepted(
         rain: [mm].
         time_step: [s].
     """
+    potential = penman_monteith(air, net_radiation, vpd, resistance, 0.0, architectural_resistance)
+    return water_on_leaves(wet_fraction(storage, capacity), potential, storage, capacity, rain, time_step)
+
+
+@compiled
+def water_on_leaves(
+    wet: float, potential: float, storage: float, capacity: float, rain: float, time_step: float
+) -> WetCanopy:
+    """Evaporation, throughfall and storage of a step; arguments as in ``evaporation_of_leaves`` and
+    ``evaporate_intercepted``."""
     throughfall = 0.0
     if storage > capacity:
         throughfall = storage - capacity
         storage = capacity
-    wet = wet_fraction(storage, capacity)
-    potential = penman_monteith(air, net_radiation, vpd, resistance, 0.0, architectural_resistance)
     evaporation, part = evaporation_of_leaves(wet, potential, storage, rain, time_step)
     left = max(storage + (rain - evaporation), 0.0)
     if left > capacity:

@@ -18,9 +18,9 @@ from paraformer.process.vic.jit import compiled
 from paraformer.process.vic.radiation import longwave_emission
 from paraformer.process.vic.roots import refreezing
 from paraformer.process.vic.vapour import (
-    PenmanAir,
     PenmanTerms,
     latent_heat_of_sublimation,
+    penman_air,
     penman_potential,
     penman_terms,
     saturation_vapour_pressure,
@@ -59,7 +59,12 @@ def canopy_surface(forest: Any) -> CanopySurface:
     snowy = forest.snow > 0.0
     resistance = 10.0 * forest.resistance if snowy else forest.resistance
     storage = forest.initial_liquid * MM_PER_M
-    wet = 0.0 if snowy else wet_fraction(storage, forest.capacity)
+    wet, latent_heat, penman = 0.0, 0.0, PenmanTerms(0.0, 0.0, 0.0)
+    if not snowy:
+        wet = wet_fraction(storage, forest.capacity)
+        air = penman_air(forest.air_temperature, forest.elevation)
+        latent_heat = air.latent_heat
+        penman = penman_terms(air, forest.vpd, resistance, 0.0, forest.architectural_resistance)
     return CanopySurface(
         snowy,
         forest.air_temperature,
@@ -69,22 +74,16 @@ def canopy_surface(forest: Any) -> CanopySurface:
         forest.air_density * (MOLECULAR_WEIGHT_RATIO / forest.pressure),
         forest.vapour_pressure,
         forest.vpd,
-        penman_terms(penman_air_of(forest), forest.vpd, resistance, 0.0, forest.architectural_resistance),
+        penman,
         wet,
         min(storage, forest.capacity),
         forest.rain * MM_PER_M,
         forest.time_step,
-        forest.latent_heat,
+        latent_heat,
         forest.latent_scale,
         WATER_HEAT_CAPACITY * WATER_DENSITY * forest.air_temperature * forest.rain / forest.time_step,
         forest.initial_liquid * LATENT_HEAT_FUSION * WATER_DENSITY / forest.time_step,
     )
-
-
-@compiled
-def penman_air_of(forest: Any) -> PenmanAir:
-    """The air of a sub-step, for Penman-Monteith."""
-    return PenmanAir(forest.slope, forest.psychrometric, forest.latent_heat, forest.penman_density)
 
 
 @compiled

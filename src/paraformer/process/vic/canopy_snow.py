@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from paraformer.process.vic.canopy import evaporate_intercepted
+from paraformer.process.vic.canopy import water_on_leaves
 from paraformer.process.vic.canopy_energy import (
     CanopySurface,
     canopy_energy_balance,
     canopy_net_radiation,
     canopy_surface,
-    penman_air_of,
     snow_balance,
 )
 from paraformer.process.vic.constants import (
@@ -30,6 +29,7 @@ from paraformer.process.vic.constants import (
 )
 from paraformer.process.vic.jit import compiled
 from paraformer.process.vic.roots import NO_ROOT, root_finder
+from paraformer.process.vic.vapour import penman_potential
 
 FOREST = np.dtype(
     [
@@ -48,10 +48,7 @@ FOREST = np.dtype(
             "wind",  # in the canopy [m s-1]
             "resistance",  # aerodynamic, of the canopy [s m-1]
             "architectural_resistance",  # [s m-1]
-            "slope",  # PenmanAir
-            "psychrometric",
-            "latent_heat",
-            "penman_density",
+            "elevation",  # of the cell [m]
             "lai",
             "capacity",  # liquid water on leaves [mm]
             "time_step",  # [s]
@@ -203,11 +200,10 @@ def keep_fluxes(temperature: float, canopy: CanopySurface, forest: Any) -> None:
         depth_flux, forest.refreeze_energy, _ = snow_balance(temperature, canopy)
         forest.vapour = depth_flux * forest.time_step
         return
-    wet = evaporate_intercepted(
-        penman_air_of(forest), canopy_net_radiation(temperature, canopy), forest.vpd, forest.resistance,
-        forest.architectural_resistance,
-        forest.initial_liquid * MM_PER_M, forest.capacity, canopy.rain, forest.time_step,
-    )  # fmt: skip
+    potential = penman_potential(canopy.penman, canopy_net_radiation(temperature, canopy), canopy.vpd)
+    wet = water_on_leaves(
+        canopy.wet, potential, forest.initial_liquid * MM_PER_M, forest.capacity, canopy.rain, canopy.time_step
+    )
     forest.evaporation = wet.evaporation
     forest.throughfall = wet.throughfall
     forest.storage = wet.storage * forest.latent_scale

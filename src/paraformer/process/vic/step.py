@@ -248,7 +248,6 @@ def run_forest(
     """Hand a sub-step to the canopy snow model; rain and snow in mm."""
     forest, column = work.forest, work.column
     fraction = tile.canopy_fraction[month]
-    air = penman_air(temperature, work.soil.mean_elevation)
     forest.air_temperature = temperature
     forest.shortwave = (1.0 - column.transmission) * met.shortwave / fraction
     forest.snow_free_albedo = tile.albedo[month]
@@ -261,10 +260,7 @@ def run_forest(
     forest.wind = tile.canopy_wind[month] * met.wind
     forest.resistance = wind_resistance(tile.canopy_resistance[month], met.wind)
     forest.architectural_resistance = tile.rarc
-    forest.slope = air.slope
-    forest.psychrometric = air.psychrometric
-    forest.latent_heat = air.latent_heat
-    forest.penman_density = air.density
+    forest.elevation = work.soil.mean_elevation
     forest.lai = tile.lai[month]
     forest.capacity = tile.capacity[month]
     forest.time_step = column.time_step
