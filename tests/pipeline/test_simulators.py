@@ -10,7 +10,7 @@ import pandas as pd
 from paraformer.config import load_study
 from paraformer.core.files import hash_json
 from paraformer.pipeline import run_study
-from paraformer.pipeline.stages import _process, _settings
+from paraformer.pipeline.keys import process_of, settings_of
 from worlds import TINY, write_study
 
 FEW = {"steps": 2, "checkpoint_steps": 1, "schedule": {"warm_up": 1}}
@@ -26,15 +26,15 @@ LEARNERS = {
 def test_settings_that_are_off_change_no_key(tmp_path: Path) -> None:
     """The hashes are those of the settings before learners could go through the process model."""
     study = load_study(write_study(tmp_path))
-    found = {name: hash_json(_settings(learner)) for name, learner in study.learners.items()}
-    assert found | {"process": hash_json(_process(study))} == {
+    found = {name: hash_json(settings_of(learner)) for name, learner in study.learners.items()}
+    assert found | {"process": hash_json(process_of(study))} == {
         "ParaFormer_Z": "7f9b0ce70f928437604d843012cb16d6",
         "ParaFormer_A": "b3f4f5d6953884f47dc5e434d8afa0d8",
         "FFN_A": "d89c1aa5dbe296012f85848fb901fdd3",
         "process": "311e3ca4fa8750749b8c1387c4c93ea0",
     }
     other = load_study(write_study(tmp_path, learners__FFN_A__simulator="surrogate_then_process"))
-    assert hash_json(_settings(other.learners["FFN_A"])) != found["FFN_A"]
+    assert hash_json(settings_of(other.learners["FFN_A"])) != found["FFN_A"]
     again = tmp_path / "resolved.yaml"
     again.write_text(other.to_yaml())
     assert load_study(again) == other

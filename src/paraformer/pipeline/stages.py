@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import BaseModel
 
 from paraformer.config import Study
 from paraformer.core.contracts import CalibrationData, DifferentiableModel, ForwardModel
@@ -25,6 +24,7 @@ from paraformer.learners.learn import Learner, process_runs
 from paraformer.pipeline import report as reporting
 from paraformer.pipeline.check import require_consistent, require_offered
 from paraformer.pipeline.emulation import fit_and_audit, surrogate_data
+from paraformer.pipeline.keys import process_of, settings_of, space_of
 from paraformer.pipeline.references import train_direct
 from paraformer.pipeline.rounds import Round, followed, good_enough, rounds_table, with_rounds
 from paraformer.pipeline.uncertainty import Uncertain
@@ -57,9 +57,9 @@ class Chain:
     def cube(self) -> None:
         """Raw files, or the built-in world, to the cube."""
         study, synthetic = self.study, self.study.data.source == "synthetic"
-        settings: dict[str, Any] = {"data": _settings(study.data, "chunk_cells", "path")}
+        settings: dict[str, Any] = {"data": settings_of(study.data, "chunk_cells", "path")}
         if synthetic:
-            settings |= {"seed": study.seed, "parameters": _space(study), "process": _process(study)}
+            settings |= {"seed": study.seed, "parameters": space_of(study), "process": process_of(study)}
         inputs = {} if synthetic else {"data": source_hash(study.data)}
         if synthetic and study.process.model != "vic":
             inputs |= process_files(study.process, {}).hashes()
@@ -83,14 +83,14 @@ class Chain:
             fill_gaps(config, self._cube, path, seed=study.seed, progress=self.progress)
             return 0
 
-        settings = {"gap_filling": _settings(config), "seed": study.seed}
+        settings = {"gap_filling": settings_of(config), "seed": study.seed}
         self._finish("gap_filling", settings, self._hash("cube"), work)
 
     def ensemble(self) -> None:
         """Many θ of every cell through the process model."""
         study = self.study
-        settings = {"parameters": _space(study), "process": _process(study), "seed": study.seed,
-                    "ensemble": _settings(study.ensemble, "chunk_cells")}  # fmt: skip
+        settings = {"parameters": space_of(study), "process": process_of(study), "seed": study.seed,
+                    "ensemble": settings_of(study.ensemble, "chunk_cells")}  # fmt: skip
 
         def work(path: Path) -> int:
             require_offered(study, self._model.outputs)
@@ -104,7 +104,7 @@ class Chain:
     def surrogate(self) -> None:
         """The ensemble to a differentiable surrogate, audited on θ it has not seen."""
         study = self.study
-        settings = {"surrogate": _settings(study.surrogate), "seed": study.seed}
+        settings = {"surrogate": settings_of(study.surrogate), "seed": study.seed}
 
         def work(path: Path) -> int:
             fit_and_audit(study.surrogate, self._surrogate_data(), path, seed=study.seed, progress=self.progress)
@@ -117,9 +117,9 @@ class Chain:
         study, config = self.study, self.study.rounds
         if config is None:
             return
-        learners = {name: _settings(learner) for name, learner in followed(study, config).items()}
-        settings = {"rounds": _settings(config), "evaluation": _settings(study.evaluation), "seed": study.seed,
-                    "process": _process(study), "surrogate": _settings(study.surrogate),
+        learners = {name: settings_of(learner) for name, learner in followed(study, config).items()}
+        settings = {"rounds": settings_of(config), "evaluation": settings_of(study.evaluation), "seed": study.seed,
+                    "process": process_of(study), "surrogate": settings_of(study.surrogate),
                     "learners": learners}  # fmt: skip
         for number in range(config.rounds):
             inputs = self._files.hashes() | self._hash("cube", "ensemble", "surrogate")
@@ -140,17 +140,17 @@ class Chain:
             settings = {"search": search.numerical(), "seeds": study.search_seeds, "seed": study.seed}
             inputs = self._files.hashes() | self._hash("cube")
             if search.model == "process":
-                settings |= {"process": _process(study), "parameters": _space(study)}
+                settings |= {"process": process_of(study), "parameters": space_of(study)}
             else:
                 inputs |= self._hash("surrogate")
             self._finish(f"parameters/{name}", settings, inputs, partial(self._search, name, search))
         for name, learner in study.learners.items():
-            settings = {"learner": _settings(learner), "seeds": study.learner_seeds, "seed": study.seed}
+            settings = {"learner": settings_of(learner), "seeds": study.learner_seeds, "seed": study.seed}
             inputs = self._files.hashes() | self._hash("cube")
             if learner.simulator != "process":
                 inputs |= self._hash("surrogate")
             if learner.simulator != "surrogate":
-                settings |= {"process": _process(study), "parameters": _space(study)}
+                settings |= {"process": process_of(study), "parameters": space_of(study)}
             if learner.observations != "masked":
                 inputs |= self._hash("gap_filling")
             self._finish(f"parameters/{name}", settings, inputs, partial(self._learn, name, learner))
@@ -168,8 +168,8 @@ class Chain:
                              self._truth(), self._true_moisture())  # fmt: skip
             return this.run(path, self.progress)
 
-        settings = {"uncertainty": _settings(config), "process": _process(study), "seed": study.seed,
-                    "parameters": _space(study)}  # fmt: skip
+        settings = {"uncertainty": settings_of(config), "process": process_of(study), "seed": study.seed,
+                    "parameters": space_of(study)}  # fmt: skip
         found = self._hash("cube", *(f"parameters/{name}" for name in config.methods))
         self._finish("uncertainty", settings, self._files.hashes() | found, work)
 
@@ -184,13 +184,13 @@ class Chain:
                          seeds=study.references.seeds, progress=self.progress)  # fmt: skip
             return 0
 
-        settings = {"direct": _settings(direct), "seeds": study.references.seeds, "seed": study.seed}
+        settings = {"direct": settings_of(direct), "seeds": study.references.seeds, "seed": study.seed}
         self._finish("references", settings, self._hash("cube"), work)
 
     def scores(self) -> None:
         """The verdict of the process model on every θ."""
         study = self.study
-        settings = {"evaluation": _settings(study.evaluation), "process": _process(study), "seed": study.seed}
+        settings = {"evaluation": settings_of(study.evaluation), "process": process_of(study), "seed": study.seed}
         learned = self._hash(*(f"parameters/{name}" for name in study.calibrators))
         inputs = self._files.hashes() | self._hash("cube", "ensemble", "surrogate") | learned
         if self._rounds_done:
@@ -226,7 +226,7 @@ class Chain:
             reporting.draw(study, self._cube, scores, self.done["surrogate"].path, self._prior, path, uncertainty)
             return 0
 
-        self._finish("figures", {"report": _settings(study.report)}, inputs, work)
+        self._finish("figures", {"report": settings_of(study.report)}, inputs, work)
         manifest = json.loads((self.run.directory / "manifest.json").read_text())
         page = reporting.page(study, scores, self.done["surrogate"].path, self.done["figures"].path, manifest,
                               uncertainty)  # fmt: skip
@@ -414,18 +414,3 @@ class Chain:
             return None
         with open_truth(self.done["cube"].path) as truth:
             return truth["soil_moisture"].values.astype(np.float64)
-
-
-def _settings(model: BaseModel, *without: str) -> dict[str, Any]:
-    """Settings a result depends on; those that are off are left out, so that a new one that is off changes no key."""
-    return model.model_dump(mode="json", exclude=set(without), exclude_none=True)
-
-
-def _space(study: Study) -> list[dict[str, Any]]:
-    return [_settings(p) for p in study.parameters]
-
-
-def _process(study: Study) -> dict[str, Any]:
-    """Process settings a result depends on; files enter by their hash; where and on how many threads is no matter."""
-    return _settings(study.process, "threads", "executor", "parameters", "domain", "initial_state", "executable",
-                     "global_parameters", "processes", "work", "module_folder", "files")  # fmt: skip
