@@ -125,11 +125,21 @@ def test_what_is_refused(tmp_path: Path, extra: str, words: str) -> None:
         ("OUTFILE x\nOUTVAR OUT_EVAP * OUT_TYPE_CHAR", "OUT_TYPE_CHAR is not supported"),
         ("OUTFILE x\nOUTVAR OUT_EVAP * * two", "multiplier of OUT_EVAP must be a number"),
         ("OUTFILE x\nOUTVAR OUT_EVAP * * * AGG_TYPE_MEAN", "unknown AGG_TYPE_MEAN"),
+        ("OUTFILE x\nOUTVAR OUT_EVAP\nOUTVAR OUT_SWE\nOUTVAR OUT_EVAP", r"line \d+: OUTVAR OUT_EVAP occurs twice in"),
+        ("OUTFILE x\nOUTVAR OUT_EVAP\nOUTFILE x\nAGGFREQ NDAYS 2\nOUTVAR OUT_SWE", "OUTFILE x would write the files"),
+        ("OUTFILE x\nAGGFREQ NHOURS 3\nOUTVAR OUT_EVAP", "global.txt: OUTFILE x: AGGFREQ NHOURS 3 is not a whole"),
+        ("OUTFILE x\nHISTFREQ NMINUTES 30\nOUTVAR OUT_EVAP", "OUTFILE x: HISTFREQ NMINUTES 30 is not a whole"),
     ],
 )
 def test_streams_that_are_refused(tmp_path: Path, streams: str, words: str) -> None:
     with pytest.raises(SettingsError, match=words):
         _read(tmp_path, streams=streams)
+
+
+def test_streams_of_one_name_whose_files_differ_are_allowed(tmp_path: Path) -> None:
+    """Daily and monthly records have dates of their own in the names of their files."""
+    days, months = "OUTFILE x\nOUTVAR OUT_EVAP\n", "OUTFILE x\nAGGFREQ NMONTHS 1\nOUTVAR OUT_EVAP"
+    assert [s.frequency.unit for s in _read(tmp_path, streams=days + months).streams] == ["NDAYS", "NMONTHS"]
 
 
 def test_missing_keys_are_named(tmp_path: Path) -> None:

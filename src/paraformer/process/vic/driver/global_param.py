@@ -168,9 +168,11 @@ def read_global_parameters(
     first_day, n_day = period(keys)
     forcing = _forcing(keys)
     streams = read_streams(keys.path, lines) or default_streams()
+    settings = _settings(keys, water_balance)
+    _require_periods(keys, streams, first_day, n_day, settings.model_steps_per_day)
     return GlobalParameters(
         path=Path(path),
-        settings=_settings(keys, water_balance),
+        settings=settings,
         first_day=first_day,
         n_day=n_day,
         calendar=keys.choice("CALENDAR", CALENDARS, "STANDARD").lower(),
@@ -187,6 +189,18 @@ def read_global_parameters(
         streams=streams,
         text="\n".join(" ".join((line.key, *line.values)) for line in lines) + "\n",
     )
+
+
+def _require_periods(
+    keys: Keys, streams: tuple[OutputStream, ...], first_day: np.datetime64, n_day: int, steps_per_day: int
+) -> None:
+    """Records and files of every stream must begin and end with model steps of the run."""
+    for stream in streams:
+        for key, frequency in (("AGGFREQ", stream.frequency), ("HISTFREQ", stream.files)):
+            try:
+                frequency.edges(first_day, n_day, steps_per_day)
+            except SettingsError as error:
+                raise SettingsError(f"{keys.path}: OUTFILE {stream.prefix}: {key} {error}") from error
 
 
 def _require_known(keys: Keys) -> None:

@@ -94,12 +94,12 @@ class HistoryFiles:
         logger.debug("writing %s", path)
 
     def _date_of(self, record: int) -> str:
-        """First date of a file, as exact as its records are (VIC-5: ``initialize_history_file``)."""
+        """First date of a file, as exact as its records are."""
         per_day = self.run.settings.model_steps_per_day
         step = int(self.edges[record])
         day = str(self.run.first_day + step // per_day)
-        length = {"NDAYS": 10, "NMONTHS": 7, "NYEARS": 4}.get(self.stream.frequency.unit)
-        return day[:length] if length else f"{day}-{step % per_day * (86400 // per_day):05d}"
+        exact = f"{day}-{step % per_day * (86400 // per_day):05d}"
+        return exact[: len(self.stream.frequency.date_format)]
 
     def _define(self) -> None:
         dataset, names = self._dataset, self.run.grid_names

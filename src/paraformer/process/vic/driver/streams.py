@@ -33,6 +33,11 @@ class Frequency(NamedTuple):
     every: int = 1
     date: np.datetime64 | None = None
 
+    @property
+    def date_format(self) -> str:
+        """The date in the names of its files, as exact as its records are (VIC-5: ``initialize_history_file``)."""
+        return {"NDAYS": "YYYY-MM-DD", "NMONTHS": "YYYY-MM", "NYEARS": "YYYY"}.get(self.unit, "YYYY-MM-DD-SSSSS")
+
     def edges(self, first_day: np.datetime64, n_day: int, steps_per_day: int) -> np.ndarray:
         """Steps at which periods begin, and the end of the last whole one; VIC never writes an unfinished period.
 
@@ -133,7 +138,17 @@ def read_streams(path: Path | str, lines: list[Line]) -> tuple[OutputStream, ...
             raise SettingsError(f"{where}: {line.key} stands before the first OUTFILE")
         else:
             blocks[-1].append(line)
-    return tuple(_stream(path, block) for block in blocks)
+    streams = tuple(_stream(path, block) for block in blocks)
+    seen: dict[tuple[str, str], int] = {}
+    for stream, block in zip(streams, blocks, strict=True):
+        names = (stream.prefix, stream.frequency.date_format)
+        if stream.frequency.unit != "NEVER" and names in seen:
+            raise SettingsError(
+                f"{path}, line {block[0].number}: OUTFILE {stream.prefix} would write the files of that in line "
+                f"{seen[names]}: give it another name"
+            )
+        seen[names] = block[0].number
+    return streams
 
 
 def _stream(path: Path | str, block: list[Line]) -> OutputStream:
@@ -154,7 +169,10 @@ def _stream(path: Path | str, block: list[Line]) -> OutputStream:
         elif line.values[0] in NOT_COMPUTED:
             missing.append(line.values[0])
         else:
-            variables.append(_variable(where, line.values))
+            found = _variable(where, line.values)
+            if found.name in {variable.name for variable in variables}:
+                raise SettingsError(f"{where}: OUTVAR {found.name} occurs twice in OUTFILE {block[0].values[0]}")
+            variables.append(found)
     if not variables and not missing:
         raise SettingsError(f"{path}, line {block[0].number}: OUTFILE {block[0].values[0]} has no OUTVAR")
     return OutputStream(
