@@ -16,6 +16,7 @@ from paraformer.process.vic.canopy import canopy_resistance, evaporate_intercept
 from paraformer.process.vic.drainage import (
     NEAREST_POWER,
     TERMS,
+    Reference,
     drainage,
     drainage_coefficient,
     drainage_series,
@@ -134,6 +135,41 @@ def test_drainage_by_series_is_exact_to_rounding(
     layer = Layer(expt, conductivity)
     drained = layer.drain(available, available / (1.0 + change / (expt - 1.0)))
     assert drained == pytest.approx(layer.exact(available), rel=2e-14, abs=1e-16 * available)
+
+
+@no_deadline
+@given(start=st.floats(0.6, 1.0), expt=st.floats(3.5, 30.0), conductivity=st.floats(1.0, 100.0),
+       rain=st.lists(st.floats(-0.5, 1.0), min_size=24, max_size=24))  # fmt: skip
+def test_wet_soil_takes_its_powers_from_sub_steps_before(
+    start: float, expt: float, conductivity: float, rain: list[float]
+) -> None:
+    """Through a day of steady or changing rain on wet soil, each sub-step is the closed form to rounding."""
+    layer = Layer(expt, conductivity)
+    available = start * 144.0
+    reference = reference_at(available, expt, layer.coefficient)
+    for inflow in rain:
+        drained, reference = drainage(
+            available, expt, layer.coefficient, NEAREST_POWER / (expt - 1.0), layer.powers, layer.drained, reference
+        )
+        assert drained == pytest.approx(layer.exact(available), rel=3e-14, abs=5e-16 * available)
+        available = min(max(available - drained + inflow, 1.0), 144.0)
+
+
+def test_power_of_the_wet_part_is_kept_and_a_wrong_one_seen() -> None:
+    layer = Layer(12.0, 10.0)
+
+    def drain(available: float, reference: Reference) -> tuple[float, Reference]:
+        return drainage(
+            available, 12.0, layer.coefficient, NEAREST_POWER / 11.0, layer.powers, layer.drained, reference
+        )
+
+    _, first = drain(120.0, reference_at(120.0, 12.0, layer.coefficient))
+    assert first.wet_rate > 0.025
+    drained, second = drain(119.9, first)
+    assert second == first  # no power was taken
+    assert drained == pytest.approx(layer.exact(119.9), rel=1e-14)
+    wrong, _ = drain(119.9, first._replace(left=first.left * (1.0 + 1e-9)))
+    assert abs(wrong - drained) > 1e-8
 
 
 def test_a_series_that_is_too_short_is_seen() -> None:

@@ -15,7 +15,7 @@ from paraformer.process.vic.constants import (
     ROUGHNESS_PER_HEIGHT,
     VON_KARMAN,
 )
-from paraformer.process.vic.jit import compiled
+from paraformer.process.vic.jit import compiled, inlined
 
 K2 = VON_KARMAN * VON_KARMAN
 
@@ -119,7 +119,7 @@ def forest_aerodynamics(
     )
 
 
-@compiled
+@inlined
 def stability_factor(
     height: float, log_height: float, surface_temperature: float, air_temperature: float, wind: float
 ) -> float:

@@ -14,7 +14,7 @@ from paraformer.process.vic.constants import (
     WATER_DENSITY,
     WATER_HEAT_CAPACITY,
 )
-from paraformer.process.vic.jit import compiled
+from paraformer.process.vic.jit import compiled, inlined
 from paraformer.process.vic.radiation import longwave_emission
 from paraformer.process.vic.roots import refreezing
 from paraformer.process.vic.vapour import (
@@ -86,13 +86,13 @@ def canopy_surface(forest: Any) -> CanopySurface:
     )
 
 
-@compiled
+@inlined
 def canopy_net_radiation(temperature: float, canopy: CanopySurface) -> float:
     """Net radiation of the canopy, which emits on both sides [W m-2]."""
     return canopy.radiation - 2.0 * longwave_emission(temperature)
 
 
-@compiled
+@inlined
 def snow_balance(temperature: float, canopy: CanopySurface) -> tuple[float, float, float]:
     """Vapour flux to snow in the canopy [m s-1], refreeze energy and energy left over [W m-2]."""
     difference = canopy.vapour_pressure - saturation_vapour_pressure(temperature)
@@ -107,7 +107,7 @@ def snow_balance(temperature: float, canopy: CanopySurface) -> tuple[float, floa
     return depth_flux, refreeze_energy, rest
 
 
-@compiled
+@inlined
 def canopy_energy_balance(temperature: float, canopy: CanopySurface) -> float:
     """Energy left over at a foliage temperature [W m-2]; 0 at 0 degC where the excess can melt snow.
 

@@ -10,21 +10,23 @@ from __future__ import annotations
 from math import inf
 from typing import Any, NamedTuple
 
-from paraformer.process.vic.jit import compiled, contracted
+from paraformer.process.vic.jit import compiled, contracted, inlined
 
 TERMS = 10
 NEAREST_POWER = 0.1
 """(n - 1) times the largest relative change of moisture that the series of the power covers."""
 LARGEST_RATE = 0.025
-"""Largest u that the series of the drained part covers."""
+"""Largest u that the series of the drained part covers, and largest relative change of 1 + u in wet soil."""
 
 
 class Reference(NamedTuple):
-    """The power of moisture around which its series is taken."""
+    """The powers around which series are taken: of moisture, and of the part that does not drain."""
 
     available: float  # A_0, moisture above the residual [mm]
     inverse: float  # 1 / A_0 [mm-1]
     rate: float  # u_0 = -c A_0^(n-1) [1]
+    wet_rate: float  # u_1, of the last sub-step whose drained part took a power; 0 before it [1]
+    left: float  # (1 + u_1)^(-1/(n-1)), the part of A left then [1]
 
 
 @compiled
@@ -72,11 +74,11 @@ def sum_of_series(x: float, a: Any) -> float:
 def reference_at(available: float, expt: float, coefficient: float) -> Reference:
     """The reference at a moisture above the residual [mm]; an empty layer gives one that no series is taken around."""
     if not available > 0.0:
-        return Reference(0.0, inf, 0.0)
-    return Reference(available, 1.0 / available, -coefficient * available ** (expt - 1.0))
+        return Reference(0.0, inf, 0.0, 0.0, 1.0)
+    return Reference(available, 1.0 / available, -coefficient * available ** (expt - 1.0), 0.0, 1.0)
 
 
-@compiled
+@inlined
 def drainage(
     available: float, expt: float, coefficient: float, nearest: float, powers: Any, drained: Any, reference: Reference
 ) -> tuple[float, Reference]:
@@ -102,4 +104,8 @@ def drainage(
         rate = reference.rate
     if rate <= LARGEST_RATE:
         return available * (rate * sum_of_series(rate, drained)), reference
-    return available * (1.0 - (1.0 + rate) ** (-1.0 / (expt - 1.0))), reference
+    change = (rate - reference.wet_rate) / (1.0 + reference.wet_rate)
+    if abs(change) <= LARGEST_RATE:
+        return available * (1.0 - reference.left * (1.0 - change * sum_of_series(change, drained))), reference
+    left = (1.0 + rate) ** (-1.0 / (expt - 1.0))
+    return available * (1.0 - left), Reference(reference.available, reference.inverse, reference.rate, rate, left)

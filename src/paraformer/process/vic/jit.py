@@ -27,6 +27,12 @@ def contracted(function: F) -> F:
     return cast(F, numba.njit(error_model="numpy", nogil=True, fastmath={"contract"})(function))
 
 
+def inlined(function: F) -> F:
+    """As ``compiled``, and always part of its caller's code: for what a loop evaluates, whose arguments would otherwise
+    go through memory at every call."""
+    return cast(F, numba.njit(error_model="numpy", nogil=True, forceinline=True)(function))
+
+
 def entry_point(function: F) -> F:
     """Compile a function that runs the model over many columns in parallel; its machine code is cached on disk."""
     return cast(F, numba.njit(error_model="numpy", nogil=True, parallel=True, cache=True)(function))

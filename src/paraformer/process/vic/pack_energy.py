@@ -22,7 +22,7 @@ from paraformer.process.vic.constants import (
     WATER_DENSITY,
     WATER_HEAT_CAPACITY,
 )
-from paraformer.process.vic.jit import compiled
+from paraformer.process.vic.jit import compiled, inlined
 from paraformer.process.vic.radiation import longwave_emission
 from paraformer.process.vic.roots import refreezing
 from paraformer.process.vic.vapour import latent_heat_of_sublimation, saturation_vapour_pressure
@@ -90,7 +90,7 @@ def pack_surface(pack: Any, state: Any) -> PackSurface:
     )
 
 
-@compiled
+@inlined
 def pack_fluxes(temperature: float, surface: PackSurface) -> PackFluxes:
     """Fluxes and the energy left over at a surface temperature; 0 at 0 degC where the excess can go into melt.
 
@@ -120,7 +120,7 @@ def pack_fluxes(temperature: float, surface: PackSurface) -> PackFluxes:
     return PackFluxes(rest, refreeze_energy, mass_flux, longwave_up)
 
 
-@compiled
+@inlined
 def pack_energy_balance(temperature: float, surface: PackSurface) -> float:
     """Energy left over at a surface temperature [W m-2]."""
     return pack_fluxes(temperature, surface).rest
