@@ -10,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import constants, integrate, optimize, special
 
-from paraformer.process.vic.aerodynamics import open_aerodynamics, stability_factor, vapour_resistance
+from paraformer.process.vic.aerodynamics import (
+    largest_richardson,
+    open_aerodynamics,
+    richardson_per_kelvin,
+    stability_factor,
+    vapour_resistance,
+)
 from paraformer.process.vic.baseflow import baseflow
 from paraformer.process.vic.canopy import canopy_resistance, evaporate_intercepted, moisture_stress
 from paraformer.process.vic.drainage import (
@@ -38,6 +44,7 @@ from paraformer.process.vic.vapour import (
     latent_heat_of_vaporisation,
     penman_air,
     penman_monteith,
+    saturation_near_freezing,
     saturation_slope,
     saturation_vapour_pressure,
 )
@@ -51,6 +58,21 @@ no_deadline = settings(deadline=None)  # the first call compiles
 def test_saturation_vapour_pressure_against_tables(temperature: float, pascal: float) -> None:
     """Goff-Gratch values over water and ice (Smithsonian tables); Tetens' form is within 0.7 %."""
     assert saturation_vapour_pressure(temperature) == pytest.approx(pascal, rel=0.007)
+
+
+@no_deadline
+@given(st.floats(-80.0, 30.0))
+def test_saturation_by_polynomial_is_that_by_exponential(temperature: float) -> None:
+    exact = saturation_vapour_pressure(temperature)
+    assert saturation_near_freezing(temperature) == pytest.approx(exact, rel=1e-14, abs=1e-12)
+
+
+def test_saturation_by_polynomial_at_its_ends_and_at_freezing() -> None:
+    for temperature in (-50.0, 0.0, 10.0):
+        exact = saturation_vapour_pressure(temperature)
+        for near in (temperature, np.nextafter(temperature, 99.0), np.nextafter(temperature, -99.0)):
+            assert abs(saturation_near_freezing(near) - exact) < 1e-12
+    assert abs(saturation_near_freezing.py_func(-20.0) - saturation_vapour_pressure(-20.0)) < 1e-12
 
 
 @no_deadline
@@ -310,14 +332,19 @@ def test_aerodynamics_of_a_log_profile() -> None:
     assert vapour_resistance(0.1, 0.0) == pytest.approx(np.log(20.0) * np.log(200.0) / 0.16)
 
 
+def stability(surface: float, air: float, wind: float) -> float:
+    return stability_factor(richardson_per_kelvin(2.0, wind), largest_richardson(8.0, air), surface, air)
+
+
 def test_stability() -> None:
-    assert stability_factor(2.0, 8.0, 5.0, 5.0, 3.0) == 1.0
-    assert stability_factor(2.0, 8.0, -5.0, 5.0, 3.0) < 1.0  # stable over cold snow
+    assert stability(5.0, 5.0, 3.0) == 1.0
+    assert stability_factor(0.0, largest_richardson(8.0, 5.0), -5.0, 5.0) == 1.0  # calm air
+    assert stability(-5.0, 5.0, 3.0) < 1.0  # stable over cold snow
     richardson = 9.80616 * 2.0 * 10.0 / (273.15 * 16.0)
-    assert stability_factor(2.0, 8.0, -5.0, 5.0, 4.0) == pytest.approx((1.0 - richardson / 0.2) ** 2, rel=1e-14)
-    assert stability_factor(2.0, 8.0, 0.0, -10.0, 3.0) > 1.0
-    assert stability_factor(2.0, 8.0, 0.0, -60.0, 0.1) == pytest.approx(3.0)  # sqrt(1 + 16 x 0.5)
-    assert stability_factor(2.0, 8.0, -60.0, 10.0, 0.01) > 0.0
+    assert stability(-5.0, 5.0, 4.0) == pytest.approx((1.0 - richardson / 0.2) ** 2, rel=1e-14)
+    assert stability(0.0, -10.0, 3.0) > 1.0
+    assert stability(0.0, -60.0, 0.1) == pytest.approx(3.0)  # sqrt(1 + 16 x 0.5)
+    assert stability(-60.0, 10.0, 0.01) > 0.0
 
 
 @settings(deadline=None, max_examples=10)

@@ -15,7 +15,7 @@ from paraformer.process.vic.constants import (
     ROUGHNESS_PER_HEIGHT,
     VON_KARMAN,
 )
-from paraformer.process.vic.jit import compiled, inlined
+from paraformer.process.vic.jit import compiled, contracted_inlined
 
 K2 = VON_KARMAN * VON_KARMAN
 
@@ -119,25 +119,41 @@ def forest_aerodynamics(
     )
 
 
-@inlined
-def stability_factor(
-    height: float, log_height: float, surface_temperature: float, air_temperature: float, wind: float
-) -> float:
+@compiled
+def richardson_per_kelvin(height: float, wind: float) -> float:
+    """g z / u^2 [1], which with (T_a - T_s) / T gives the bulk Richardson number.
+
+    Args:
+        height: z, of the air temperature above the displacement [m].
+        wind: u, above 0 [m s-1].
+    """
+    return GRAVITY * height / (wind * wind)
+
+
+@compiled
+def largest_richardson(log_height: float, air_temperature: float) -> float:
+    """Largest Richardson number times the mean temperature [K]: T_a / (ln(z / z0) + 5), T_a in K.
+
+    Args:
+        log_height: ln(height / roughness).
+        air_temperature: [degC].
+    """
+    return (air_temperature + KELVIN) / (log_height + 5.0)
+
+
+@contracted_inlined
+def stability_factor(per_kelvin: float, largest: float, surface_temperature: float, air_temperature: float) -> float:
     """Factor that divides a resistance for atmospheric stability [1] (bulk Richardson number; VIC-5
     ``StabilityCorrection.c``): (1 - Ri / 0.2)^2 stable, sqrt(1 - 16 Ri) unstable.
 
     Args:
-        height: of the air temperature above the displacement [m].
-        log_height: ln(height / roughness).
+        per_kelvin: from ``richardson_per_kelvin``; 0 without wind.
+        largest: from ``largest_richardson`` [K].
         surface_temperature: [degC].
         air_temperature: [degC].
-        wind: [m s-1].
     """
-    if surface_temperature == air_temperature:
-        return 1.0
     mean = ((air_temperature + KELVIN) + (surface_temperature + KELVIN)) / 2.0
-    richardson = GRAVITY * (air_temperature - surface_temperature) * height / (mean * wind * wind)
-    richardson = min(richardson, (air_temperature + KELVIN) / (mean * (log_height + 5.0)))
+    richardson = min(per_kelvin * (air_temperature - surface_temperature), largest) / mean
     if richardson > 0.0:
-        return (1.0 - richardson / 0.2) * (1.0 - richardson / 0.2)
+        return (1.0 - 5.0 * richardson) * (1.0 - 5.0 * richardson)
     return sqrt(1.0 - 16.0 * max(richardson, -0.5))

@@ -33,6 +33,11 @@ def inlined(function: F) -> F:
     return cast(F, numba.njit(error_model="numpy", nogil=True, forceinline=True)(function))
 
 
+def contracted_inlined(function: F) -> F:
+    """``contracted`` and ``inlined``."""
+    return cast(F, numba.njit(error_model="numpy", nogil=True, fastmath={"contract"}, forceinline=True)(function))
+
+
 def entry_point(function: F) -> F:
     """Compile a function that runs the model over many columns in parallel; its machine code is cached on disk."""
     return cast(F, numba.njit(error_model="numpy", nogil=True, parallel=True, cache=True)(function))
