@@ -6,10 +6,10 @@ model that offers what it asks for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -60,7 +60,9 @@ class DifferentiableModel(ForwardModel, Protocol):
 
     time: np.ndarray
 
-    def respond(self, u: Any, cells: Any, start: int, length: int) -> dict[str, Any]:
+    def respond(
+        self, u: Any, cells: Any, start: int, length: int, outputs: Sequence[str] = ("soil_moisture",)
+    ) -> dict[str, Any]:
         """Differentiable series of a batch.
 
         Args:
@@ -68,11 +70,19 @@ class DifferentiableModel(ForwardModel, Protocol):
             cells: positions of the batch's cells, long Tensor [batch].
             start: first day of the window, position on ``time`` (the model adds its own warm-up before it).
             length: number of days.
+            outputs: names of the series, all of them from one set of runs.
 
         Returns:
             name -> Tensor [batch, length].
         """
         ...
+
+
+class Reference(NamedTuple):
+    """Observations of another variable than soil moisture: monthly climatology [mm month-1] or one value a cell."""
+
+    values: Float[np.ndarray, "cell value"]
+    known: Bool[np.ndarray, "cell value"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,7 @@ class CalibrationData:
             [cell, time]. A map from history to θ may read them; no loss may.
         history_mask: where ``history`` holds an observation [cell, time].
         filled: seamless observations of every cell [m3 m-3] [cell, time]; ``None`` without gap filling.
+        references: what is learned from beside soil moisture, by name; known in trained cells only.
         latitude, longitude: cell centres [degree] [cell]; ``None`` where nobody asks for them.
     """
 
@@ -112,6 +123,7 @@ class CalibrationData:
     filled: Float[np.ndarray, "cell time"] | None = None
     latitude: Float[np.ndarray, " cell"] | None = None
     longitude: Float[np.ndarray, " cell"] | None = None
+    references: Mapping[str, Reference] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from paraformer.core.errors import DataError
 
+DAYS_OF_MONTH = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+"""Days of the mean calendar month; they sum to the 365.25 of a mean year."""
+
 
 class Period(BaseModel):
     """A span of UTC days, first and last included. In a study file: ``{start: 2015-04-01, end: 2016-03-31}``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from paraformer.core.errors import DataError
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import Cube
 from paraformer.core.variables import FORCING
+from paraformer.data.references import references_of
 
 
 def calibration_view(
@@ -21,6 +23,7 @@ def calibration_view(
     *,
     every_cell: bool = False,
     filled: Float[np.ndarray, "cell time"] | None = None,
+    references: Sequence[str] = (),
 ) -> CalibrationData:
     """All that a calibrator may see of a cube: the training period, and as targets observations of trained cells.
 
@@ -28,6 +31,7 @@ def calibration_view(
         prior: a-priori θ of the cube's cells, physical units, inside the bounds of ``space``.
         every_cell: take every cell as trained, for a search that fits each cell to its own observations.
         filled: gap-filled observations of the whole time axis [m3 m-3].
+        references: variables of the cube that are learned from beside soil moisture.
 
     Raises:
         DataError: if the prior has the wrong shape or leaves its bounds, or an attribute or forcing is not finite.
@@ -64,6 +68,7 @@ def calibration_view(
         filled=None if filled is None else filled[:, int(days[0]) : int(days[-1]) + 1],
         latitude=view.lat,
         longitude=view.lon,
+        references=references_of(view, references, trained),
     )
 
 

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float
 from pydantic import BaseModel, ConfigDict, Field
 
 from paraformer.core.errors import DataError
-from paraformer.core.time import Period
+from paraformer.core.time import DAYS_OF_MONTH, Period
 from paraformer.core.units import canonical
 from paraformer.evaluation.holdout import Holdout
 from paraformer.numerics.scores import accumulate, finish
@@ -37,7 +37,6 @@ SCORE_COLUMNS = ("kind", "method", "seed", "reference", "cells", "period", "rmse
                  "mean", "mean_reference", "n_cells", "n_masked")  # fmt: skip
 """Columns of ``scores/evapotranspiration.csv``; RMSE, bias and means in mm year-1, PCC and NSE over cells."""
 
-_DAYS_OF_MONTH = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 _PER_DAY = {"mm day-1": 1.0, "mm year-1": 1 / DAYS_PER_YEAR, "mm yr-1": 1 / DAYS_PER_YEAR}
 """Factor from a unit of constant length to mm day-1; months differ in length and are handled by their own days."""
 
@@ -133,14 +132,14 @@ def reference_total(variable: xr.DataArray, years: Years, time: np.ndarray) -> A
     name = str(variable.name)
     values = variable.transpose("cell", ...).values.astype(np.float64)
     if variable.ndim == 1:
-        values, length = np.repeat(values[:, None], 12, axis=1), _DAYS_OF_MONTH
+        values, length = np.repeat(values[:, None], 12, axis=1), DAYS_OF_MONTH
     elif variable.dims[-1] == "month" and values.shape[1] == 12:
-        values, length = values[:, np.argsort(variable["month"].values)], _DAYS_OF_MONTH
+        values, length = values[:, np.argsort(variable["month"].values)], DAYS_OF_MONTH
     elif variable.dims[-1] == "time" and values.shape[1] == time.size:
         values, length = values[:, years.days], np.ones(int(years.days.sum()))
     else:
         values, length = _months(variable, values, years)
-    count = 1 if length is _DAYS_OF_MONTH else years.number
+    count = 1 if length is DAYS_OF_MONTH else years.number
     weight = _weights(name, str(variable.attrs.get("units", "")), length)
     known = np.asarray(np.isfinite(values).all(axis=1))
     total = np.where(known[:, None], values, 0.0) @ weight / count

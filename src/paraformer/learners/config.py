@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 
+from paraformer.learners.targets_config import TargetsConfig
 from paraformer.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig, completed
 
 
@@ -212,6 +213,10 @@ class LearnerConfig(BaseModel):
         default=None, description="surrogate_then_process only: the training that goes on through the process model"
     )
 
+    targets: TargetsConfig | None = Field(
+        default=None, description="what is compared beside soil moisture, and with what weight; none compares no other"
+    )
+
     @field_validator("training", mode="before")
     @classmethod
     def _training_is_completed(cls, given: Any) -> Any:
@@ -238,7 +243,8 @@ class LearnerConfig(BaseModel):
     def _without_what_is_off(self, serialise: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """Keys and files of a study that does not ask for the process model are those of before it could."""
         found = serialise(self)
-        for name, default in (("simulator", "surrogate"), ("refinement", None), ("pretraining", None)):
+        off = {"simulator": "surrogate", "refinement": None, "pretraining": None, "targets": None}
+        for name, default in off.items():
             if found.get(name) == default:
                 found.pop(name, None)
         return found
@@ -266,6 +272,12 @@ class LearnerConfig(BaseModel):
             raise ValueError(f"'pretraining' is of paraformer_z's history encoder, which '{self.network.name}' has not")
         if self.pretraining.validate_every is not None or self.pretraining.devices > 1:
             raise ValueError("'pretraining' has no validation, and runs on one device")
+        return self
+
+    @model_validator(mode="after")
+    def _targets_apply(self) -> LearnerConfig:
+        if self.targets is not None and self.window is not None:
+            raise ValueError(f"'targets' are of the whole training period; leave 'window' ({self.window} days) out")
         return self
 
     @model_validator(mode="after")

@@ -206,6 +206,10 @@ class Learner:
             arrays += [data.forcing[seen], np.where(given, data.history[seen], 0.0), given]
         if self.config.observations != "masked":
             arrays.append(np.where(mask, 0.0, filled_series(data, self.config.observations)[seen]))
+        for name in () if self.config.targets is None else self.config.targets.references:
+            arrays += [data.references[name].values[seen], data.references[name].known[seen]]
+        if self.config.targets is not None and not self._reads_history:
+            arrays.append(data.forcing[seen])
         return arrays
 
 

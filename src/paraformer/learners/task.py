@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -16,6 +17,7 @@ from paraformer.learners.config import HistoryConfig, LearnerConfig, ParaFormerN
 from paraformer.learners.inputs import History, Inputs, Scaling, filled_series, to_tensor
 from paraformer.learners.neighbours import NeighbourDraw, TrainedPlaces, own_inputs
 from paraformer.learners.networks import ParameterMap
+from paraformer.learners.targets import OtherTargets
 from paraformer.numerics.losses import LOSSES, range_boundary_loss
 from paraformer.numerics.observe import Line, fit_line, observe
 from paraformer.training.ranks import gathered, share
@@ -69,6 +71,8 @@ class LearnTask:
         self.neighbour_draw = None if places is None else NeighbourDraw(places, config)
         self.prior = to_tensor(model.parameters.to_unit(data.prior))
         self.targets = _targets(config, data)
+        self.others = None if config.targets is None else OtherTargets(config.targets, data)
+        self.outputs = ("soil_moisture", *(() if config.targets is None else config.targets.outputs))
         cells = np.flatnonzero(data.trained & data.mask.any(axis=1))
         if cells.size == 0:
             raise DataError("learner: no trained cell has an observation in the training period")
@@ -82,6 +86,8 @@ class LearnTask:
     def to(self, device: torch.device) -> None:
         self.inputs, self.prior = self.inputs.to(device), self.prior.to(device)
         self.targets = Targets(*(t.to(device) for t in self.targets))
+        if self.others is not None:
+            self.others.to(device)
         if hasattr(self.model, "to"):
             self.model.to(device)
 
@@ -91,7 +97,7 @@ class LearnTask:
         samples = batch.cells.size
         mine = Batch(*(part[share(samples, rank)] for part in batch))
         u = self._theta(network, mine)
-        simulated = gathered(self._simulate(u, mine), samples)
+        simulated = {name: gathered(series, samples) for name, series in self._simulate(u, mine).items()}
         return self._misfit(simulated, gathered(u, samples), batch.cells, batch.starts)
 
     def draw(self, step: int) -> Batch:
@@ -125,21 +131,26 @@ class LearnTask:
         days = batch.histories[:, None] + np.arange(settings.history_days)
         return network(attributes, prior, self.inputs.history[cells[:, None], self._index(days)])
 
-    def _simulate(self, u: Float[Tensor, "sample parameter"], batch: Batch) -> Float[Tensor, "sample day"]:
-        """Soil moisture of the samples [m3 m-3]; one run of the model for all neighbours that share their days."""
+    def _simulate(self, u: Float[Tensor, "sample parameter"], batch: Batch) -> dict[str, Float[Tensor, "sample day"]]:
+        """Series that the targets need; one run of the model for all neighbours that share their days."""
         parts = np.split(np.arange(batch.cells.size), np.flatnonzero(np.diff(batch.starts)) + 1)
         series = []
         for part in parts:
             start = self.first_day + int(batch.starts[part[0]])
             cells = self._index(batch.cells[part])
-            series.append(self.model.respond(u[part[0] : part[-1] + 1], cells, start, self._length)["soil_moisture"])
-        return torch.cat(series)
+            series.append(self._respond(u[part[0] : part[-1] + 1], cells, start, self._length))
+        return {name: torch.cat([one[name] for one in series]) for name in self.outputs}
+
+    def _respond(self, u: Tensor, cells: Tensor, start: int, length: int) -> dict[str, Float[Tensor, "sample day"]]:
+        """Series of all outputs from one set of runs; a model of soil moisture alone need not know of others."""
+        asked = {} if self.others is None else {"outputs": self.outputs}
+        return self.model.respond(u, cells, start, length, **asked)
 
     def _misfit(
-        self, simulated: Float[Tensor, "sample day"], u: Float[Tensor, "sample parameter"],
+        self, series: Mapping[str, Float[Tensor, "sample day"]], u: Float[Tensor, "sample parameter"],
         cells: Int[np.ndarray, " sample"], starts: Int[np.ndarray, " sample"],
     ) -> Tensor:  # fmt: skip
-        at = self._index(cells)
+        simulated, at = series["soil_moisture"], self._index(cells)
         days = self._index(starts[:, None] + np.arange(simulated.shape[1]))
         observed, mask, weight = self.targets.at(at, days)
         observed = observed.to(simulated.dtype)
@@ -149,6 +160,8 @@ class LearnTask:
             scale, mask = _relative_root(weight, settings.fit), weight > 0
             seen, observed = scale * seen, scale * observed
         fit = LOSSES[settings.fit](seen, observed, mask)
+        if self.others is not None:
+            fit = self.others.config.soil_moisture * fit + self.others.loss(series, at)
         kept = settings.prior_weight * (u - self.prior[at]).square().mean()
         return fit + kept + range_boundary_loss(u, alpha=settings.range_weight, epsilon=settings.range_epsilon)
 
@@ -175,7 +188,7 @@ class LearnTask:
         if self.places is not None:
             inputs = self.places.complete(inputs, self.places.where.select(self.place_of[self.held]), self.config)
         u = cast(ParameterMap, network).over_period(inputs, self.prior[at])
-        simulated = self.model.respond(u, at, self.first_day, self.days)["soil_moisture"]
+        simulated = self._respond(u, at, self.first_day, self.days)
         return float(self._misfit(simulated, u, self.held, np.zeros_like(self.held)))
 
     def runs(self, steps: int) -> int:

@@ -1,0 +1,103 @@
+"""Targets beside soil moisture: evapotranspiration and signatures of runoff, in units of their own spread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from paraformer.core.contracts import CalibrationData
+from paraformer.core.errors import DataError
+from paraformer.core.variables import FORCING
+from paraformer.learners.inputs import to_tensor
+from paraformer.learners.targets_config import EvapotranspirationTarget, TargetConfig, TargetsConfig
+from paraformer.numerics.totals import baseflow_index, monthly_operator, relative_error, runoff_ratio
+
+
+class Compared(NamedTuple):
+    """One reference of one target, and the spread its errors are divided by."""
+
+    target: str
+    values: Float[Tensor, "cell value"]
+    known: Bool[Tensor, "cell value"]
+    scale: float
+    weight: float
+    remove_bias: bool
+
+
+class OtherTargets:
+    """Loss of everything but soil moisture, in the unit of soil moisture [m3 m-3].
+
+    Raises:
+        DataError: if a reference is not among the data, has the wrong shape, or does not vary over trained cells; if
+            the training period lacks a calendar month.
+    """
+
+    def __init__(self, config: TargetsConfig, data: CalibrationData) -> None:
+        self.config = config
+        self.compared = tuple(
+            _compared(target, settings, name, data) for target, settings in config.chosen.items()
+            for name in settings.reference
+        )  # fmt: skip
+        observed = data.observed[data.mask & data.trained[:, None]]
+        self.unit = float(observed.std()) if observed.size else 1.0
+        self.precipitation = to_tensor(data.forcing[..., list(FORCING).index("prcp")])
+        self.months = torch.zeros(0, 0)
+        if config.evapotranspiration is not None:
+            try:
+                months = monthly_operator(data.time)
+            except ValueError as error:
+                raise DataError(f"targets: evapotranspiration, training period: {error}") from error
+            annual = config.evapotranspiration.period == "year"
+            self.months = to_tensor(months.sum(axis=1, keepdims=True) if annual else months)
+
+    def to(self, device: torch.device) -> OtherTargets:
+        self.compared = tuple(c._replace(values=c.values.to(device), known=c.known.to(device)) for c in self.compared)
+        self.precipitation, self.months = self.precipitation.to(device), self.months.to(device)
+        return self
+
+    def loss(
+        self, simulated: Mapping[str, Float[Tensor, "sample day"]], cells: Int[Tensor, " sample"]
+    ) -> Float[Tensor, ""]:
+        """Weighted relative errors of the whole training period of some cells, times the spread of soil moisture."""
+        found = {target: self._value(target, simulated, cells) for target in self.config.chosen}
+        errors = [
+            c.weight * relative_error(found[c.target], c.values[cells].to(found[c.target]), c.known[cells], c.scale,
+                                      remove_bias=c.remove_bias)
+            for c in self.compared
+        ]  # fmt: skip
+        return self.unit * torch.stack(errors).sum()
+
+    def _value(self, target: str, simulated: Mapping[str, Tensor], cells: Tensor) -> Float[Tensor, "sample value"]:
+        if target == "evapotranspiration":
+            series = simulated["evapotranspiration"]
+            return series @ self.months.to(series)
+        runoff, baseflow = simulated["runoff"], simulated["baseflow"]
+        if target == "runoff_ratio":
+            return runoff_ratio(runoff, baseflow, self.precipitation[cells].to(runoff))[:, None]
+        return baseflow_index(runoff, baseflow)[:, None]
+
+
+def _compared(target: str, settings: TargetConfig, name: str, data: CalibrationData) -> Compared:
+    """A reference of a target, of trained cells alone."""
+    if name not in data.references:
+        raise DataError(f"targets: {target}: reference '{name}' is not among the data of the calibration")
+    values, known = data.references[name]
+    months = 12 if isinstance(settings, EvapotranspirationTarget) else 1
+    if values.shape != (len(data.cells), months):
+        raise DataError(f"targets: {target}: reference '{name}' has shape {values.shape}, expected "
+                        f"({len(data.cells)} cells, {months})")  # fmt: skip
+    known = known & data.trained[:, None]
+    if isinstance(settings, EvapotranspirationTarget) and settings.period == "year":
+        values, known = values.sum(axis=1, keepdims=True), known.all(axis=1, keepdims=True)
+    scale = float(values[known].std()) if known.any() else 0.0
+    if not scale > 0.0:
+        raise DataError(f"targets: {target}: reference '{name}' does not vary over trained cells, so errors have no "
+                        "unit")  # fmt: skip
+    share = settings.weight / len(settings.reference)
+    return Compared(target, to_tensor(np.where(known, values, 0.0)), torch.as_tensor(known), scale, share,
+                    settings.bias == "remove")  # fmt: skip

@@ -1,0 +1,67 @@
+"""Settings of what a learner is compared with beside, or instead of, soil moisture."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class TargetConfig(BaseModel):
+    """One variable: the cube's references it is compared with, and how much it counts.
+
+    The error against each reference is divided by the standard deviation of that reference over trained cells, as that
+    of soil moisture is by its own: a weight of 1 makes two variables equal. The references of one share it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reference: tuple[str, ...] = Field(min_length=1, description="variables of the cube")
+    weight: float = Field(default=0.05, gt=0, description="weight; that of soil moisture is 1 unless given")
+    bias: Literal["keep", "remove"] = Field(
+        default="keep", description="remove: the mean difference over the cells of a step does not count"
+    )
+
+
+class EvapotranspirationTarget(TargetConfig):
+    """Evapotranspiration against monthly climatologies; the caveat of a reference of other years is the user's."""
+
+    period: Literal["month", "year"] = Field(
+        default="year", description="totals that are compared: of the calendar months, or of the year"
+    )
+
+
+class TargetsConfig(BaseModel):
+    """Targets of a learner; what is not named does not count, but for soil moisture."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    soil_moisture: float = Field(default=1.0, ge=0, description="weight of soil moisture; 0 leaves it out of the loss")
+    evapotranspiration: EvapotranspirationTarget | None = Field(default=None, description="monthly or annual totals")
+    runoff_ratio: TargetConfig | None = Field(default=None, description="share of precipitation that runs off")
+    baseflow_index: TargetConfig | None = Field(default=None, description="share of total runoff that is baseflow")
+
+    @model_validator(mode="after")
+    def _there_is_a_target(self) -> TargetsConfig:
+        if not self.chosen:
+            raise ValueError("'targets' names none beside soil moisture; leave it out, or name evapotranspiration, "
+                             "runoff_ratio or baseflow_index")  # fmt: skip
+        return self
+
+    @property
+    def chosen(self) -> dict[str, TargetConfig]:
+        """The targets beside soil moisture, by name."""
+        named = {name: getattr(self, name) for name in ("evapotranspiration", "runoff_ratio", "baseflow_index")}
+        return {name: target for name, target in named.items() if target is not None}
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Variables of the cube that these targets read."""
+        return tuple(sorted({name for target in self.chosen.values() for name in target.reference}))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Outputs of the forward model that these targets need beside soil moisture."""
+        needed = {"evapotranspiration": ("evapotranspiration",), "runoff_ratio": ("runoff", "baseflow"),
+                  "baseflow_index": ("runoff", "baseflow")}  # fmt: skip
+        return tuple(dict.fromkeys(output for name in self.chosen for output in needed[name]))
