@@ -92,6 +92,12 @@ class Study(BaseModel):
         return self
 
     @property
+    def target_references(self) -> tuple[str, ...]:
+        """Variables of the cube that learners are compared with beside soil moisture."""
+        targets = [learner.targets for learner in self.learners.values() if learner.targets is not None]
+        return tuple(sorted({name for each in targets for name in each.references}))
+
+    @property
     def calibrators(self) -> dict[str, int]:
         """Names of searches and learners, in the order of the tables, with the number of seeds of each."""
         return dict.fromkeys(self.searches, self.search_seeds) | dict.fromkeys(self.learners, self.learner_seeds)

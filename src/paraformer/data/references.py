@@ -28,7 +28,9 @@ def references_of(cube: Cube, names: Sequence[str], trained: np.ndarray) -> dict
     found = {}
     for name in names:
         if name not in cube.dataset:
-            raise DataError(f"targets: reference '{name}' is not in the cube{nearest(name, cube.dataset.data_vars)}")
+            raise DataError(
+                f"targets: reference '{name}' is not in the cube{nearest(name, map(str, cube.dataset.data_vars))}"
+            )
         variable = cube.dataset[name].transpose("cell", ...)
         values = variable.values.astype(np.float64)
         if variable.dims == ("cell", "month") and values.shape[1] == 12:

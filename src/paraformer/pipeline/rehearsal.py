@@ -249,7 +249,8 @@ class Rehearsal:
     @cached_property
     def _view(self) -> CalibrationData:
         filled = np.nan_to_num(self._tiled.observed()[0])
-        return calibration_view(self._tiled, self.study.space, self._data.theta[:, 0], filled=filled)
+        return calibration_view(self._tiled, self.study.space, self._data.theta[:, 0], filled=filled,
+                                references=self.study.target_references)  # fmt: skip
 
     @cached_property
     def _data(self) -> SurrogateData:

@@ -311,9 +311,8 @@ class Chain:
     @cached_property
     def _calibration_data(self) -> CalibrationData:
         filled = open_filled(self.done["gap_filling"].path) if "gap_filling" in self.done else None
-        targets = [learner.targets for learner in self.study.learners.values() if learner.targets is not None]
-        wanted = {name for each in targets for name in each.references}
-        return calibration_view(self._cube, self.study.space, self._prior, filled=filled, references=sorted(wanted))
+        wanted = self.study.target_references
+        return calibration_view(self._cube, self.study.space, self._prior, filled=filled, references=wanted)
 
     def _surrogate_data(self) -> SurrogateData:
         return surrogate_data(self.study, self._cube, self._model, self.done["ensemble"].path / "ensemble.zarr")
