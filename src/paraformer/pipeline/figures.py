@@ -126,7 +126,7 @@ def draw(
     if uncertainty is not None and study.uncertainty is not None:
         for method in study.uncertainty.methods:
             gain = xr.load_dataset(uncertainty / f"{method}.nc")["gain"].values
-            atlas.save(gain_maps(gain, atlas.where, study.space, method=method), f"map-gain-{method}")
+            atlas.save(gain_maps(gain, atlas.where, study.space, method=method), f"map-identified-{method}")
 
 
 def _draw_scatter(atlas: Atlas, series: dict[str, np.ndarray]) -> None:

@@ -184,7 +184,7 @@ def _uncertainty_section(study: Study, uncertainty: Path | None, figures: Path) 
     named = (("What the observations identify", "identifiability"), ("Coverage", "coverage"))
     tables = [(label, rounded(pd.read_csv(uncertainty / f"{name}.csv"), 3)) for label, name in named]
     methods = study.uncertainty.methods
-    maps = {f"map-gain-{name}": f"What soil moisture says of each parameter, around {name}" for name in methods}
+    maps = {f"map-identified-{name}": f"What soil moisture says of each parameter, around {name}" for name in methods}
     return [Section("Uncertainty", text, tables, _there(figures, maps))]
 
 
