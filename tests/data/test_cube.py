@@ -259,7 +259,8 @@ def test_a_bad_prior_is_refused(cube, prior, what):
 
 def bytes_of(view, *, of_unseen_history: bool = True) -> dict[str, bytes]:
     """The view's bytes; the unseen cells' history, an input by design, can be left out."""
-    found = {name: np.asarray(value).tobytes() for name, value in vars(view).items()}
+    fields = vars(view) | {f"reference {n}, {k}": v for n, r in view.references.items() for k, v in r._asdict().items()}
+    found = {name: np.asarray(value).tobytes() for name, value in fields.items() if name != "references"}
     if not of_unseen_history:
         found |= {name: getattr(view, name)[view.trained].tobytes() for name in ("history", "history_mask")}
     return found

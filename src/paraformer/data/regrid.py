@@ -257,7 +257,7 @@ def _west_of(
     inner, outer = (
         (low, high) if sign > 0 else (-high, -low)
     )  # latitude by its size: the other side is the mirror image
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # a meridian within rounding of the middle one
         at_zero = np.arccos(np.clip(x / meridian, -1.0, 1.0))
         at_one = np.arccos(np.clip((x + dx) / meridian, -1.0, 1.0))
     eastern = meridian > 0  # there the curve runs westwards with latitude: full first, then none

@@ -95,7 +95,7 @@ class ParaFormerNConfig(BaseModel):
 
     name: Literal["paraformer_n"] = "paraformer_n"
     neighbours: int = Field(default=8, ge=1, description="nearest trained cells a cell sees; never itself")
-    alike: int = Field(default=8, ge=0, description="trained cells most like it in their attributes it sees, too")
+    alike: int = Field(default=0, ge=0, description="trained cells most like it in their attributes it sees, too")
     statistics: bool = Field(
         default=True, description="statistics of the neighbours' observed soil moisture, training period"
     )
