@@ -179,7 +179,7 @@ def test_a_filled_day_counts_with_its_weight(fit: str) -> None:
         found = float(task.loss(task.network, 0, 0).detach())
         days = batch.starts[:, None] + np.arange(40)
         u = task._theta(task.network, batch)
-        error = task._simulate(u, batch).detach().numpy() - data.filled[batch.cells[:, None], days]
+        error = task._simulate(u, batch)["soil_moisture"].detach().numpy() - data.filled[batch.cells[:, None], days]
         weights = np.where(data.mask[batch.cells[:, None], days], 1.0, weight)
         if fit == "rmse":
             expected = np.sqrt((weights * error**2).sum() / weights.sum())
