@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +115,25 @@ def test_a_priori_parameters_and_subsets(world: Path) -> None:
     expected = ours.simulate(_theta(1), ("soil_moisture",))["soil_moisture"][[2, 0]]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
     assert (part.runs, compiled.runs) == (2, 3)
+
+
+def test_no_netcdf_file_is_open_while_a_program_is_started(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process forked then would hold HDF5's lock on the file, and the next to open it would be refused."""
+    start, seen = subprocess.Popen, []
+
+    def slowly(*args: object, **options: object) -> object:
+        until = time.monotonic() + 0.2  # the other threads have all this time to open theirs
+        while time.monotonic() < until:
+            for number in os.listdir("/proc/self/fd"):
+                with contextlib.suppress(FileNotFoundError):  # closed since
+                    seen.append(os.readlink(f"/proc/self/fd/{number}"))
+        return start(*args, **options)  # type: ignore[call-overload]
+
+    model = _compiled(world)
+    monkeypatch.setattr(subprocess, "Popen", slowly)
+    model.simulate(_theta(3), ("swe",))
+    assert seen
+    assert not [path for path in seen if path.startswith(str(world)) and path.endswith(".nc")]
 
 
 @pytest.mark.parametrize(

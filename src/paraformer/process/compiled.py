@@ -48,7 +48,9 @@ _OURS = {*STREAM_KEYS, "PARAMETERS", "RESULT_DIR", "STATENAME", "STATEYEAR", "ST
 """Keys of the user's file that are replaced, or left out."""
 _END = {"NRECS", "ENDYEAR", "ENDMONTH", "ENDDAY"}
 _TAIL = 5  # lines of the log that an error shows
-_NETCDF = threading.Lock()  # the netCDF library is not safe in threads; only the programs run at the same time
+_NETCDF = threading.Lock()
+"""Held while a netCDF file is open, the library not being safe in threads, and while a program is started: a process
+forked meanwhile would share the open file and with it HDF5's lock on it, so that the next to open it is refused."""
 
 
 @dataclass(frozen=True)
@@ -272,9 +274,11 @@ class CompiledVIC:
         log = folder / "log.txt"
         with log.open("wb") as stream:
             try:
-                done = subprocess.run([*self.command, "-g", str(folder / "global.txt")], stdout=stream,
-                                      stderr=subprocess.STDOUT, timeout=self.timeout, check=False)  # fmt: skip
-                problem = f"ended with code {done.returncode}" if done.returncode else ""
+                with _NETCDF:
+                    program = subprocess.Popen([*self.command, "-g", str(folder / "global.txt")], stdout=stream,
+                                               stderr=subprocess.STDOUT)  # fmt: skip
+                code = _wait(program, self.timeout)
+                problem = f"ended with code {code}" if code else ""
             except subprocess.TimeoutExpired:
                 problem = f"did not end within {self.timeout:g} s"
             except OSError as error:
@@ -334,6 +338,16 @@ class CompiledVIC:
             cell, day = (int(i) for i in np.argwhere(~np.isfinite(series))[0])
             raise DataError(f"{path}: {name} of cell {cells[cell]} is missing on {self.time[day]}")
         return series
+
+
+def _wait(program: subprocess.Popen[bytes], timeout: float | None) -> int:
+    """Exit code of a program; it is stopped when time is up, or this thread is."""
+    with program:
+        try:
+            return program.wait(timeout)
+        except BaseException:
+            program.kill()
+            raise
 
 
 def _stream(name: str) -> str:
