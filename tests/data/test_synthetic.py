@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from paraformer.core.errors import DataError, ModelError
 from paraformer.core.parameters import PAPER_SET, VIC_PARAMETERS, ParameterSpace
 from paraformer.core.time import month_of
 from paraformer.data import DataConfig, SyntheticConfig, build_cube, forcing_cube, open_truth, write_world
+from paraformer.data.config import FluxObservations
 from paraformer.data.sources.fields import autoregressive, smooth_fields
+from paraformer.data.sources.fluxes import FLUXES
 from paraformer.data.sources.land import make_land
 from paraformer.data.sources.synthetic import (
     DOMAIN,
@@ -42,8 +45,11 @@ DAYS = np.arange(np.datetime64("2015-04-01"), np.datetime64("2018-04-01"))
 SMALL = SyntheticConfig(rows=2, columns=3, years=2)
 
 
-def bucket(params: Path, domain: Path, inputs: Path, theta: np.ndarray) -> np.ndarray:
-    """Stand-in process model: a leaky bucket that empties faster with a larger last parameter."""
+def bucket(
+    params: Path, domain: Path, inputs: Path, theta: np.ndarray, outputs: Sequence[str] = ("soil_moisture",)
+) -> dict[str, np.ndarray]:
+    """Stand-in process model: a leaky bucket that empties faster with a larger last parameter; two thirds of what
+    leaves it evaporate, and a quarter of the rest is baseflow."""
     assert params.is_file()
     assert domain.is_file()
     prcp = forcing_cube(inputs).dataset["prcp"].values.astype(float)
@@ -51,7 +57,9 @@ def bucket(params: Path, domain: Path, inputs: Path, theta: np.ndarray) -> np.nd
     for day in range(prcp.shape[1]):
         water = np.clip(water * (1 - theta[:, -1] / 400) + prcp[:, day] / 400, 0.01, 0.45)
         moisture[:, day] = water
-    return moisture
+    left = 400 * moisture * theta[:, -1:] / 400
+    found = {"soil_moisture": moisture, "evapotranspiration": left * 2 / 3, "runoff": left / 4, "baseflow": left / 12}
+    return {name: found[name] for name in outputs}
 
 
 @pytest.fixture(scope="module")
@@ -317,9 +325,39 @@ def test_a_world_is_repeatable_bit_for_bit_and_depends_on_both_seeds(tmp_path):
 )
 def test_a_process_model_that_fails_leaves_no_inputs(tmp_path, wrong, message):
     with pytest.raises(ModelError, match=message):
-        write_world(tmp_path, SMALL, 0, SPACE, lambda *given: wrong(bucket(*given)))
+        write_world(tmp_path, SMALL, 0, SPACE, lambda *given: {k: wrong(v) for k, v in bucket(*given).items()})
     assert not (tmp_path / INPUTS).exists()
     assert not any(path.name.startswith(".") for path in tmp_path.iterdir())
+
+
+def test_fluxes_are_observed_in_the_training_period_with_the_stated_errors(tmp_path):
+    """Twelve mean months and two signatures a cell, around those of the true θ, and the same world beside them."""
+    errors = FluxObservations(evapotranspiration=2.0, runoff_ratio=0.01, baseflow_index=0.02)
+    config = SyntheticConfig(rows=8, columns=12, years=2)
+    both = {"plain": config, "fluxes": config.model_copy(update={"fluxes": errors}),
+            "exact": config.model_copy(update={"fluxes": FluxObservations(evapotranspiration=0, runoff_ratio=0,
+                                                                          baseflow_index=0)})}  # fmt: skip
+    for name, each in both.items():
+        write_world(tmp_path / name, each, 0, SPACE, bucket)
+    plain, seen, exact = (xr.load_dataset(tmp_path / name / INPUTS) for name in both)
+    observed = ("et_obs", "runoff_ratio_obs", "baseflow_index_obs")
+    xr.testing.assert_identical(seen.drop_vars(observed), plain)
+    np.testing.assert_allclose(exact["baseflow_index_obs"], 0.25, atol=1e-9)
+    theta = open_truth(tmp_path / "exact")["theta"].values
+    truth = bucket(*(tmp_path / "exact" / name for name in (PARAMS, DOMAIN, INPUTS)), theta, FLUXES)
+    train = config.train.mask(exact["time"].values)
+    june = truth["evapotranspiration"][:, train & (month_of(exact["time"].values) == 6)]
+    np.testing.assert_allclose(exact["et_obs"][:, 5], june.sum(axis=1))  # one June of thirty days
+    ratio = (truth["runoff"] + truth["baseflow"])[:, train].sum(1) / exact["prcp"].values[:, train].sum(1)
+    np.testing.assert_allclose(exact["runoff_ratio_obs"], np.minimum(ratio, 2.0), rtol=1e-5)
+    for name, error in zip(observed, (2.0, 0.01, 0.02), strict=True):
+        difference = (seen[name] - exact[name]).values
+        assert difference.std() == pytest.approx(error, rel=0.2)
+    cube = build_cube(DataConfig(source="synthetic", synthetic=both["fluxes"]), tmp_path / "cube.zarr",
+                      inputs=tmp_path / "fluxes" / INPUTS)  # fmt: skip
+    for name in observed:
+        np.testing.assert_array_equal(cube.dataset[name].values, seen[name].values)
+        assert name not in cube.attribute_names
 
 
 def test_no_truth_is_a_clear_error(tmp_path):

@@ -13,11 +13,19 @@ import xarray as xr
 
 from paraformer.config import load_study
 from paraformer.core.errors import SettingsError
+from paraformer.core.log import Progress
+from paraformer.evaluation.information import ALL, TARGETS
 from paraformer.pipeline import run_study, uncertainty
 from training.killing import KillAt, Killed
 from worlds import TINY, write_study
 
 DRAWS, CELLS = 30, 6
+
+
+class Moisture:
+    """A model of soil moisture alone."""
+
+    outputs = ("soil_moisture",)
 
 
 def study(folder: Path, **changes: Any) -> Path:
@@ -49,12 +57,32 @@ def test_every_cell_has_a_posterior_and_a_kill_costs_one_block(tmp_path: Path, m
     assert table["importance"].between(0, 1).all()
     gains = pd.read_csv(whole / "uncertainty" / "identifiability.csv")
     assert set(gains["parameter"]) == {"infilt", "expt"}
+    assert not (whole / "uncertainty" / "targets.csv").exists()
     run_study(chosen, killed, until="parameters")
     with pytest.raises(Killed):
         run_study(chosen, killed, until="uncertainty", progress=KillAt(3))
     assert len(list((killed / "uncertainty" / "blocks").rglob("*.nc"))) == 2
     run_study(chosen, killed, until="uncertainty")
     assert mark(killed)["hash"] == mark(whole)["hash"]
+
+
+def test_what_other_observations_would_say_stands_beside_soil_moisture(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    wanted = {"methods": ["FFN_A"], "draws": DRAWS, "targets": {"annual_evapotranspiration": 1e-6}}
+    run_study(load_study(study(tmp_path, uncertainty=wanted)), run, until="uncertainty")
+    assert mark(run)["runs"] == CELLS * (DRAWS + 2 * 2 + 1)  # not a run more
+    table = pd.read_csv(run / "uncertainty" / "targets.csv")
+    trained = table[table["cells"] == "trained"].pivot(index="observation", columns="parameter", values="gain_median")
+    assert len(trained) == 2 * len(TARGETS) + 2
+    assert (trained.loc["annual evapotranspiration"] > 0.1).any()  # one exact number ties θ to a line
+    assert (trained.loc[ALL] >= trained.max() - 1e-9).all()
+
+
+def test_targets_need_what_the_model_has_not(tmp_path: Path) -> None:
+    chosen = load_study(study(tmp_path, uncertainty={"methods": ["FFN_A"], "draws": DRAWS, "targets": {}}))
+    part = uncertainty.Uncertain(chosen.uncertainty, chosen.space, Moisture(), *(None,) * 7)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match=r"uncertainty\.targets: the process model has no output 'evapotransp"):
+        part.run(tmp_path, Progress())
 
 
 def test_a_method_that_is_not_there_is_named(tmp_path: Path) -> None:

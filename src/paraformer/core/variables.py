@@ -64,7 +64,11 @@ REFERENCES = _table(
     Variable("et_fluxcom", "mm month-1", _CM, (-50, 400), "reference", "evapotranspiration climatology, FLUXCOM"),
     Variable("et_gleam", "mm month-1", _CM, (-50, 400), "reference", "evapotranspiration climatology, GLEAM"),
     Variable("et_mod16", "mm month-1", _CM, (-50, 400), "reference", "evapotranspiration climatology, MODIS MOD16"),
+    Variable("et_obs", "mm month-1", _CM, (-50, 400), "reference", "evapotranspiration climatology"),
+    Variable("runoff_ratio_obs", "1", _C, (0, 2), "reference", "share of precipitation that runs off"),
+    Variable("baseflow_index_obs", "1", _C, (0, 1), "reference", "share of total runoff that is baseflow"),
 )
+"""What other variables than soil moisture are compared with: climatologies, signatures of runoff; NaN where unknown."""
 
 OUTPUTS = _table(
     Variable("soil_moisture_1", "mm", _CT, (0, 1e4), "output", "soil moisture of layer 1, end of day"),

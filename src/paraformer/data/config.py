@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from paraformer.core.time import Period
 from paraformer.data.sources.config import HydrodlConfig, ProductsConfig
@@ -108,6 +117,16 @@ class Split(BaseModel):
         return self
 
 
+class FluxObservations(BaseModel):
+    """Observations of the built-in world's fluxes in the training period: standard deviations of their errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    evapotranspiration: float = Field(default=10.0, ge=0, description="of each mean month's total [mm month-1]")
+    runoff_ratio: float = Field(default=0.05, ge=0, description="of total runoff over precipitation [1]")
+    baseflow_index: float = Field(default=0.1, ge=0, description="of baseflow over total runoff [1]")
+
+
 class SyntheticConfig(BaseModel):
     """The built-in world: a small grid with made-up weather and soil, and a hidden true θ."""
 
@@ -125,6 +144,17 @@ class SyntheticConfig(BaseModel):
         default=0.2, ge=0, le=1, description="share of the variance of the true θ that no attribute explains"
     )
     seed: int = Field(default=0, ge=0, description="number of the world, mixed with the study's root seed")
+    fluxes: FluxObservations | None = Field(
+        default=None, description="et_obs, runoff_ratio_obs and baseflow_index_obs as well; none leaves them out"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_off(self, serialise: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """A world without them has the keys and files of before there were any."""
+        found = serialise(self)
+        if found.get("fluxes") is None:
+            found.pop("fluxes", None)
+        return found
 
     @model_validator(mode="after")
     def _starts_on_a_day_of_every_year(self) -> SyntheticConfig:

@@ -173,7 +173,7 @@ def _coordinates(selection: Selection) -> dict[str, Any]:
         "lon": ("cell", file.static("lon")[position].astype(np.float64),
                 {"units": "degrees_east", "standard_name": "longitude"}),
     }  # fmt: skip
-    if selection.references:
+    if any("month" in VOCABULARY[name].dims for name in selection.references):
         coords["month"] = ("month", np.arange(1, 13), {"long_name": "calendar month"})
     if file.steps > 1:
         hours = np.arange(file.steps) * (24.0 / file.steps)
@@ -219,8 +219,7 @@ def _static_variables(config: DataConfig, selection: Selection) -> dict[str, tup
             attrs = {"units": "1", "long_name": f"cell is {label} (IGBP class {k})", "role": "attribute"}
             found[f"{name}_{k}"] = (("cell",), (values == k).astype(np.float64), attrs)
     for name in selection.references:
-        values = file.monthly(name, position)
-        found[name] = (("cell", "month"), values, _metadata(selection, name))
+        found[name] = (VOCABULARY[name].dims, file.reference(name, position), _metadata(selection, name))
     return found
 
 

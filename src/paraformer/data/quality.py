@@ -53,7 +53,7 @@ class Selection:
         position: positions in the file of the kept cells, ascending [kept].
         trained: kept cells whose observations may be learned from [kept].
         attributes: static variables to show to the learners, before one-hot encoding.
-        references: reference variables ``(cell, month)`` in the file.
+        references: reference variables ``(cell, month)`` or ``(cell)`` in the file.
     """
 
     file: CellsFile
@@ -318,14 +318,15 @@ def _check_once_a_day(file: CellsFile, name: str, position: np.ndarray, observed
 
 
 def _check_reference(file: CellsFile, name: str, position: np.ndarray) -> None:
-    values = file.monthly(name, position)
+    values = file.reference(name, position)
     low, high = VOCABULARY[name].valid
     bad = ~np.isnan(values) & ~((values >= low) & (values <= high))
     if bad.any():
-        cell, month = (int(i) for i in np.argwhere(bad)[0])
+        at = np.argwhere(bad)[0]
+        month = f", month {at[1] + 1}" if values.ndim == 2 else ""
         raise DataError(
-            f"{file.path}: variable '{name}', cell {file.cells[position[cell]]}, month {month + 1}: "
-            f"found {values[cell, month]:g}, expected [{low:g}, {high:g}] {VOCABULARY[name].unit}"
+            f"{file.path}: variable '{name}', cell {file.cells[position[at[0]]]}{month}: "
+            f"found {values[tuple(at)]:g}, expected [{low:g}, {high:g}] {VOCABULARY[name].unit}"
         )
 
 

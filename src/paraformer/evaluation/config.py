@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer
 
 from paraformer.numerics.observe import OPERATORS, Operator
 from paraformer.numerics.scores import MIN_DAYS
@@ -112,6 +113,20 @@ class ReferencesConfig(BaseModel):
     seeds: int = Field(default=1, ge=1, description="how many seeds it is trained with")
 
 
+class TargetErrors(BaseModel):
+    """Standard errors of observations that θ might be learned from: what each of them could pin down (decision 0019).
+
+    Those of evapotranspiration are the difference of FLUXCOM and GLEAM over the cells of ``conus.yaml``, over √2.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    annual_evapotranspiration: float = Field(default=75.0, gt=0, description="of a mean annual total [mm year-1]")
+    monthly_evapotranspiration: float = Field(default=12.0, gt=0, description="of each mean month's total [mm month-1]")
+    runoff_ratio: float = Field(default=0.05, gt=0, description="of total runoff over precipitation [1]")
+    baseflow_index: float = Field(default=0.1, gt=0, description="of baseflow over total runoff [1]")
+
+
 class UncertaintyConfig(BaseModel):
     """Posterior of θ in every cell, around the θ of some methods (decision 0018)."""
 
@@ -121,3 +136,14 @@ class UncertaintyConfig(BaseModel):
     draws: int = Field(default=100, ge=25, description="runs of each cell and method, beside 2p + 1 for the Jacobian")
     temperature: float = Field(default=2.0, ge=1, description="widening of the draws against the linear posterior")
     level: float = Field(default=0.9, gt=0, lt=1, description="probability inside the intervals")
+    targets: TargetErrors | None = Field(
+        default=None, description="what other observations would pin down of θ, given their errors; none leaves it out"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_off(self, serialise: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """A study that does not ask for it has the keys and files of before it could."""
+        found = serialise(self)
+        if found.get("targets") is None:
+            found.pop("targets", None)
+        return found

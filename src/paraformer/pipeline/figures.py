@@ -36,7 +36,7 @@ from paraformer.report.maps import (
     score_maps,
     spread_maps,
 )
-from paraformer.report.scatter import Fields, Pairs, density_scatter, evapotranspiration_scatter
+from paraformer.report.scatter import Fields, Pairs, density_scatter, evapotranspiration_scatter, trade_off
 from paraformer.report.series import Site, choose_sites, site_series
 from paraformer.report.tables import product_name
 
@@ -233,6 +233,24 @@ def _draw_evapotranspiration(atlas: Atlas) -> None:
         figure = evapotranspiration_scatter(panels, stacked[reference][0], atlas.where.trained,
                                             name=product_name(reference))  # fmt: skip
         atlas.save(figure, f"evapotranspiration-{reference.removeprefix('et_')}")
+    _draw_trade_off(atlas, scores)
+
+
+def _draw_trade_off(atlas: Atlas, scores: pd.DataFrame) -> None:
+    """Both errors of every seed of every method that has a θ, all cells together."""
+    raw = atlas.cells[(atlas.cells["operator"] == "raw") & (atlas.cells["period"] == "test")
+                      & (atlas.cells["metric"] == "rmse") & atlas.cells["scored"]]  # fmt: skip
+    moisture = raw.groupby(["method", "seed"])["value"].mean()
+    annual = scores[(scores["cells"] == "all") & (scores["kind"] == "process model")]
+    panels: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
+    for reference, part in annual.groupby("reference", sort=False):
+        found = part.set_index(["method", "seed"])["rmse"]
+        both = pd.concat({"x": moisture, "y": found}, axis=1, join="inner").dropna()
+        names = [m for m in atlas.rows.order if m in both.index.get_level_values("method")]
+        panels[product_name(str(reference))] = {m: (both.loc[m, "x"].to_numpy(), both.loc[m, "y"].to_numpy())
+                                                for m in names}  # fmt: skip
+    if panels:
+        atlas.save(trade_off(panels, atlas.styles), "trade-off")
 
 
 def _annual_scores(scores: pd.DataFrame, method: str, reference: str) -> str:

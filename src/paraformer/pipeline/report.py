@@ -25,6 +25,7 @@ from paraformer.report.tables import (
     product_name,
     rounded,
     score_table,
+    signature_table,
     to_latex,
     to_markdown,
 )
@@ -94,6 +95,7 @@ def page(
                                  "series": "Three sites at the quartiles of NSE, and their heaviest rain"})),
         *_recovery_section(study, scores, figures),
         *_evapotranspiration_section(scores, figures),
+        *_signature_section(scores),
         Section("Surrogate", "The surrogate against the process model on θ it has not learned from.",
                 [("Held-out θ", audit_table(surrogate / "audit.json")),
                  ("Near the learned θ", audit_table(scores / "audit_learned.json")),
@@ -130,18 +132,32 @@ def _recovery_section(study: Study, scores: Path, figures: Path) -> list[Section
                     [("Over cells, mean of seeds", recovery_table(scores))], found)]  # fmt: skip
 
 
+def _signature_section(scores: Path) -> list[Section]:
+    path = scores / "signatures.csv"
+    if not path.exists():
+        return []
+    table = in_order(signature_table(pd.read_csv(path)), rows_of(scores).order)
+    text = (
+        "Over the whole years of the test period, RMSE over trained / unseen cells: annual evapotranspiration "
+        "[mm year-1], total runoff over precipitation, baseflow over total runoff."
+    )
+    return [Section("Water balance", text, [("", table)])]
+
+
 def _evapotranspiration_section(scores: Path, figures: Path) -> list[Section]:
     table = evapotranspiration(scores)
     if table.empty:
         return []
     periods = ", ".join(pd.read_csv(scores / "evapotranspiration.csv")["period"].unique())
     text = (
-            f"Annual evapotranspiration ({periods}) of θ learned from soil moisture alone. Mean, RMSE and bias in "
-            "mm year-1, scores over cells. Rows of the products say how far the references are from each other: no "
-            "difference smaller than that can be told from their errors. The Budyko curve knows climate alone."
+            f"Annual evapotranspiration ({periods}) of θ, learned from soil moisture alone unless a learner "
+            "has other targets. Mean, RMSE and bias in mm year-1, scores over cells. Rows of the products say how far "
+            "the references are from each other: no difference smaller than that can be told from their errors. The "
+            "Budyko curve knows climate alone."
     )  # fmt: skip
     captions = {path.stem: f"Annual evapotranspiration against {product_name(path.stem.partition('-')[2])}"
                 for path in sorted(figures.glob("evapotranspiration-*.png"))}  # fmt: skip
+    captions["trade-off"] = "Evapotranspiration against soil moisture, test period; a dot is a seed"
     shown = [("All cells", table)]
     unseen = evapotranspiration(scores, cells="unseen")
     if len(unseen):
@@ -183,9 +199,20 @@ def _uncertainty_section(study: Study, uncertainty: Path | None, figures: Path) 
     )  # fmt: skip
     named = (("What the observations identify", "identifiability"), ("Coverage", "coverage"))
     tables = [(label, rounded(pd.read_csv(uncertainty / f"{name}.csv"), 3)) for label, name in named]
+    if study.uncertainty.targets is not None:
+        tables.append(("What each kind of observation could take away of θ's variance (trained cells, median gain)",
+                       targets_table(uncertainty)))  # fmt: skip
     methods = study.uncertainty.methods
     maps = {f"map-identified-{name}": f"What soil moisture says of each parameter, around {name}" for name in methods}
     return [Section("Uncertainty", text, tables, _there(figures, maps))]
+
+
+def targets_table(uncertainty: Path) -> pd.DataFrame:
+    """Median gain over trained cells: a row for each kind of observation, a column for each parameter."""
+    table = pd.read_csv(uncertainty / "targets.csv")
+    trained = table[table["cells"] == "trained"]
+    wide = trained.pivot_table(index=["method", "observation"], columns="parameter", values="gain_median", sort=False)
+    return rounded(wide.reset_index(), 2)
 
 
 def recovery_table(scores: Path) -> pd.DataFrame:

@@ -165,7 +165,8 @@ class Chain:
             fields = [ParameterField(name, 0, read_theta(self._folder(name, 0), study.space))
                       for name in config.methods]  # fmt: skip
             this = Uncertain(config, study.space, self._process_model(), holdout_of(self._cube), fields, study.seed,
-                             self._truth(), self._true_moisture())  # fmt: skip
+                             self._cube.time, self._cube.dataset["prcp"].values, self._truth(),
+                             self._true_moisture())  # fmt: skip
             return this.run(path, self.progress)
 
         settings = {"uncertainty": settings_of(config), "process": process_of(study), "seed": study.seed,

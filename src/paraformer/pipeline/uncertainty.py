@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from paraformer.core.contracts import ForwardModel
+from paraformer.core.errors import DataError, SettingsError
 from paraformer.core.files import atomic_path
 from paraformer.core.log import Progress
 from paraformer.core.parameters import ParameterSpace
@@ -24,6 +26,7 @@ from paraformer.core.schema import ParameterField
 from paraformer.core.seeding import generator
 from paraformer.evaluation.config import UncertaintyConfig
 from paraformer.evaluation.holdout import Holdout
+from paraformer.evaluation.information import OUTPUTS, SOIL_MOISTURE, information, target_precisions
 from paraformer.evaluation.posterior import (
     coverage,
     draw,
@@ -34,7 +37,7 @@ from paraformer.evaluation.posterior import (
     weighted_quantiles,
 )
 from paraformer.pipeline.verdict import write_csv
-from paraformer.process.jacobian import STEP, inside, linearise, steps_of
+from paraformer.process.jacobian import STEP, Linearisation, inside, linearise, steps_of
 
 _OUTPUT = "soil_moisture"
 _CELLS = 32
@@ -46,7 +49,12 @@ COVERAGE = ("method", "of", "cells", "laplace", "importance", "n")
 
 @dataclass(frozen=True)
 class Uncertain:
-    """What the stage works on; ``truth`` and ``true_moisture`` are known in the built-in world only."""
+    """What the stage works on.
+
+    Attributes:
+        precipitation: [mm day-1].
+        truth, true_moisture: known in the built-in world only.
+    """
 
     config: UncertaintyConfig
     space: ParameterSpace
@@ -54,11 +62,20 @@ class Uncertain:
     holdout: Holdout
     fields: Sequence[ParameterField]
     seed: int
+    time: np.ndarray
+    precipitation: Float[np.ndarray, "cell time"]
     truth: Float[np.ndarray, "cell parameter"] | None
     true_moisture: Float[np.ndarray, "cell time"] | None
 
     def run(self, path: Path, progress: Progress) -> int:
-        """Write ``<method>.nc`` of every method, ``identifiability.csv`` and ``coverage.csv``; returns the runs."""
+        """Write ``<method>.nc`` of every method, ``coverage.csv``, ``identifiability.csv`` and, where asked for,
+        ``targets.csv``; returns the runs.
+
+        Raises:
+            SettingsError: if ``targets`` need outputs that the process model has not.
+            DataError: if the training period lacks a calendar month that they need.
+        """
+        self._require_outputs()
         tables, per_cell = [], 2 * len(self.space) + 1 + self.config.draws
         n_cells = len(self.holdout.cells)
         starts = range(0, n_cells, _CELLS)
@@ -77,6 +94,8 @@ class Uncertain:
         write_csv(path / "coverage.csv", pd.concat(tables, ignore_index=True))
         posteriors = {f.method: xr.load_dataset(path / f"{f.method}.nc") for f in self.fields}
         write_csv(path / "identifiability.csv", identifiability(posteriors, self.holdout, self.space))
+        if self.config.targets is not None:
+            write_csv(path / "targets.csv", by_target(posteriors, self.holdout, self.space))
         return len(self.fields) * n_cells * per_cell
 
     def _block(self, field: ParameterField, cells: np.ndarray) -> xr.Dataset:
@@ -84,7 +103,8 @@ class Uncertain:
         config, space, days = self.config, self.space, self.holdout.train_days
         assert field.theta is not None
         model, u = self.model.select(cells), np.clip(space.to_unit(field.theta[cells]), 0, 1)
-        around = linearise(model, u[:, None], steps_of(space, STEP), (_OUTPUT,))
+        outputs = (_OUTPUT, *(OUTPUTS if config.targets is not None else ()))
+        around = linearise(model, u[:, None], steps_of(space, STEP), outputs)
         mask = self.holdout.mask[np.ix_(cells, np.flatnonzero(days))]
         observed = np.where(mask, self.holdout.observed[np.ix_(cells, np.flatnonzero(days))], 0.0)
         residual = np.where(mask, observed - around.value[_OUTPUT][:, 0, days], 0.0)
@@ -117,15 +137,36 @@ class Uncertain:
             lower, upper = weighted_quantiles(values, weight, tails)
             variables[f"{name}_lower"] = (("cell", "time"), lower.astype(np.float32))
             variables[f"{name}_upper"] = (("cell", "time"), upper.astype(np.float32))
-        coords = {"cell": self.holdout.cells[cells], "parameter": list(space.names)}
+        coords: dict[str, Any] = {"cell": self.holdout.cells[cells], "parameter": list(space.names)}
+        if config.targets is not None:
+            seen = self._information(likelihood.precision, around, cells)
+            coords["observation"] = list(seen)
+            variables["gain_by_observation"] = (("cell", "observation", "parameter"), np.stack(list(seen.values()), 1))
         return xr.Dataset(variables, coords, {"method": field.method, "level": config.level})
+
+    def _information(
+        self, moisture: Float[np.ndarray, "cell parameter parameter"], around: Linearisation, cells: np.ndarray
+    ) -> dict[str, Float[np.ndarray, "cell parameter"]]:
+        """What each kind of observation of the training period would say of some cells' θ."""
+        assert self.config.targets is not None
+        days = self.holdout.train_days
+        value, slope = ({name: of[name][:, 0, days] for name in OUTPUTS} for of in (around.value, around.slope))
+        rain = self.precipitation[np.ix_(cells, np.flatnonzero(days))]
+        try:
+            others = target_precisions(value, slope, rain, self.time[days], self.config.targets)
+        except ValueError as error:
+            raise DataError(f"uncertainty.targets: evapotranspiration, training period: {error}") from error
+        return information({SOIL_MOISTURE: moisture, **others})
+
+    def _require_outputs(self) -> None:
+        missing = [name for name in OUTPUTS if name not in self.model.outputs]
+        if self.config.targets is not None and missing:
+            raise SettingsError(f"uncertainty.targets: the process model has no output '{missing[0]}'; leave it out")
 
     def _coverage(self, method: str, posterior: xr.Dataset) -> pd.DataFrame:
         """Share of true θ, true soil moisture and real observations of the test period inside their intervals."""
         rows, test = [], self.holdout.test_days
-        for name, cells in (("trained", self.holdout.trained), ("unseen", ~self.holdout.trained)):
-            if not cells.any():
-                continue
+        for name, cells in _groups(self.holdout):
             part = posterior.isel(cell=np.flatnonzero(cells))
             for i, parameter in enumerate(self.space.names if self.truth is not None else ()):
                 true = self.truth[cells, i]  # type: ignore[index]
@@ -143,18 +184,37 @@ class Uncertain:
         return pd.DataFrame(rows, columns=list(COVERAGE))
 
 
+_QUARTILES = ("gain_p25", "gain_median", "gain_p75", "share_above_half")
+
+
 def identifiability(posteriors: dict[str, xr.Dataset], holdout: Holdout, space: ParameterSpace) -> pd.DataFrame:
     """How much of each parameter's prior variance the observations take away: quartiles over cells."""
-    rows = []
-    for method, posterior in posteriors.items():
-        for name, cells in (("trained", holdout.trained), ("unseen", ~holdout.trained)):
-            if not cells.any():
-                continue
-            for i, parameter in enumerate(space.names):
-                gain = posterior["gain"].values[cells, i]
-                rows.append((method, parameter, name, *np.percentile(gain, (25, 50, 75)), float((gain > 0.5).mean())))
-    columns = ["method", "parameter", "cells", "gain_p25", "gain_median", "gain_p75", "share_above_half"]
-    return pd.DataFrame(rows, columns=columns)
+    rows = [(method, parameter, name, *_quartiles(posterior["gain"].values[cells, i]))
+            for method, posterior in posteriors.items()
+            for name, cells in _groups(holdout)
+            for i, parameter in enumerate(space.names)]  # fmt: skip
+    return pd.DataFrame(rows, columns=["method", "parameter", "cells", *_QUARTILES])
+
+
+def by_target(posteriors: dict[str, xr.Dataset], holdout: Holdout, space: ParameterSpace) -> pd.DataFrame:
+    """The same for every kind of observation that θ might be learned from, given its error."""
+    rows = [(method, str(observation), parameter, name, *_quartiles(gain[cells, k, i]))
+            for method, posterior in posteriors.items()
+            for gain in (posterior["gain_by_observation"].values,)
+            for k, observation in enumerate(posterior["observation"].values)
+            for name, cells in _groups(holdout)
+            for i, parameter in enumerate(space.names)]  # fmt: skip
+    return pd.DataFrame(rows, columns=["method", "observation", "parameter", "cells", *_QUARTILES])
+
+
+def _groups(holdout: Holdout) -> list[tuple[str, np.ndarray]]:
+    """Trained and unseen cells, those of them that there are."""
+    both = (("trained", holdout.trained), ("unseen", ~holdout.trained))
+    return [(name, cells) for name, cells in both if cells.any()]
+
+
+def _quartiles(gain: Float[np.ndarray, " cell"]) -> tuple[float, ...]:
+    return (*np.percentile(gain, (25, 50, 75)).tolist(), float((gain > 0.5).mean()))
 
 
 def _write(dataset: xr.Dataset, path: Path) -> None:

@@ -5,7 +5,7 @@ Seeds of one study share the test; the surrogate's own answer for the same θ st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from paraformer.evaluation.holdout import Holdout
 from paraformer.evaluation.recovery import recovery
 from paraformer.evaluation.score import aggregate, score_cells, surrogate_gap
 from paraformer.evaluation.selection import best_per_cell, best_single, training_rmse
+from paraformer.evaluation.signatures import Fluxes, judge_signatures
 from paraformer.evaluation.transfer import Cells, transfer
 from paraformer.pipeline.evapotranspiration import evapotranspiration_tables
 from paraformer.pipeline.references import references
@@ -101,6 +102,7 @@ def judge(case: Judged, path: Path, progress: Progress) -> int:
     write_csv(path / "process_model_runs.csv", _cost(case, fields))
     write_csv(path / "checklist.csv", _checks(case, fields, scores, gap, path / "verdict.zarr"))
     _judge_evapotranspiration(case, fields, holdout, path)
+    _judge_signatures(case, fields, holdout, path)
     if case.truth is not None:
         write_csv(path / "recovery.csv", _recovery(case, fields))
     runs += _audit_learned(case, path)
@@ -187,6 +189,24 @@ def _judge_evapotranspiration(case: Judged, fields: Sequence[ParameterField], ho
     if len(scores):
         write_csv(path / "evapotranspiration_cells.csv.gz", annual)
         write_csv(path / "evapotranspiration.csv", scores)
+
+
+def _judge_signatures(case: Judged, fields: Sequence[ParameterField], holdout: Holdout, path: Path) -> None:
+    """Fluxes against the cube's signatures and the true θ's; nothing where there is neither, or the model lacks one."""
+    if not set(Fluxes._fields[2:]) <= set(case.process.outputs):
+        return
+    archives = {path / "default.zarr": [(DEFAULT, -1)], path / "verdict.zarr": [(f.method, f.seed) for f in fields]}
+    truth = TRUTH if case.truth is not None else None
+    table = judge_signatures(case.cube.dataset, _fluxes(archives), holdout, case.cube.period("test"), truth)
+    if len(table):
+        write_csv(path / "signatures.csv", table)
+
+
+def _fluxes(archives: Mapping[Path, Sequence[tuple[str, int]]]) -> Iterator[Fluxes]:
+    for path, rows in archives.items():
+        store = xr.open_zarr(path, consolidated=False)
+        for position, (method, seed) in enumerate(rows):
+            yield Fluxes(method, seed, *(store[name][:, position].values for name in Fluxes._fields[2:]))
 
 
 def _cost(case: Judged, fields: Sequence[ParameterField]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,15 @@ def make_world(study: Study, directory: Path) -> int:
     assert config is not None
     runs = 0
 
-    def simulate(params: Path, domain: Path, inputs: Path, theta: np.ndarray) -> np.ndarray:
+    def simulate(
+        params: Path, domain: Path, inputs: Path, theta: np.ndarray, outputs: Sequence[str]
+    ) -> dict[str, np.ndarray]:
         nonlocal runs
         cube = forcing_cube(inputs)
         files = process_files(study.process, {"parameters": params, "domain": domain})
         model = build_process(study.process, space, cube, files)
         runs += len(theta)
-        return model.simulate(theta[:, None, :], ("soil_moisture",))["soil_moisture"][:, 0]
+        return {name: values[:, 0] for name, values in model.simulate(theta[:, None, :], outputs).items()}
 
     write_world(directory, config, study.seed, space, simulate)
     return runs

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -117,6 +118,39 @@ def evapotranspiration_scatter(
     handles = [Line2D([], [], linestyle="", marker=marker, color=colour, label=f"{label} cells (n = {int(mask.sum())})")
                for label, mask, colour, marker in groups if mask.any()]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    return figure
+
+
+def trade_off(
+    panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]], styles: Mapping[str, Mapping[str, Any]]
+) -> Figure:
+    """Error of evapotranspiration (y) against that of soil moisture (x), a panel for each reference, a dot a seed.
+
+    A method to the lower left of another is better in both; those that none is lower left of make the Pareto front.
+
+    Args:
+        panels: reference -> method -> RMSE of soil moisture [m3 m-3] and of annual evapotranspiration [mm year-1], by
+            seed.
+        styles: method -> line style, of which the colour is taken.
+
+    Raises:
+        DataError: if there is no panel.
+    """
+    if not panels:
+        raise DataError("no reference of evapotranspiration to draw a trade-off against")
+    figure = Figure(figsize=(4.2 * len(panels) + 2.2, 4.2), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
+    methods = list(dict.fromkeys(m for panel in panels.values() for m in panel))
+    markers = dict(zip(methods, itertools.cycle("osD^v<>Pp"), strict=False))
+    for panel, (reference, found) in zip(axes, panels.items(), strict=True):
+        for method, (moisture, evaporation) in found.items():
+            panel.plot(moisture, evaporation, linestyle="", marker=markers[method], markersize=6, alpha=0.8,
+                       markeredgewidth=0, color=styles[method]["color"])  # fmt: skip
+        panel.set(xlabel="RMSE of soil moisture [m³ m⁻³]", title=reference)
+        panel.set_ylabel("RMSE of evapotranspiration [mm year⁻¹]")
+        quiet(panel)
+    handles = [Line2D([], [], linestyle="", marker=markers[m], color=styles[m]["color"], label=m) for m in methods]
+    figure.legend(handles=handles, loc="outside right center", frameon=False, fontsize=9)
     return figure
 
 

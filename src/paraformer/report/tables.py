@@ -135,9 +135,27 @@ def evapotranspiration_table(scores: pd.DataFrame, *, cells: str = "all") -> pd.
     return pd.DataFrame(rows, columns=None if rows else ["method", "mean"])
 
 
+def signature_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """Fluxes against signatures and truth: one row per method, RMSE over trained / unseen cells in every column.
+
+    Args:
+        scores: columns ``quantity, method, seed, reference, cells, rmse``.
+    """
+    rows = []
+    for method, part in scores.groupby("method", sort=False):
+        row = {"method": str(method)}
+        for (quantity, reference), found in part.groupby(["quantity", "reference"], sort=False):
+            name, decimals = str(quantity).replace("_", " "), 0 if quantity == "evapotranspiration" else 3
+            against = "" if str(reference).startswith(str(quantity)) else f" of the {reference}"
+            both = (_over_seeds(found[found["cells"] == cells]["rmse"], decimals) for cells in _CELLS)
+            row[f"{name}{against or ' observed'}"] = " / ".join(both)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def product_name(variable: str) -> str:
-    """Name of a reference product from its variable: ``et_gleam`` is GLEAM."""
-    return variable.removeprefix("et_").upper()
+    """Name of a reference product from its variable: ``et_gleam`` is GLEAM, ``et_obs`` observed."""
+    return "observed" if variable == "et_obs" else variable.removeprefix("et_").upper()
 
 
 def compare_table(table: pd.DataFrame) -> pd.DataFrame:

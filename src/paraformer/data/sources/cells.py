@@ -9,7 +9,8 @@ lat, lon            cell             [degree]
 prcp ... pres       cell, time       the seven forcings of ``core.variables.FORCING``, never NaN
 an observation      cell, time       e.g. ``sm_smap``; NaN where there is none
 attributes          cell             static; those of ``core.variables.ATTRIBUTES`` or others; never NaN
-references          cell, month      optional, ``core.variables.REFERENCES``
+references          cell, month      optional, ``core.variables.REFERENCES``: climatologies of
+                                     evapotranspiration; signatures of runoff have no month
 labels              cell             optional, any name: quality flags, split labels
 ==================  ===============  =================================================================
 
@@ -82,8 +83,8 @@ class CellsFile:
         """Values of a variable ``(cell, time)`` for some cells (ascending positions), steps folded into days."""
         return self._rows(name, position).reshape(len(position), len(self.days), self.steps)
 
-    def monthly(self, name: str, position: Int[np.ndarray, " some"]) -> Float[np.ndarray, "some month"]:
-        """Values of a variable ``(cell, month)`` for some cells (ascending positions)."""
+    def reference(self, name: str, position: Int[np.ndarray, " some"]) -> Float[np.ndarray, "some ..."]:
+        """Values of a variable ``(cell, month)`` or ``(cell)`` for some cells (ascending positions)."""
         return self._rows(name, position)
 
     def together(self, cells: int) -> int:

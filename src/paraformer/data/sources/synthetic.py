@@ -7,7 +7,7 @@ room runs none. The truth is written to a file of its own, ``truth.nc``, that no
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from paraformer.core.seeding import generator
 from paraformer.core.variables import FORCING, VOCABULARY
 from paraformer.data.config import SyntheticConfig
 from paraformer.data.sources.fields import uniform
+from paraformer.data.sources.fluxes import FLUXES, observe_fluxes
 from paraformer.data.sources.land import Land, make_land
 from paraformer.data.sources.vic_files import make_domain, make_parameters
 from paraformer.data.sources.weather import simulate_weather
@@ -32,9 +33,12 @@ logger = logging.getLogger(__name__)
 INPUTS, PARAMS, DOMAIN, TRUTH = "inputs.nc", "params.nc", "domain.nc", "truth.nc"
 """Names of the files of a world."""
 
-Simulate = Callable[[Path, Path, Path, Float[np.ndarray, "cell parameter"]], Float[np.ndarray, "cell time"]]
-"""``simulate(params_path, domain_path, inputs_path, theta) -> soil_moisture``: volumetric moisture of layer 1 at the
-end of each day [m3 m-3] for θ in physical units; ``inputs_path`` holds the forcing in the simple format."""
+Simulate = Callable[
+    [Path, Path, Path, Float[np.ndarray, "cell parameter"], Sequence[str]], dict[str, Float[np.ndarray, "cell time"]]
+]
+"""``simulate(params_path, domain_path, inputs_path, theta, outputs)``: daily series of the outputs, ``soil_moisture``
+(volumetric, of layer 1 at the end of each day [m3 m-3]) and fluxes [mm day-1], for θ in physical units; ``inputs_path``
+holds the forcing in the simple format."""
 
 ORBIT_CYCLE, OVERPASSES = 8, (0, 3, 5)
 """Days after which the orbit repeats, and the days of the cycle with a morning overpass: every two to three days."""
@@ -81,14 +85,21 @@ def write_world(directory: Path, config: SyntheticConfig, seed: int, space: Para
     weather = directory / f".forcing-{INPUTS}"
     try:
         _write(inputs, weather)
-        truth = np.asarray(simulate(directory / PARAMS, directory / DOMAIN, weather, theta), dtype=np.float64)
+        outputs = ("soil_moisture", *(FLUXES if config.fluxes is not None else ()))
+        series = simulate(directory / PARAMS, directory / DOMAIN, weather, theta, outputs)
     finally:
         weather.unlink(missing_ok=True)
+    truth = np.asarray(series["soil_moisture"], dtype=np.float64)
     _require_moisture(truth, (len(land.lat), len(days)))
     seen = overpasses(land, days, forcing, config, seed)
     noise = generator(seed, "world", config.seed, "retrieval").standard_normal(truth.shape)
     observed = np.where(seen, np.clip(truth + config.noise * noise, 0.0, 1.0), np.nan).astype(np.float32)
     inputs["sm_obs"] = (("cell", "time"), observed, _attributes("sm_obs"))
+    if config.fluxes is not None:
+        rng, training = generator(seed, "world", config.seed, "fluxes"), config.train.mask(days)
+        seen_fluxes = observe_fluxes(series, forcing["prcp"], days, training, config.fluxes, rng)
+        inputs = inputs.assign({name: (VOCABULARY[name].dims, values, _attributes(name))
+                                for name, values in seen_fluxes.items()})  # fmt: skip
     _write(_truth(land, days, theta, truth, space), directory / TRUTH)
     _write(inputs, directory / INPUTS)
     logger.info("%s: %d cells, %d days, %.0f %% observed", directory, len(land.lat), len(days), 100 * seen.mean())
