@@ -1,0 +1,48 @@
+"""A study with other targets than soil moisture, from the built-in world's observed fluxes to tables and figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from paraformer.config import load_study
+from paraformer.pipeline import run_study
+from worlds import TINY, write_study
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("targets")
+    base = {name: group for name, group in TINY.items() if name not in ("gap_filling", "searches", "references")}
+    learner = TINY["learners"]["FFN_A"]
+    targets = {"soil_moisture": 0.0, "evapotranspiration": {"reference": ["et_obs"], "period": "month"},
+               "runoff_ratio": {"reference": ["runoff_ratio_obs"]},
+               "baseflow_index": {"reference": ["baseflow_index_obs"]}}  # fmt: skip
+    without_window = {name: value for name, value in learner.items() if name != "window"}
+    path = write_study(folder, base=base, learners={"FFN_A": learner, "fluxes": {**without_window, "targets": targets}},
+                       references={"direct": None}, data__synthetic={"rows": 3, "columns": 4, "years": 2, "fluxes": {}},
+                       uncertainty={"methods": ["FFN_A"], "draws": 25, "targets": {}}, learner_seeds=2)  # fmt: skip
+    run_study(load_study(path), folder / "run")
+    return folder / "run"
+
+
+def test_every_method_is_judged_on_every_flux_by_truth_and_observations(run: Path) -> None:
+    table = pd.read_csv(run / "scores" / "signatures.csv")
+    assert set(table["quantity"]) == {"evapotranspiration", "runoff_ratio", "baseflow_index"}
+    assert set(table["reference"]) == {"true θ", "runoff_ratio_obs", "baseflow_index_obs"}
+    assert {"default VIC", "FFN_A", "fluxes"} <= set(table["method"])
+    assert set(table.loc[table["method"] == "fluxes", "seed"]) == {0, 1}
+    assert np.isfinite(table.loc[table["cells"] == "trained", "rmse"]).all()
+    products = pd.read_csv(run / "scores" / "evapotranspiration.csv")
+    assert set(products["reference"]) == {"et_obs"}
+
+
+def test_tables_and_figures_show_it(run: Path) -> None:
+    page = (run / "report.html").read_text()
+    for text in ("Water balance", "evapotranspiration of the true θ", "runoff ratio observed", "Evapotranspiration against soil moisture",
+                 "What each kind of observation could take away", "monthly evapotranspiration"):  # fmt: skip
+        assert text in page, text
+    assert (run / "figures" / "trade-off.png").stat().st_size > 10_000
