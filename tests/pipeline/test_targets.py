@@ -42,7 +42,8 @@ def test_every_method_is_judged_on_every_flux_by_truth_and_observations(run: Pat
 
 def test_tables_and_figures_show_it(run: Path) -> None:
     page = (run / "report.html").read_text()
-    for text in ("Water balance", "evapotranspiration of the true θ", "runoff ratio observed", "Evapotranspiration against soil moisture",
-                 "What each kind of observation could take away", "monthly evapotranspiration"):  # fmt: skip
+    for text in ("Water balance", "evapotranspiration of the true θ", "runoff ratio observed",
+                 "Evapotranspiration against soil moisture", "What each kind of observation could take away",
+                 "monthly evapotranspiration"):  # fmt: skip
         assert text in page, text
     assert (run / "figures" / "trade-off.png").stat().st_size > 10_000
