@@ -3,56 +3,45 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float
-
 from paraformer.config import Study
-from paraformer.core.contracts import CalibrationData, DifferentiableModel, ForwardModel
-from paraformer.core.files import hash_json, write_text
+from paraformer.core.files import write_text
 from paraformer.core.log import Progress
-from paraformer.core.run import Run, Stage
-from paraformer.core.schema import Cube, Ensemble, ParameterField
-from paraformer.data import build_cube, calibration_view, gather, open_truth, source_hash
-from paraformer.data.gapfill import fill_gaps, open_filled
+from paraformer.core.run import Run
+from paraformer.core.schema import Ensemble, ParameterField
+from paraformer.data import build_cube, calibration_view, gather, source_hash
+from paraformer.data.gapfill import fill_gaps
 from paraformer.learners.config import LearnerConfig
 from paraformer.learners.learn import Learner, process_runs
 from paraformer.pipeline import report as reporting
 from paraformer.pipeline.check import require_consistent, require_offered
-from paraformer.pipeline.emulation import fit_and_audit, surrogate_data
+from paraformer.pipeline.emulation import fit_and_audit
 from paraformer.pipeline.keys import process_of, settings_of, space_of
+from paraformer.pipeline.opened import Opened
 from paraformer.pipeline.references import train_direct
 from paraformer.pipeline.rounds import Round, followed, good_enough, rounds_table, with_rounds
 from paraformer.pipeline.uncertainty import Uncertain
 from paraformer.pipeline.verdict import Judged, axes, holdout_of, judge, write_csv
 from paraformer.pipeline.world import make_world
-from paraformer.process.build import ProcessFiles, build_process, clipped_prior, process_files
-from paraformer.process.differentiable import DifferentiableProcess
+from paraformer.process.build import process_files
 from paraformer.process.ensemble import ensemble_sets, run_sets
-from paraformer.process.executor import Executor, open_executor
-from paraformer.process.own import ModelFiles
 from paraformer.process.parameter_field import read_theta, write_parameter_field
-from paraformer.process.recipe import ProcessRecipe, chunked
 from paraformer.report.tables import to_text
 from paraformer.search.config import SearchConfig
 from paraformer.search.search import Search
-from paraformer.surrogate.fit import SurrogateData
 from paraformer.surrogate.model import Surrogate
 
 
-class Chain:
+class Chain(Opened):
     """Each public method finishes one stage and remembers it; later stages read what earlier ones left on disk."""
 
     def __init__(self, study: Study, run: Run, progress: Progress) -> None:
         require_consistent(study)
-        self.study, self.run, self.progress = study, run, progress
-        self.done: dict[str, Stage] = {}
-        self._opened = ExitStack()
-        self._open_executor: Executor | None = None
+        super().__init__(study, run)
+        self.progress = progress
 
     def cube(self) -> None:
         """Raw files, or the built-in world, to the cube."""
@@ -253,70 +242,8 @@ class Chain:
         return "\n".join(lines or [f"{name}: {stage.path}" for name, stage in self.done.items()])
 
     def _finish(self, name: str, settings: dict[str, Any], inputs: dict[str, str], work: Any) -> None:
-        with self._opened:  # workers end with the stage that they were started for
+        with self.workers():
             self.done[name] = self.run.stage(name, settings=settings, inputs=inputs, work=work)
-        self._open_executor = None
-
-    def _hash(self, *names: str) -> dict[str, str]:
-        return {name: self.done[name].hash for name in names}
-
-    def _folder(self, name: str, seed: int) -> Path:
-        return self.run.directory / "parameters" / name / f"seed-{seed}"
-
-    @cached_property
-    def _cube(self) -> Cube:
-        return Cube.open(self.done["cube"].path / "cube.zarr")
-
-    @cached_property
-    def _files(self) -> ProcessFiles | ModelFiles:
-        """Files of the process model; those of the built-in world stand beside its cube."""
-        folder, synthetic = self.done["cube"].path, self.study.data.source == "synthetic"
-        given = {"parameters": folder / "params.nc", "domain": folder / "domain.nc"} if synthetic else {}
-        return process_files(self.study.process, given)
-
-    @cached_property
-    def _model(self) -> ProcessRecipe | ForwardModel:
-        return self._source()
-
-    def _source(self, days: int | None = None) -> ProcessRecipe | ForwardModel:
-        """The process model on all or the first days: VIC as a recipe, read where it runs; others as they are built."""
-        study, span = self.study, None if days is None else (0, days)
-        if isinstance(self._files, ProcessFiles):
-            version = hash_json(self._files.hashes() | self._hash("cube"))
-            store = self.done["cube"].path / "cube.zarr"
-            return ProcessRecipe(study.process, study.space, store, self._files, span, version)
-        cube = Cube(self._cube.dataset.isel(time=slice(*span) if span else slice(None)))
-        return build_process(study.process, study.space, cube, self._files)
-
-    def _executor(self) -> Executor:
-        """Where chunks of cells run, until the stage ends."""
-        if self._open_executor is None:
-            self._open_executor = self._opened.enter_context(open_executor(self.study.process.executor))
-        return self._open_executor
-
-    def _process_model(self, days: int | None = None) -> ForwardModel:
-        """The process model as one forward model; one with a gradient of its own stays in this process."""
-        source = self._model if days is None else self._source(days)
-        if isinstance(source, ForwardModel) and (source.differentiable or not self._executor().remote):
-            return source
-        return chunked(source, self._executor(), self.study.ensemble.chunk_cells)
-
-    @cached_property
-    def _prior(self) -> Float[np.ndarray, "cell parameter"]:
-        return clipped_prior(self._model)
-
-    @cached_property
-    def _surrogate(self) -> Surrogate:
-        return Surrogate.load(self.done["surrogate"].path, self.study.space)
-
-    @cached_property
-    def _calibration_data(self) -> CalibrationData:
-        filled = open_filled(self.done["gap_filling"].path) if "gap_filling" in self.done else None
-        wanted = self.study.target_references
-        return calibration_view(self._cube, self.study.space, self._prior, filled=filled, references=wanted)
-
-    def _surrogate_data(self) -> SurrogateData:
-        return surrogate_data(self.study, self._cube, self._model, self.done["ensemble"].path / "ensemble.zarr")
 
     @property
     def _rounds_done(self) -> list[Path]:
@@ -377,42 +304,5 @@ class Chain:
             runs += int(found.evaluations.sum())
         return runs if config.model == "process" else 0
 
-    def _searched(self, config: SearchConfig) -> ForwardModel:
-        """The forward model of a search, without the days after the training period."""
-        if config.model == "surrogate":
-            return self._surrogate.until(self._training_days)
-        process = self._trained_process()
-        if config.name != "levenberg":
-            return process
-        return DifferentiableProcess(process, self._cube.time[: self._training_days])
-
-    def _differentiable(self) -> DifferentiableModel:
-        """The process model as learners see it, without the days after the training period; θ has a gradient."""
-        process = self._trained_process()
-        if isinstance(process, DifferentiableModel) and process.differentiable:
-            return process
-        return DifferentiableProcess(process, self._cube.time[: self._training_days], keep=False)
-
-    def _trained_process(self) -> ForwardModel:
-        return self._process_model(self._training_days)
-
-    @property
-    def _training_days(self) -> int:
-        """Days up to the end of the training period, and at least those of the spin-up."""
-        days = int(np.flatnonzero(self._cube.period("train").mask(self._cube.time))[-1]) + 1
-        return max(days, self.study.process.spin_up.days)
-
     def _keep(self, field: ParameterField, folder: Path) -> None:
         write_parameter_field(folder, field, self.study.space, self._cube, self._files)
-
-    def _truth(self) -> Float[np.ndarray, "cell parameter"] | None:
-        if self.study.data.source != "synthetic":
-            return None
-        with open_truth(self.done["cube"].path) as truth:
-            return truth["theta"].values.astype(np.float64)
-
-    def _true_moisture(self) -> Float[np.ndarray, "cell time"] | None:
-        if self.study.data.source != "synthetic":
-            return None
-        with open_truth(self.done["cube"].path) as truth:
-            return truth["soil_moisture"].values.astype(np.float64)
