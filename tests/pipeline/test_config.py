@@ -42,6 +42,7 @@ def test_every_study_of_the_repository_is_valid(path: Path, monkeypatch: pytest.
         ({"parameters": ["infilt", "exptt"]}, "unknown parameter 'exptt'; did you mean 'expt'"),
         ({"parameters": [{"name": "ds", "lower": 2, "upper": 1}]}, "lower bound 2.0 is not below upper bound 1.0"),
         ({"ensemble__own": 0}, "ensemble.own: Input should be greater than or equal to 1, found 0"),
+        ({"ensemble": {"own": 3, "held_out": 3}}, "held_out (3) must be below own (3)"),
         ({"process": {"model": "bucket", "device": "cuda"}}, "'device' applies to model 'vic' only, not to 'bucket'"),
         ({"seed": "x"}, "seed: Input should be a valid integer"),
         ({"name": None}, "key 'name' is missing"),

@@ -74,7 +74,10 @@ def test_unwritable_run_directory_is_5(tmp_path: Path) -> None:
 
 def test_interrupt_is_130_and_says_how_to_go_on(tmp_path: Path) -> None:
     command = [*COMMAND, "run", str(write_study(tmp_path)), "--directory", str(tmp_path / "run")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=os.environ)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=os.environ,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores it
+    )  # fmt: skip
     for _ in range(600):
         if (tmp_path / "run" / "manifest.json").exists():
             break

@@ -28,6 +28,7 @@ from jaxtyping import Bool, Float, Int
 from paraformer.core.errors import DataError, ModelError
 from paraformer.core.files import atomic_path
 from paraformer.core.log import Progress
+from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.schema import Cube
 from paraformer.core.seeding import generator
 from paraformer.core.time import day_of_year
@@ -296,8 +297,7 @@ def _write(
     }  # fmt: skip
     for variable in dataset.variables.values():
         variable.encoding = {}
-    with atomic_path(path) as temporary:
-        dataset.to_netcdf(temporary, format="NETCDF4", engine="netcdf4", encoding=encoding)
+    write_dataset(dataset, path, encoding=encoding)
     logger.info("%s: %d cells, %.0f %% of %d days observed", path, len(filled), 100 * observed.mean(), len(cube.time))
 
 
@@ -309,7 +309,6 @@ def open_filled(path: Path) -> Float[np.ndarray, "cell time"]:
     """
     file = path / FILLED
     try:
-        with xr.open_dataset(file, engine="netcdf4") as dataset:
-            return dataset["soil_moisture"].values.astype(np.float64)
+        return read_dataset(file, engine="netcdf4")["soil_moisture"].values.astype(np.float64)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{file}: not a readable gap-filled series ({error})") from error

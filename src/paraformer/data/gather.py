@@ -7,8 +7,9 @@ from pathlib import Path
 import xarray as xr
 
 from paraformer.core.errors import DataError
-from paraformer.core.files import atomic_path, hash_json, hash_path
+from paraformer.core.files import hash_json, hash_path
 from paraformer.core.log import Progress
+from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.data.config import DataConfig
 from paraformer.data.sources.blocks import write_blocks
 from paraformer.data.sources.hydrodl import read_hydrodl
@@ -32,8 +33,7 @@ def gather(config: DataConfig, directory: Path, progress: Progress | None = None
         land = None
         if config.products.land is not None:
             land = read_land(config.products.land, target_of(config.products))
-            with atomic_path(directory / MAPS) as temporary:
-                land.to_netcdf(temporary, engine="netcdf4")
+            write_dataset(land, directory / MAPS)
         write_products(config.products, store, progress, land)
     elif config.hydrodl is not None:
         write_blocks([read_hydrodl(config.hydrodl)], store)
@@ -51,8 +51,7 @@ def open_maps(directory: Path) -> xr.Dataset:
     path = directory / MAPS
     if not path.is_file():
         raise DataError(f"{path}: no maps of soil and land cover; the study has no data.products.land")
-    with xr.open_dataset(path, engine="netcdf4") as maps:
-        return maps.load()
+    return read_dataset(path, engine="netcdf4")
 
 
 def source_hash(config: DataConfig) -> str:

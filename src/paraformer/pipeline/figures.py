@@ -14,6 +14,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from paraformer.config import Study
+from paraformer.core.netcdf import read_dataset
 from paraformer.core.schema import Cube
 from paraformer.evaluation.holdout import Holdout
 from paraformer.evaluation.score import fit_operator
@@ -125,7 +126,7 @@ def draw(
     _draw_evapotranspiration(atlas)
     if uncertainty is not None and study.uncertainty is not None:
         for method in study.uncertainty.methods:
-            gain = xr.load_dataset(uncertainty / f"{method}.nc")["gain"].values
+            gain = read_dataset(uncertainty / f"{method}.nc")["gain"].values
             atlas.save(gain_maps(gain, atlas.where, study.space, method=method), f"map-identified-{method}")
 
 

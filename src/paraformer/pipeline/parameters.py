@@ -11,6 +11,7 @@ from paraformer.config import Study
 from paraformer.core.errors import RunError, SettingsError
 from paraformer.core.files import atomic_path
 from paraformer.core.log import Progress
+from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.schema import Cube
 from paraformer.data import open_maps
 from paraformer.data.a_priori import TITLE, a_priori_domain, a_priori_parameters, sites_of
@@ -63,8 +64,7 @@ def _require_ours(path: Path) -> None:
     if not path.exists():
         return
     try:
-        with xr.open_dataset(path, engine="netcdf4") as dataset:
-            title = str(dataset.attrs.get("title", ""))
+        title = str(read_dataset(path).attrs.get("title", ""))
     except (OSError, ValueError):
         title = ""
     if TITLE not in title:
@@ -73,4 +73,4 @@ def _require_ours(path: Path) -> None:
 
 def _write(dataset: xr.Dataset, path: Path) -> None:
     encoding = {str(name): {"_FillValue": None} for name in dataset.variables}
-    dataset.to_netcdf(path, engine="netcdf4", encoding=encoding)
+    write_dataset(dataset, path, encoding=encoding)

@@ -11,8 +11,8 @@ import xarray as xr
 from jaxtyping import Float
 
 from paraformer.config import Study
-from paraformer.core.files import atomic_path
 from paraformer.core.log import Progress
+from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.schema import Cube
 from paraformer.core.seeding import derive_seed
 from paraformer.evaluation.baselines import Baseline, climatology, precipitation_memory, training_mean
@@ -47,8 +47,7 @@ def train_direct(
         coords={"seed": np.arange(seeds), "cell": cube.cells, "time": cube.time.astype("datetime64[ns]")},
         attrs={"Conventions": "CF-1.8", "title": DIRECT},
     )
-    with atomic_path(path / "direct.nc") as temporary:
-        dataset.to_netcdf(temporary, engine="netcdf4")
+    write_dataset(dataset, path / "direct.nc")
 
 
 def references(study: Study, cube: Cube, holdout: Holdout, direct: Path | None) -> Iterator[Reference]:
@@ -70,5 +69,4 @@ def references(study: Study, cube: Cube, holdout: Holdout, direct: Path | None) 
 
 
 def _read(path: Path) -> Float[np.ndarray, "seed cell time"]:
-    with xr.open_dataset(path / "direct.nc") as dataset:
-        return dataset["soil_moisture"].values.astype(np.float64)
+    return read_dataset(path / "direct.nc")["soil_moisture"].values.astype(np.float64)

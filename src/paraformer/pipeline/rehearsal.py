@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from paraformer.config import Study
 from paraformer.core.contracts import CalibrationData
 from paraformer.core.log import Progress
+from paraformer.core.netcdf import write_dataset
 from paraformer.core.schema import Cube
 from paraformer.core.seeding import generator
 from paraformer.data import build_cube, calibration_view
@@ -134,7 +135,7 @@ class Rehearsal:
             chosen = np.concatenate([_some(trained, max(share, 1)), _some(unseen, max(CELLS - share, 1))])
             inputs = self.folder / "inputs.nc"
             dataset = selection.file.dataset.isel(cell=selection.position[np.sort(chosen)]).load()
-            dataset.drop_encoding().to_netcdf(inputs)
+            write_dataset(dataset.drop_encoding(), inputs)
         finally:
             selection.file.close()
         taken = timed(lambda: build_cube(self.study.data, store, inputs=inputs))

@@ -19,8 +19,8 @@ from jaxtyping import Float
 
 from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import DataError, SettingsError
-from paraformer.core.files import atomic_path
 from paraformer.core.log import Progress
+from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import ParameterField
 from paraformer.core.seeding import generator
@@ -85,14 +85,14 @@ class Uncertain:
                     cells = np.arange(start, min(start + _CELLS, n_cells))
                     block = path / "blocks" / field.method / f"{start}.nc"
                     if not block.exists():
-                        _write(self._block(field, cells), block)
+                        write_dataset(self._block(field, cells), block, engine="h5netcdf")
                     advance(len(cells))
-                blocks = [xr.load_dataset(path / "blocks" / field.method / f"{s}.nc") for s in starts]
+                blocks = [read_dataset(path / "blocks" / field.method / f"{s}.nc") for s in starts]
                 posterior = xr.concat(blocks, "cell")
-                _write(posterior, path / f"{field.method}.nc")
+                write_dataset(posterior, path / f"{field.method}.nc", engine="h5netcdf")
                 tables.append(self._coverage(field.method, posterior))
         write_csv(path / "coverage.csv", pd.concat(tables, ignore_index=True))
-        posteriors = {f.method: xr.load_dataset(path / f"{f.method}.nc") for f in self.fields}
+        posteriors = {f.method: read_dataset(path / f"{f.method}.nc") for f in self.fields}
         write_csv(path / "identifiability.csv", identifiability(posteriors, self.holdout, self.space))
         if self.config.targets is not None:
             write_csv(path / "targets.csv", by_target(posteriors, self.holdout, self.space))
@@ -215,9 +215,3 @@ def _groups(holdout: Holdout) -> list[tuple[str, np.ndarray]]:
 
 def _quartiles(gain: Float[np.ndarray, " cell"]) -> tuple[float, ...]:
     return (*np.percentile(gain, (25, 50, 75)).tolist(), float((gain > 0.5).mean()))
-
-
-def _write(dataset: xr.Dataset, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        dataset.to_netcdf(temporary, engine="h5netcdf")

@@ -129,3 +129,9 @@ class EnsembleConfig(BaseModel):
     held_out: int = Field(default=4, ge=1, description="own sets a cell that no surrogate may learn from")
     outputs: tuple[str, ...] = ("soil_moisture", "evapotranspiration", "runoff", "baseflow")
     chunk_cells: int = Field(default=16, ge=1, description="cells simulated and written together")
+
+    @model_validator(mode="after")
+    def _some_own_sets_are_learned_from(self) -> EnsembleConfig:
+        if self.held_out >= self.own:
+            raise ValueError(f"held_out ({self.held_out}) must be below own ({self.own})")
+        return self

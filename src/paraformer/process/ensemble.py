@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float
 from scipy.stats import qmc
 
 from paraformer.core.contracts import ForwardModel
-from paraformer.core.errors import DataError, ModelError
+from paraformer.core.errors import ModelError
 from paraformer.core.files import journal_of, write_json
 from paraformer.core.log import Progress
 from paraformer.core.parameters import ParameterSpace
@@ -46,8 +46,6 @@ def sample_sets(
         θ in physical units [cell, set, parameter]; the kind of each set (``prior``, ``common``, ``own``); which runs
         are held out from surrogates (the last ``held_out`` own sets of every cell).
     """
-    if config.held_out >= config.own:
-        raise DataError(f"ensemble.held_out ({config.held_out}) must be below ensemble.own ({config.own})")
     n_cells, size = prior.shape[0], len(space)
 
     def sobol(n: int, name: str) -> np.ndarray:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from paraformer.core.errors import DataError
 from paraformer.core.files import atomic_path
+from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import Cube, ParameterField
 from paraformer.process.build import ProcessFiles
@@ -39,8 +40,7 @@ def write_parameter_field(
     if files.parameters is not None:
         with atomic_path(directory / PARAMS) as temporary:
             write_parameters(files.parameters, temporary, cube.lat, cube.lon, space.names, field.theta)
-    with atomic_path(directory / THETA) as temporary:
-        xr.Dataset(variables, coords, attributes).to_netcdf(temporary, engine="netcdf4")
+    write_dataset(xr.Dataset(variables, coords, attributes), directory / THETA)
 
 
 def read_theta(directory: Path, space: ParameterSpace) -> Float[np.ndarray, "cell parameter"]:
@@ -51,7 +51,7 @@ def read_theta(directory: Path, space: ParameterSpace) -> Float[np.ndarray, "cel
     """
     path = directory / THETA
     try:
-        with xr.open_dataset(path) as dataset:
-            return np.stack([dataset[name].values.astype(np.float64) for name in space.names], axis=-1)
+        dataset = read_dataset(path)
+        return np.stack([dataset[name].values.astype(np.float64) for name in space.names], axis=-1)
     except (OSError, KeyError, ValueError) as error:
         raise DataError(f"{path}: not a parameter field of {space!r} ({error})") from error

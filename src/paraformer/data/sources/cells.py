@@ -32,6 +32,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from paraformer.core.errors import DataError, nearest
+from paraformer.core.netcdf import interrupt_later
 from paraformer.core.time import require_daily
 from paraformer.core.variables import FORCING
 
@@ -60,7 +61,8 @@ class CellsFile:
     steps: int
 
     def close(self) -> None:
-        self.dataset.close()
+        with interrupt_later():
+            self.dataset.close()
 
     def variable(self, name: str) -> xr.DataArray:
         """A variable that must be there; raises DataError naming it and the nearest name."""
@@ -152,7 +154,8 @@ def _open(path: Path) -> xr.Dataset:
 def _reading(path: Path, name: str = "") -> Iterator[None]:
     """Turn whatever a file library raises into one line that names the file (and the variable)."""
     try:
-        yield
+        with interrupt_later():
+            yield
     except DataError:
         raise
     except (OSError, RuntimeError, ValueError, KeyError, IndexError, TypeError) as error:

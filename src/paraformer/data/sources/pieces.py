@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from paraformer.core.files import atomic_path, hash_json, write_json
+from paraformer.core.files import hash_json, write_json
 from paraformer.core.grid import Raster
 from paraformer.core.log import Progress
+from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.time import Period
 from paraformer.data.sources.config import NldasConfig, ProductsConfig
 from paraformer.data.sources.nldas import find_nldas, nldas_blocks
@@ -66,14 +67,12 @@ def kept_blocks(
         if count:
             logger.info("%s: forcing taken from the cache", month)
             for k in range(count):
-                with xr.open_dataset(_block(stem, k), engine="netcdf4") as kept:
-                    yield kept.load()
+                yield read_dataset(_block(stem, k), engine="netcdf4")
             continue
         made, remapped = 0, placing()
         for block in nldas_blocks(part, progress):
             found = remapped(block)
-            with atomic_path(_block(stem, made)) as temporary:
-                found.to_netcdf(temporary, engine="netcdf4")
+            write_dataset(found, _block(stem, made))
             made += 1
             yield found
             del block, found  # not two at a time

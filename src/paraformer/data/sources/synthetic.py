@@ -16,7 +16,7 @@ import xarray as xr
 from jaxtyping import Bool, Float
 
 from paraformer.core.errors import DataError, ModelError
-from paraformer.core.files import atomic_path
+from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import parameter_space_to_json
 from paraformer.core.seeding import generator
@@ -257,8 +257,7 @@ def open_truth(directory: Path) -> xr.Dataset:
     """
     path = directory / TRUTH
     try:
-        with xr.open_dataset(path, engine="netcdf4") as dataset:
-            return dataset.load()
+        return read_dataset(path, engine="netcdf4")
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable truth of a built-in world ({error})") from error
 
@@ -274,5 +273,4 @@ def _write(dataset: xr.Dataset, path: Path) -> None:
         if key == "time":
             encoding["time"] = {"units": f"days since {str(variable.values[0])[:10]}", "dtype": "int32",
                                 "calendar": "proleptic_gregorian"}  # fmt: skip
-    with atomic_path(path) as temporary:
-        dataset.to_netcdf(temporary, format="NETCDF4", engine="netcdf4", encoding=encoding)
+    write_dataset(dataset, path, encoding=encoding)

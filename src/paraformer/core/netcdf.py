@@ -1,0 +1,59 @@
+"""Whole netCDF files as datasets, written atomically, with Ctrl-C held back while xarray has one open.
+
+An interrupt that comes while xarray takes the lock of the netCDF library leaves it taken; closing the file then waits
+for it for ever.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+import xarray as xr
+
+from paraformer.core.files import atomic_path
+
+Engine = Literal["netcdf4", "h5netcdf"]
+
+
+@contextmanager
+def interrupt_later() -> Iterator[None]:
+    """Let an interrupt (SIGINT) that comes inside take effect at the end; in threads, which get none, do nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    before = signal.signal(signal.SIGINT, lambda *given: came.append(given))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came and callable(before):
+            before(*came[0])
+
+
+def write_dataset(
+    dataset: xr.Dataset, path: Path, *, engine: Engine = "netcdf4", encoding: dict[str, dict[str, Any]] | None = None
+) -> None:
+    """Write a netCDF-4 file atomically.
+
+    Raises:
+        RunError: if the folder is not writable or the disk is full, naming the file; the old file stays.
+    """
+    with interrupt_later(), atomic_path(path) as temporary:
+        dataset.to_netcdf(temporary, format="NETCDF4", engine=engine, encoding=encoding)
+
+
+def read_dataset(path: Path, *, engine: Engine | None = None) -> xr.Dataset:
+    """All of a netCDF file, loaded and closed.
+
+    Raises:
+        OSError, ValueError: if it is missing or no netCDF file.
+    """
+    with interrupt_later():
+        return xr.load_dataset(path, engine=engine)
