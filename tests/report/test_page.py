@@ -4,6 +4,7 @@ import base64
 import re
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 
 from paraformer.core.errors import DataError
@@ -65,3 +66,12 @@ def test_a_missing_or_broken_figure_is_named(tmp_path):
     (tmp_path / "bad.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"bad\.png: not a PNG file"):
         render_page("t", "l", [Section("s", figures=[("f", tmp_path / "bad.png")])], {})
+
+
+@pytest.mark.parametrize(("rows", "folded"), [(40, 0), (41, 1)])
+def test_a_long_table_is_folded(rows: int, folded: int) -> None:
+    table = pd.DataFrame({"method": ["a"] * rows, "RMSE": ["0.1"] * rows})
+    text = render_page("t", "l", [Section("S", tables=[("every operator", table)])], {})
+    assert text.count("<details>") == text.count("</details>") == folded
+    assert text.count("<td") == 2 * rows
+    assert '<th class="number">RMSE</th>' in text

@@ -19,16 +19,21 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; m
        padding: 0 1.5rem; }
 h1 { font-size: 1.7rem; margin-bottom: .3rem; }
 h2 { font-size: 1.25rem; margin-top: 2.4rem; border-bottom: 1px solid #ccc; }
+summary { color: #444; cursor: pointer; font-size: .92rem; margin-top: .8rem; }
 p.lead { color: #444; margin-top: 0; } nav a { margin-right: 1rem; } p.text { max-width: 60rem; }
 figure { margin: 1.2rem 0; }
 figure img { max-width: 100%; height: auto; } figcaption { color: #444; font-size: .92rem; }
 div.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; margin: .6rem 0; }
 caption, p.caption { color: #444; text-align: left; font-size: .92rem; margin: .8rem 0 0; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd; white-space: nowrap; } th { text-align: left; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; } tbody tr:hover { background: #f4f7fa; }
+.number { text-align: right; font-variant-numeric: tabular-nums; } tbody tr:hover { background: #f4f7fa; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem; font-size: .9rem; }
 dt { color: #444; } dd { margin: 0; overflow-wrap: anywhere; font-family: ui-monospace, monospace; }
 """
+
+
+_FOLDED = 40
+"""Rows above which a table is folded until it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,11 @@ def _section(anchor: str, section: Section) -> str:
     if section.text:
         parts.append(f'<p class="text">{html.escape(section.text)}</p>')
     for caption, table in section.tables:
-        parts.append(f'<p class="caption">{html.escape(caption)}</p>\n<div class="scroll">{to_html(table)}</div>')
+        shown = f'<div class="scroll">{to_html(table)}</div>'
+        if len(table) > _FOLDED:
+            parts.append(f"<details><summary>{html.escape(caption)} ({len(table)} rows)</summary>\n{shown}</details>")
+        else:
+            parts.append(f'<p class="caption">{html.escape(caption)}</p>\n{shown}')
     for caption, path in section.figures:
         text = html.escape(caption)
         parts.append(f'<figure><img alt="{text}" src="data:image/png;base64,{_base64(path)}">'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -206,15 +206,14 @@ def to_latex(table: pd.DataFrame) -> str:
 
 def to_html(table: pd.DataFrame) -> str:
     """HTML table; all text is escaped."""
-    left = [_is_text(table[name]) for name in table.columns]
-    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in table.columns)
-    rows = [
-        "".join(
-            f'<td class="{"text" if to_left else "number"}">{html.escape(str(value))}</td>'
-            for value, to_left in zip(row, left, strict=True)
-        )
-        for row in table.itertuples(index=False)
-    ]
+    kinds = ["text" if _is_text(table[name]) else "number" for name in table.columns]
+
+    def cells(tag: str, values: Iterable[object]) -> str:
+        return "".join(f'<{tag} class="{kind}">{html.escape(str(value))}</{tag}>'
+                       for value, kind in zip(values, kinds, strict=True))  # fmt: skip
+
+    head = cells("th", table.columns)
+    rows = [cells("td", row) for row in table.itertuples(index=False)]
     body = "\n".join(f"<tr>{row}</tr>" for row in rows)
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
 
