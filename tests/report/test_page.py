@@ -68,7 +68,7 @@ def test_a_missing_or_broken_figure_is_named(tmp_path):
         render_page("t", "l", [Section("s", figures=[("f", tmp_path / "bad.png")])], {})
 
 
-@pytest.mark.parametrize(("rows", "folded"), [(40, 0), (41, 1)])
+@pytest.mark.parametrize(("rows", "folded"), [(60, 0), (61, 1)])
 def test_a_long_table_is_folded(rows: int, folded: int) -> None:
     table = pd.DataFrame({"method": ["a"] * rows, "RMSE": ["0.1"] * rows})
     text = render_page("t", "l", [Section("S", tables=[("every operator", table)])], {})

@@ -32,7 +32,7 @@ dt { color: #444; } dd { margin: 0; overflow-wrap: anywhere; font-family: ui-mon
 """
 
 
-_FOLDED = 40
+_FOLDED = 60
 """Rows above which a table is folded until it is asked for."""
 
 
@@ -100,7 +100,8 @@ def _section(anchor: str, section: Section) -> str:
     for caption, table in section.tables:
         shown = f'<div class="scroll">{to_html(table)}</div>'
         if len(table) > _FOLDED:
-            parts.append(f"<details><summary>{html.escape(caption)} ({len(table)} rows)</summary>\n{shown}</details>")
+            summary = f"{html.escape(caption or 'table')} ({len(table)} rows)"
+            parts.append(f"<details><summary>{summary}</summary>\n{shown}</details>")
         else:
             parts.append(f'<p class="caption">{html.escape(caption)}</p>\n{shown}')
     for caption, path in section.figures:
