@@ -6,6 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
+import matplotlib.dates as mdates
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -85,6 +86,9 @@ def _time_line(cube: Cube) -> Figure:
         axes[0].axvspan(pd.Timestamp(start), pd.Timestamp(end), color="#999999" if name == "train" else "#E69F00",
                         alpha=0.15, linewidth=0, zorder=1, label=name)  # fmt: skip
     axes[0].set_ylim(0, 1)
+    locator = mdates.AutoDateLocator(minticks=3, maxticks=8)
+    axes[2].xaxis.set_major_locator(locator)
+    axes[2].xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
     axes[0].legend(frameon=False, fontsize=8, loc="upper right", ncols=2)
     return figure
 

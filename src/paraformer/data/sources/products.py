@@ -87,6 +87,7 @@ def _blocks(
         days = block["time"].values[[0, -1]].astype("datetime64[D]")
         joined = combine(block, placed(series.dataset(*days)))
         joined.attrs["quality"] = series.attrs["quality"]
+        joined.attrs["title"] = f"{series.attrs['title']}; {block.attrs['title']}"
         for table in config.attributes:
             joined = add_attributes(joined, table)
         if reference is not None:
