@@ -156,6 +156,7 @@ def test_no_test_period_observation_reaches_theta(finished: Path, tmp_path: Path
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_kill_at_any_moment_and_the_same_command_again_gives_the_same_files(finished: Path, tmp_path: Path) -> None:
     study = write_study(tmp_path)
     command = [*COMMAND, "run", str(study), "--directory", str(tmp_path / "run"), "--quiet"]

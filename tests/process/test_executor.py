@@ -6,11 +6,12 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import xarray as xr
-from distributed import LocalCluster
+from distributed import Client, LocalCluster, default_client
 from pydantic import ValidationError
 
 from paraformer.config import Study, load_study
@@ -35,11 +36,18 @@ CELLS, DAYS = 23, 40
 
 
 @pytest.fixture(scope="module")
-def dask() -> Iterator[Dask]:
+def cluster() -> Iterator[Dask]:
     """Two worker processes of their own, which their nannies start again when they die."""
     with open_executor(DaskExecutor(workers=2)) as executor:
         assert isinstance(executor, Dask)
         yield executor
+
+
+@pytest.fixture
+def dask(cluster: Dask) -> Dask:
+    """The cluster with both its workers, whatever the test before did to them."""
+    cluster.client.wait_for_workers(2, timeout=120)
+    return cluster
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +162,39 @@ def test_a_running_scheduler_is_used_and_left_running(dask: Dask) -> None:
     for _ in range(2):
         with open_executor(config) as executor:
             assert list(executor.run(abs, [(-3,)])) == [3]
+
+
+def test_a_connection_that_another_client_disturbs_is_tried_again(dask: Dask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a client that came to nothing takes no work of others."""
+    connect, tried = Client._ensure_connected, []
+
+    async def disturbed(client: Client, timeout: float | None = None) -> None:
+        await connect(client, timeout=timeout)
+        tried.append(client.id)
+        if len(tried) < 3:
+            raise AssertionError
+
+    monkeypatch.setattr(Client, "_ensure_connected", disturbed)
+    with open_executor(DaskExecutor(scheduler=dask.client.scheduler.address)) as executor:
+        assert list(executor.run(abs, [(-3,)])) == [3]
+        assert len(tried) == 3
+        with pytest.raises(ValueError, match="No clients found"):
+            default_client()
+    tried.clear()
+    monkeypatch.setattr(executor_module, "_CONNECTIONS", 2)
+    config = DaskExecutor(scheduler=dask.client.scheduler.address)
+    with pytest.raises(RunError, match="disturbed by other clients 2 times"), open_executor(config):
+        pass
+
+
+def test_a_run_disturbs_no_other_client(dask: Dask) -> None:
+    """A broadcast at the moment in which another client connects would cost that client its connection."""
+    with mock.patch.object(dask.client, "cancel", wraps=dask.client.cancel) as cancel:
+        assert list(dask.run(abs, [(-3,)])) == [3]
+        cancel.assert_not_called()
+        next(unfinished := dask.run(abs, [(number,) for number in range(40)]))
+        unfinished.close()
+        cancel.assert_called_once()
 
 
 def test_no_scheduler_and_no_worker_are_errors() -> None:

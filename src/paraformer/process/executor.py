@@ -26,6 +26,9 @@ Job = tuple[Any, ...]
 Place = Callable[[Job], int]
 """A number of a job: equal numbers go to the same worker as long as it lives, which may have kept something."""
 
+_CONNECTIONS = 5
+"""How often a connection that other clients disturb is tried."""
+
 _ONE_AT_A_TIME = threading.Lock()
 """The process model brings its own threads, and numba's pool takes one caller at a time."""
 
@@ -97,7 +100,7 @@ class Dask:
         """
         from distributed import CancelledError, KilledWorker, as_completed
 
-        left, completed = iter(jobs), as_completed()
+        left, completed = iter(jobs), as_completed(loop=self.client.loop)
         flying: dict[Any, tuple[Job, int]] = {}
 
         def submit(job: Job, lost: int, workers: Sequence[str] = ()) -> None:
@@ -130,7 +133,8 @@ class Dask:
                 yield result
                 fill()
         finally:
-            self.client.cancel(list(flying))
+            if flying:  # the scheduler tells every client of it, even of nothing
+                self.client.cancel(list(flying))
 
 
 @contextmanager
@@ -221,11 +225,32 @@ def _cluster(config: DaskExecutor) -> Iterator[Any]:
 
 @contextmanager
 def _client(config: DaskExecutor, cluster: Any) -> Iterator[Any]:
-    from distributed import Client
-
     try:
-        client = Client(cluster, timeout=config.patience)
+        client = _connected(cluster, config.patience)
     except (OSError, ValueError) as error:
         raise RunError(f"process.executor.scheduler: no Dask scheduler at {config.scheduler} ({error})") from error
     with client:
         yield client
+
+
+def _connected(cluster: Any, patience: float) -> Any:
+    """Client of a cluster. Dask arrays are not computed there, as they would be by a default client.
+
+    A client asserts that its first message comes alone, which is not so when another client of the same scheduler
+    cancels tasks at that moment; then it tries again.
+
+    Raises:
+        OSError, ValueError: if no scheduler answers.
+        RunError: if other clients disturb every try.
+    """
+    from distributed import Client
+
+    for _ in range(_CONNECTIONS):
+        try:
+            return Client(cluster, timeout=patience, set_as_default=False)
+        except AssertionError:
+            logger.info("the connection to the Dask scheduler was disturbed by another client; trying again")
+    raise RunError(
+        f"process.executor: the connection to the Dask scheduler was disturbed by other clients {_CONNECTIONS} times; "
+        "run the same command again"
+    )
