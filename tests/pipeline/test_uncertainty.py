@@ -19,7 +19,8 @@ from paraformer.pipeline import run_study, uncertainty
 from training.killing import KillAt, Killed
 from worlds import TINY, write_study
 
-DRAWS, CELLS = 30, 6
+DRAWS, ROUNDS, CELLS = 30, 2, 6
+WANTED = {"methods": ["FFN_A"], "draws": DRAWS, "rounds": ROUNDS}
 
 
 class Moisture:
@@ -31,7 +32,7 @@ class Moisture:
 def study(folder: Path, **changes: Any) -> Path:
     base = {name: group for name, group in TINY.items() if name not in ("gap_filling", "searches", "references")}
     learners = {"FFN_A": TINY["learners"]["FFN_A"]}
-    settings = {"learners": learners, "learner_seeds": 1, "uncertainty": {"methods": ["FFN_A"], "draws": DRAWS},
+    settings = {"learners": learners, "learner_seeds": 1, "uncertainty": WANTED,
                 "references": {"direct": None}, "data__synthetic": {"rows": 2, "columns": 3, "years": 2}}  # fmt: skip
     return write_study(folder, base=base, **(settings | changes))
 
@@ -44,7 +45,7 @@ def test_every_cell_has_a_posterior_and_a_kill_costs_one_block(tmp_path: Path, m
     monkeypatch.setattr(uncertainty, "_CELLS", 2)
     chosen, whole, killed = load_study(study(tmp_path)), tmp_path / "whole", tmp_path / "killed"
     run_study(chosen, whole, until="uncertainty")
-    assert mark(whole)["runs"] == CELLS * (DRAWS + 2 * 2 + 1)
+    assert mark(whole)["runs"] == CELLS * (ROUNDS * DRAWS + 2 * 2 + 1)
     posterior = xr.load_dataset(whole / "uncertainty" / "FFN_A.nc")
     assert dict(posterior.sizes) == {"cell": CELLS, "parameter": 2, "time": 731}
     lower, upper = (posterior[f"theta_{end}"].values for end in ("lower", "upper"))
@@ -68,9 +69,9 @@ def test_every_cell_has_a_posterior_and_a_kill_costs_one_block(tmp_path: Path, m
 
 def test_what_other_observations_would_say_stands_beside_soil_moisture(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    wanted = {"methods": ["FFN_A"], "draws": DRAWS, "targets": {"annual_evapotranspiration": 1e-6}}
+    wanted = WANTED | {"targets": {"annual_evapotranspiration": 1e-6}}
     run_study(load_study(study(tmp_path, uncertainty=wanted)), run, until="uncertainty")
-    assert mark(run)["runs"] == CELLS * (DRAWS + 2 * 2 + 1)  # not a run more
+    assert mark(run)["runs"] == CELLS * (ROUNDS * DRAWS + 2 * 2 + 1)  # not a run more
     table = pd.read_csv(run / "uncertainty" / "targets.csv")
     trained = table[table["cells"] == "trained"].pivot(index="observation", columns="parameter", values="gain_median")
     assert len(trained) == 2 * len(TARGETS) + 2
@@ -79,7 +80,7 @@ def test_what_other_observations_would_say_stands_beside_soil_moisture(tmp_path:
 
 
 def test_targets_need_what_the_model_has_not(tmp_path: Path) -> None:
-    chosen = load_study(study(tmp_path, uncertainty={"methods": ["FFN_A"], "draws": DRAWS, "targets": {}}))
+    chosen = load_study(study(tmp_path, uncertainty=WANTED | {"targets": {}}))
     part = uncertainty.Uncertain(chosen.uncertainty, chosen.space, Moisture(), *(None,) * 7)  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match=r"uncertainty\.targets: the process model has no output 'evapotransp"):
         part.run(tmp_path, Progress())

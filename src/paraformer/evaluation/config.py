@@ -133,7 +133,8 @@ class UncertaintyConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     methods: tuple[str, ...] = Field(min_length=1, description="searches and learners, whose first seed it is around")
-    draws: int = Field(default=100, ge=25, description="runs of each cell and method, beside 2p + 1 for the Jacobian")
+    draws: int = Field(default=100, ge=25, description="runs of each round, cell and method, beside 2p + 1 at first")
+    rounds: int = Field(default=2, ge=1, description="of draws; all but the first come from where the weights are")
     temperature: float = Field(default=2.0, ge=1, description="widening of the draws against the linear posterior")
     level: float = Field(default=0.9, gt=0, lt=1, description="probability inside the intervals")
     targets: TargetErrors | None = Field(

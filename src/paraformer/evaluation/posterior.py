@@ -1,4 +1,4 @@
-"""Posterior of θ in a cell from the Jacobian of the process model: truncated Laplace, corrected by importance sampling.
+"""Posterior of θ in a cell from the Jacobian of the process model: truncated Laplace, and summaries of weighted draws.
 
 The prior is uniform in the unit coordinates of θ. The errors of observed soil moisture are Gaussian with the variance
 that the cell's own residuals have; the correlation of successive ones inflates it. Around the given θ the model is
@@ -14,8 +14,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.special import ndtr, ndtri
-
-from paraformer.evaluation.pareto import smoothed_weights
 
 PRIOR_VARIANCE = 1 / 12
 """Of a uniform unit coordinate."""
@@ -125,12 +123,12 @@ def draw(
             seen = np.maximum(precision, _FLAT)
             middle = u[..., j] + (likelihood.linear[:, j][:, None] - pull) / seen
             chance = random.random((cells, count))
-            found = _truncated(middle, np.sqrt(1 / seen), chance)
+            found = truncated(middle, np.sqrt(1 / seen), chance)
             u[..., j] = np.where(precision > _FLAT, found, chance)
     return u
 
 
-def _truncated(
+def truncated(
     middle: Float[np.ndarray, "cell draw"], std: Float[np.ndarray, "cell 1"], chance: Float[np.ndarray, "cell draw"]
 ) -> Float[np.ndarray, "cell draw"]:
     """Normal numbers cut to [0, 1], from uniform ones; in the tail that is far from 1 in both directions."""
@@ -141,21 +139,6 @@ def _truncated(
     z = ndtri(np.clip(below + chance * (above - below), 1e-300, 1 - 1e-16))
     z = np.clip(z, low, high)
     return np.clip(middle + std * np.where(flip, -z, z), 0.0, 1.0)
-
-
-def weigh(
-    misfit: Float[np.ndarray, "cell draw"], errors: ErrorModel, proposal: Float[np.ndarray, "cell draw"]
-) -> tuple[Float[np.ndarray, "cell draw"], Float[np.ndarray, " cell"]]:
-    """Weights of draws that were run through the model; those of a cell sum to 1.
-
-    Args:
-        misfit: sum of squared errors of each draw over the observed days [m6 m-6].
-        proposal: log of the density they were drawn with, up to a constant of the cell.
-
-    Returns:
-        Weights, and the shape k of their tail [cell].
-    """
-    return smoothed_weights(-0.5 * misfit / errors.inflated[:, None] - proposal)
 
 
 def summarise_draws(

@@ -24,6 +24,7 @@ from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import ParameterField
 from paraformer.core.seeding import generator
+from paraformer.evaluation.adaptive import draw_in_rounds
 from paraformer.evaluation.config import UncertaintyConfig
 from paraformer.evaluation.holdout import Holdout
 from paraformer.evaluation.information import OUTPUTS, SOIL_MOISTURE, information, target_precisions
@@ -33,7 +34,6 @@ from paraformer.evaluation.posterior import (
     error_model,
     quadratic,
     summarise_draws,
-    weigh,
     weighted_quantiles,
 )
 from paraformer.pipeline.verdict import write_csv
@@ -76,7 +76,7 @@ class Uncertain:
             DataError: if the training period lacks a calendar month that they need.
         """
         self._require_outputs()
-        tables, per_cell = [], 2 * len(self.space) + 1 + self.config.draws
+        tables, per_cell = [], 2 * len(self.space) + 1 + self.config.rounds * self.config.draws
         n_cells = len(self.holdout.cells)
         starts = range(0, n_cells, _CELLS)
         with progress.task("posterior of θ", len(self.fields) * n_cells, unit="cells") as advance:
@@ -112,11 +112,16 @@ class Uncertain:
         likelihood = quadratic(u, residual, around.slope[_OUTPUT][:, 0, days], mask, errors)
         random = generator(self.seed, "uncertainty", field.method, int(cells[0]))
         plain = draw(likelihood, 4 * config.draws, random)
-        wide = likelihood.cooled(config.temperature)
-        drawn = draw(wide, config.draws, random)
-        series = model.simulate(inside(space, drawn), (_OUTPUT,))[_OUTPUT]
-        misfit = (np.where(mask[:, None], observed[:, None] - series[:, :, days], 0.0) ** 2).sum(axis=-1)
-        weight, k = weigh(misfit, errors, wide.log_likelihood(drawn))
+        simulated = []
+
+        def log_likelihood(points: Float[np.ndarray, "cell draw parameter"]) -> Float[np.ndarray, "cell draw"]:
+            simulated.append(found := model.simulate(inside(space, points), (_OUTPUT,))[_OUTPUT])
+            misfit = np.where(mask[:, None], observed[:, None] - found[:, :, days], 0.0)
+            return -0.5 * (misfit**2).sum(axis=-1) / errors.inflated[:, None]
+
+        drawn, weight, k = draw_in_rounds(likelihood, log_likelihood, config.draws, config.rounds, config.temperature,
+                                          random)  # fmt: skip
+        series = np.concatenate(simulated, axis=1)
         equal = np.full(plain.shape[:2], 1 / plain.shape[1])
         found = {"": summarise_draws(drawn, weight, k, config.level),
                  "laplace_": summarise_draws(plain, equal, np.zeros(len(cells)), config.level)}  # fmt: skip
