@@ -16,6 +16,7 @@ from paraformer.evaluation.posterior import (
     error_model,
     quadratic,
     summarise_draws,
+    tails,
     weighted_quantiles,
 )
 
@@ -149,6 +150,21 @@ def test_the_tail_of_weights_is_found_and_smoothed() -> None:
     _, shape = smoothed_weights(lone)
     assert shape[0] > 0.7
     assert smoothed_weights(np.zeros((1, 10)))[1][0] == np.inf
+
+
+@pytest.mark.parametrize(("draws", "equally"), [(25, True), (400, True), (60, False), (400, False)])
+def test_an_interval_of_few_draws_holds_one_more_as_often_as_it_says(draws: int, equally: bool) -> None:
+    """Draws with weights come from a proposal twice as wide as what they stand for."""
+    random, cells = np.random.default_rng(0), 20000
+    scale = 1.0 if equally else 2.0
+    values = scale * random.normal(size=(cells, draws, 1))
+    weight = np.exp(-0.5 * (1 - 1 / scale**2) * values[..., 0] ** 2)
+    weight /= weight.sum(axis=1, keepdims=True)
+    truth = random.normal(size=(cells, 1))
+    lower, upper = weighted_quantiles(values, weight, tails(weight, 0.9))
+    assert coverage(truth, lower, upper) == pytest.approx(0.9, abs=0.01 if equally else 0.02)
+    narrow = weighted_quantiles(values, weight, (0.05, 0.95))
+    assert draws > 25 or coverage(truth, *narrow) < 0.88
 
 
 def test_quantiles_of_equal_and_of_repeated_draws() -> None:

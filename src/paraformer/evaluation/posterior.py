@@ -9,6 +9,7 @@ what the linear model got wrong (Tierney & Kadane 1986, doi 10.2307/2287970; Owe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -150,13 +151,26 @@ def summarise_draws(
     """Marginals of weighted draws; ``level`` is the probability between ``lower`` and ``upper``."""
     mean = np.einsum("cd,cdp->cp", weight, u)
     variance = np.einsum("cd,cdp->cp", weight, (u - mean[:, None]) ** 2)
-    lower, upper = weighted_quantiles(u, weight, ((1 - level) / 2, (1 + level) / 2))
+    lower, upper = weighted_quantiles(u, weight, tails(weight, level))
     return Summary(mean, np.sqrt(variance), lower, upper, 1 - variance / PRIOR_VARIANCE, pareto_k,
                    1 / (weight**2).sum(axis=1))  # fmt: skip
 
 
+def tails(weight: Float[np.ndarray, "cell draw"], level: float) -> tuple[Float[np.ndarray, " cell"], ...]:
+    """Which quantiles of the draws hold one more draw with the probability ``level``.
+
+    The truth is as one more draw. Between the k-th of n draws from below and the k-th from above it lies in
+    1 - 2k / (n + 1) of all cases, so that few draws need wider quantiles; n is the effective number of each cell.
+    """
+    effective = 1 / (weight**2).sum(axis=1)
+    low = np.clip(((effective + 1) * (1 - level) / 2 - 0.5) / effective, 0.0, 0.5)
+    return low, 1 - low
+
+
 def weighted_quantiles(
-    values: Float[np.ndarray, "cell draw item"], weight: Float[np.ndarray, "cell draw"], at: tuple[float, ...]
+    values: Float[np.ndarray, "cell draw item"],
+    weight: Float[np.ndarray, "cell draw"],
+    at: Sequence[float | Float[np.ndarray, " cell"]],
 ) -> list[Float[np.ndarray, "cell item"]]:
     """Quantiles of each item's weighted draws, linear between the middles of the draws' shares."""
     order = np.argsort(values, axis=1, kind="stable")
@@ -165,7 +179,8 @@ def weighted_quantiles(
     position = np.cumsum(share, axis=1) - 0.5 * share
     last = values.shape[1] - 1
     found = []
-    for q in at:
+    for each in at:
+        q = np.broadcast_to(each, len(values))[:, None, None]
         after = np.clip((position < q).sum(axis=1, keepdims=True), 1, last)
         x0, x1 = (np.take_along_axis(position, i, axis=1) for i in (after - 1, after))
         y0, y1 = (np.take_along_axis(ranked, i, axis=1) for i in (after - 1, after))

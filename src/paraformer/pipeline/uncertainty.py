@@ -34,6 +34,7 @@ from paraformer.evaluation.posterior import (
     error_model,
     quadratic,
     summarise_draws,
+    tails,
     weighted_quantiles,
 )
 from paraformer.pipeline.verdict import write_csv
@@ -126,7 +127,6 @@ class Uncertain:
         found = {"": summarise_draws(drawn, weight, k, config.level),
                  "laplace_": summarise_draws(plain, equal, np.zeros(len(cells)), config.level)}  # fmt: skip
         noise = random.standard_normal(series.shape) * np.sqrt(errors.variance)[:, None, None]
-        tails = ((1 - config.level) / 2, (1 + config.level) / 2)
         variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
             "theta": (("cell", "parameter"), field.theta[cells]),
             "error_std": (("cell",), np.sqrt(errors.variance)), "error_correlation": (("cell",), errors.correlation),
@@ -139,7 +139,7 @@ class Uncertain:
             variables[f"{prefix}unit_std"] = (("cell", "parameter"), part.std)
             variables[f"{prefix}gain"] = (("cell", "parameter"), part.gain)
         for name, values in (("simulated", series), ("observed", series + noise)):
-            lower, upper = weighted_quantiles(values, weight, tails)
+            lower, upper = weighted_quantiles(values, weight, tails(weight, config.level))
             variables[f"{name}_lower"] = (("cell", "time"), lower.astype(np.float32))
             variables[f"{name}_upper"] = (("cell", "time"), upper.astype(np.float32))
         coords: dict[str, Any] = {"cell": self.holdout.cells[cells], "parameter": list(space.names)}
