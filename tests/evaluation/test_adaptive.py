@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from paraformer.evaluation.adaptive import Kernels, draw_in_rounds, log_mass
-from paraformer.evaluation.posterior import Quadratic, weighted_quantiles
+from paraformer.evaluation.posterior import Quadratic, summarise_draws, weighted_quantiles
 
 GRID = (np.arange(400) + 0.5) / 400
 PLANE = np.stack(np.meshgrid(GRID, GRID, indexing="ij"), axis=-1).reshape(1, -1, 2)
@@ -117,3 +117,18 @@ def test_rounds_are_repeatable_and_the_first_is_that_of_a_single_one() -> None:
     np.testing.assert_array_equal(two.u, again.u)
     np.testing.assert_array_equal(two.weight, again.weight)
     np.testing.assert_array_equal(two.u[:, :50], one.u)
+
+
+def test_what_is_not_seen_keeps_its_prior_through_all_rounds() -> None:
+    """A kernel counted at its own centre would take weight from lonely draws, and narrow every interval."""
+    precision = np.diag([100.0, 0.0, 0.0])
+    linear = Quadratic(np.full((200, 3), 0.5), np.zeros((200, 3)), np.tile(precision, (200, 1, 1)))
+
+    def true(u: np.ndarray) -> np.ndarray:
+        return -50 * (u[..., 0] - 0.5) ** 2
+
+    for rounds in (1, 2, 3):
+        found = draw_in_rounds(linear, true, 100, rounds, 2.0, np.random.default_rng(0))
+        gain = summarise_draws(*found, 0.9).gain.mean(axis=0)
+        np.testing.assert_allclose(gain[1:], 0, atol=0.02)
+        assert gain[0] == pytest.approx(1 - 12 / 100, abs=0.01)

@@ -10,6 +10,7 @@ rounds together, which no single bad round can spoil (Veach & Guibas 1995; Owen 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -70,16 +71,24 @@ class Kernels(NamedTuple):
         near = np.stack([truncated(centre[..., j], self.width[:, j, None], u[..., j]) for j in range(size)], axis=-1)
         return np.where(from_prior[..., None], u, near)
 
-    def log_density(self, u: Float[np.ndarray, "cell draw parameter"]) -> Float[np.ndarray, "cell draw"]:
-        """Of points of the cube."""
+    def log_density(
+        self, u: Float[np.ndarray, "cell draw parameter"], own: int = 0
+    ) -> Float[np.ndarray, "cell draw"]:
+        """Of points of the cube.
+
+        Args:
+            own: how many of the first points are the kernels' centres. A centre does not count its own kernel, which
+                is there because it was drawn: its weight would be too small, the more so the lonelier it is.
+        """
         found = np.empty(u.shape[:2])
-        with np.errstate(divide="ignore"):
-            share = np.log(self.weight)
-        for cell, (centre, width) in enumerate(zip(self.centre, self.width, strict=True)):
+        itself = np.arange(own)
+        for cell, (centre, width, weight) in enumerate(zip(self.centre, self.width, self.weight, strict=True)):
             inside = ndtr((1 - centre) / width) - ndtr(-centre / width)
-            log_kernel = share[cell] - np.log(inside * width * np.sqrt(2 * np.pi)).sum(axis=-1)
-            distance = ((u[cell][:, None] - centre) / width) ** 2
-            found[cell] = logsumexp(log_kernel - 0.5 * distance.sum(axis=-1), axis=1)
+            log_kernel = np.log(weight) - np.log(inside * width * np.sqrt(2 * np.pi)).sum(axis=-1)
+            log_each = log_kernel - 0.5 * (((u[cell][:, None] - centre) / width) ** 2).sum(axis=-1)
+            log_each[itself, itself] = -np.inf
+            found[cell] = logsumexp(log_each, axis=1)
+            found[cell, itself] -= np.log1p(-weight[itself])
         return np.logaddexp(np.log(PRIOR_SHARE), np.log1p(-PRIOR_SHARE) + found)
 
 
@@ -103,8 +112,8 @@ def draw_in_rounds(
         for _ in range(rounds - 1):
             kernels = Kernels.of(u, smoothed_weights(level - proposal)[0])
             new = kernels.draw(count, random)
+            densities.append(partial(kernels.log_density, own=u.shape[1]))
             u, level = np.concatenate([u, new], axis=1), np.concatenate([level, true(new)], axis=1)
-            densities.append(kernels.log_density)
             proposal = logsumexp([density(u) for density in densities], axis=0)
     return Draws(u, *smoothed_weights(level - proposal))
 
