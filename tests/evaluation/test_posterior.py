@@ -163,8 +163,8 @@ def test_an_interval_of_few_draws_holds_one_more_as_often_as_it_says(draws: int,
     truth = random.normal(size=(cells, 1))
     lower, upper = weighted_quantiles(values, weight, tails(weight, 0.9))
     assert coverage(truth, lower, upper) == pytest.approx(0.9, abs=0.01 if equally else 0.02)
-    narrow = weighted_quantiles(values, weight, (0.05, 0.95))
-    assert draws > 25 or coverage(truth, *narrow) < 0.88
+    if draws == 25:  # without the correction
+        assert coverage(truth, *weighted_quantiles(values, weight, (0.05, 0.95))) < 0.88
 
 
 def test_quantiles_of_equal_and_of_repeated_draws() -> None:
