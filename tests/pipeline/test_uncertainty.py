@@ -16,6 +16,7 @@ from paraformer.core.errors import SettingsError
 from paraformer.core.log import Progress
 from paraformer.evaluation.information import ALL, TARGETS
 from paraformer.pipeline import run_study, uncertainty
+from paraformer.pipeline.figures import trusted_gain
 from training.killing import KillAt, Killed
 from worlds import TINY, write_study
 
@@ -84,6 +85,12 @@ def test_targets_need_what_the_model_has_not(tmp_path: Path) -> None:
     part = uncertainty.Uncertain(chosen.uncertainty, chosen.space, Moisture(), *(None,) * 7)  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match=r"uncertainty\.targets: the process model has no output 'evapotransp"):
         part.run(tmp_path, Progress())
+
+
+def test_maps_leave_out_cells_that_are_not_to_be_trusted() -> None:
+    gain = np.array([[0.2, 0.9], [1.0, 1.0], [0.0, 0.5], [1.0, 1.0]])
+    posterior = xr.Dataset({"gain": (("cell", "parameter"), gain), "pareto_k": ("cell", [0.1, 2.0, -np.inf, np.inf])})
+    np.testing.assert_array_equal(trusted_gain(posterior), np.where([[1], [0], [1], [0]], gain, np.nan))
 
 
 def test_a_method_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from paraformer.report.maps import (
     Cells,
     cell_rectangles,
     difference_maps,
+    gain_maps,
     parameter_maps,
     residual_maps,
     score_maps,
@@ -82,6 +83,15 @@ def test_spread_is_in_shares_of_the_range():
     assert filled(figure).get_clim()[1] == pytest.approx(0.2887, abs=1e-4)
     with pytest.raises(DataError, match="no spread to draw: net has one seed"):
         spread_maps(space.from_unit(unit[:1]), WHERE, space, method="net")
+
+
+def test_gain_runs_from_nothing_to_all_and_leaves_out_what_is_not_known():
+    gain = np.tile(np.linspace(-0.1, 1, CELLS)[:, None], (1, 5))
+    gain[3] = np.nan
+    figure = draw(gain_maps(gain, WHERE, ParameterSpace.of(*PAPER_SET), method="net"))
+    assert filled(figure, 2).get_clim() == (0, 1)
+    np.testing.assert_array_equal(filled(figure, 2).get_array(), np.delete(gain[:, 2], 3))
+    assert "no value" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7])

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from paraformer.config import Study
 from paraformer.core.netcdf import read_dataset
 from paraformer.core.schema import Cube
 from paraformer.evaluation.holdout import Holdout
+from paraformer.evaluation.pareto import TRUSTED_K
 from paraformer.evaluation.score import fit_operator
 from paraformer.numerics.observe import observe
 from paraformer.pipeline.rows import Rows, rows_of
@@ -126,8 +128,13 @@ def draw(
     _draw_evapotranspiration(atlas)
     if uncertainty is not None and study.uncertainty is not None:
         for method in study.uncertainty.methods:
-            gain = read_dataset(uncertainty / f"{method}.nc")["gain"].values
+            gain = trusted_gain(read_dataset(uncertainty / f"{method}.nc"))
             atlas.save(gain_maps(gain, atlas.where, study.space, method=method), f"map-identified-{method}")
+
+
+def trusted_gain(posterior: xr.Dataset) -> Float[np.ndarray, "cell parameter"]:
+    """Gain of every cell whose weighted draws may be trusted; NaN elsewhere, where one draw can fix everything."""
+    return posterior["gain"].where(posterior["pareto_k"] <= TRUSTED_K).transpose("cell", "parameter").to_numpy()
 
 
 def _draw_scatter(atlas: Atlas, series: dict[str, np.ndarray]) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from paraformer.config import Study
 from paraformer.core.files import write_text
 from paraformer.evaluation.baselines import NOTES
+from paraformer.evaluation.pareto import TRUSTED_K
 from paraformer.evaluation.score import summarise
 from paraformer.evaluation.transfer import NOTES as TRANSFER_NOTES
 from paraformer.pipeline.figures import draw
@@ -195,7 +196,8 @@ def _uncertainty_section(study: Study, uncertainty: Path | None, figures: Path) 
     text = (
             "Posterior of θ in every cell from its own observations of the training period, prior uniform within "
             f"the bounds. Coverage: share of test-period values inside their {level} intervals. Gain: 1 - posterior "
-            "variance / prior variance; a parameter near 0 is not identified, whatever value was found."
+            "variance / prior variance; a parameter near 0 is not identified, whatever value was found. The maps "
+            f"leave out cells whose weighted draws are not to be trusted (Pareto k above {TRUSTED_K})."
     )  # fmt: skip
     named = (("What the observations identify", "identifiability"), ("Coverage", "coverage"))
     tables = [(label, rounded(pd.read_csv(uncertainty / f"{name}.csv"), 3)) for label, name in named]

@@ -95,7 +95,10 @@ def spread_maps(
 def gain_maps(
     gain: Float[np.ndarray, "cell parameter"], cells: Cells, space: ParameterSpace, *, method: str
 ) -> Figure:
-    """Share of each parameter's prior variance that the observations of a cell take away: 0 says they do not see it."""
+    """Share of each parameter's prior variance that the observations of a cell take away: 0 says they do not see it.
+
+    NaN is drawn as such: a cell whose posterior is not to be trusted would show a gain near 1 of everything.
+    """
     scale = _Scale(Normalize(0, 1), "viridis", "1 - posterior / prior variance", "min")
     fields = {name: gain[:, i] for i, name in enumerate(space.names)}
     return _draw(fields, cells, scale, f"What soil moisture says of each parameter, around {method}")
