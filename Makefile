@@ -17,6 +17,7 @@ demo: .venv/installed
 
 lint: .venv/installed
 	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check --quiet src tests benchmarks examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -68,10 +68,14 @@ def write_weather(folder: Path, days: int) -> None:
         sun = max(np.sin(np.pi * (hour % 24 - 12) / 12), 0.0)
         noise = {name: rng.standard_normal(places) for name in ("Tair", "Qair", "PSurf", "Wind_E", "Rainf", "LWdown")}
         values = {
-            "Tair": 280 + 6 * sun + noise["Tair"], "Qair": np.abs(0.006 + 0.0005 * noise["Qair"]),
-            "PSurf": 9e4 + 300 * noise["PSurf"], "Wind_E": 3 + noise["Wind_E"], "SWdown": 600.0 * sun,
-            "Rainf": np.maximum(noise["Rainf"] - 1.5, 0.0), "LWdown": 300 + 5 * noise["LWdown"],
-        }  # fmt: skip
+            "Tair": 280 + 6 * sun + noise["Tair"],
+            "Qair": np.abs(0.006 + 0.0005 * noise["Qair"]),
+            "PSurf": 9e4 + 300 * noise["PSurf"],
+            "Wind_E": 3 + noise["Wind_E"],
+            "SWdown": 600.0 * sun,
+            "Rainf": np.maximum(noise["Rainf"] - 1.5, 0.0),
+            "LWdown": 300 + 5 * noise["LWdown"],
+        }
         values = {name: np.where(known, np.round(value, 4), -9999.0) for name, value in values.items()}
         values |= {name: np.where(known, value, -9999.0) for name, value in (("Wind_N", -2.0), ("CAPE", 0.0))}
         made.append(write_hour(folder, FIRST.astype("datetime64[h]") + hour, values))
@@ -104,8 +108,14 @@ def write_moisture(folder: Path, days: int) -> None:
             moisture = np.round(0.2 + 0.05 * rng.standard_normal(shape), 4).clip(0.02, 0.6).astype(np.float32)
             moisture[:, ~stripe] = -9999.0
             flags = (rng.random(shape) < 0.3).astype(np.uint16)
-            content = Overpass(rows.start, columns.start, stamp.astype("datetime64[ms]") + overpass, moisture, flags,
-                               np.zeros(shape, np.uint16))  # fmt: skip
+            content = Overpass(
+                rows.start,
+                columns.start,
+                stamp.astype("datetime64[ms]") + overpass,
+                moisture,
+                flags,
+                np.zeros(shape, np.uint16),
+            )
             made.append(write_granule(folder, "SPL3SMP_E", str(stamp), content))
             continue
         name = made[0].name.replace(str(FIRST).replace("-", ""), str(stamp).replace("-", ""))
@@ -126,17 +136,21 @@ def study_of(folder: Path, months: int, options: argparse.Namespace) -> dict[str
     return {
         "name": f"stream-{months}",
         "data": {
-            "source": "products", "chunk_cells": options.chunk_cells,
+            "source": "products",
+            "chunk_cells": options.chunk_cells,
             "train": {"start": str(FIRST), "end": str(middle - 1)},
             "test": {"start": str(middle), "end": str(last)},
             "products": {
-                "grid": options.grid, "region": REGION, "period": period, "cache": str(cache),
+                "grid": options.grid,
+                "region": REGION,
+                "period": period,
+                "cache": str(cache),
                 "forcing": {"folder": str(folder / "nldas"), "steps": options.steps},
                 "observation": {"folder": str(folder / "smap"), "product": "SPL3SMP_E", "overpass": "am"},
                 "regrid": {"cache": str(folder / "weights")},
             },
         },
-    }  # fmt: skip
+    }
 
 
 def build(settings: dict[str, Any], directory: Path) -> dict[str, Any]:
@@ -150,10 +164,13 @@ def build(settings: dict[str, Any], directory: Path) -> dict[str, Any]:
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu
     cube = Cube.open(directory / "cube" / "cube.zarr")
     return {
-        "cells": len(cube.cells), "days": len(cube.time), "wall_s": round(wall, 1), "cpu_s": round(cpu, 1),
+        "cells": len(cube.cells),
+        "days": len(cube.time),
+        "wall_s": round(wall, 1),
+        "cpu_s": round(cpu, 1),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "written_mb": round(sum(f.stat().st_size for f in directory.rglob("*") if f.is_file()) / 1e6),
-    }  # fmt: skip
+    }
 
 
 def raw_read(paths: list[Path]) -> float:
@@ -171,8 +188,11 @@ def measure(folder: Path, months: int, options: argparse.Namespace) -> dict[str,
     """One build in a process of its own, beside the plain reading of its granules."""
     first, last = FIRST, FIRST + days_of(months)
     inside = {str(day).replace("-", "") for day in np.arange(first, last)}
-    files = [p for p in sorted(folder.glob("*/*")) if p.suffix in (".nc", ".h5")
-             and any(part[-8:] in inside for part in p.name.replace("_R", ".").split("."))]  # fmt: skip
+    files = [
+        p
+        for p in sorted(folder.glob("*/*"))
+        if p.suffix in (".nc", ".h5") and any(part[-8:] in inside for part in p.name.replace("_R", ".").split("."))
+    ]
     size, plain = sum(p.stat().st_size for p in files), raw_read(files)
     directory = folder / f"run-{months}"
     shutil.rmtree(directory, ignore_errors=True)
@@ -180,9 +200,13 @@ def measure(folder: Path, months: int, options: argparse.Namespace) -> dict[str,
         row = pool.submit(build, study_of(folder, months, options), directory).result()
     shutil.rmtree(directory)
     return {
-        "months": months, "granules": len(files), "read_mb": round(size / 1e6),
-        "build_mb_per_s": round(size / 1e6 / row["wall_s"], 2), "raw_read_mb_per_s": round(size / 1e6 / plain), **row,
-    }  # fmt: skip
+        "months": months,
+        "granules": len(files),
+        "read_mb": round(size / 1e6),
+        "build_mb_per_s": round(size / 1e6 / row["wall_s"], 2),
+        "raw_read_mb_per_s": round(size / 1e6 / plain),
+        **row,
+    }
 
 
 def arguments() -> argparse.Namespace:
@@ -206,10 +230,13 @@ def main() -> None:
         write_weather(folder / "nldas", days)
         write_moisture(folder / "smap", days)
         result = {
-            "grid": options.grid, "steps": options.steps, "append": options.append,
-            "granules_written_in_s": round(time.perf_counter() - start, 1), "load_average": os.getloadavg()[0],
+            "grid": options.grid,
+            "steps": options.steps,
+            "append": options.append,
+            "granules_written_in_s": round(time.perf_counter() - start, 1),
+            "load_average": os.getloadavg()[0],
             "builds": [],
-        }  # fmt: skip
+        }
         for months in sorted(options.months):
             result["builds"].append(measure(folder, months, options))
             sys.stderr.write(json.dumps(result["builds"][-1]) + "\n")

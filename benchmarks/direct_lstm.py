@@ -69,11 +69,21 @@ def main() -> None:
         "direct LSTM", given.seed, series, holdout, EvaluationConfig(operators=("raw",), min_days=MIN_DAYS[given.mode])
     )
     rows = scores[scores["metric"].isin(("rmse", "pcc", "nse"))]
-    table = {f"{r.cells} {r.period} {r.metric}": {"mean": round(float(r.mean), 4), "median": round(float(r.median), 4),
-                                                  "cells": int(r.n_scored)}
-             for r in rows.itertuples()}  # fmt: skip
-    result = {"mode": given.mode, "seed": given.seed, "settings": config.model_dump(mode="json"), **took,
-              "scores": table}  # fmt: skip
+    table = {
+        f"{r.cells} {r.period} {r.metric}": {
+            "mean": round(float(r.mean), 4),
+            "median": round(float(r.median), 4),
+            "cells": int(r.n_scored),
+        }
+        for r in rows.itertuples()
+    }
+    result = {
+        "mode": given.mode,
+        "seed": given.seed,
+        "settings": config.model_dump(mode="json"),
+        **took,
+        "scores": table,
+    }
     text = json.dumps(result, indent=1) + "\n"
     if given.out is None:
         sys.stdout.write(text)

@@ -144,11 +144,14 @@ def kinks(case: Case) -> dict[str, object]:
         starts = differs & ~np.concatenate([np.zeros_like(differs[:, :, :1]), differs[:, :, :-1]], axis=2)
         result[f"{h:.0e}"] = {
             "cell_days": {n: round(float(differs[..., i].mean()), 5) for i, n in enumerate(case.space.names)},
-            "runs_touched": {n: round(float(differs[..., i].any(axis=2).mean()), 3)
-                             for i, n in enumerate(case.space.names)},
-            "first_days": {n: round(float(starts[day].any(axis=-1).sum() / max(starts.any(axis=-1).sum(), 1)), 3)
-                           for n, day in where.items()},
-        }  # fmt: skip
+            "runs_touched": {
+                n: round(float(differs[..., i].any(axis=2).mean()), 3) for i, n in enumerate(case.space.names)
+            },
+            "first_days": {
+                n: round(float(starts[day].any(axis=-1).sum() / max(starts.any(axis=-1).sum(), 1)), 3)
+                for n, day in where.items()
+            },
+        }
     result["share_of_days"] = {n: round(float(day.mean()), 3) for n, day in where.items()}
     return result
 
@@ -170,9 +173,11 @@ def levenberg(case: Case, first: int = 7, **changes: object) -> dict[str, object
             with tempfile.TemporaryDirectory() as folder:
                 found = Search(config(budget)).search(model, data, seed=0, directory=Path(folder), progress=Progress())  # type: ignore[arg-type]
             result[f"{name} {budget}"] = {
-                "mean_cost": round(float(found.cost.mean()), 5), "median_cost": round(float(np.median(found.cost)), 5),
-                "mean_runs": round(float(found.evaluations.mean()), 1), "wall_s": round(time.perf_counter() - start, 1),
-            }  # fmt: skip
+                "mean_cost": round(float(found.cost.mean()), 5),
+                "median_cost": round(float(np.median(found.cost)), 5),
+                "mean_runs": round(float(found.evaluations.mean()), 1),
+                "wall_s": round(time.perf_counter() - start, 1),
+            }
     return result
 
 
@@ -182,8 +187,11 @@ def calibration_part(data: CalibrationData, cells: np.ndarray) -> CalibrationDat
 
 
 PARTS: dict[str, Callable[[Case], dict[str, object]]] = {
-    "batch": batch, "steps": steps, "kinks": kinks, "levenberg": levenberg
-}  # fmt: skip
+    "batch": batch,
+    "steps": steps,
+    "kinks": kinks,
+    "levenberg": levenberg,
+}
 
 
 def arguments() -> argparse.Namespace:

@@ -69,19 +69,31 @@ def measure(config: LearnerConfig, model: Surrogate, data: CalibrationData, repe
 
     samples = task.draw(0).cells.size
     found = measure_step(network, lambda number: task.loss(network, number, 0), config.training, repeats)
-    return {"samples": samples, **throughput(found, samples * len(data.time)),
-            "network_s": round(best_of(network_alone, repeats), 4)}  # fmt: skip
+    return {
+        "samples": samples,
+        **throughput(found, samples * len(data.time)),
+        "network_s": round(best_of(network_alone, repeats), 4),
+    }
 
 
 def measure_fit(model: Surrogate, cube: Cube, ensemble: Ensemble, repeats: int) -> dict[str, Any]:
     """A step of the surrogate's fit, on the inputs that it was fitted with."""
     config, count = model.config, len(model.cells)
     data = SurrogateData(
-        space=model.parameters, cells=model.cells, time=model.time, forcing=np.zeros((count, len(model.time), 0)),
-        statics=np.zeros((count, 0)), static_names=(), theta=ensemble.theta, kind=ensemble.kind,
-        held_out=ensemble.held_out, runs={name: ensemble.output(name) for name in config.outputs}, trained=cube.trained,
-        training=np.ones(len(model.time), bool), spin_up=model.spin_up,
-    )  # fmt: skip
+        space=model.parameters,
+        cells=model.cells,
+        time=model.time,
+        forcing=np.zeros((count, len(model.time), 0)),
+        statics=np.zeros((count, 0)),
+        static_names=(),
+        theta=ensemble.theta,
+        kind=ensemble.kind,
+        held_out=ensemble.held_out,
+        runs={name: ensemble.output(name) for name in config.outputs},
+        trained=cube.trained,
+        training=np.ones(len(model.time), bool),
+        spin_up=model.spin_up,
+    )
     network = copy.deepcopy(model.network).train().requires_grad_(True)
     task = FitTask(network, config, data, model.inputs, 0)
     rows = config.cells_per_batch * config.sets_per_cell
@@ -105,8 +117,11 @@ def measure_step(
         step(repeats + 1)
     ops = sorted(record.key_averages(), key=lambda entry: -entry.self_cpu_time_total)
     total = sum(entry.self_cpu_time_total for entry in ops)
-    return {"weights": sum(p.numel() for p in network.parameters()), "step_s": seconds,
-            "profile": {entry.key: round(entry.self_cpu_time_total / total, 3) for entry in ops[:8]}}  # fmt: skip
+    return {
+        "weights": sum(p.numel() for p in network.parameters()),
+        "step_s": seconds,
+        "profile": {entry.key: round(entry.self_cpu_time_total / total, 3) for entry in ops[:8]},
+    }
 
 
 def throughput(found: dict[str, Any], days: int) -> dict[str, Any]:

@@ -70,8 +70,16 @@ class Ensemble:
         self.count += 1
         path = self.folder / f"{self.count}.zarr"
         start = time.perf_counter()
-        run_sets(recipe, sets, path, outputs=config.outputs, axes=axes(Cube.open(self.store)),
-                 chunk_cells=config.chunk_cells, progress=Progress(), executor=executor)  # fmt: skip
+        run_sets(
+            recipe,
+            sets,
+            path,
+            outputs=config.outputs,
+            axes=axes(Cube.open(self.store)),
+            chunk_cells=config.chunk_cells,
+            progress=Progress(),
+            executor=executor,
+        )
         return time.perf_counter() - start, hash_path(path)
 
 
@@ -98,9 +106,16 @@ def measure(ensemble: Ensemble, kind: str, counts: Sequence[int], repeat: int) -
             sys.stderr.write(f"{kind} {count}: started, load average {load:.2f}\n")
             found = [ensemble.make(executor, threads) for _ in range(repeat)]
         sys.stderr.write(f"{kind} {count}: {', '.join(f'{wall:.1f}' for wall, _ in found)} s\n")
-        rows.append({kind: count, "wall_s": round(min(wall for wall, _ in found), 2),
-                     "every_wall_s": [round(wall, 2) for wall, _ in found], "start_s": round(started, 1),
-                     "load_average_before": round(load, 2), "hashes": sorted({h for _, h in found})})  # fmt: skip
+        rows.append(
+            {
+                kind: count,
+                "wall_s": round(min(wall for wall, _ in found), 2),
+                "every_wall_s": [round(wall, 2) for wall, _ in found],
+                "start_s": round(started, 1),
+                "load_average_before": round(load, 2),
+                "hashes": sorted({h for _, h in found}),
+            }
+        )
     return rows
 
 
@@ -113,8 +128,11 @@ def main() -> None:
     study = load_study(options.study, options.overrides)
     with tempfile.TemporaryDirectory() as folder:
         ensemble = Ensemble(study, Path(folder))
-        rows = [row for kind in ("threads", "workers")
-                for row in measure(ensemble, kind, getattr(options, kind), options.repeat)]  # fmt: skip
+        rows = [
+            row
+            for kind in ("threads", "workers")
+            for row in measure(ensemble, kind, getattr(options, kind), options.repeat)
+        ]
     hashes = {found for row in rows for found in row.pop("hashes")}
     for row in rows:
         row["speed_up"] = round(rows[0]["wall_s"] / row["wall_s"], 2)

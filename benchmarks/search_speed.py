@@ -66,19 +66,31 @@ def twin(model: VIC) -> CalibrationData:
     observed = np.where(mask, shown, 0.0)
     n, days = shown.shape
     return CalibrationData(
-        cells=model.cell_parameters.cell, time=np.datetime64("2015-04-01") + np.arange(days),
-        attributes=np.zeros((n, 1)), attribute_names=("none",), forcing=np.zeros((n, days, 7)), observed=observed,
-        mask=mask, trained=np.ones(n, dtype=bool), prior=SPACE.clip(model.prior()), first_day=0, history=observed,
+        cells=model.cell_parameters.cell,
+        time=np.datetime64("2015-04-01") + np.arange(days),
+        attributes=np.zeros((n, 1)),
+        attribute_names=("none",),
+        forcing=np.zeros((n, days, 7)),
+        observed=observed,
+        mask=mask,
+        trained=np.ones(n, dtype=bool),
+        prior=SPACE.clip(model.prior()),
+        first_day=0,
+        history=observed,
         history_mask=mask,
-    )  # fmt: skip
+    )
 
 
 def speed(shared: Path, cells: int, budget: int, alone: int) -> dict[str, object]:
     """Three ways to run the same VIC; ``alone`` cells are enough for the one that runs them one by one."""
     parameters, forcing, case = real_cells(shared) if (shared / "data").exists() else committed_cells()
     some = np.linspace(0, parameters.n_cell - 1, cells).astype(int)
-    result: dict[str, object] = {"case": f"{cells} of {case}", "budget": budget, "complexes": COMPLEXES,
-                                 "load_average_before": os.getloadavg()[0]}  # fmt: skip
+    result: dict[str, object] = {
+        "case": f"{cells} of {case}",
+        "budget": budget,
+        "complexes": COMPLEXES,
+        "load_average_before": os.getloadavg()[0],
+    }
     model = VIC(SPACE, parameters.select(some), forcing.select(some), VICSettings(), threads=1)
     data = twin(model)  # compiles, too
     theirs = [one_by_one(model, data, cell, budget) for cell in range(0, cells, cells // alone)]
@@ -140,10 +152,15 @@ def problems(seeds: int, budgets: tuple[int, ...]) -> dict[str, object]:
             while state.running.size:
                 state = search.step(state, problem)
             theirs = [
-                best_of_spotpy(lambda x: float(problem.value(x[None])[0]), problem.size, complexes=complexes,  # noqa: B023
-                               budget=budget, seed=seed)
+                best_of_spotpy(
+                    lambda x, problem=problem: float(problem.value(x[None])[0]),
+                    problem.size,
+                    complexes=complexes,
+                    budget=budget,
+                    seed=seed,
+                )
                 for seed in range(seeds)
-            ]  # fmt: skip
+            ]
             ours = state.best()[1] - problem.minimum
             rows[str(budget)] = {"ours": quartiles(ours), "spotpy": quartiles(np.array(theirs) - problem.minimum)}
         result[name] = rows
@@ -155,9 +172,23 @@ def complexes(cube: Path, every: int, budgets: tuple[int, ...]) -> dict[str, obj
     case = Case(ROOT / "studies" / "conus.yaml", cube)
     some = case.some(every)
     model, data = case.vic.select(some), case.data
-    data = replace(data, **{name: getattr(data, name)[some] for name in
-                            ("cells", "observed", "mask", "prior", "trained", "attributes", "forcing", "history",
-                             "history_mask")})  # fmt: skip
+    data = replace(
+        data,
+        **{
+            name: getattr(data, name)[some]
+            for name in (
+                "cells",
+                "observed",
+                "mask",
+                "prior",
+                "trained",
+                "attributes",
+                "forcing",
+                "history",
+                "history_mask",
+            )
+        },
+    )
     result: dict[str, object] = {"cells": len(some)}
     for budget in budgets:
         configs = {f"{n} complexes": SCEUAConfig(complexes=n, budget=budget) for n in (1, 2, 4, 8)}
@@ -165,8 +196,11 @@ def complexes(cube: Path, every: int, budgets: tuple[int, ...]) -> dict[str, obj
         for name, config in {**configs, "latin hypercube": RandomConfig(budget=budget)}.items():
             with tempfile.TemporaryDirectory() as folder:
                 found = Search(config).search(model, data, seed=0, directory=Path(folder), progress=Progress())
-            rows[name] = {"mean": float(f"{found.cost.mean():.5g}"), "quartiles": quartiles(found.cost),
-                          "runs_of_a_cell": float(found.evaluations.mean())}  # fmt: skip
+            rows[name] = {
+                "mean": float(f"{found.cost.mean():.5g}"),
+                "quartiles": quartiles(found.cost),
+                "runs_of_a_cell": float(found.evaluations.mean()),
+            }
         result[str(budget)] = rows
     return result
 

@@ -145,8 +145,12 @@ def on_slice(shared: Path) -> Case:
 
 
 CASES: dict[str, Callable[[Path], Case]] = {
-    "W": walnut_gulch, "S": stehekin, "F": like_findley_lake, "R": on_real_cells, "slice": on_slice,
-}  # fmt: skip
+    "W": walnut_gulch,
+    "S": stehekin,
+    "F": like_findley_lake,
+    "R": on_real_cells,
+    "slice": on_slice,
+}
 
 
 def measure(case: Case, loop_ms: float, repeats: int) -> dict[str, object]:
@@ -163,13 +167,16 @@ def measure(case: Case, loop_ms: float, repeats: int) -> dict[str, object]:
     whole = per_cell_year(forcing, settings)
     few = per_cell_year(forcing, settings.model_copy(update={"runoff_steps_per_day": 4}))
     found: dict[str, object] = {
-        "cells": parameters.n_cell, "days": forcing.n_day, "columns_per_cell": columns,
+        "cells": parameters.n_cell,
+        "days": forcing.n_day,
+        "columns_per_cell": columns,
         "steps": [settings.model_steps_per_day, settings.snow_steps_per_day, settings.runoff_steps_per_day],
-        "ms_per_cell_year": whole, "ms_per_column_year": whole / columns,
+        "ms_per_cell_year": whole,
+        "ms_per_column_year": whole / columns,
         "over_reference_loop": whole / columns / loop_ms,
         "share_of_drainage_and_baseflow": (whole - few) * 24 / 20 / whole,
         "share_of_snow": 1 - per_cell_year(warm, settings) / whole,
-    }  # fmt: skip
+    }
     if compiled_ms is not None:
         found |= {"compiled_vic_ms_per_cell_year": compiled_ms, "compiled_vic_over_ours": compiled_ms / whole}
     return found

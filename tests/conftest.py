@@ -10,12 +10,28 @@ from jaxtyping import install_import_hook
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch starts: networks this small only wait for a second thread
 
-_CHECKED = ["paraformer.core", "paraformer.numerics", "paraformer.training", "paraformer.data", "paraformer.surrogate",
-            "paraformer.learners", "paraformer.evaluation", "paraformer.report", "paraformer.process.ensemble",
-            "paraformer.process.bucket", "paraformer.process.vic.model", "paraformer.process.differentiable",
-            "paraformer.process.jacobian", "paraformer.process.compiled", "paraformer.process.recipe",
-            "paraformer.process.executor", "paraformer.process.cost", "paraformer.process.bmi",
-            "paraformer.process.bmi_setup", "paraformer.search"]  # fmt: skip
+_CHECKED = [
+    "paraformer.core",
+    "paraformer.numerics",
+    "paraformer.training",
+    "paraformer.data",
+    "paraformer.surrogate",
+    "paraformer.learners",
+    "paraformer.evaluation",
+    "paraformer.report",
+    "paraformer.process.ensemble",
+    "paraformer.process.bucket",
+    "paraformer.process.vic.model",
+    "paraformer.process.differentiable",
+    "paraformer.process.jacobian",
+    "paraformer.process.compiled",
+    "paraformer.process.recipe",
+    "paraformer.process.executor",
+    "paraformer.process.cost",
+    "paraformer.process.bmi",
+    "paraformer.process.bmi_setup",
+    "paraformer.search",
+]
 install_import_hook(_CHECKED, "typecheck.check")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

@@ -16,35 +16,59 @@ TINY: dict[str, Any] = {
     "process": {"spin_up": {"days": 60, "cycles": 1}, "threads": 1},
     "ensemble": {"common": 4, "own": 6, "held_out": 2, "chunk_cells": 4},
     "surrogate": {
-        "anchors": 4, "hidden": 8, "embedding": 4, "warm_up": 5, "window": 20, "cells_per_batch": 4, "sets_per_cell": 2,
+        "anchors": 4,
+        "hidden": 8,
+        "embedding": 4,
+        "warm_up": 5,
+        "window": 20,
+        "cells_per_batch": 4,
+        "sets_per_cell": 2,
         "training": {"steps": 12, "checkpoint_steps": 4, "schedule": {"warm_up": 2}},
     },
     "gap_filling": {
-        "hidden": 4, "warm_up": 10, "window": 40, "cells_per_batch": 4, "members": 1,
+        "hidden": 4,
+        "warm_up": 10,
+        "window": 40,
+        "cells_per_batch": 4,
+        "members": 1,
         "training": {"steps": 6, "checkpoint_steps": 2},
     },
     "references": {
         "seeds": 2,
         "direct": {
-            "hidden": 4, "warm_up": 10, "window": 40, "cells_per_batch": 4, "members": 1,
+            "hidden": 4,
+            "warm_up": 10,
+            "window": 40,
+            "cells_per_batch": 4,
+            "members": 1,
             "training": {"steps": 6, "checkpoint_steps": 2},
         },
     },
     "learners": {
         "ParaFormer_Z": {
             "network": {
-                "name": "paraformer_z", "width": 8, "heads": 2, "layers": 1, "feed_forward": 8, "history_days": 80,
+                "name": "paraformer_z",
+                "width": 8,
+                "heads": 2,
+                "layers": 1,
+                "feed_forward": 8,
+                "history_days": 80,
             },
-            "observations": "both", "window": 60, "cells_per_batch": 4,
+            "observations": "both",
+            "window": 60,
+            "cells_per_batch": 4,
             "training": {"steps": 6, "checkpoint_steps": 2, "schedule": {"warm_up": 1}},
         },
         "ParaFormer_A": {
             "network": {"name": "paraformer_a", "width": 8, "heads": 2, "layers": 1, "feed_forward": 8},
-            "window": 60, "cells_per_batch": 4,
+            "window": 60,
+            "cells_per_batch": 4,
             "training": {"steps": 6, "checkpoint_steps": 2, "schedule": {"warm_up": 1}},
         },
         "FFN_A": {
-            "network": {"name": "ffn_a", "hidden": 8}, "window": 60, "cells_per_batch": 4,
+            "network": {"name": "ffn_a", "hidden": 8},
+            "window": 60,
+            "cells_per_batch": 4,
             "training": {"steps": 6, "checkpoint_steps": 2, "schedule": {"warm_up": 1}},
         },
     },
@@ -54,7 +78,7 @@ TINY: dict[str, Any] = {
         "Latin hypercube": {"name": "random", "budget": 10, "model": "surrogate"},
     },
     "report": {"formats": ["png"], "dpi": 50},
-}  # fmt: skip
+}
 """Twelve cells, two years, two parameters: every stage runs, nothing is learned well."""
 
 

@@ -47,9 +47,7 @@ class Interrupted(ParaformerError):
 
 
 @app.callback()
-def _common(
-    debug: Annotated[bool, typer.Option("--debug", help="show the full trace of an error")] = False,
-) -> None:
+def _common(debug: Annotated[bool, typer.Option("--debug", help="show the full trace of an error")] = False) -> None:
     """Options before the verb."""
     os.environ["PARAFORMER_DEBUG"] = "1" if debug else os.environ.get("PARAFORMER_DEBUG", "")
 

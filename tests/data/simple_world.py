@@ -14,10 +14,7 @@ from paraformer.data import DataConfig
 CELLS = np.array([3, 4, 7, 10, 11, 12, 20])
 N_DAYS = 800
 START = np.datetime64("2015-04-01")
-PERIODS = {
-    "train": {"start": "2015-04-01", "end": "2016-03-31"},
-    "test": {"start": "2016-04-01", "end": "2017-03-31"},
-}
+PERIODS = {"train": {"start": "2015-04-01", "end": "2016-03-31"}, "test": {"start": "2016-04-01", "end": "2017-03-31"}}
 SPLIT = {"variable": "split", "trained": "train", "unseen": "neighbour"}
 OFFSET = {"prcp": 2, "tair": 10, "swdown": 200, "lwdown": 300, "wind": 3, "vp": 1, "pres": 95}
 SPREAD = {"prcp": 2, "tair": 15, "swdown": 150, "lwdown": 60, "wind": 2, "vp": 0.7, "pres": 0}

@@ -21,10 +21,13 @@ BOX = {"south": 33.0, "north": 34.5, "west": -101.5, "east": -100.0}
 
 def products(folder: Path, **more: Any) -> ProductsConfig:
     return ProductsConfig(
-        grid="ease2_36km", region=BOX, period={"start": "2016-06-01", "end": "2016-06-30"},
+        grid="ease2_36km",
+        region=BOX,
+        period={"start": "2016-06-01", "end": "2016-06-30"},
         forcing={"folder": folder / "nldas"},
-        observation={"folder": folder / "smap", "product": "SPL3SMP", "overpass": "am"}, **more,
-    )  # fmt: skip
+        observation={"folder": folder / "smap", "product": "SPL3SMP", "overpass": "am"},
+        **more,
+    )
 
 
 class Granule(dict):
@@ -63,8 +66,10 @@ def earthaccess(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 def test_a_study_asks_for_the_days_that_its_readers_read(tmp_path):
     land = {
         "soil": {name: {"path": f"{name}.tif"} for name in ("sand", "clay", "bulk")},
-        "elevation": {"path": "dem.tif"}, "cover": {"path": tmp_path / "cover"}, "leaf_area": {"path": "lai.tif"},
-    }  # fmt: skip
+        "elevation": {"path": "dem.tif"},
+        "cover": {"path": tmp_path / "cover"},
+        "leaf_area": {"path": "lai.tif"},
+    }
     config = products(tmp_path, land=land, evapotranspiration={"folder": tmp_path / "et"})
     found = {query.product: query for query in queries(config)}
     assert set(found) == {"SPL3SMP", "NLDAS_FORA0125_H", "MOD16A2GF", "MCD12Q1"}  # leaf area is a file of the user's
@@ -82,29 +87,36 @@ def test_files_of_the_catalogue(earthaccess, tmp_path):
     """Data files once, metadata not; the exact size where the catalogue has it, else its rounded one."""
     names = [f"SMAP_L3_SM_P_2016060{k}_R19240_001.h5" for k in (1, 2, 3)]
     earthaccess.answer = [
-        Granule([names[1], f"{names[1]}.iso.xml"], [{"Name": names[1], "SizeInBytes": 1234,
-                                                             "Checksum": {"Value": "ab12", "Algorithm": "MD5"}}]),
+        Granule(
+            [names[1], f"{names[1]}.iso.xml"],
+            [{"Name": names[1], "SizeInBytes": 1234, "Checksum": {"Value": "ab12", "Algorithm": "MD5"}}],
+        ),
         Granule([names[0], "browse.png"], [{"Name": "Not provided", "Size": 36.5, "SizeUnit": "MB"}]),
-        Granule([names[2]], []), Granule([names[2]], []),
-    ]  # fmt: skip
+        Granule([names[2]], []),
+        Granule([names[2]], []),
+    ]
     query = Query("SPL3SMP", dt.date(2016, 6, 1), dt.date(2016, 6, 3), Region(**BOX), tmp_path)
     found = search(query)
     assert [remote.path for remote in found] == [tmp_path / name for name in names]
     assert [(remote.size, remote.exact) for remote in found] == [(36_500_000, False), (1234, True), (0, False)]
     assert [remote.checksum for remote in found] == ["", "md5:ab12", ""]
     assert earthaccess.asked[0] == {
-        "short_name": "SPL3SMP", "version": "009", "bounding_box": (-101.5, 33.0, -100.0, 34.5),
+        "short_name": "SPL3SMP",
+        "version": "009",
+        "bounding_box": (-101.5, 33.0, -100.0, 34.5),
         "temporal": ("2016-06-01T00:00:00Z", "2016-06-03T23:59:59Z"),
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(
     ("product", "name"),
-    [("SPL3SMP_E", "SMAP_L3_SM_P_E_20160601_R19240_001.h5"),
-     ("NLDAS_FORA0125_H", "NLDAS_FORA0125_H.A20160601.0300.020.nc"),
-     ("MOD16A2GF", "MOD16A2GF.A2016153.h09v05.061.2020256154955.hdf"),
-     ("MCD12Q1", "MCD12Q1.A2016001.h09v05.061.2022001120000.hdf")],
-)  # fmt: skip
+    [
+        ("SPL3SMP_E", "SMAP_L3_SM_P_E_20160601_R19240_001.h5"),
+        ("NLDAS_FORA0125_H", "NLDAS_FORA0125_H.A20160601.0300.020.nc"),
+        ("MOD16A2GF", "MOD16A2GF.A2016153.h09v05.061.2020256154955.hdf"),
+        ("MCD12Q1", "MCD12Q1.A2016001.h09v05.061.2022001120000.hdf"),
+    ],
+)
 def test_names_are_those_that_the_readers_know(product, name, tmp_path):
     query = Query(product, dt.date(2016, 6, 1), dt.date(2016, 6, 1), Region(**BOX), tmp_path)
     assert query.is_data(name)

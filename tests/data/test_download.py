@@ -66,9 +66,20 @@ def policy(**changes: object) -> Policy:
 
 @pytest.mark.parametrize(
     "script",
-    [[], ["drop"], ["drop", "drop", "drop", "drop", "drop", "drop"], ["503", "503"], ["html"], ["garbage"],
-     ["drop", "whole"], ["drop", "html"], ["drop", "shifted"], ["drop", "416"], ["500", "drop", "429:3"]],
-)  # fmt: skip
+    [
+        [],
+        ["drop"],
+        ["drop", "drop", "drop", "drop", "drop", "drop"],
+        ["503", "503"],
+        ["html"],
+        ["garbage"],
+        ["drop", "whole"],
+        ["drop", "html"],
+        ["drop", "shifted"],
+        ["drop", "416"],
+        ["500", "drop", "429:3"],
+    ],
+)
 def test_the_right_bytes_come_in_the_end(server, session, tmp_path, content, script):
     server.script[NAME] = list(script)
     outcome = download([remote(server, tmp_path)], session, policy())

@@ -57,10 +57,20 @@ def cube(poisoned: tuple[slice, slice] | np.ndarray | None = None) -> Cube:
     variables["sm_obs"] = (("cell", "time"), observed.astype("f4"), {"units": "m3 m-3"})
     variables["drained"] = (("cell",), drained)
     variables["trained"] = (("cell",), np.arange(8) < 6)
-    coords = {"cell": ("cell", np.arange(8) + 40), "time": ("time", DAYS.astype("datetime64[ns]")),
-              "lat": ("cell", np.linspace(30, 37, 8)), "lon": ("cell", np.full(8, -100.0))}  # fmt: skip
-    attrs = {"observation": "sm_obs", "attributes": ["drained"], "train_start": "2015-01-01", "train_end": "2015-12-31",
-             "test_start": "2016-01-01", "test_end": "2016-12-31"}  # fmt: skip
+    coords = {
+        "cell": ("cell", np.arange(8) + 40),
+        "time": ("time", DAYS.astype("datetime64[ns]")),
+        "lat": ("cell", np.linspace(30, 37, 8)),
+        "lon": ("cell", np.full(8, -100.0)),
+    }
+    attrs = {
+        "observation": "sm_obs",
+        "attributes": ["drained"],
+        "train_start": "2015-01-01",
+        "train_end": "2015-12-31",
+        "test_start": "2016-01-01",
+        "test_end": "2016-12-31",
+    }
     return Cube(xr.Dataset(variables, coords, attrs))
 
 
@@ -125,8 +135,12 @@ def test_test_observations_reach_test_days_only(tmp_path: Path, direction: str) 
 def test_the_periods_may_come_in_either_order(tmp_path: Path) -> None:
     """With the test period first its observations stand before those of the training period; still none reaches it."""
     turned = [cube(), cube((slice(None), TRAIN))]
-    names = {"train_start": "2016-01-01", "train_end": "2016-12-31", "test_start": "2015-01-01",
-             "test_end": "2015-12-31"}  # fmt: skip
+    names = {
+        "train_start": "2016-01-01",
+        "train_end": "2016-12-31",
+        "test_start": "2015-01-01",
+        "test_end": "2015-12-31",
+    }
     clean, poisoned = (fill(tmp_path / str(i), Cube(c.dataset.assign_attrs(names))) for i, c in enumerate(turned))
     assert weights(tmp_path / "0") == weights(tmp_path / "1")
     np.testing.assert_array_equal(clean[:, 365:], poisoned[:, 365:])

@@ -8,23 +8,34 @@ import pytest
 from paraformer.data.pedotransfer import INCH_PER_HOUR, MINERAL_DENSITY, cosby, saxton_rawls
 
 SAXTON_RAWLS = {
-    "sand": (88, 5, 5, 10, 46, 108.1, 1.43), "loamy sand": (80, 5, 5, 12, 46, 96.7, 1.43),
-    "sandy loam": (65, 10, 8, 18, 45, 50.3, 1.46), "loam": (40, 20, 14, 28, 46, 15.5, 1.43),
-    "silt loam": (20, 15, 11, 31, 48, 16.1, 1.38), "silt": (10, 5, 6, 30, 48, 22.0, 1.38),
-    "sandy clay loam": (60, 25, 17, 27, 43, 11.3, 1.50), "clay loam": (30, 35, 22, 36, 48, 4.3, 1.39),
-    "silty clay loam": (10, 35, 22, 38, 51, 5.7, 1.30), "silty clay": (10, 45, 27, 41, 52, 3.7, 1.26),
-    "sandy clay": (50, 40, 25, 36, 44, 1.4, 1.47), "clay": (25, 50, 30, 42, 50, 1.1, 1.33),
-}  # fmt: skip
+    "sand": (88, 5, 5, 10, 46, 108.1, 1.43),
+    "loamy sand": (80, 5, 5, 12, 46, 96.7, 1.43),
+    "sandy loam": (65, 10, 8, 18, 45, 50.3, 1.46),
+    "loam": (40, 20, 14, 28, 46, 15.5, 1.43),
+    "silt loam": (20, 15, 11, 31, 48, 16.1, 1.38),
+    "silt": (10, 5, 6, 30, 48, 22.0, 1.38),
+    "sandy clay loam": (60, 25, 17, 27, 43, 11.3, 1.50),
+    "clay loam": (30, 35, 22, 36, 48, 4.3, 1.39),
+    "silty clay loam": (10, 35, 22, 38, 51, 5.7, 1.30),
+    "silty clay": (10, 45, 27, 41, 52, 3.7, 1.26),
+    "sandy clay": (50, 40, 25, 36, 44, 1.4, 1.47),
+    "clay": (25, 50, 30, 42, 50, 1.1, 1.33),
+}
 """Saxton and Rawls (2006), Table 3, 2.5 % organic matter: sand, clay [%]; water at 1500 kPa, 33 kPa and saturation [%];
 conductivity [mm h-1]; bulk density [g cm-3]."""
 
 COSBY = {
-    "sand": (92, 5, 3, 2.79, 1.38, 0.82, 0.39), "loamy sand": (82, 12, 6, 4.26, 1.95, 0.30, 0.51),
-    "sandy loam": (58, 32, 10, 4.74, 1.40, -0.13, 0.67), "loam": (43, 39, 18, 5.25, 1.66, -0.32, 0.63),
-    "silt loam": (17, 70, 13, 5.33, 1.72, -0.40, 0.55), "sandy clay loam": (58, 15, 27, 6.77, 3.39, -0.20, 0.54),
-    "clay loam": (32, 34, 34, 8.17, 3.74, -0.46, 0.59), "silty clay loam": (10, 56, 34, 8.72, 4.33, -0.54, 0.61),
-    "silty clay": (6, 47, 47, 10.39, 4.27, -0.72, 0.69), "clay": (22, 20, 58, 11.55, 3.93, -0.86, 0.62),
-}  # fmt: skip
+    "sand": (92, 5, 3, 2.79, 1.38, 0.82, 0.39),
+    "loamy sand": (82, 12, 6, 4.26, 1.95, 0.30, 0.51),
+    "sandy loam": (58, 32, 10, 4.74, 1.40, -0.13, 0.67),
+    "loam": (43, 39, 18, 5.25, 1.66, -0.32, 0.63),
+    "silt loam": (17, 70, 13, 5.33, 1.72, -0.40, 0.55),
+    "sandy clay loam": (58, 15, 27, 6.77, 3.39, -0.20, 0.54),
+    "clay loam": (32, 34, 34, 8.17, 3.74, -0.46, 0.59),
+    "silty clay loam": (10, 56, 34, 8.72, 4.33, -0.54, 0.61),
+    "silty clay": (6, 47, 47, 10.39, 4.27, -0.72, 0.69),
+    "clay": (22, 20, 58, 11.55, 3.93, -0.86, 0.62),
+}
 """Cosby et al. (1984), Tables 2 to 4: sand, silt, clay [%]; b and log10 conductivity [inch h-1], mean and standard
 deviation of the samples of the class."""
 

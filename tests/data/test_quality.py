@@ -109,9 +109,15 @@ def test_missing_dimension(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "unit", "expected"),
-    [("tair", "K", "degC"), ("prcp", "mm s-1", "mm day-1"), ("vp", "Pa", "kPa"), ("sm_smap", "%", "m3 m-3"),
-     ("bulk_is_sand", "1", "%"), ("et_gleam", "mm day-1", "mm month-1")],
-)  # fmt: skip
+    [
+        ("tair", "K", "degC"),
+        ("prcp", "mm s-1", "mm day-1"),
+        ("vp", "Pa", "kPa"),
+        ("sm_smap", "%", "m3 m-3"),
+        ("bulk_is_sand", "1", "%"),
+        ("et_gleam", "mm day-1", "mm month-1"),
+    ],
+)
 def test_wrong_unit_is_refused_by_name(tmp_path, name, unit, expected):
     name = "sand" if name == "bulk_is_sand" else name
 

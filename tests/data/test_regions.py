@@ -40,9 +40,12 @@ def test_blocks_of_equal_size_are_shared_out_evenly() -> None:
 
 
 @given(
-    st.integers(0, 2**31), st.sampled_from([2.0, 4.0, 7.5]), st.integers(2, 6), st.sampled_from([0.0, 90.0, 400.0]),
+    st.integers(0, 2**31),
+    st.sampled_from([2.0, 4.0, 7.5]),
+    st.integers(2, 6),
+    st.sampled_from([0.0, 90.0, 400.0]),
     st.integers(0, 5),
-)  # fmt: skip
+)
 def test_properties_of_any_blocks(seed: int, degrees: float, folds: int, buffer: float, fold: int) -> None:
     random = np.random.default_rng(seed)
     lat, lon = random.uniform(25, 50, 200), random.uniform(-125, -67, 200)
@@ -118,5 +121,7 @@ def test_contradictions_are_refused(given: dict, message: str) -> None:
 def test_settings_without_blocks_are_hashed_as_before() -> None:
     config = DataConfig(path="a.nc", split={"trained": "a"}, **PERIODS)
     assert config.model_dump(mode="json", exclude_none=True)["split"] == {
-        "variable": "split", "trained": ["a"], "unseen": [],
-    }  # fmt: skip
+        "variable": "split",
+        "trained": ["a"],
+        "unseen": [],
+    }

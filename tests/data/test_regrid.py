@@ -19,8 +19,16 @@ from paraformer.data.sources.nldas import GRID as NLDAS
 
 RADIUS = 6371007.181
 PIXEL = 2 * np.pi * RADIUS / 36 / 2400
-SINUSOIDAL = Raster("sinusoidal", f"+proj=sinu +R={RADIUS} +lon_0=0 +units=m +no_defs", -np.pi * RADIUS,
-                    np.pi / 2 * RADIUS, PIXEL * 40, -PIXEL * 40, 18 * 60, 36 * 60)  # fmt: skip
+SINUSOIDAL = Raster(
+    "sinusoidal",
+    f"+proj=sinu +R={RADIUS} +lon_0=0 +units=m +no_defs",
+    -np.pi * RADIUS,
+    np.pi / 2 * RADIUS,
+    PIXEL * 40,
+    -PIXEL * 40,
+    18 * 60,
+    36 * 60,
+)
 """The MODIS grid in pixels of 40 x 40."""
 
 
@@ -192,10 +200,17 @@ def fine_dataset(fine: Raster, sea: np.ndarray) -> xr.Dataset:
     moisture[:, 0] = 0.25
     water = np.where(column < 4, 0.9, 0.0)
     return simple_dataset(
-        fine.identifiers(row, column), lat, lon, time,
-        {"tair": (("cell", "time"), tair, {}), "sm_smap": (("cell", "time"), moisture, {}),
-         "water_share": (("cell",), water, {"units": "1"})}, {"title": "t"},
-    )  # fmt: skip
+        fine.identifiers(row, column),
+        lat,
+        lon,
+        time,
+        {
+            "tair": (("cell", "time"), tair, {}),
+            "sm_smap": (("cell", "time"), moisture, {}),
+            "water_share": (("cell",), water, {"units": "1"}),
+        },
+        {"title": "t"},
+    )
 
 
 def test_remap_of_a_dataset_keeps_land_and_rules(tmp_path: Path):

@@ -81,8 +81,9 @@ def test_properties_of_any_design(world: tuple[GridIndex, np.ndarray, int, tuple
         assert any((r + dr, c + dc) in places for dr, dc in NEIGHBOURS)
     assert (labels == UNSEEN).sum() <= n * (labels == TRAINED).sum()
     order = np.array(random.sample(range(len(land)), len(land)))
-    moved = sampling_labels(f"S{side}NG", GridIndex(*(i[order] for i in index)), land[order], offset=offset,
-                            neighbours=n)  # fmt: skip
+    moved = sampling_labels(
+        f"S{side}NG", GridIndex(*(i[order] for i in index)), land[order], offset=offset, neighbours=n
+    )
     np.testing.assert_array_equal(moved, labels[order])
 
 

@@ -30,10 +30,20 @@ def world() -> xr.Dataset:
     data["clay"] = (("cell",), np.full(N, 35.0))
     data["silt"] = (("cell",), 65 - data["sand"][1])
     data["trained"] = (("cell",), np.ones(N, bool))
-    coords = {"cell": np.arange(100, 100 + N), "time": np.arange("2016-01-01", "2016-04-30", dtype="datetime64[D]"),
-              "lat": ("cell", 35 + row / 3), "lon": ("cell", -100 + column / 3)}  # fmt: skip
-    attrs = {"observation": "sm_smap", "attributes": ["sand", "silt", "clay"], "train_start": "2016-01-01",
-             "train_end": "2016-02-29", "test_start": "2016-03-01", "test_end": "2016-04-29"}  # fmt: skip
+    coords = {
+        "cell": np.arange(100, 100 + N),
+        "time": np.arange("2016-01-01", "2016-04-30", dtype="datetime64[D]"),
+        "lat": ("cell", 35 + row / 3),
+        "lon": ("cell", -100 + column / 3),
+    }
+    attrs = {
+        "observation": "sm_smap",
+        "attributes": ["sand", "silt", "clay"],
+        "train_start": "2016-01-01",
+        "train_end": "2016-02-29",
+        "test_start": "2016-03-01",
+        "test_end": "2016-04-29",
+    }
     return xr.Dataset(data, coords, attrs)
 
 
@@ -49,18 +59,20 @@ def test_a_sound_world_has_no_finding(world):
 
 @pytest.mark.parametrize(
     ("name", "change", "what"),
-    [("sm_smap", lambda v: v * np.nan, "no observation at all"),
-     ("sm_smap", lambda v: v * 0 + 0.2, "never changes"),
-     ("sm_smap", lambda v: np.where(np.arange(DAYS) % 3 == 0, 0.2, v), "one value on"),
-     ("prcp", lambda v: v * 0, "no precipitation at all"),
-     ("tair", lambda v: v * 0 + 15.5, "constant in time"),
-     ("vp", lambda v: v * 0.5, "cells around"),
-     ("vp", lambda v: v * 2.2, "above saturation on 100 % of its days"),
-     ("wind", lambda v: v.mean() + 3 * (v - v.mean()), "standard deviation"),
-     ("clay", lambda v: v * 0, "sand, silt and clay add up to 6"),
-     ("sm_smap", lambda v: v + 0.3, "cells around"),
-     ("sand", lambda v: v + 40, "cells around")],
-)  # fmt: skip
+    [
+        ("sm_smap", lambda v: v * np.nan, "no observation at all"),
+        ("sm_smap", lambda v: v * 0 + 0.2, "never changes"),
+        ("sm_smap", lambda v: np.where(np.arange(DAYS) % 3 == 0, 0.2, v), "one value on"),
+        ("prcp", lambda v: v * 0, "no precipitation at all"),
+        ("tair", lambda v: v * 0 + 15.5, "constant in time"),
+        ("vp", lambda v: v * 0.5, "cells around"),
+        ("vp", lambda v: v * 2.2, "above saturation on 100 % of its days"),
+        ("wind", lambda v: v.mean() + 3 * (v - v.mean()), "standard deviation"),
+        ("clay", lambda v: v * 0, "sand, silt and clay add up to 6"),
+        ("sm_smap", lambda v: v + 0.3, "cells around"),
+        ("sand", lambda v: v + 40, "cells around"),
+    ],
+)
 def test_each_rule_finds_its_fault(world, name, change, what):
     values = world[name].values.copy()
     values[14] = change(values[14])

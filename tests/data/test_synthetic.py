@@ -28,7 +28,7 @@ from paraformer.data.sources.synthetic import (
     frozen_ground,
     scattered,
     true_theta,
-)  # fmt: skip
+)
 from paraformer.data.sources.vic_files import CLASSES, make_parameters, soil_hydraulics
 from paraformer.data.sources.weather import (
     air_pressure,
@@ -37,7 +37,7 @@ from paraformer.data.sources.weather import (
     simulate_weather,
     top_of_atmosphere,
     transition_probabilities,
-)  # fmt: skip
+)
 
 SPACE = ParameterSpace.of(*PAPER_SET)
 SHAPE = (8, 12)
@@ -160,8 +160,11 @@ def test_wet_days_are_dim_humid_and_in_summer_cooler(weather):
     humidity = weather["vp"] / saturation_vapour_pressure(weather["tair"])
     assert weather["swdown"][summer & wet].mean() < 0.8 * weather["swdown"][summer & ~wet].mean()
     assert humidity[wet].mean() > humidity[~wet].mean() + 0.1
-    warmer = [weather["tair"][k][summer[k] & ~wet[k]].mean() - weather["tair"][k][summer[k] & wet[k]].mean()
-              for k in range(96) if (summer[k] & wet[k]).sum() > 20]  # fmt: skip
+    warmer = [
+        weather["tair"][k][summer[k] & ~wet[k]].mean() - weather["tair"][k][summer[k] & wet[k]].mean()
+        for k in range(96)
+        if (summer[k] & wet[k]).sum() > 20
+    ]
     assert np.mean(warmer) == pytest.approx(2.2, abs=0.7)
 
 
@@ -305,8 +308,12 @@ def test_the_world_passes_its_own_checks_and_becomes_a_cube(world, tmp_path):
 
 
 def test_a_world_is_repeatable_bit_for_bit_and_depends_on_both_seeds(tmp_path):
-    for name, config, seed in (("a", SMALL, 7), ("b", SMALL, 7), ("c", SMALL, 8),
-                               ("d", SMALL.model_copy(update={"seed": 1}), 7)):  # fmt: skip
+    for name, config, seed in (
+        ("a", SMALL, 7),
+        ("b", SMALL, 7),
+        ("c", SMALL, 8),
+        ("d", SMALL.model_copy(update={"seed": 1}), 7),
+    ):
         write_world(tmp_path / name, config, seed, SPACE, bucket)
     first = files_of(tmp_path / "a")
     assert set(first) == {INPUTS, PARAMS, DOMAIN, TRUTH}
@@ -334,9 +341,13 @@ def test_fluxes_are_observed_in_the_training_period_with_the_stated_errors(tmp_p
     """Twelve mean months and two signatures a cell, around those of the true θ, and the same world beside them."""
     errors = FluxObservations(evapotranspiration=2.0, runoff_ratio=0.01, baseflow_index=0.02)
     config = SyntheticConfig(rows=8, columns=12, years=2)
-    both = {"plain": config, "fluxes": config.model_copy(update={"fluxes": errors}),
-            "exact": config.model_copy(update={"fluxes": FluxObservations(evapotranspiration=0, runoff_ratio=0,
-                                                                          baseflow_index=0)})}  # fmt: skip
+    both = {
+        "plain": config,
+        "fluxes": config.model_copy(update={"fluxes": errors}),
+        "exact": config.model_copy(
+            update={"fluxes": FluxObservations(evapotranspiration=0, runoff_ratio=0, baseflow_index=0)}
+        ),
+    }
     for name, each in both.items():
         write_world(tmp_path / name, each, 0, SPACE, bucket)
     plain, seen, exact = (xr.load_dataset(tmp_path / name / INPUTS) for name in both)
@@ -353,8 +364,11 @@ def test_fluxes_are_observed_in_the_training_period_with_the_stated_errors(tmp_p
     for name, error in zip(observed, (2.0, 0.01, 0.02), strict=True):
         difference = (seen[name] - exact[name]).values
         assert difference.std() == pytest.approx(error, rel=0.2)
-    cube = build_cube(DataConfig(source="synthetic", synthetic=both["fluxes"]), tmp_path / "cube.zarr",
-                      inputs=tmp_path / "fluxes" / INPUTS)  # fmt: skip
+    cube = build_cube(
+        DataConfig(source="synthetic", synthetic=both["fluxes"]),
+        tmp_path / "cube.zarr",
+        inputs=tmp_path / "fluxes" / INPUTS,
+    )
     for name in observed:
         np.testing.assert_array_equal(cube.dataset[name].values, seen[name].values)
         assert name not in cube.attribute_names

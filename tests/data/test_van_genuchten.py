@@ -22,8 +22,9 @@ needs_rosetta = pytest.mark.skipif(
 
 curves = st.builds(
     lambda alpha, n: VanGenuchten(*(np.array([v]) for v in (0.05, 0.45, alpha, n, 100.0))),
-    st.floats(1e-3, 0.2), st.floats(1.05, 4.0),
-)  # fmt: skip
+    st.floats(1e-3, 0.2),
+    st.floats(1.05, 4.0),
+)
 
 
 def suction_at(curve: VanGenuchten, share: float) -> np.ndarray:
@@ -132,8 +133,9 @@ def test_rosetta_itself():
     from rosetta import rosetta as package
 
     mean, _, codes = package(3, [[20, 60, 20], [55, 25, 20, 1.1]])
-    np.testing.assert_allclose(mean[:, :5], [[0.0899, 0.4301, 0.0038, 1.4993, 15.8995],
-                                             [0.0913, 0.4850, 0.0097, 1.4172, 84.7834]], rtol=0.02)  # fmt: skip
+    np.testing.assert_allclose(
+        mean[:, :5], [[0.0899, 0.4301, 0.0038, 1.4993, 15.8995], [0.0913, 0.4850, 0.0097, 1.4172, 84.7834]], rtol=0.02
+    )
     assert codes.tolist() == [2, 3]
     sand, clay = np.array([90.0, 40.0, 20.0]), np.array([4.0, 20.0, 50.0])
     water = rosetta(sand, clay, np.array([1.5, 1.4, 1.3]))

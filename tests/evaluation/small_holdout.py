@@ -14,10 +14,15 @@ def holdout(seed: int = 0, cells: int = 12) -> Holdout:
     observed = 0.15 + 0.02 * np.arange(cells)[:, None] + season + 0.02 * random.standard_normal(shape)
     mask = random.random(shape) < 0.4
     return Holdout(
-        cells=np.arange(100, 100 + cells), lat=30 + np.arange(cells) // 4 * 1.0, lon=-100 + np.arange(cells) % 4 * 1.0,
-        observed=np.where(mask, observed, 0.0), mask=mask, trained=np.arange(cells) % 3 > 0,
-        train_days=np.arange(DAYS.size) < 365, test_days=np.arange(DAYS.size) >= 365,
-    )  # fmt: skip
+        cells=np.arange(100, 100 + cells),
+        lat=30 + np.arange(cells) // 4 * 1.0,
+        lon=-100 + np.arange(cells) % 4 * 1.0,
+        observed=np.where(mask, observed, 0.0),
+        mask=mask,
+        trained=np.arange(cells) % 3 > 0,
+        train_days=np.arange(DAYS.size) < 365,
+        test_days=np.arange(DAYS.size) >= 365,
+    )
 
 
 def simulation(of: Holdout, seed: int = 1) -> np.ndarray:

@@ -64,8 +64,9 @@ def crescent(u: np.ndarray) -> np.ndarray:
 def tangent(cells: int) -> Quadratic:
     """What a linear model says of ``crescent`` at (0.3, 0.9): the bend is not in it."""
     precision = np.diag([1 / 0.3**2, 1 / 0.08**2])
-    return Quadratic(np.tile([0.3, 0.9], (cells, 1)), np.tile([0.2 / 0.3**2, 0.0], (cells, 1)),
-                     np.tile(precision, (cells, 1, 1)))  # fmt: skip
+    return Quadratic(
+        np.tile([0.3, 0.9], (cells, 1)), np.tile([0.2 / 0.3**2, 0.0], (cells, 1)), np.tile(precision, (cells, 1, 1))
+    )
 
 
 def ridge(u: np.ndarray) -> np.ndarray:
@@ -112,8 +113,9 @@ def test_with_many_draws_the_error_vanishes_and_k_says_so(case: Case) -> None:
 
 
 def test_rounds_are_repeatable_and_the_first_is_that_of_a_single_one() -> None:
-    one, two, again = (draw_in_rounds(tangent(2), crescent, 50, rounds, 2.0, np.random.default_rng(5))
-                       for rounds in (1, 2, 2))  # fmt: skip
+    one, two, again = (
+        draw_in_rounds(tangent(2), crescent, 50, rounds, 2.0, np.random.default_rng(5)) for rounds in (1, 2, 2)
+    )
     np.testing.assert_array_equal(two.u, again.u)
     np.testing.assert_array_equal(two.weight, again.weight)
     np.testing.assert_array_equal(two.u[:, :50], one.u)

@@ -22,12 +22,28 @@ def correlated_fields(number: int, length: float = 0.75, seed: int = 0) -> np.nd
 def table(fields: dict[str, list[np.ndarray]], unseen: np.ndarray | None = None) -> pd.DataFrame:
     """Per-cell raw test RMSE: method -> one field a seed; NaN is not scored."""
     groups = np.where(np.zeros(CELLS, bool) if unseen is None else unseen, "unseen", "trained")
-    return pd.concat([
-        pd.DataFrame({"cell": np.arange(CELLS), "lat": LAT, "lon": LON, "method": method, "seed": seed,
-                      "operator": "raw", "cells": groups, "period": "test", "metric": "rmse", "value": values,
-                      "scored": np.isfinite(values)})
-        for method, seeds in fields.items() for seed, values in enumerate(seeds)
-    ], ignore_index=True)  # fmt: skip
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "cell": np.arange(CELLS),
+                    "lat": LAT,
+                    "lon": LON,
+                    "method": method,
+                    "seed": seed,
+                    "operator": "raw",
+                    "cells": groups,
+                    "period": "test",
+                    "metric": "rmse",
+                    "value": values,
+                    "scored": np.isfinite(values),
+                }
+            )
+            for method, seeds in fields.items()
+            for seed, values in enumerate(seeds)
+        ],
+        ignore_index=True,
+    )
 
 
 def coverage(tile: float, length: float = 0.75, number: int = 300) -> float:
@@ -58,8 +74,10 @@ def test_block_bootstrap_equals_a_direct_one():
     wider = stats.t.ppf(0.975, n - 1) / 1.959964 * np.sqrt(n / (n - 1))
     random = np.random.default_rng(3)
     members = [field[block == b] + 0.05 for b in range(block.max() + 1)]
-    means = [np.concatenate([members[b] for b in random.integers(len(members), size=len(members))]).mean()
-             for _ in range(2000)]  # fmt: skip
+    means = [
+        np.concatenate([members[b] for b in random.integers(len(members), size=len(members))]).mean()
+        for _ in range(2000)
+    ]
     low, high = found.mean + wider * (np.percentile(means, (2.5, 97.5)) - found.mean)
     assert found.low == pytest.approx(low, abs=0.02)
     assert found.high == pytest.approx(high, abs=0.02)
@@ -87,8 +105,11 @@ def test_tiles():
 def test_a_known_difference_is_found_and_a_common_field_cancels():
     """Cells differ a hundred times more than the methods do: only pairing can see the difference."""
     common, *noise = correlated_fields(4, seed=5)
-    fields = {"better": [common - 0.05 + 0.05 * noise[0], common - 0.05 + 0.05 * noise[1]],
-              "same": [common + 0.0003 * noise[2]], "base": [common]}  # fmt: skip
+    fields = {
+        "better": [common - 0.05 + 0.05 * noise[0], common - 0.05 + 0.05 * noise[1]],
+        "same": [common + 0.0003 * noise[2]],
+        "base": [common],
+    }
     rows = compare(table(fields), [("better", "base"), ("same", "base")]).set_index("method")
     assert tuple(rows.reset_index()[list(COMPARE_COLUMNS)]) == COMPARE_COLUMNS
     better, same = rows.loc["better"], rows.loc["same"]

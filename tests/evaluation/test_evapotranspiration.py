@@ -36,8 +36,10 @@ def variable(values: np.ndarray, unit: str, dims: tuple[str, ...], name: str = "
 
 def dataset(*references: xr.DataArray) -> xr.Dataset:
     rain = np.full((CELLS, DAYS.size), 2.0)
-    return xr.Dataset({"prcp": (("cell", "time"), rain)} | {str(r.name): r for r in references},
-                      coords={"time": DAYS.astype("datetime64[ns]"), "cell": WORLD.cells})  # fmt: skip
+    return xr.Dataset(
+        {"prcp": (("cell", "time"), rain)} | {str(r.name): r for r in references},
+        coords={"time": DAYS.astype("datetime64[ns]"), "cell": WORLD.cells},
+    )
 
 
 def daily(total: np.ndarray) -> np.ndarray:

@@ -29,11 +29,16 @@ def series() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
 
 def autograd_slope(value: dict[str, np.ndarray], slope: dict[str, np.ndarray], rain: np.ndarray, of: str) -> np.ndarray:
     """Derivative of a signature of the linear model, by torch."""
+
     def signature(u: torch.Tensor) -> torch.Tensor:
-        runoff, baseflow = (torch.as_tensor(value[n]) + (torch.as_tensor(slope[n]) * u[:, None]).sum(-1)
-                            for n in ("runoff", "baseflow"))  # fmt: skip
-        found = runoff_ratio(runoff, baseflow, torch.as_tensor(rain)) if of == "runoff ratio" else (
-            baseflow_index(runoff, baseflow))  # fmt: skip
+        runoff, baseflow = (
+            torch.as_tensor(value[n]) + (torch.as_tensor(slope[n]) * u[:, None]).sum(-1) for n in ("runoff", "baseflow")
+        )
+        found = (
+            runoff_ratio(runoff, baseflow, torch.as_tensor(rain))
+            if of == "runoff ratio"
+            else (baseflow_index(runoff, baseflow))
+        )
         return found.sum()
 
     u = torch.zeros(CELLS, SIZE, dtype=torch.float64, requires_grad=True)
@@ -51,12 +56,12 @@ def test_signatures_have_the_slopes_of_the_losses_that_learners_minimise(of: str
 def test_totals_of_months_and_of_the_year() -> None:
     value, slope, rain = series()
     found = target_precisions(value, slope, rain, TIME, ERRORS)
-    months = np.stack([slope["evapotranspiration"][:, month_of(TIME) == m + 1].mean(1) * DAYS_OF_MONTH[m]
-                       for m in range(12)], axis=1)  # fmt: skip
+    months = np.stack(
+        [slope["evapotranspiration"][:, month_of(TIME) == m + 1].mean(1) * DAYS_OF_MONTH[m] for m in range(12)], axis=1
+    )
     year = months.sum(axis=1)
     np.testing.assert_allclose(found["annual evapotranspiration"], year[:, :, None] * year[:, None] / 75.0**2)
-    np.testing.assert_allclose(found["monthly evapotranspiration"],
-                               np.einsum("cmp,cmq->cpq", months, months) / 12.0**2)  # fmt: skip
+    np.testing.assert_allclose(found["monthly evapotranspiration"], np.einsum("cmp,cmq->cpq", months, months) / 12.0**2)
 
 
 def test_a_cell_without_runoff_has_no_baseflow_index() -> None:

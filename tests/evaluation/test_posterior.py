@@ -62,8 +62,9 @@ def test_a_bound_cuts_as_a_truncated_normal(centre: float) -> None:
 def test_a_parameter_that_is_not_seen_keeps_its_prior() -> None:
     truth, slope, observed = linear_case(3, 2, seen=3.0)
     slope[..., 1] = 0
-    likelihood = quadratic(truth, observed - np.einsum("ctp,cp->ct", slope, truth), slope,
-                           np.ones((3, DAYS), bool), errors_of(3))  # fmt: skip
+    likelihood = quadratic(
+        truth, observed - np.einsum("ctp,cp->ct", slope, truth), slope, np.ones((3, DAYS), bool), errors_of(3)
+    )
     drawn = draw(likelihood, 20000, np.random.default_rng(0))
     found = summarise_draws(drawn, equal(drawn), np.zeros(3), 0.9)
     np.testing.assert_allclose(found.lower[:, 1], 0.05, atol=0.01)

@@ -21,16 +21,26 @@ pytestmark = pytest.mark.shared
 LAYER_1_MM = 100.0
 PUBLISHED_CELLS = 406
 PUBLISHED = {
-    ("raw", "rmse"): 0.0941, ("raw", "pcc"): 0.633, ("raw", "nse"): -5.17,
-    ("global_linear", "rmse"): 0.0750, ("global_linear", "pcc"): 0.633, ("global_linear", "nse"): -5.00,
-    ("cell_lstsq", "rmse"): 0.0436, ("cell_lstsq", "pcc"): 0.631, ("cell_lstsq", "nse"): 0.326,
-}  # fmt: skip
+    ("raw", "rmse"): 0.0941,
+    ("raw", "pcc"): 0.633,
+    ("raw", "nse"): -5.17,
+    ("global_linear", "rmse"): 0.0750,
+    ("global_linear", "pcc"): 0.633,
+    ("global_linear", "nse"): -5.00,
+    ("cell_lstsq", "rmse"): 0.0436,
+    ("cell_lstsq", "pcc"): 0.631,
+    ("cell_lstsq", "nse"): 0.326,
+}
 """Mean over cells, by operator and metric."""
 PUBLISHED_MEDIANS = {
-    ("raw", "rmse"): 0.0869, ("raw", "pcc"): 0.681, ("global_linear", "rmse"): 0.0664,
-    ("global_linear", "pcc"): 0.681, ("cell_lstsq", "rmse"): 0.0422, ("cell_lstsq", "pcc"): 0.681,
+    ("raw", "rmse"): 0.0869,
+    ("raw", "pcc"): 0.681,
+    ("global_linear", "rmse"): 0.0664,
+    ("global_linear", "pcc"): 0.681,
+    ("cell_lstsq", "rmse"): 0.0422,
+    ("cell_lstsq", "pcc"): 0.681,
     ("cell_lstsq", "nse"): 0.362,
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

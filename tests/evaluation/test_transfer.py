@@ -86,8 +86,9 @@ def test_the_order_of_cells_and_their_number_together_do_not_matter(by: str, mon
     cells, theta = world()
     found = carried(by, cells, theta)
     order = np.random.default_rng(1).permutation(60)
-    np.testing.assert_allclose(carried(by, Cells(*(part[order] for part in cells)), theta[order]), found[order],
-                               rtol=1e-5)  # fmt: skip
+    np.testing.assert_allclose(
+        carried(by, Cells(*(part[order] for part in cells)), theta[order]), found[order], rtol=1e-5
+    )
     monkeypatch.setattr("paraformer.evaluation.transfer._TOGETHER", 7)
     np.testing.assert_allclose(carried(by, cells, theta), found, rtol=1e-9)
 
@@ -175,8 +176,12 @@ def test_what_cannot_be_carried_is_refused() -> None:
     cells.lat[2], cells.lon[2] = cells.lat[7], cells.lon[7]
     with pytest.raises(DataError, match="trained cells 102 and 107 lie at one place"):
         carried("kriging", cells, theta)
-    for given_, message in (({"by": ["krige"]}, "nearest"), ({"by": ["kriging", "kriging"]}, "occurs twice"),
-                            ({"by": []}, "at least 1"), ({"donors": 0}, "greater than")):  # fmt: skip
+    for given_, message in (
+        ({"by": ["krige"]}, "nearest"),
+        ({"by": ["kriging", "kriging"]}, "occurs twice"),
+        ({"by": []}, "at least 1"),
+        ({"donors": 0}, "greater than"),
+    ):
         with pytest.raises(ValidationError, match=message):
             EvaluationConfig.model_validate({"transfers": {"source": "SCE-UA", **given_}})
 

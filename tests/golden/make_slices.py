@@ -20,11 +20,29 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from golden.vic_runs import LAYERS, RUNS, load, read_results
 
 DATA = Path(__file__).parent / "data"
-KEPT = (*LAYERS, "evapotranspiration", "runoff", "baseflow", "inflow", "swe", "canopy_snow", "canopy_water",
-        "transpiration", "bare_soil_evaporation")  # fmt: skip
+KEPT = (
+    *LAYERS,
+    "evapotranspiration",
+    "runoff",
+    "baseflow",
+    "inflow",
+    "swe",
+    "canopy_snow",
+    "canopy_water",
+    "transpiration",
+    "bare_soil_evaporation",
+)
 SETS = [1, 5, 9]
-THETA = {"infilt": "infilt", "ds": "Ds", "dsmax": "Dsmax", "ws": "Ws", "expt_1": "expt1", "expt_2": "expt2",
-         "expt_3": "expt3", "depth_2": "depth2"}  # fmt: skip
+THETA = {
+    "infilt": "infilt",
+    "ds": "Ds",
+    "dsmax": "Dsmax",
+    "ws": "Ws",
+    "expt_1": "expt1",
+    "expt_2": "expt2",
+    "expt_3": "expt3",
+    "depth_2": "depth2",
+}
 
 
 def exact_float32(values: np.ndarray) -> np.ndarray:

@@ -31,17 +31,52 @@ from paraformer.process.vic.simulate import Simulation, simulate
 Way = Literal["vic run", "library", "refused"]
 VIC5, CONUS = "reference/vic5", "data/conus/vic5"
 INPUTS = (
-    f"{VIC5}/README.md", f"{VIC5}/TIMING.md",
-    *(f"{VIC5}/stehekin/{n}" for n in ("domain.nc", "params.nc", "tiles_domain.nc", "tiles_params.nc",
-                                       "forcing_10days.*.nc", "forcing_syn.*.nc")),
-    *(f"{VIC5}/walnutgulch/{n}" for n in ("domain.nc", "params_L2015.nc", "params_MOD_IGBP.nc", "tiles_domain.nc",
-                                          "tiles_params.nc", "forcing.*.nc")),
-    *(f"{CONUS}/{n}" for n in ("domain.nc", "params_[AB].nc", "state_[AB].nc", "forcing/forcing.*.nc",
-                               "nldas_mosaic_lai_by_umd_class.csv")),
-)  # fmt: skip
+    f"{VIC5}/README.md",
+    f"{VIC5}/TIMING.md",
+    *(
+        f"{VIC5}/stehekin/{n}"
+        for n in (
+            "domain.nc",
+            "params.nc",
+            "tiles_domain.nc",
+            "tiles_params.nc",
+            "forcing_10days.*.nc",
+            "forcing_syn.*.nc",
+        )
+    ),
+    *(
+        f"{VIC5}/walnutgulch/{n}"
+        for n in (
+            "domain.nc",
+            "params_L2015.nc",
+            "params_MOD_IGBP.nc",
+            "tiles_domain.nc",
+            "tiles_params.nc",
+            "forcing.*.nc",
+        )
+    ),
+    *(
+        f"{CONUS}/{n}"
+        for n in (
+            "domain.nc",
+            "params_[AB].nc",
+            "state_[AB].nc",
+            "forcing/forcing.*.nc",
+            "nldas_mosaic_lai_by_umd_class.csv",
+        )
+    ),
+)
 """Files that hold no result of compiled VIC-5 and no global parameter file."""
-THETA = {"infilt": "infilt", "ds": "Ds", "dsmax": "Dsmax", "ws": "Ws", "expt_1": "expt1", "expt_2": "expt2",
-         "expt_3": "expt3", "depth_2": "depth2"}  # fmt: skip
+THETA = {
+    "infilt": "infilt",
+    "ds": "Ds",
+    "dsmax": "Dsmax",
+    "ws": "Ws",
+    "expt_1": "expt1",
+    "expt_2": "expt2",
+    "expt_3": "expt3",
+    "depth_2": "depth2",
+}
 PERTURBED = ("OUT_EVAP", "OUT_RUNOFF", "OUT_BASEFLOW", "OUT_SOIL_MOIST")
 
 
@@ -78,8 +113,9 @@ def shared_files(shared: Path) -> list[str]:
 
 def run_command(path: Path, **environment: str | Path) -> tuple[list[Path], str]:
     """``paraformer vic run PATH``: the files it wrote, and what it said when it refused."""
-    done = CliRunner().invoke(app, ["vic", "run", str(path), "--quiet"],
-                              env={name: str(value) for name, value in environment.items()})  # fmt: skip
+    done = CliRunner().invoke(
+        app, ["vic", "run", str(path), "--quiet"], env={name: str(value) for name, value in environment.items()}
+    )
     if done.exit_code != 0:
         return [], str(done.exception)
     return [Path(line) for line in done.stdout.splitlines()[:-1]], ""
@@ -134,10 +170,11 @@ def _covers(run: Run, shared: Path) -> tuple[str, ...]:
 
 def link_sample(shared: Path, work: Path) -> None:
     """The data of VIC's Stehekin sample where the sample's global parameter file looks for them."""
-    for source, target in (("domain.nc", "parameters/domain.stehekin.20151028.nc"),
-                           ("params.nc", "parameters/Stehekin_test_params_20160327.nc"),
-                           ("forcing_10days.1949.nc",
-                            "forcings/Stehekin_image_test.forcings_10days.1949.nc")):  # fmt: skip
+    for source, target in (
+        ("domain.nc", "parameters/domain.stehekin.20151028.nc"),
+        ("params.nc", "parameters/Stehekin_test_params_20160327.nc"),
+        ("forcing_10days.1949.nc", "forcings/Stehekin_image_test.forcings_10days.1949.nc"),
+    ):
         link = work / "image" / "Stehekin" / target
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(shared / VIC5 / "stehekin" / source)
@@ -146,8 +183,9 @@ def link_sample(shared: Path, work: Path) -> None:
 def _sample_stehekin(shared: Path, work: Path) -> list[Result]:
     """VIC's sample as it is; its output is float32, the reference (the same run) float64."""
     link_sample(shared, work)
-    (ours,) = _require_run(shared / VIC5 / "samples_global" / "sample_image_stehekin.global.txt",
-                           VIC_SAMPLE_DATA=work, OUT=work)  # fmt: skip
+    (ours,) = _require_run(
+        shared / VIC5 / "samples_global" / "sample_image_stehekin.global.txt", VIC_SAMPLE_DATA=work, OUT=work
+    )
     theirs = shared / VIC5 / "stehekin" / "s10_hourly.daily.nc"
     found = {}
     with netCDF4.Dataset(ours) as a, netCDF4.Dataset(theirs) as b:
@@ -192,8 +230,9 @@ def _perturbed(shared: Path, work: Path) -> list[Result]:
     n_set = len(expected["OUT_EVAP"])
     for member in range(n_set):
         write_parameter_set(shared, member, work / "set.nc")
-        (ours,) = _require_run(folder / "global" / "ens_L2015_daily.txt", REF=shared / VIC5, OUT=work,
-                               PARAMS_OF_SET=work / "set.nc")  # fmt: skip
+        (ours,) = _require_run(
+            folder / "global" / "ens_L2015_daily.txt", REF=shared / VIC5, OUT=work, PARAMS_OF_SET=work / "set.nc"
+        )
         with netCDF4.Dataset(ours) as dataset:
             for name in PERTURBED:
                 gaps[name].append(np.abs(values_of(dataset, name) - expected[name][member]))
@@ -227,16 +266,20 @@ def _classic(shared: Path, work: Path) -> list[Result]:
     ours = classic_simulation(shared).outputs
     with netCDF4.Dataset(case.folder / "classic_s10_hourly.daily.nc") as dataset:
         here = case.domain.find(dataset["lat"][:], dataset["lon"][:])
-        pairs = {theirs: (values_of(dataset, theirs), ours[name][here, 0].T)
-                 for theirs, name in COMPARED.items() if theirs in dataset.variables}  # fmt: skip
+        pairs = {
+            theirs: (values_of(dataset, theirs), ours[name][here, 0].T)
+            for theirs, name in COMPARED.items()
+            if theirs in dataset.variables
+        }
         moisture = np.stack([ours[name][here, 0].T for name in LAYERS], axis=1)
         pairs["OUT_SOIL_MOIST"] = (values_of(dataset, "OUT_SOIL_MOIST"), moisture)
         found = {n: summarise(np.abs(a - b), HISTORY[n].unit) for n, (a, b) in sorted(pairs.items())}
     return [Result("stehekin/classic_s10_hourly", "daily", f"10 records, {len(here)} cells", found)]
 
 
-def _packed(name: str, size: str, stored: netCDF4.Dataset, pairs: dict[str, tuple[np.ndarray, np.ndarray]],
-            relative: float) -> Result:  # fmt: skip
+def _packed(
+    name: str, size: str, stored: netCDF4.Dataset, pairs: dict[str, tuple[np.ndarray, np.ndarray]], relative: float
+) -> Result:
     """Differences of values packed into int16: half a packing step, and a part of the value, say nothing."""
     found = {}
     for variable, (ours, theirs) in pairs.items():
@@ -245,9 +288,18 @@ def _packed(name: str, size: str, stored: netCDF4.Dataset, pairs: dict[str, tupl
     return Result(name, "daily", size, found)
 
 
-REAL = {"sm1": "OUT_SOIL_MOIST", "sm2": "OUT_SOIL_MOIST", "sm3": "OUT_SOIL_MOIST", "evap": "OUT_EVAP",
-        "runoff": "OUT_RUNOFF", "baseflow": "OUT_BASEFLOW", "swe": "OUT_SWE", "evap_canop": "OUT_EVAP_CANOP",
-        "transp_veg": "OUT_TRANSP_VEG", "evap_bare": "OUT_EVAP_BARE"}  # fmt: skip
+REAL = {
+    "sm1": "OUT_SOIL_MOIST",
+    "sm2": "OUT_SOIL_MOIST",
+    "sm3": "OUT_SOIL_MOIST",
+    "evap": "OUT_EVAP",
+    "runoff": "OUT_RUNOFF",
+    "baseflow": "OUT_BASEFLOW",
+    "swe": "OUT_SWE",
+    "evap_canop": "OUT_EVAP_CANOP",
+    "transp_veg": "OUT_TRANSP_VEG",
+    "evap_bare": "OUT_EVAP_BARE",
+}
 
 
 def _real_cells(version: str, shared: Path, work: Path) -> list[Result]:
@@ -280,12 +332,16 @@ def ensemble_of_real_cells(shared: Path, members: slice) -> tuple[dict[str, np.n
         theta = np.stack([values_of(dataset, n)[members] for n in ("infilt", "Ds", "Dsmax", "Ws", "expt")], axis=-1)
         theirs = {stored: np.moveaxis(values_of(dataset, stored)[members], 0, 1) for stored in names}
     result = simulate(
-        parameters._replace(init_moist=moisture), forcing, VICSettings(water_balance="vic"),
+        parameters._replace(init_moist=moisture),
+        forcing,
+        VICSettings(water_balance="vic"),
         theta=np.broadcast_to(theta, (len(moisture), *theta.shape)),
-        theta_names=("infilt", "ds", "dsmax", "ws", "expt"), outputs=tuple(names.values()),
-    )  # fmt: skip
-    ours = {stored: result.outputs[name][:, :, 365:] / (100.0 if stored == "sm1" else 1.0)
-            for stored, name in names.items()}  # fmt: skip
+        theta_names=("infilt", "ds", "dsmax", "ws", "expt"),
+        outputs=tuple(names.values()),
+    )
+    ours = {
+        stored: result.outputs[name][:, :, 365:] / (100.0 if stored == "sm1" else 1.0) for stored, name in names.items()
+    }
     return ours, theirs
 
 
@@ -310,8 +366,15 @@ def _disaggregation(shared: Path, work: Path) -> list[Result]:
     days = np.arange("2015-04-01", "2018-04-01", dtype="datetime64[D]")
     domain = files.read_domain(folder / "vic5" / "domain.nc")
     expected = files.read_forcing(sorted((folder / "vic5" / "forcing").glob("*.nc")), domain, days, 8)
-    unit = {"prcp": "mm", "tair": "degC", "swdown": "W m-2", "lwdown": "W m-2", "wind": "m s-1", "vp": "kPa",
-            "pres": "kPa"}  # fmt: skip
+    unit = {
+        "prcp": "mm",
+        "tair": "degC",
+        "swdown": "W m-2",
+        "lwdown": "W m-2",
+        "wind": "m s-1",
+        "vp": "kPa",
+        "pres": "kPa",
+    }
     with netCDF4.Dataset(folder / "conus_smap_nldas.nc") as dataset:
         daily = np.stack([values_of(dataset, n)[:, : len(days)] for n in unit], axis=-1)
         lat, lon = values_of(dataset, "lat"), values_of(dataset, "lon")
@@ -329,28 +392,67 @@ def references(shared: Path) -> list[Reference]:
     samples = f"{VIC5}/samples_global"
     classic = f"{samples}/sample_classic_stehekin.global.txt"
     walnut = f"{samples}/sample_image_walnut.global.txt"
-    found = [Reference(f"{run.site}/{run.name}", "vic run", _covers(run, shared), partial(_image_run, run))
-             for run in RUNS.values()]  # fmt: skip
+    found = [
+        Reference(f"{run.site}/{run.name}", "vic run", _covers(run, shared), partial(_image_run, run))
+        for run in RUNS.values()
+    ]
     return [
         *found,
-        Reference("walnutgulch/ens_L2015_daily", "vic run",
-                  (f"{VIC5}/walnutgulch/global/ens_L2015_daily.txt", f"{VIC5}/walnutgulch/ens_L2015_daily.nc"),
-                  _perturbed, "16 perturbed θ and the file as it is, each by its own parameter file"),
-        Reference("samples/stehekin", "vic run", (f"{samples}/sample_image_stehekin.global.txt",), _sample_stehekin,
-                  "VIC's sample as it is, against stehekin/s10_hourly"),
-        Reference("conus/default_A", "vic run", (f"{CONUS}/global_default_A.txt", f"{CONUS}/default_A.nc"),
-                  partial(_real_cells, "A"), "starts from a state file of VIC-5"),
-        Reference("conus/default_B", "vic run", (f"{CONUS}/global_default_B.txt", f"{CONUS}/default_B.nc"),
-                  partial(_real_cells, "B"), "starts from a state file of VIC-5"),
-        Reference("conus/ensemble_B", "library", (f"{CONUS}/global_ensemble.txt", f"{CONUS}/ensemble_B.nc"), _ensemble,
-                  "its parameter files are not stored; 16 θ in one call"),
+        Reference(
+            "walnutgulch/ens_L2015_daily",
+            "vic run",
+            (f"{VIC5}/walnutgulch/global/ens_L2015_daily.txt", f"{VIC5}/walnutgulch/ens_L2015_daily.nc"),
+            _perturbed,
+            "16 perturbed θ and the file as it is, each by its own parameter file",
+        ),
+        Reference(
+            "samples/stehekin",
+            "vic run",
+            (f"{samples}/sample_image_stehekin.global.txt",),
+            _sample_stehekin,
+            "VIC's sample as it is, against stehekin/s10_hourly",
+        ),
+        Reference(
+            "conus/default_A",
+            "vic run",
+            (f"{CONUS}/global_default_A.txt", f"{CONUS}/default_A.nc"),
+            partial(_real_cells, "A"),
+            "starts from a state file of VIC-5",
+        ),
+        Reference(
+            "conus/default_B",
+            "vic run",
+            (f"{CONUS}/global_default_B.txt", f"{CONUS}/default_B.nc"),
+            partial(_real_cells, "B"),
+            "starts from a state file of VIC-5",
+        ),
+        Reference(
+            "conus/ensemble_B",
+            "library",
+            (f"{CONUS}/global_ensemble.txt", f"{CONUS}/ensemble_B.nc"),
+            _ensemble,
+            "its parameter files are not stored; 16 θ in one call",
+        ),
         Reference("conus/forcing", "library", (), _disaggregation, "daily forcing cut into 3 h, no run of VIC"),
-        Reference("stehekin/classic_s10_hourly", "library",
-                  (f"{VIC5}/stehekin/global/classic_s10_hourly.txt", f"{VIC5}/stehekin/classic_s10_hourly.daily.nc"),
-                  _classic, "text inputs are not stored; netCDF inputs with the classic driver's rules"),
-        Reference("samples/classic_stehekin", "refused", (classic,),
-                  partial(_refused, classic, "make an image-driver one with 'vic convert'"),
-                  "a file of the classic driver: `vic convert` first"),
-        Reference("samples/walnut", "refused", (walnut,), partial(_refused, walnut, "set FULL_ENERGY FALSE"),
-                  "`FULL_ENERGY TRUE` is no water-balance run"),
-    ]  # fmt: skip
+        Reference(
+            "stehekin/classic_s10_hourly",
+            "library",
+            (f"{VIC5}/stehekin/global/classic_s10_hourly.txt", f"{VIC5}/stehekin/classic_s10_hourly.daily.nc"),
+            _classic,
+            "text inputs are not stored; netCDF inputs with the classic driver's rules",
+        ),
+        Reference(
+            "samples/classic_stehekin",
+            "refused",
+            (classic,),
+            partial(_refused, classic, "make an image-driver one with 'vic convert'"),
+            "a file of the classic driver: `vic convert` first",
+        ),
+        Reference(
+            "samples/walnut",
+            "refused",
+            (walnut,),
+            partial(_refused, walnut, "set FULL_ENERGY FALSE"),
+            "`FULL_ENERGY TRUE` is no water-balance run",
+        ),
+    ]

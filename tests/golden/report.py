@@ -55,15 +55,25 @@ EXPLANATIONS = (
     Explanation("stehekin/syn_3h daily", "OUT_SNOW_MELT", 0.7, MANY, f"{RESIDUE}; rain is relabelled as melt"),
     Explanation("stehekin/syn_3h *", "*", 0.05, MANY, RESIDUE),
     Explanation("*_daily daily", "OUT_*", 1e-8, MANY, DEW),
-    Explanation("*_daily state", "STATE_AVG_ALBEDO", 0.06, MANY, "a mean of the last day that VIC-5 never reads again; "
-                "no flux depends on it"),
+    Explanation(
+        "*_daily state",
+        "STATE_AVG_ALBEDO",
+        0.06,
+        MANY,
+        "a mean of the last day that VIC-5 never reads again; no flux depends on it",
+    ),
     Explanation("*_daily state", "STATE_*", 1e-8, MANY, DEW),
-    Explanation("stehekin/classic_s10_hourly daily", "*", 5e-6, MANY, "the classic driver read its forcing as text of "
-                "fewer digits, precipitation up to 1e-6 mm apart"),
+    Explanation(
+        "stehekin/classic_s10_hourly daily",
+        "*",
+        5e-6,
+        MANY,
+        "the classic driver read its forcing as text of fewer digits, precipitation up to 1e-6 mm apart",
+    ),
     Explanation("walnutgulch/ens_L2015_daily daily", "*", 1e-6, 0, DIGITS),
     Explanation("conus/default_? daily", "*", 0.05, 40, PACKING),
     Explanation("conus/ensemble_B daily", "*", 0.4, 60, PACKING),
-)  # fmt: skip
+)
 """The first that fits counts. What none allows makes the report fail."""
 
 
@@ -130,17 +140,22 @@ def summary(found: dict[str, tuple[Reference, list[Result]]]) -> str:
             verdict = "refused in one line"
         else:
             verdict = "yes" if not off else f"all but {beyond:,} values of {len(set(off))} variables"
-        rows.append([f"`{reference.name}`", reference.way, kinds, f"{values:,}" if results else "", verdict,
-                     reference.remark])  # fmt: skip
+        rows.append(
+            [f"`{reference.name}`", reference.way, kinds, f"{values:,}" if results else "", verdict, reference.remark]
+        )
     return table(["reference", "run by", "compared", "values", "at rounding, or at the stored digits", "remark"], rows)
 
 
 GROUPS = (
-    ("Stehekin, daily files", "stehekin/*", "daily"), ("Walnut Gulch, daily files", "walnutgulch/*", "daily"),
-    ("Sub-daily files", "*/[sL]*", "sub-daily"), ("States, Stehekin", "stehekin/*", "state"),
-    ("States, Walnut Gulch", "walnutgulch/*", "state"), ("VIC's own sample", "samples/*", "daily"),
-    ("Real cells", "conus/*", "daily"), ("Forcing of the real cells", "conus/*", "sub-daily"),
-)  # fmt: skip
+    ("Stehekin, daily files", "stehekin/*", "daily"),
+    ("Walnut Gulch, daily files", "walnutgulch/*", "daily"),
+    ("Sub-daily files", "*/[sL]*", "sub-daily"),
+    ("States, Stehekin", "stehekin/*", "state"),
+    ("States, Walnut Gulch", "walnutgulch/*", "state"),
+    ("VIC's own sample", "samples/*", "daily"),
+    ("Real cells", "conus/*", "daily"),
+    ("Forcing of the real cells", "conus/*", "sub-daily"),
+)
 
 
 def page(found: dict[str, tuple[Reference, list[Result]]], verdicts: Sequence[Verdict]) -> str:
@@ -159,8 +174,10 @@ def page(found: dict[str, tuple[Reference, list[Result]]], verdicts: Sequence[Ve
             worst = max(vs, key=lambda v: v.difference.largest)
             count = sum(v.difference.n_beyond for v in vs)
             values = sum(v.difference.n_value for v in vs)
-            lines.append(f"  `{name}`: {len(vs)} variables, {count:,} of {values:,} values; largest "
-                         f"{worst.difference.largest:.1e} {worst.difference.unit} (`{worst.variable}`).")  # fmt: skip
+            lines.append(
+                f"  `{name}`: {len(vs)} variables, {count:,} of {values:,} values; largest "
+                f"{worst.difference.largest:.1e} {worst.difference.unit} (`{worst.variable}`)."
+            )
     commands = sum(reference.way == "vic run" for reference, _ in found.values())
     text = f"""# Golden references: how far we are from compiled VIC-5
 

@@ -102,10 +102,14 @@ def test_a_mask_that_leaves_cells_out_changes_no_other_cell(world: Path) -> None
 
 @pytest.mark.parametrize(
     ("key", "only", "others"),
-    [("AERO_RESIST_CANSNOW", "AR_406_FULL", ("AR_406", "AR_406_LS", "AR_410")),
-     ("SNOW_DENSITY", "DENS_BRAS", ("DENS_SNTHRM",)), ("GRND_FLUX_TYPE", "GF_410", ("GF_406",)),
-     ("BASEFLOW", "ARNO", ("NIJSSEN2001",)), ("RC_MODE", "RC_JARVIS", ("RC_PHOTO",))],
-)  # fmt: skip
+    [
+        ("AERO_RESIST_CANSNOW", "AR_406_FULL", ("AR_406", "AR_406_LS", "AR_410")),
+        ("SNOW_DENSITY", "DENS_BRAS", ("DENS_SNTHRM",)),
+        ("GRND_FLUX_TYPE", "GF_410", ("GF_406",)),
+        ("BASEFLOW", "ARNO", ("NIJSSEN2001",)),
+        ("RC_MODE", "RC_JARVIS", ("RC_PHOTO",)),
+    ],
+)
 def test_the_one_choice_is_the_default_and_others_are_refused(
     key: str, only: str, others: tuple[str, ...], world: Path
 ) -> None:

@@ -27,9 +27,15 @@ def test_no_reference_is_left_out(shared: Path) -> None:
 @pytest.mark.shared
 @pytest.mark.parametrize(
     "planted",
-    [f"{VIC5}/findleylake/domain.nc", f"{VIC5}/stehekin/global/new.txt", f"{VIC5}/walnutgulch/new.daily.nc",
-     f"{VIC5}/stehekin/s10_daily.subdaily.nc", f"{CONUS}/default_C.nc", f"{CONUS}/more/run.nc"],
-)  # fmt: skip
+    [
+        f"{VIC5}/findleylake/domain.nc",
+        f"{VIC5}/stehekin/global/new.txt",
+        f"{VIC5}/walnutgulch/new.daily.nc",
+        f"{VIC5}/stehekin/s10_daily.subdaily.nc",
+        f"{CONUS}/default_C.nc",
+        f"{CONUS}/more/run.nc",
+    ],
+)
 def test_a_planted_folder_or_file_is_seen(planted: str, shared: Path, tmp_path: Path) -> None:
     """A copy of the tree (empty files will do: only names count) with one file more."""
     for name in (*shared_files(shared), planted):

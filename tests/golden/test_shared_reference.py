@@ -25,14 +25,26 @@ def test_perturbed_parameters_match_compiled_vic(shared: Path) -> None:
         mask = case.domain.mask
         expected = {
             ours: np.moveaxis(values_of(dataset, theirs)[..., mask], -1, 0)
-            for theirs, ours in (("OUT_EVAP", "evapotranspiration"), ("OUT_RUNOFF", "runoff"),
-                                 ("OUT_BASEFLOW", "baseflow"))
-        }  # fmt: skip
+            for theirs, ours in (
+                ("OUT_EVAP", "evapotranspiration"),
+                ("OUT_RUNOFF", "runoff"),
+                ("OUT_BASEFLOW", "baseflow"),
+            )
+        }
         moisture = np.moveaxis(values_of(dataset, "OUT_SOIL_MOIST")[..., mask], -1, 0)
         expected |= {name: moisture[:, :, :, layer] for layer, name in enumerate(LAYERS)}
     n_cell = case.parameters.n_cell
-    prior = np.stack([case.parameters.infilt, case.parameters.ds, case.parameters.dsmax, case.parameters.ws,
-                      *case.parameters.expt.T, case.parameters.depth[:, 1]], axis=-1)  # fmt: skip
+    prior = np.stack(
+        [
+            case.parameters.infilt,
+            case.parameters.ds,
+            case.parameters.dsmax,
+            case.parameters.ws,
+            *case.parameters.expt.T,
+            case.parameters.depth[:, 1],
+        ],
+        axis=-1,
+    )
     sets = np.where(np.isnan(theta)[None], prior[:, None], np.broadcast_to(theta, (n_cell, *theta.shape)))
     sets[:, 0] = prior  # set 0 is the parameter file as it is
     result = case.simulate(tuple(expected), theta=sets, theta_names=tuple(THETA))
@@ -46,8 +58,9 @@ def test_classic_driver_matches_with_its_own_rules(shared: Path) -> None:
     case = load(RUNS["s10_hourly"], shared)
     result = classic_simulation(shared)
     with netCDF4.Dataset(case.folder / "classic_s10_hourly.daily.nc") as dataset:
-        expected = {ours: np.asarray(dataset[theirs][:]).T for theirs, ours in COMPARED.items()
-                    if theirs in dataset.variables}  # fmt: skip
+        expected = {
+            ours: np.asarray(dataset[theirs][:]).T for theirs, ours in COMPARED.items() if theirs in dataset.variables
+        }
         for layer, name in enumerate(LAYERS):
             expected[name] = np.asarray(dataset["OUT_SOIL_MOIST"][:, layer]).T
         here = case.domain.find(dataset["lat"][:], dataset["lon"][:])

@@ -18,9 +18,13 @@ from paraformer.process.vic.simulate import Simulation, simulate
 
 DATA = Path(__file__).parent / "data"
 SLICES = {
-    "L2015_daily": ("walnutgulch", 1), "L2015_3h": ("walnutgulch", 8), "MODIGBP_daily": ("walnutgulch", 1),
-    "MODIGBP_3h": ("walnutgulch", 8), "stehekin_tiles_daily": ("stehekin", 1), "tiles_3h": ("stehekin", 8),
-}  # fmt: skip
+    "L2015_daily": ("walnutgulch", 1),
+    "L2015_3h": ("walnutgulch", 8),
+    "MODIGBP_daily": ("walnutgulch", 1),
+    "MODIGBP_3h": ("walnutgulch", 8),
+    "stehekin_tiles_daily": ("stehekin", 1),
+    "tiles_3h": ("stehekin", 8),
+}
 TO_ROUNDING = {1: 1e-8, 8: 1e-10}  # mm
 
 

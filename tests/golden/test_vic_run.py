@@ -24,8 +24,13 @@ TO_ROUNDING = {1: 1e-8, 8: 1e-10, 24: 1e-11}  # by model steps a day, mm (and th
 SUB_DAILY = 1e-9
 ISOLATED_DAYS = {"syn_3h": 8}  # cell-days on which a last-bit residue of canopy snow flips a branch (quirk Q14)
 LARGEST_ISOLATED, LARGEST_RELABELLED_MELT = 0.05, 0.7  # mm
-STATE = {"STATE_SOIL_MOISTURE": 1e-8, "STATE_SNOW_COLD_CONTENT": 1e-6, "STATE_ENERGY_LONGUNDEROUT": 1e-8,
-         "STATE_SOIL_NODE_TEMP": 1e-8, "STATE_AVG_ALBEDO": 0.06}  # fmt: skip
+STATE = {
+    "STATE_SOIL_MOISTURE": 1e-8,
+    "STATE_SNOW_COLD_CONTENT": 1e-6,
+    "STATE_ENERGY_LONGUNDEROUT": 1e-8,
+    "STATE_SOIL_NODE_TEMP": 1e-8,
+    "STATE_AVG_ALBEDO": 0.06,
+}
 
 
 def _run(name: str, shared: Path, output: Path) -> tuple[RunResult, int]:
@@ -116,10 +121,7 @@ def test_perturbed_parameter_files_match_compiled_vic(member: int, shared: Path,
         folder / "global" / "ens_L2015_daily.txt",
         environment={"REF": str(folder.parent), "OUT": str(tmp_path), "PARAMS_OF_SET": str(tmp_path / "p.nc")},
     )
-    with (
-        netCDF4.Dataset(run_global(run).history[0]) as ours,
-        netCDF4.Dataset(folder / "ens_L2015_daily.nc") as theirs,
-    ):
+    with netCDF4.Dataset(run_global(run).history[0]) as ours, netCDF4.Dataset(folder / "ens_L2015_daily.nc") as theirs:
         for name in PERTURBED:
             expected = values_of(theirs, name)[member]
             np.testing.assert_allclose(values_of(ours, name), expected, rtol=1e-7, atol=1e-8, err_msg=name)

@@ -16,14 +16,27 @@ from paraformer.process.vic.parameters import CellParameters
 from paraformer.process.vic.simulate import Simulation, simulate
 
 COMPARED = {
-    "OUT_PREC": "precipitation", "OUT_RAINF": "rainfall", "OUT_SNOWF": "snowfall", "OUT_EVAP": "evapotranspiration",
-    "OUT_RUNOFF": "runoff", "OUT_BASEFLOW": "baseflow", "OUT_INFLOW": "inflow", "OUT_SWE": "swe",
-    "OUT_SNOW_DEPTH": "snow_depth", "OUT_SNOW_COVER": "snow_cover", "OUT_SNOW_MELT": "snow_melt",
-    "OUT_SNOW_CANOPY": "canopy_snow", "OUT_WDEW": "canopy_water", "OUT_TRANSP_VEG": "transpiration",
-    "OUT_EVAP_BARE": "bare_soil_evaporation", "OUT_EVAP_CANOP": "canopy_evaporation",
-    "OUT_SUB_SNOW": "snow_sublimation", "OUT_SUB_CANOP": "canopy_sublimation", "OUT_ASAT": "saturated_area",
+    "OUT_PREC": "precipitation",
+    "OUT_RAINF": "rainfall",
+    "OUT_SNOWF": "snowfall",
+    "OUT_EVAP": "evapotranspiration",
+    "OUT_RUNOFF": "runoff",
+    "OUT_BASEFLOW": "baseflow",
+    "OUT_INFLOW": "inflow",
+    "OUT_SWE": "swe",
+    "OUT_SNOW_DEPTH": "snow_depth",
+    "OUT_SNOW_COVER": "snow_cover",
+    "OUT_SNOW_MELT": "snow_melt",
+    "OUT_SNOW_CANOPY": "canopy_snow",
+    "OUT_WDEW": "canopy_water",
+    "OUT_TRANSP_VEG": "transpiration",
+    "OUT_EVAP_BARE": "bare_soil_evaporation",
+    "OUT_EVAP_CANOP": "canopy_evaporation",
+    "OUT_SUB_SNOW": "snow_sublimation",
+    "OUT_SUB_CANOP": "canopy_sublimation",
+    "OUT_ASAT": "saturated_area",
     "OUT_WATER_ERROR": "water_error",
-}  # fmt: skip
+}
 LAYERS = ("soil_moisture_1", "soil_moisture_2", "soil_moisture_3")
 
 
@@ -56,12 +69,14 @@ TILE_FORCING = {"stehekin": ("forcing_syn.", "ste."), "walnutgulch": ("forcing."
 RUNS = {
     run.name if run != Run("tiles_daily", "stehekin") else "stehekin_tiles_daily": run
     for run in (
-        *(Run(name, "stehekin") for name in ("s10_hourly", "s10_daily", "syn_daily", "syn_3h", "tiles_daily",
-                                             "tiles_3h")),
+        *(
+            Run(name, "stehekin")
+            for name in ("s10_hourly", "s10_daily", "syn_daily", "syn_3h", "tiles_daily", "tiles_3h")
+        ),
         *(Run(name, "walnutgulch") for name in ("L2015_daily", "L2015_3h", "MODIGBP_daily", "MODIGBP_3h")),
         Run("tiles_daily", "walnutgulch"),
     )
-}  # fmt: skip
+}
 
 
 def write_tile_forcing(run: Run, shared: Path, output: Path) -> None:
@@ -69,10 +84,7 @@ def write_tile_forcing(run: Run, shared: Path, output: Path) -> None:
     source, target = TILE_FORCING[run.site]
     grid = files.read_domain(run.folder(shared) / "tiles_domain.nc")
     for path in sorted(run.folder(shared).glob(f"{source}*.nc")):
-        with (
-            netCDF4.Dataset(path) as theirs,
-            netCDF4.Dataset(output / path.name.replace(source, target), "w") as ours,
-        ):
+        with netCDF4.Dataset(path) as theirs, netCDF4.Dataset(output / path.name.replace(source, target), "w") as ours:
             files.write_grid(ours, grid)
             ours.createDimension("time", len(theirs["time"]))
             for name, variable in theirs.variables.items():

@@ -26,11 +26,27 @@ class Dying(LearnTask):
 
 def settings(devices: int = 1, **training: object) -> LearnerConfig:
     """ParaFormer_Z without dropout, an odd batch of two windows, a fitted line, a root, and validation."""
-    options = {"steps": 6, "devices": devices, "checkpoint_steps": 1, "checkpoint_seconds": None, "ema": 0.9,
-               "validate_every": 2, "optimiser": {"rate": 1e-2}, "schedule": {"warm_up": 2}, **training}  # fmt: skip
+    options = {
+        "steps": 6,
+        "devices": devices,
+        "checkpoint_steps": 1,
+        "checkpoint_seconds": None,
+        "ema": 0.9,
+        "validate_every": 2,
+        "optimiser": {"rate": 1e-2},
+        "schedule": {"warm_up": 2},
+        **training,
+    }
     loss = {"fit": "rmse", "operator": "global_linear", "prior_weight": 0.1}
-    config = small("paraformer_z", training=options, loss=loss, cells_per_batch=7, windows_per_batch=3, head="linear",
-                   validation=0.25)  # fmt: skip
+    config = small(
+        "paraformer_z",
+        training=options,
+        loss=loss,
+        cells_per_batch=7,
+        windows_per_batch=3,
+        head="linear",
+        validation=0.25,
+    )
     return config.model_copy(update={"network": config.network.model_copy(update={"dropout": 0.0})})
 
 

@@ -24,8 +24,15 @@ def process(conductivity: float = 1.0) -> DifferentiableProcess:
     """VIC with its gradient; with another conductivity than 1 it is the surrogate that is wrong."""
     cells = make_parameters(CELLS)
     cells = cells._replace(ksat=conductivity * cells.ksat)
-    model = VIC(SPACE, cells, make_forcing(CELLS, DAYS, temperature=15.0), VICSettings(), threads=1,
-                spin_up_days=SPIN_UP, spin_up_cycles=1)  # fmt: skip
+    model = VIC(
+        SPACE,
+        cells,
+        make_forcing(CELLS, DAYS, temperature=15.0),
+        VICSettings(),
+        threads=1,
+        spin_up_days=SPIN_UP,
+        spin_up_cycles=1,
+    )
     return DifferentiableProcess(model, TIME, keep=False, runs_together=24)
 
 
@@ -47,11 +54,19 @@ def twin() -> CalibrationData:
     history = np.where(history_mask, moisture[:, days], 0.0)
     mask = history_mask & trained[:, None]
     return CalibrationData(
-        cells=np.arange(CELLS), time=TIME[days], attributes=attributes(), attribute_names=("clay", "slope", "ndvi"),
-        forcing=np.zeros((CELLS, DAYS - SPIN_UP, 7)), observed=np.where(mask, history, 0.0), mask=mask,
-        trained=trained, prior=SPACE.from_unit(np.full((CELLS, 2), 0.5)), first_day=SPIN_UP, history=history,
+        cells=np.arange(CELLS),
+        time=TIME[days],
+        attributes=attributes(),
+        attribute_names=("clay", "slope", "ndvi"),
+        forcing=np.zeros((CELLS, DAYS - SPIN_UP, 7)),
+        observed=np.where(mask, history, 0.0),
+        mask=mask,
+        trained=trained,
+        prior=SPACE.from_unit(np.full((CELLS, 2), 0.5)),
+        first_day=SPIN_UP,
+        history=history,
         history_mask=history_mask,
-    )  # fmt: skip
+    )
 
 
 def misfit(theta: np.ndarray, data: CalibrationData) -> float:
@@ -62,10 +77,21 @@ def misfit(theta: np.ndarray, data: CalibrationData) -> float:
 
 def settings(simulator: str, network: str = "ffn_a", steps: int = 30, **changes: object) -> LearnerConfig:
     """Small settings; ``changes`` replace top-level fields."""
-    training = {"steps": steps, "optimiser": {"rate": 1e-2}, "checkpoint_steps": 2, "checkpoint_seconds": None,
-                "schedule": {"warm_up": 2}, "ema": 0.9}  # fmt: skip
-    base = {"network": NETWORKS[network], "simulator": simulator, "cells_per_batch": 4, "training": training,
-            "loss": {"prior_weight": 0.0}}  # fmt: skip
+    training = {
+        "steps": steps,
+        "optimiser": {"rate": 1e-2},
+        "checkpoint_steps": 2,
+        "checkpoint_seconds": None,
+        "schedule": {"warm_up": 2},
+        "ema": 0.9,
+    }
+    base = {
+        "network": NETWORKS[network],
+        "simulator": simulator,
+        "cells_per_batch": 4,
+        "training": training,
+        "loss": {"prior_weight": 0.0},
+    }
     if simulator == "surrogate_then_process":
         base["refinement"] = {**training, "cells_per_batch": 3}
     return LearnerConfig.model_validate({**base, **changes})

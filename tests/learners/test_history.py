@@ -107,8 +107,9 @@ def test_a_trained_cells_history_and_forcing_matter(tmp_path: Path, network: str
 @pytest.mark.parametrize("network", ["ffn_a", "paraformer_a"])
 def test_learners_from_attributes_ignore_the_history(tmp_path: Path, network: str) -> None:
     data, _ = secretive_twin(24)
-    other = replace(data, history=data.history + 1, history_mask=~data.history_mask, forcing=data.forcing * np.nan,
-                    filled=None)  # fmt: skip
+    other = replace(
+        data, history=data.history + 1, history_mask=~data.history_mask, forcing=data.forcing * np.nan, filled=None
+    )
     clean, poisoned = learn(small(network), tmp_path / "a", data), learn(small(network), tmp_path / "b", other)
     assert (tmp_path / "a" / "model.json").read_bytes() == (tmp_path / "b" / "model.json").read_bytes()
     assert same_weights(tmp_path / "a", tmp_path / "b")

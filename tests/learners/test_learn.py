@@ -87,8 +87,10 @@ def test_members_are_averaged_keep_other_cells_aside_and_survive_a_kill(tmp_path
     theta = calibrate(config, tmp_path / "whole")
     learned = LearnedMap.load(tmp_path / "whole")
     data = twin()
-    alone = [replace(learned, members=(m,)).predict(data.attributes, data.prior, data.attribute_names)
-             for m in learned.members]  # fmt: skip
+    alone = [
+        replace(learned, members=(m,)).predict(data.attributes, data.prior, data.attribute_names)
+        for m in learned.members
+    ]
     assert not np.array_equal(alone[0], alone[1])
     mean = np.mean([learned.parameters.to_unit(t) for t in alone], axis=0)
     np.testing.assert_allclose(learned.parameters.to_unit(theta), mean, atol=1e-12)
@@ -96,8 +98,10 @@ def test_members_are_averaged_keep_other_cells_aside_and_survive_a_kill(tmp_path
     with pytest.raises(Killed):
         Learner(config).calibrate(Waves(), data, seed=0, directory=tmp_path / "b", progress=KillAt(steps + 2))
     assert np.array_equal(calibrate(config, tmp_path / "b"), theta)
-    assert sorted(p.name for p in (tmp_path / "b").iterdir()) == [*(f"member-{i}.safetensors" for i in range(3)),
-                                                                   "model.json"]  # fmt: skip
+    assert sorted(p.name for p in (tmp_path / "b").iterdir()) == [
+        *(f"member-{i}.safetensors" for i in range(3)),
+        "model.json",
+    ]
     scaling = Scaling.fit(data, config)
     held = [LearnTask(learned.members[i], config, Waves(), data, scaling, Draw(0, i, i)).held for i in range(3)]
     assert len(np.unique(np.concatenate(held))) == sum(map(len, held))

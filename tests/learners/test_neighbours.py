@@ -25,8 +25,15 @@ from paraformer.learners.paraformer_n import ParaFormerN
 from paraformer.learners.statistics import STATISTICS, history_statistics
 from training.killing import KillAt, Killed
 
-NETWORK = {"name": "paraformer_n", "neighbours": 3, "alike": 2, "width": 16, "heads": 2, "feed_forward": 32,
-           "dropout": 0.1}  # fmt: skip
+NETWORK = {
+    "name": "paraformer_n",
+    "neighbours": 3,
+    "alike": 2,
+    "width": 16,
+    "heads": 2,
+    "feed_forward": 32,
+    "dropout": 0.1,
+}
 
 
 def settings(steps: int = 6, network: dict[str, object] | None = None, **changes: object) -> LearnerConfig:
@@ -95,8 +102,12 @@ def test_where_there_are_fewer_the_rest_is_missing() -> None:
 def test_distance_and_bearing_are_those_of_the_sphere() -> None:
     """A cell at 40 N 100 W; neighbours a degree to the north, south, east and west."""
     data, _ = twin(5)
-    data = replace(data, trained=np.array([True] * 4 + [False]), latitude=np.array([41.0, 39.0, 40.0, 40.0, 40.0]),
-                   longitude=np.array([-100.0, -100.0, -99.0, 259.0, -100.0]))  # fmt: skip
+    data = replace(
+        data,
+        trained=np.array([True] * 4 + [False]),
+        latitude=np.array([41.0, 39.0, 40.0, 40.0, 40.0]),
+        longitude=np.array([-100.0, -100.0, -99.0, 259.0, -100.0]),
+    )
     known = places(data)
     here = Places.of(data).select(np.array([4]))
     seen = known.around(torch.zeros(1, 3), here, np.arange(4)[None], 4)
@@ -120,8 +131,9 @@ def test_tokens_are_differences_and_statistics_of_the_neighbours() -> None:
     trained = np.flatnonzero(data.trained)
     assert seen.tokens.shape == (24, 3, token_size(3, config.network))
     neighbour = int(trained[index[7, 1]])
-    expected = torch.cat([inputs.attributes[neighbour] - inputs.attributes[7],
-                          history_statistics(inputs.history[[neighbour]])[0]])  # fmt: skip
+    expected = torch.cat(
+        [inputs.attributes[neighbour] - inputs.attributes[7], history_statistics(inputs.history[[neighbour]])[0]]
+    )
     torch.testing.assert_close(seen.tokens[7, 1, : 3 + STATISTICS], expected)
     torch.testing.assert_close(seen.distance[:, 2], seen.tokens[:, 2, :3].norm(dim=-1))
     assert (seen.tokens[:, :, -1].numpy() == [0, 0, 1]).all()
@@ -170,8 +182,11 @@ def map_inputs(cells: int) -> tuple[ParameterMap, torch.Tensor, torch.Tensor, Su
     torch.manual_seed(0)
     config = settings()
     network = ParameterMap(config, 3, 2).double().eval()
-    seen = Surroundings(torch.randn(cells, 4, token_size(3, config.network)).double(), torch.rand(cells, 4).double(),
-                        torch.rand(cells, 4) < 0.7)  # fmt: skip
+    seen = Surroundings(
+        torch.randn(cells, 4, token_size(3, config.network)).double(),
+        torch.rand(cells, 4).double(),
+        torch.rand(cells, 4) < 0.7,
+    )
     return network, torch.randn(cells, 3).double(), torch.rand(cells, 2).double(), seen
 
 
@@ -195,8 +210,11 @@ def test_gradients_of_the_map_are_right() -> None:
 def test_a_neighbour_infinitely_far_is_as_good_as_none() -> None:
     torch.manual_seed(0)
     network = ParaFormerN(ParaFormerNConfig(width=8, heads=2, feed_forward=8), 3).eval()
-    seen = Surroundings(torch.randn(5, 4, token_size(3, ParaFormerNConfig())), torch.full((5, 4), 1e5),
-                        torch.ones(5, 4, dtype=torch.bool))  # fmt: skip
+    seen = Surroundings(
+        torch.randn(5, 4, token_size(3, ParaFormerNConfig())),
+        torch.full((5, 4), 1e5),
+        torch.ones(5, 4, dtype=torch.bool),
+    )
     attributes = torch.randn(5, 3)
     alone = network(attributes, seen._replace(there=torch.zeros(5, 4, dtype=torch.bool)))
     torch.testing.assert_close(network(attributes, seen), alone)

@@ -78,10 +78,14 @@ def test_hidden_days_are_told_from_those_around_them(tmp_path: Path) -> None:
 def test_only_trained_cells_are_read() -> None:
     data, _ = secretive_twin(24)
     unseen = ~data.trained
-    poisoned = replace(data, forcing=np.where(unseen[:, None, None], np.nan, data.forcing),
-                       history=np.where(unseen[:, None], np.nan, data.history))  # fmt: skip
-    losses = [float(task_of(FEW, each).loss(task_of(FEW, each).network.eval(), 3, 0).detach())
-              for each in (data, poisoned)]  # fmt: skip
+    poisoned = replace(
+        data,
+        forcing=np.where(unseen[:, None, None], np.nan, data.forcing),
+        history=np.where(unseen[:, None], np.nan, data.history),
+    )
+    losses = [
+        float(task_of(FEW, each).loss(task_of(FEW, each).network.eval(), 3, 0).detach()) for each in (data, poisoned)
+    ]
     assert losses[0] == losses[1]
 
 

@@ -34,8 +34,9 @@ class Curve(Progress):
 
 def run(config: LearnerConfig, path: Path, dies_at: int = -1) -> tuple[Dying, Outcome, list[float]]:
     made, curve = task(config, dies_at), Curve()
-    outcome = train(made, config.training, seed=3, identity={"settings": config.model_dump(mode="json")}, path=path,
-                    progress=curve)  # fmt: skip
+    outcome = train(
+        made, config.training, seed=3, identity={"settings": config.model_dump(mode="json")}, path=path, progress=curve
+    )
     return made, outcome, curve.losses
 
 

@@ -51,15 +51,18 @@ class Ledger:
         raise NotImplementedError
 
     def respond(
-        self, u: torch.Tensor, cells: torch.Tensor, start: int, length: int,
-        outputs: Sequence[str] = ("soil_moisture",),
-    ) -> dict[str, torch.Tensor]:  # fmt: skip
+        self, u: torch.Tensor, cells: torch.Tensor, start: int, length: int, outputs: Sequence[str] = ("soil_moisture",)
+    ) -> dict[str, torch.Tensor]:
         self.asked.add(tuple(outputs))
         rain = self.rain[cells, start : start + length]
         level, loss, split = u[:, :1], u[:, 1:2], u[:, 2:]
         left = (1 - loss) * rain
-        found = {"soil_moisture": 0.1 + 0.3 * level + 0.0 * rain, "evapotranspiration": loss * rain,
-                 "runoff": (1 - split) * left, "baseflow": split * left}  # fmt: skip
+        found = {
+            "soil_moisture": 0.1 + 0.3 * level + 0.0 * rain,
+            "evapotranspiration": loss * rain,
+            "runoff": (1 - split) * left,
+            "baseflow": split * left,
+        }
         return {name: found[name] for name in outputs}
 
 
@@ -84,16 +87,24 @@ def twin() -> CalibrationData:
     forcing = np.zeros((CELLS, DAYS, 7))
     forcing[..., 0] = model.rain.numpy()
     return CalibrationData(
-        cells=np.arange(CELLS), time=model.time, attributes=attributes, attribute_names=("a", "b", "c"),
-        forcing=forcing, observed=series["soil_moisture"] * (mask & trained[:, None]),
-        mask=mask & trained[:, None], trained=trained, prior=np.full((CELLS, 3), 0.5), first_day=0,
-        history=series["soil_moisture"] * mask, history_mask=mask,
+        cells=np.arange(CELLS),
+        time=model.time,
+        attributes=attributes,
+        attribute_names=("a", "b", "c"),
+        forcing=forcing,
+        observed=series["soil_moisture"] * (mask & trained[:, None]),
+        mask=mask & trained[:, None],
+        trained=trained,
+        prior=np.full((CELLS, 3), 0.5),
+        first_day=0,
+        history=series["soil_moisture"] * mask,
+        history_mask=mask,
         references={
             "et": reference(series["evapotranspiration"].astype(float) @ monthly_operator(model.time)),
             "ratio": reference((total / model.rain.numpy().sum(1))[:, None].astype(float)),
             "index": reference((series["baseflow"].sum(1) / total)[:, None].astype(float)),
         },
-    )  # fmt: skip
+    )
 
 
 ET = {"evapotranspiration": {"reference": ["et"], "weight": 1.0}}
@@ -140,8 +151,11 @@ def test_each_target_pins_down_the_parameters_that_it_sees(
 
 
 def test_only_what_the_targets_need_is_asked_of_the_model(tmp_path: Path) -> None:
-    for name, targets, outputs in (("none", None, ()), ("et", ET, ("evapotranspiration",)),
-                                   ("index", INDEX, ("runoff", "baseflow"))):  # fmt: skip
+    for name, targets, outputs in (
+        ("none", None, ()),
+        ("et", ET, ("evapotranspiration",)),
+        ("index", INDEX, ("runoff", "baseflow")),
+    ):
         model = Ledger()
         Learner(settings(targets, 2)).calibrate(model, twin(), seed=0, directory=tmp_path / name, progress=Progress())
         assert model.asked == {("soil_moisture", *outputs)}

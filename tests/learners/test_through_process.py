@@ -44,9 +44,13 @@ def learn(config: LearnerConfig, folder: Path, progress: Progress | None = None,
     own = process(conductivity)
     through, refine_with = (own, None) if config.simulator == "process" else (process(WRONG), own)
     theta = Learner(config).calibrate(
-        through, twin(), seed=0, directory=folder, progress=progress or Progress(),
+        through,
+        twin(),
+        seed=0,
+        directory=folder,
+        progress=progress or Progress(),
         refine_with=refine_with if config.simulator == "surrogate_then_process" else None,
-    )  # fmt: skip
+    )
     return theta, own
 
 
@@ -153,7 +157,10 @@ def test_a_partial_refinement_is_completed_from_its_own_defaults() -> None:
     config = LearnerConfig.model_validate({"simulator": "surrogate_then_process", "window": 365})
     assert config.refinement is not None
     assert (config.refinement.steps, config.refinement.optimiser.rate, config.refinement.cells_per_batch) == (
-        60, 3e-4, 64)  # fmt: skip
+        60,
+        3e-4,
+        64,
+    )
     fewer = LearnerConfig.model_validate({"simulator": "surrogate_then_process", "refinement": {"steps": 5}})
     assert fewer.refinement == config.refinement.model_copy(update={"steps": 5})
     assert LearnerConfig.model_validate(fewer.model_dump(mode="json")) == fewer

@@ -67,11 +67,19 @@ def twin(noise: float = 0.0) -> CalibrationData:
     history = np.where(mask, truth + noise * random.normal(size=truth.shape), 0.0)
     trained = np.arange(CELLS) < 18
     return CalibrationData(
-        cells=np.arange(CELLS), time=np.datetime64("2015-01-08") + np.arange(DAYS), attributes=attributes,
-        attribute_names=NAMES, forcing=np.zeros((CELLS, DAYS, 7)), observed=history * trained[:, None],
-        mask=mask & trained[:, None], trained=trained, prior=SPACE.from_unit(np.full((CELLS, 2), 0.5)),
-        first_day=FIRST, history=history, history_mask=mask,
-    )  # fmt: skip
+        cells=np.arange(CELLS),
+        time=np.datetime64("2015-01-08") + np.arange(DAYS),
+        attributes=attributes,
+        attribute_names=NAMES,
+        forcing=np.zeros((CELLS, DAYS, 7)),
+        observed=history * trained[:, None],
+        mask=mask & trained[:, None],
+        trained=trained,
+        prior=SPACE.from_unit(np.full((CELLS, 2), 0.5)),
+        first_day=FIRST,
+        history=history,
+        history_mask=mask,
+    )
 
 
 def secretive_twin(cells: int = 360) -> tuple[CalibrationData, np.ndarray]:
@@ -89,12 +97,20 @@ def secretive_twin(cells: int = 360) -> tuple[CalibrationData, np.ndarray]:
     trained = np.arange(cells) % 3 > 0
     history = np.where(mask, truth, 0.0)
     data = CalibrationData(
-        cells=np.arange(cells), time=np.datetime64("2015-01-08") + np.arange(DAYS),
-        attributes=random.normal(size=(cells, 3)), attribute_names=NAMES, forcing=forcing,
-        observed=history * trained[:, None], mask=mask & trained[:, None], trained=trained,
-        prior=SPACE.from_unit(np.full((cells, 2), 0.5)), first_day=FIRST, history=history, history_mask=mask,
+        cells=np.arange(cells),
+        time=np.datetime64("2015-01-08") + np.arange(DAYS),
+        attributes=random.normal(size=(cells, 3)),
+        attribute_names=NAMES,
+        forcing=forcing,
+        observed=history * trained[:, None],
+        mask=mask & trained[:, None],
+        trained=trained,
+        prior=SPACE.from_unit(np.full((cells, 2), 0.5)),
+        first_day=FIRST,
+        history=history,
+        history_mask=mask,
         filled=truth,
-    )  # fmt: skip
+    )
     return data, u
 
 
@@ -102,16 +118,35 @@ NETWORKS: dict[str, dict[str, object]] = {
     "ffn_a": {"name": "ffn_a", "hidden": 32, "dropout": 0.1},
     "lstm_z": {"name": "lstm_z", "hidden": 16, "dropout": 0.1, "history_days": 20, "history_windows": 3},
     "paraformer_a": {"name": "paraformer_a", "width": 16, "heads": 2, "feed_forward": 32, "dropout": 0.1},
-    "paraformer_z": {"name": "paraformer_z", "width": 16, "heads": 2, "feed_forward": 32, "dropout": 0.1, "layers": 1,
-                     "history_days": 20, "history_windows": 3, "patch": 4},
-}  # fmt: skip
+    "paraformer_z": {
+        "name": "paraformer_z",
+        "width": 16,
+        "heads": 2,
+        "feed_forward": 32,
+        "dropout": 0.1,
+        "layers": 1,
+        "history_days": 20,
+        "history_windows": 3,
+        "patch": 4,
+    },
+}
 """Small settings of every network."""
 
 
 def small(network: str = "ffn_a", steps: int = 10, **changes: object) -> LearnerConfig:
     """Small settings; ``changes`` replace top-level fields."""
-    training = {"steps": steps, "optimiser": {"rate": 1e-2}, "checkpoint_steps": 3, "checkpoint_seconds": None,
-                "schedule": {"warm_up": 5}}  # fmt: skip
-    base = {"network": NETWORKS[network], "window": 40, "cells_per_batch": 12, "training": training,
-            "loss": {"prior_weight": 0.0, "fit": "cell_rmse"}}  # fmt: skip
+    training = {
+        "steps": steps,
+        "optimiser": {"rate": 1e-2},
+        "checkpoint_steps": 3,
+        "checkpoint_seconds": None,
+        "schedule": {"warm_up": 5},
+    }
+    base = {
+        "network": NETWORKS[network],
+        "window": 40,
+        "cells_per_batch": 12,
+        "training": training,
+        "loss": {"prior_weight": 0.0, "fit": "cell_rmse"},
+    }
     return LearnerConfig.model_validate({**base, **changes})

@@ -93,7 +93,11 @@ def _write_soil(folder: Path) -> None:
     shape = (int((north - y.min()) / size), int((x.max() - west) / size))
     lon, _ = there.transform(*centres(west, north, size, shape), direction="INVERSE")
     for k, depth in enumerate(("0-5cm", "5-15cm", "15-30cm", "30-60cm", "60-100cm", "100-200cm")):
-        for name, values in (("sand", 500 + 60 * (lon + 101) - 20 * k), ("clay", 180 - 40 * (lon + 101) + 15 * k),
-                             ("bdod", 135 + 3 * k + 0 * lon), ("soc", 150 - 22 * k + 0 * lon)):  # fmt: skip
+        for name, values in (
+            ("sand", 500 + 60 * (lon + 101) - 20 * k),
+            ("clay", 180 - 40 * (lon + 101) + 15 * k),
+            ("bdod", 135 + 3 * k + 0 * lon),
+            ("soc", 150 - 22 * k + 0 * lon),
+        ):
             path = folder / f"{name}_{depth}_mean.tif"
             write_raster(path, np.rint(values).astype(np.int16), west, north, size, "ESRI:54052", nodata=-32768)

@@ -21,10 +21,24 @@ from paraformer.pipeline import describe, run_study
 from worlds import write_study
 
 METHODS = ("SCE-UA", "Latin hypercube", "FFN_A", "ParaFormer_A", "ParaFormer_Z")
-REFERENCES = ("training mean", "climatology", "API, one decay", "API, decay per cell",
-              "API, decay with temperature", "direct LSTM")  # fmt: skip
-STAGES = ("cube", "gap_filling", "ensemble", "surrogate", *(f"parameters/{name}" for name in METHODS), "references",
-          "scores", "figures")  # fmt: skip
+REFERENCES = (
+    "training mean",
+    "climatology",
+    "API, one decay",
+    "API, decay per cell",
+    "API, decay with temperature",
+    "direct LSTM",
+)
+STAGES = (
+    "cube",
+    "gap_filling",
+    "ensemble",
+    "surrogate",
+    *(f"parameters/{name}" for name in METHODS),
+    "references",
+    "scores",
+    "figures",
+)
 COMMAND = [sys.executable, "-c", "from paraformer.cli import main; main()"]
 
 
@@ -137,14 +151,17 @@ def test_no_test_period_observation_reaches_theta(finished: Path, tmp_path: Path
     poisoned.to_netcdf(inputs)
     changes = {
         "data": {
-            "source": "cells", "path": str(inputs), "observation": "sm_obs", "chunk_cells": 4,
+            "source": "cells",
+            "path": str(inputs),
+            "observation": "sm_obs",
+            "chunk_cells": 4,
             "split": {"variable": "split", "trained": "train", "unseen": "neighbour"},
             "train": {"start": study.data.train.start, "end": study.data.train.end},
             "test": {"start": study.data.test.start, "end": study.data.test.end},
         },
         "process__parameters": str(finished / "cube" / "params.nc"),
         "process__domain": str(finished / "cube" / "domain.nc"),
-    }  # fmt: skip
+    }
     command = [*COMMAND, "learn", str(write_study(tmp_path, **changes)), "--directory", str(tmp_path / "run")]
     subprocess.run(command, capture_output=True, check=True)
     for theta in sorted((finished / "parameters").rglob("theta.nc")):

@@ -24,21 +24,51 @@ def write_run(path: Path, fields: dict[str, list[np.ndarray]], *, order: slice =
     cells, series = np.arange(CELLS)[order], ("cell", "time")
     observed = np.random.default_rng(1).random((CELLS, DAYS.size)).astype(np.float32)
     observed[:, ::3] = np.nan
-    values = {"lat": LAT, "lon": LON, "cell": np.arange(CELLS), "observed": observed, "trained": np.arange(CELLS) > 8,
-              "observation": "sm_smap", "test_end": "2015-02-28"} | changes  # fmt: skip
+    values = {
+        "lat": LAT,
+        "lon": LON,
+        "cell": np.arange(CELLS),
+        "observed": observed,
+        "trained": np.arange(CELLS) > 8,
+        "observation": "sm_smap",
+        "test_end": "2015-02-28",
+    } | changes
     data = {name: (series, np.zeros((cells.size, DAYS.size), np.float32)) for name in FORCING}
     data |= {values["observation"]: (series, values["observed"][order]), "trained": ("cell", values["trained"][order])}
-    coords = {"cell": values["cell"][order], "time": DAYS.astype("datetime64[ns]"),
-              "lat": ("cell", values["lat"][order]), "lon": ("cell", values["lon"][order])}  # fmt: skip
-    attributes = {"observation": values["observation"], "attributes": [], "train_start": "2015-01-01",
-                  "train_end": "2015-01-31", "test_start": "2015-02-01", "test_end": values["test_end"]}  # fmt: skip
+    coords = {
+        "cell": values["cell"][order],
+        "time": DAYS.astype("datetime64[ns]"),
+        "lat": ("cell", values["lat"][order]),
+        "lon": ("cell", values["lon"][order]),
+    }
+    attributes = {
+        "observation": values["observation"],
+        "attributes": [],
+        "train_start": "2015-01-01",
+        "train_end": "2015-01-31",
+        "test_start": "2015-02-01",
+        "test_end": values["test_end"],
+    }
     xr.Dataset(data, coords, attributes).to_zarr(path / "cube" / "cube.zarr", consolidated=False)
     frames = [
-        pd.DataFrame({"cell": values["cell"], "lat": values["lat"], "lon": values["lon"], "method": method,
-                      "seed": seed, "operator": "raw", "cells": np.where(values["trained"], "trained", "unseen"),
-                      "period": "test", "metric": "rmse", "value": field, "scored": np.isfinite(field)})
-        for method, seeds in ({"default VIC": [DEFAULT]} | fields).items() for seed, field in enumerate(seeds)
-    ]  # fmt: skip
+        pd.DataFrame(
+            {
+                "cell": values["cell"],
+                "lat": values["lat"],
+                "lon": values["lon"],
+                "method": method,
+                "seed": seed,
+                "operator": "raw",
+                "cells": np.where(values["trained"], "trained", "unseen"),
+                "period": "test",
+                "metric": "rmse",
+                "value": field,
+                "scored": np.isfinite(field),
+            }
+        )
+        for method, seeds in ({"default VIC": [DEFAULT]} | fields).items()
+        for seed, field in enumerate(seeds)
+    ]
     table = pd.concat([frame.iloc[order] for frame in frames], ignore_index=True)
     (path / "scores").mkdir()
     table.to_csv(path / "scores" / "soil_moisture_cells.csv.gz", index=False)
@@ -77,8 +107,9 @@ def test_changed_default_runs_stand_apart(tmp_path):
     two = write_run(tmp_path / "b", {"default VIC": [better(0.1)], "net": [better(0.1)]})
     rows = compare_runs([one, two], Question()).drop_duplicates("method")
     assert dict(zip(rows["method"], rows["against"], strict=True)) == {
-        "b/default VIC": "a/default VIC", "net": "a/default VIC",
-    }  # fmt: skip
+        "b/default VIC": "a/default VIC",
+        "net": "a/default VIC",
+    }
 
 
 def moved(field: np.ndarray, at: object, value: object) -> np.ndarray:

@@ -89,8 +89,15 @@ def write_cells(path: Path) -> None:
     """The same cells and days in the simple format, with soil moisture by formula."""
     time, n = FIRST_DAY + np.arange(N_DAY), CELLS
     wave = np.sin(np.arange(N_DAY) / 3 + np.arange(n)[:, None])
-    forcing = {"prcp": 3 + 3 * wave, "tair": 5 + wave, "swdown": 100 + 9 * wave, "lwdown": 250 + wave, "wind": 2 + wave,
-               "vp": 0.6 + 0.1 * wave, "pres": 95 + 0 * wave}  # fmt: skip
+    forcing = {
+        "prcp": 3 + 3 * wave,
+        "tair": 5 + wave,
+        "swdown": 100 + 9 * wave,
+        "lwdown": 250 + wave,
+        "wind": 2 + wave,
+        "vp": 0.6 + 0.1 * wave,
+        "pres": 95 + 0 * wave,
+    }
     variables: dict[str, Any] = {k: (("cell", "time"), v, {"units": VOCABULARY[k].unit}) for k, v in forcing.items()}
     variables["sm_smap"] = (("cell", "time"), 0.2 + 0.05 * wave, {"units": "m3 m-3"})
     variables["clay"] = (("cell",), np.array([10.0, 20.0, 30.0]), {"units": VOCABULARY["clay"].unit})
@@ -106,24 +113,47 @@ def study(world: Path, folder: Path) -> Study:
     content = {
         "name": "compiled",
         "parameters": ["infilt", "expt"],
-        "data": {"source": "cells", "path": str(world / "cells.nc"), "observation": "sm_smap", "attributes": ["clay"],
-                 "split": {"variable": "split", "trained": ["train"], "unseen": ["neighbour"]},
-                 "train": {"start": "2000-12-25", "end": "2001-01-08"},
-                 "test": {"start": "2001-01-09", "end": "2001-01-18"}},
-        "process": {"model": "compiled", "executable": str(world / "vic_image.exe"), "processes": 2,
-                    "global_parameters": str(world / "global.txt"), "work": str(folder / "work"),
-                    "spin_up": {"days": 5, "cycles": 1}},
+        "data": {
+            "source": "cells",
+            "path": str(world / "cells.nc"),
+            "observation": "sm_smap",
+            "attributes": ["clay"],
+            "split": {"variable": "split", "trained": ["train"], "unseen": ["neighbour"]},
+            "train": {"start": "2000-12-25", "end": "2001-01-08"},
+            "test": {"start": "2001-01-09", "end": "2001-01-18"},
+        },
+        "process": {
+            "model": "compiled",
+            "executable": str(world / "vic_image.exe"),
+            "processes": 2,
+            "global_parameters": str(world / "global.txt"),
+            "work": str(folder / "work"),
+            "spin_up": {"days": 5, "cycles": 1},
+        },
         "ensemble": {"common": 2, "own": 3, "held_out": 1, "chunk_cells": 2},
-        "surrogate": {"anchors": 2, "hidden": 8, "embedding": 4, "warm_up": 2, "window": 5, "cells_per_batch": 2,
-                      "sets_per_cell": 2, "training": FEW},
-        "searches": {"SCE-UA": {"name": "sceua", "budget": 12, "checkpoint_seconds": 0,
-                                "loss": {"min_days": 5}}},
-        "learners": {"FFN_A": {"network": {"name": "ffn_a", "hidden": 8}, "cells_per_batch": 2, "training": FEW},
-                     "refined": {"network": {"name": "ffn_a", "hidden": 8}, "cells_per_batch": 2, "training": FEW,
-                                 "simulator": "surrogate_then_process",
-                                 "refinement": {**FEW, "cells_per_batch": 2}}},
+        "surrogate": {
+            "anchors": 2,
+            "hidden": 8,
+            "embedding": 4,
+            "warm_up": 2,
+            "window": 5,
+            "cells_per_batch": 2,
+            "sets_per_cell": 2,
+            "training": FEW,
+        },
+        "searches": {"SCE-UA": {"name": "sceua", "budget": 12, "checkpoint_seconds": 0, "loss": {"min_days": 5}}},
+        "learners": {
+            "FFN_A": {"network": {"name": "ffn_a", "hidden": 8}, "cells_per_batch": 2, "training": FEW},
+            "refined": {
+                "network": {"name": "ffn_a", "hidden": 8},
+                "cells_per_batch": 2,
+                "training": FEW,
+                "simulator": "surrogate_then_process",
+                "refinement": {**FEW, "cells_per_batch": 2},
+            },
+        },
         "evaluation": {"min_days": 5},
-    }  # fmt: skip
+    }
     path = folder / "study.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     return load_study(path)

@@ -50,9 +50,7 @@ def test_every_study_of_the_repository_is_valid(path: Path, monkeypatch: pytest.
         ({"process__vic": {"full_energy": True}}, "full_energy"),
     ],
 )
-def test_a_wrong_setting_is_one_line_that_names_the_key(
-    tmp_path: Path, changes: dict[str, Any], message: str
-) -> None:
+def test_a_wrong_setting_is_one_line_that_names_the_key(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load_study(write_study(tmp_path, **changes))
     assert message in str(caught.value)

@@ -21,10 +21,11 @@ from paraformer.process.differentiable import DifferentiableProcess
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FEW = {"steps": 2, "checkpoint_steps": 1, "schedule": {"warm_up": 1}}
 SMALL = {
-    "ffn_a": {"hidden": 8}, "paraformer_a": {"width": 8, "heads": 2, "layers": 1, "feed_forward": 8},
-    "lstm_z": {"hidden": 8, "history_days": 40}, "paraformer_z": {"width": 8, "heads": 2, "layers": 1,
-                                                                  "feed_forward": 8, "history_days": 40},
-}  # fmt: skip
+    "ffn_a": {"hidden": 8},
+    "paraformer_a": {"width": 8, "heads": 2, "layers": 1, "feed_forward": 8},
+    "lstm_z": {"hidden": 8, "history_days": 40},
+    "paraformer_z": {"width": 8, "heads": 2, "layers": 1, "feed_forward": 8, "history_days": 40},
+}
 BUDGETS = {"sceua": 14, "random": 6, "levenberg": 20}
 
 
@@ -40,10 +41,19 @@ def miniature(example: str) -> Study:
     changes = {
         "data": {"source": "synthetic", "synthetic": {"rows": 2, "columns": 3, "years": 2}},
         "ensemble": {**content["ensemble"], "common": 4, "own": 4, "held_out": 2, "chunk_cells": 4},
-        "surrogate": {**content["surrogate"], "anchors": 4, "hidden": 8, "embedding": 4, "warm_up": 5, "window": 20,
-                      "cells_per_batch": 4, "sets_per_cell": 2, "training": FEW},
+        "surrogate": {
+            **content["surrogate"],
+            "anchors": 4,
+            "hidden": 8,
+            "embedding": 4,
+            "warm_up": 5,
+            "window": 20,
+            "cells_per_batch": 4,
+            "sets_per_cell": 2,
+            "training": FEW,
+        },
         "searches": {key: {**search, "budget": BUDGETS[search["name"]]} for key, search in content["searches"].items()},
-    }  # fmt: skip
+    }
     overrides = [f"{key}={json.dumps(value)}" for key, value in {**changes, "learners": learners}.items()]
     return load_study(EXAMPLES / f"{example}.yaml", overrides)
 

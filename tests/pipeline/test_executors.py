@@ -30,9 +30,16 @@ SEARCHES = {
 def study_of(folder: Path, executor: dict[str, Any]) -> Study:
     """Twelve cells in chunks of four, one learner and two searches on the process model."""
     folder.mkdir()
-    path = write_study(folder, gap_filling=None, references=None, searches=SEARCHES, learner_seeds=1,
-                       learners__ParaFormer_Z=None, learners__ParaFormer_A=None,
-                       process__executor=executor)  # fmt: skip
+    path = write_study(
+        folder,
+        gap_filling=None,
+        references=None,
+        searches=SEARCHES,
+        learner_seeds=1,
+        learners__ParaFormer_Z=None,
+        learners__ParaFormer_A=None,
+        process__executor=executor,
+    )
     return load_study(path)
 
 
@@ -70,10 +77,11 @@ class Killer(Progress):
 
 def test_a_study_on_workers_that_die_gives_the_files_of_a_study_in_here(local: Path, tmp_path: Path) -> None:
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
-                     silence_logs=50) as cluster,
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+        ) as cluster,
         Client(cluster) as client,
-    ):  # fmt: skip
+    ):
         killer = Killer(client)
         study = study_of(tmp_path / "study", {"name": "dask", "scheduler": cluster.scheduler_address})
         run_study(study, tmp_path / "run", until="scores", progress=killer)

@@ -19,14 +19,17 @@ from paraformer.pipeline.fetch import fetch, plan_fetch
 from worlds import write_study
 
 DATA = {
-    "source": "products", "train": {"start": "2016-06-01", "end": "2016-06-10"},
+    "source": "products",
+    "train": {"start": "2016-06-01", "end": "2016-06-10"},
     "test": {"start": "2016-06-11", "end": "2016-06-20"},
     "products": {
-        "grid": "ease2_36km", "region": {"south": 33.0, "north": 34.5, "west": -101.5, "east": -100.0},
-        "period": {"start": "2016-06-01", "end": "2016-06-20"}, "forcing": {"folder": "nldas"},
+        "grid": "ease2_36km",
+        "region": {"south": 33.0, "north": 34.5, "west": -101.5, "east": -100.0},
+        "period": {"start": "2016-06-01", "end": "2016-06-20"},
+        "forcing": {"folder": "nldas"},
         "observation": {"folder": "smap", "product": "SPL3SMP", "overpass": "am"},
     },
-}  # fmt: skip
+}
 
 
 @pytest.fixture

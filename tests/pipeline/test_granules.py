@@ -25,15 +25,22 @@ from process.miniature import make_forcing
 
 TEMPLATE = Path(__file__).parents[2] / "studies" / "region_template.yaml"
 SMALL = (
-    f"data.products.region={REGION}", "data.products.period={start: 2016-06-01, end: 2016-06-30}",
-    "data.train={start: 2016-06-01, end: 2016-06-16}", "data.test={start: 2016-06-17, end: 2016-06-30}",
-    "data.split={design: S2NG}", "parameters=[infilt, expt]", "process.spin_up={days: 10, cycles: 1}",
-    "process.threads=1", "ensemble={common: 4, own: 4, held_out: 2}", "evaluation={min_days: 5}",
+    f"data.products.region={REGION}",
+    "data.products.period={start: 2016-06-01, end: 2016-06-30}",
+    "data.train={start: 2016-06-01, end: 2016-06-16}",
+    "data.test={start: 2016-06-17, end: 2016-06-30}",
+    "data.split={design: S2NG}",
+    "parameters=[infilt, expt]",
+    "process.spin_up={days: 10, cycles: 1}",
+    "process.threads=1",
+    "ensemble={common: 4, own: 4, held_out: 2}",
+    "evaluation={min_days: 5}",
     "surrogate={anchors: 4, hidden: 6, embedding: 4, warm_up: 2, window: 8, sets_per_cell: 2}",
     "surrogate.training={steps: 4}",
-    "searches={SCE-UA: {name: sceua, budget: 12, loss: {min_days: 5}}}", "learner_seeds=1",
+    "searches={SCE-UA: {name: sceua, budget: 12, loss: {min_days: 5}}}",
+    "learner_seeds=1",
     "learners={FFN_A: {network: {name: ffn_a, hidden: 6}, window: 8, training: {steps: 3}}}",
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")
@@ -107,9 +114,17 @@ def test_the_parameter_file_runs_in_vic_for_a_year_and_closes_the_water_balance(
 
 def test_citations_name_products_versions_and_identifiers(finished: Path) -> None:
     text = cite(finished)
-    for part in ("SPL3SMP version 8, doi:10.5067/OMHVSRGFX38O", "NASA National Snow and Ice Data Center",
-                 "10.5067/THUF4J1RLSYG", "MOD16A2GF version 6.1", "MCD12Q1 version 6.1", "raster soc_{depth}_mean.tif",
-                 "Li, K. and Lu, Y. (2023)", "Duan, Q.", "ParaFormer 0."):  # fmt: skip
+    for part in (
+        "SPL3SMP version 8, doi:10.5067/OMHVSRGFX38O",
+        "NASA National Snow and Ice Data Center",
+        "10.5067/THUF4J1RLSYG",
+        "MOD16A2GF version 6.1",
+        "MCD12Q1 version 6.1",
+        "raster soc_{depth}_mean.tif",
+        "Li, K. and Lu, Y. (2023)",
+        "Duan, Q.",
+        "ParaFormer 0.",
+    ):
         assert part in text
     assert cite(finished / "cube" / "cube.zarr").startswith("Data")
     with pytest.raises(DataError, match="no cube here"):

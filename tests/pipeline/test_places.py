@@ -21,9 +21,11 @@ from paraformer.pipeline.rows import rows_of
 from worlds import TINY, write_study
 
 NEIGHBOURS = {
-    "network": {"name": "paraformer_n", "neighbours": 2, "width": 8, "heads": 2, "feed_forward": 8}, "window": 60,
-    "cells_per_batch": 4, "training": {"steps": 4, "checkpoint_steps": 2, "schedule": {"warm_up": 1}},
-}  # fmt: skip
+    "network": {"name": "paraformer_n", "neighbours": 2, "width": 8, "heads": 2, "feed_forward": 8},
+    "window": 60,
+    "cells_per_batch": 4,
+    "training": {"steps": 4, "checkpoint_steps": 2, "schedule": {"warm_up": 1}},
+}
 SEARCH = {"Latin hypercube": {"name": "random", "budget": 10, "model": "surrogate"}}
 
 
@@ -31,9 +33,14 @@ def study_of(folder: Path, **changes: object) -> Path:
     base = copy.deepcopy(TINY)
     for name in ("gap_filling", "references"):
         del base[name]
-    given = {"learners": {"ParaFormer_N": NEIGHBOURS}, "searches": SEARCH, "search_seeds": 2, "learner_seeds": 1,
-             "data__split": {"blocks": {"degrees": 1.0, "folds": 3, "fold": 1}},
-             "evaluation__transfers": {"source": "Latin hypercube"}}  # fmt: skip
+    given = {
+        "learners": {"ParaFormer_N": NEIGHBOURS},
+        "searches": SEARCH,
+        "search_seeds": 2,
+        "learner_seeds": 1,
+        "data__split": {"blocks": {"degrees": 1.0, "folds": 3, "fold": 1}},
+        "evaluation__transfers": {"source": "Latin hypercube"},
+    }
     return write_study(folder, base=base, **(given | changes))
 
 

@@ -27,10 +27,16 @@ WORLD = {"rows": 6, "columns": 8, "years": 2}
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """Small, but with enough runs of the process model that they take longer than the interpreter's own noise."""
     folder = tmp_path_factory.mktemp("plan")
-    return load_study(write_study(
-        folder, data__synthetic=WORLD, ensemble={"common": 8, "own": 24, "held_out": 2}, learner_seeds=1,
-        searches={"random": {"name": "random", "budget": 10}}, learners__ParaFormer_A=None,
-    ))  # fmt: skip
+    return load_study(
+        write_study(
+            folder,
+            data__synthetic=WORLD,
+            ensemble={"common": 8, "own": 24, "held_out": 2},
+            learner_seeds=1,
+            searches={"random": {"name": "random", "budget": 10}},
+            learners__ParaFormer_A=None,
+        )
+    )
 
 
 @pytest.fixture(scope="module")
@@ -91,17 +97,24 @@ def test_more_cells_cost_in_proportion(study: Study, rehearsal: Rehearsal, plann
     assert len(widths) == 1, "columns stand in line"
 
 
-@pytest.mark.parametrize(("changes", "runs"), [
-    ({"simulator": "process"}, 6 * 4 * 5),
-    ({"simulator": "process", "cells_per_batch": 500}, 6 * 36 * 5),
-    ({"simulator": "surrogate_then_process", "refinement": {"steps": 3}}, 3 * 36 * 5),
-    ({"simulator": "surrogate_then_process", "refinement": {"steps": 3, "cells_per_batch": 7}}, 3 * 7 * 5),
-    ({}, 0),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "runs"),
+    [
+        ({"simulator": "process"}, 6 * 4 * 5),
+        ({"simulator": "process", "cells_per_batch": 500}, 6 * 36 * 5),
+        ({"simulator": "surrogate_then_process", "refinement": {"steps": 3}}, 3 * 36 * 5),
+        ({"simulator": "surrogate_then_process", "refinement": {"steps": 3, "cells_per_batch": 7}}, 3 * 7 * 5),
+        ({}, 0),
+    ],
+)
 def test_gradients_through_the_process_model_are_counted(
-    study: Study, rehearsal: Rehearsal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    changes: dict[str, Any], runs: int,
-) -> None:  # fmt: skip
+    study: Study,
+    rehearsal: Rehearsal,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    runs: int,
+) -> None:
     """Steps x cells x (2 p + 1) for each member and seed, at the price of a run of the training period."""
     monkeypatch.setattr(rehearsal, "learner_price", lambda name: Price(Time(0.0, 0.0), Time(0.0, 0.0), 0.0))
     learner = {**TINY["learners"]["FFN_A"], "window": None, "members": 2, **changes}
@@ -124,13 +137,17 @@ def test_a_file_s_own_cells_are_the_sample(
     """Trained and unseen cells of the file, and their weather, in the cube that is measured."""
     monkeypatch.setattr(rehearsal_module, "CELLS", 16)
     data = {
-        "source": "cells", "path": str(finished / "cube" / "inputs.nc"), "observation": "sm_obs",
+        "source": "cells",
+        "path": str(finished / "cube" / "inputs.nc"),
+        "observation": "sm_obs",
         "split": {"variable": "split", "trained": "train", "unseen": "neighbour"},
         "train": {"start": study.data.train.start, "end": study.data.train.end},
         "test": {"start": study.data.test.start, "end": study.data.test.end},
-    }  # fmt: skip
-    files = {f"process__{name}": str(finished / "cube" / file)
-             for name, file in (("parameters", "params.nc"), ("domain", "domain.nc"))}  # fmt: skip
+    }
+    files = {
+        f"process__{name}": str(finished / "cube" / file)
+        for name, file in (("parameters", "params.nc"), ("domain", "domain.nc"))
+    }
     with rehearse(load_study(write_study(tmp_path, data=data, **files))) as rehearsal:
         assert (rehearsal.size.cells, rehearsal.size.trained) == (48, 36)
         own = Cube.open(finished / "cube" / "cube.zarr")

@@ -15,16 +15,25 @@ from paraformer.pipeline import run_study
 from training.killing import KillAt, Killed
 from worlds import TINY, write_study
 
-LEARNER = {"network": {"name": "ffn_a", "hidden": 8}, "cells_per_batch": 4, "loss": {"operator": "cell_lstsq"},
-           "training": {"steps": 2, "checkpoint_steps": 1, "schedule": {"warm_up": 1}}}  # fmt: skip
+LEARNER = {
+    "network": {"name": "ffn_a", "hidden": 8},
+    "cells_per_batch": 4,
+    "loss": {"operator": "cell_lstsq"},
+    "training": {"steps": 2, "checkpoint_steps": 1, "schedule": {"warm_up": 1}},
+}
 ROUNDS = {"rounds": 2, "perturbations": 2, "gap": 0, "training": {"steps": 4, "checkpoint_steps": 1}}
 CELLS = 6
 
 
 def study(folder: Path, **changes: Any) -> Path:
     base = {name: group for name, group in TINY.items() if name not in ("gap_filling", "searches", "references")}
-    settings = {"learners": {"one": LEARNER, "two": LEARNER}, "rounds": ROUNDS, "learner_seeds": 1,
-                "references": {"direct": None}, "data__synthetic": {"rows": 2, "columns": 3, "years": 2}}  # fmt: skip
+    settings = {
+        "learners": {"one": LEARNER, "two": LEARNER},
+        "rounds": ROUNDS,
+        "learner_seeds": 1,
+        "references": {"direct": None},
+        "data__synthetic": {"rows": 2, "columns": 3, "years": 2},
+    }
     return write_study(folder, base=base, **(settings | changes))
 
 
@@ -54,8 +63,10 @@ def test_each_round_goes_on_from_the_one_before_and_every_run_is_counted(whole: 
     assert table["round"].tolist() == [0, 0, 1, 1, 2, 2]
     assert table["learner"].tolist() == ["one", "two"] * 3
     assert table[["gap", "slope"]].notna().all().all()
-    weights = {(run / where / "network.safetensors").read_bytes()
-               for where in ("surrogate", "rounds/0/surrogate", "rounds/1/surrogate")}  # fmt: skip
+    weights = {
+        (run / where / "network.safetensors").read_bytes()
+        for where in ("surrogate", "rounds/0/surrogate", "rounds/1/surrogate")
+    }
     assert len(weights) == 3
     assert stages["parameters/one"]["inputs"]["surrogate"] == stages["rounds/1/surrogate"]["hash"]
 

@@ -14,14 +14,27 @@ def test_rows_stand_in_river_order(tmp_path):
     methods = ["climatology", *judged, "default VIC", "API"]
     pd.DataFrame({"method": [m for m in methods for _ in range(2)]}).to_csv(scores / "soil_moisture.csv", index=False)
     zarr.create_group(scores / "verdict.zarr", attributes={"methods": judged})
-    networks = {"Z": {"network": {"name": "paraformer_z"}}, "A": {"network": {"name": "ffn_a"}},
-                "N, own": {"network": {"name": "paraformer_n", "own_history": True}}}  # fmt: skip
+    networks = {
+        "Z": {"network": {"name": "paraformer_z"}},
+        "A": {"network": {"name": "ffn_a"}},
+        "N, own": {"network": {"name": "paraformer_n", "own_history": True}},
+    }
     study = {"learners": networks, "evaluation": {"transfers": {"source": "SCE-UA", "by": ["inverse_distance"]}}}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     rows = rows_of(scores)
     carried = "SCE-UA, inverse distance"
-    assert rows.order == ["default VIC", "SCE-UA", "best single θ", carried, "A", "Z", "N, own", "climatology", "API",
-                          "true θ"]  # fmt: skip
+    assert rows.order == [
+        "default VIC",
+        "SCE-UA",
+        "best single θ",
+        carried,
+        "A",
+        "Z",
+        "N, own",
+        "climatology",
+        "API",
+        "true θ",
+    ]
     assert (rows.learners, rows.history) == (["A"], ["Z", "N, own"])
     assert (rows.searches, rows.transfers) == (["SCE-UA", "best single θ"], [carried])
     assert rows.references == ["climatology", "API"]

@@ -18,9 +18,14 @@ LEARNER = {"network": {"name": "ffn_a", "hidden": 8}, "cells_per_batch": 4, "tra
 LEARNERS = {
     "surrogate": LEARNER,
     "process": {**LEARNER, "simulator": "process"},
-    "both": {**LEARNER, "simulator": "surrogate_then_process", "window": 60, "members": 2,
-             "refinement": {**FEW, "steps": 3, "cells_per_batch": 3}},
-}  # fmt: skip
+    "both": {
+        **LEARNER,
+        "simulator": "surrogate_then_process",
+        "window": 60,
+        "members": 2,
+        "refinement": {**FEW, "steps": 3, "cells_per_batch": 3},
+    },
+}
 
 
 def test_settings_that_are_off_change_no_key(tmp_path: Path) -> None:
@@ -42,8 +47,13 @@ def test_settings_that_are_off_change_no_key(tmp_path: Path) -> None:
 
 def test_every_learner_s_runs_reach_the_tables(tmp_path: Path) -> None:
     base = {name: group for name, group in TINY.items() if name not in ("gap_filling", "searches", "references")}
-    path = write_study(tmp_path, base=base, learners=LEARNERS, references={"direct": None},
-                       data__synthetic={"rows": 2, "columns": 3, "years": 2})  # fmt: skip
+    path = write_study(
+        tmp_path,
+        base=base,
+        learners=LEARNERS,
+        references={"direct": None},
+        data__synthetic={"rows": 2, "columns": 3, "years": 2},
+    )
     run_study(load_study(path), tmp_path / "run", until="scores")
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())["stages"]
     seeds, ensemble, gradient = 2, 6 * (1 + 4 + 6), 2 * 2 + 1
@@ -53,4 +63,7 @@ def test_every_learner_s_runs_reach_the_tables(tmp_path: Path) -> None:
     table = pd.read_csv(tmp_path / "run" / "scores" / "process_model_runs.csv", index_col="method")
     runs = table["process_model_runs"]
     assert {name: runs[name] for name in LEARNERS} == {
-        "surrogate": ensemble, "process": process, "both": ensemble + both}  # fmt: skip
+        "surrogate": ensemble,
+        "process": process,
+        "both": ensemble + both,
+    }

@@ -18,13 +18,22 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("targets")
     base = {name: group for name, group in TINY.items() if name not in ("gap_filling", "searches", "references")}
     learner = TINY["learners"]["FFN_A"]
-    targets = {"soil_moisture": 0.0, "evapotranspiration": {"reference": ["et_obs"], "period": "month"},
-               "runoff_ratio": {"reference": ["runoff_ratio_obs"]},
-               "baseflow_index": {"reference": ["baseflow_index_obs"]}}  # fmt: skip
+    targets = {
+        "soil_moisture": 0.0,
+        "evapotranspiration": {"reference": ["et_obs"], "period": "month"},
+        "runoff_ratio": {"reference": ["runoff_ratio_obs"]},
+        "baseflow_index": {"reference": ["baseflow_index_obs"]},
+    }
     without_window = {name: value for name, value in learner.items() if name != "window"}
-    path = write_study(folder, base=base, learners={"FFN_A": learner, "fluxes": {**without_window, "targets": targets}},
-                       references={"direct": None}, data__synthetic={"rows": 3, "columns": 4, "years": 2, "fluxes": {}},
-                       uncertainty={"methods": ["FFN_A"], "draws": 25, "targets": {}}, learner_seeds=2)  # fmt: skip
+    path = write_study(
+        folder,
+        base=base,
+        learners={"FFN_A": learner, "fluxes": {**without_window, "targets": targets}},
+        references={"direct": None},
+        data__synthetic={"rows": 3, "columns": 4, "years": 2, "fluxes": {}},
+        uncertainty={"methods": ["FFN_A"], "draws": 25, "targets": {}},
+        learner_seeds=2,
+    )
     run_study(load_study(path), folder / "run")
     return folder / "run"
 
@@ -42,8 +51,13 @@ def test_every_method_is_judged_on_every_flux_by_truth_and_observations(run: Pat
 
 def test_tables_and_figures_show_it(run: Path) -> None:
     page = (run / "report.html").read_text()
-    for text in ("Water balance", "evapotranspiration of the true θ", "runoff ratio observed",
-                 "Evapotranspiration against soil moisture", "What each kind of observation could take away",
-                 "monthly evapotranspiration"):  # fmt: skip
+    for text in (
+        "Water balance",
+        "evapotranspiration of the true θ",
+        "runoff ratio observed",
+        "Evapotranspiration against soil moisture",
+        "What each kind of observation could take away",
+        "monthly evapotranspiration",
+    ):
         assert text in page, text
     assert (run / "figures" / "trade-off.png").stat().st_size > 10_000

@@ -33,8 +33,13 @@ class Moisture:
 def study(folder: Path, **changes: Any) -> Path:
     base = {name: group for name, group in TINY.items() if name not in ("gap_filling", "searches", "references")}
     learners = {"FFN_A": TINY["learners"]["FFN_A"]}
-    settings = {"learners": learners, "learner_seeds": 1, "uncertainty": WANTED,
-                "references": {"direct": None}, "data__synthetic": {"rows": 2, "columns": 3, "years": 2}}  # fmt: skip
+    settings = {
+        "learners": learners,
+        "learner_seeds": 1,
+        "uncertainty": WANTED,
+        "references": {"direct": None},
+        "data__synthetic": {"rows": 2, "columns": 3, "years": 2},
+    }
     return write_study(folder, base=base, **(settings | changes))
 
 

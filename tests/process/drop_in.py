@@ -16,8 +16,15 @@ FIRST_DAY = np.datetime64("2000-12-20")
 N_DAY = 30  # over the end of a leap year
 MASK = np.array([[True, True], [False, True]])
 CLASSES = np.array([0, 1, 3])  # class 2 of 4 is used by no cell
-FORCE_TYPES = {"prcp": "PREC", "tair": "AIR_TEMP", "swdown": "SWDOWN", "lwdown": "LWDOWN", "wind": "WIND", "vp": "VP",
-               "pres": "PRESSURE"}  # fmt: skip
+FORCE_TYPES = {
+    "prcp": "PREC",
+    "tair": "AIR_TEMP",
+    "swdown": "SWDOWN",
+    "lwdown": "LWDOWN",
+    "wind": "WIND",
+    "vp": "VP",
+    "pres": "PRESSURE",
+}
 STREAM = """
 OUTFILE daily
 AGGFREQ NDAYS 1
@@ -91,19 +98,43 @@ def make_world(folder: Path) -> tuple[CellParameters, Forcing]:
 
 
 def global_file(
-    folder: Path, *, model_steps: int = 1, first: str = "2000-12-20", last: str = "2001-01-18", streams: str = STREAM,
-    extra: str = "", result: str = "out", name: str = "global.txt",
-) -> Path:  # fmt: skip
+    folder: Path,
+    *,
+    model_steps: int = 1,
+    first: str = "2000-12-20",
+    last: str = "2001-01-18",
+    streams: str = STREAM,
+    extra: str = "",
+    result: str = "out",
+    name: str = "global.txt",
+) -> Path:
     """Write a global parameter file of the world."""
     start, end = ([str(int(part)) for part in date.split("-")] for date in (first, last))
-    lines = [f"MODEL_STEPS_PER_DAY {model_steps}", f"SNOW_STEPS_PER_DAY {STEPS}", "RUNOFF_STEPS_PER_DAY 24",
-             f"STARTYEAR {start[0]}", f"STARTMONTH {start[1]}", f"STARTDAY {start[2]}",
-             f"ENDYEAR {end[0]}", f"ENDMONTH {end[1]}", f"ENDDAY {end[2]}",
-             "CALENDAR PROLEPTIC_GREGORIAN", "FULL_ENERGY FALSE # only the water balance", "FROZEN_SOIL FALSE",
-             f"DOMAIN {folder}/domain.nc", f"PARAMETERS {folder}/params.nc", f"FORCING1 {folder}/forcing.",
-             *(f"FORCE_TYPE {kind} {kind.lower()}" for kind in FORCE_TYPES.values()),
-             "LAI_SRC FROM_VEGPARAM", "FCAN_SRC FROM_VEGPARAM", "ALB_SRC FROM_VEGPARAM", "SNOW_BAND TRUE",
-             f"RESULT_DIR {folder}/{result}", extra, streams]  # fmt: skip
+    lines = [
+        f"MODEL_STEPS_PER_DAY {model_steps}",
+        f"SNOW_STEPS_PER_DAY {STEPS}",
+        "RUNOFF_STEPS_PER_DAY 24",
+        f"STARTYEAR {start[0]}",
+        f"STARTMONTH {start[1]}",
+        f"STARTDAY {start[2]}",
+        f"ENDYEAR {end[0]}",
+        f"ENDMONTH {end[1]}",
+        f"ENDDAY {end[2]}",
+        "CALENDAR PROLEPTIC_GREGORIAN",
+        "FULL_ENERGY FALSE # only the water balance",
+        "FROZEN_SOIL FALSE",
+        f"DOMAIN {folder}/domain.nc",
+        f"PARAMETERS {folder}/params.nc",
+        f"FORCING1 {folder}/forcing.",
+        *(f"FORCE_TYPE {kind} {kind.lower()}" for kind in FORCE_TYPES.values()),
+        "LAI_SRC FROM_VEGPARAM",
+        "FCAN_SRC FROM_VEGPARAM",
+        "ALB_SRC FROM_VEGPARAM",
+        "SNOW_BAND TRUE",
+        f"RESULT_DIR {folder}/{result}",
+        extra,
+        streams,
+    ]
     path = folder / name
     path.write_text("\n".join(lines) + "\n")
     return path

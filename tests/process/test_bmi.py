@@ -49,10 +49,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
 def settings_file(world: tuple[Study, Path], **changes: object) -> str:
     study, folder = world
     content = {
-        "cube": "cube.zarr", "cells": list(CELLS), "start": str(study.data.train.start),
+        "cube": "cube.zarr",
+        "cells": list(CELLS),
+        "start": str(study.data.train.start),
         "end": str(np.datetime64(study.data.train.start) + DAYS - 1),
         "process": {"parameters": "params.nc", "domain": "domain.nc", "spin_up": {"days": 20, "cycles": 2}},
-    }  # fmt: skip
+    }
     path = folder / "model.yaml"
     path.write_text(yaml.safe_dump(content | changes))
     return str(path)
@@ -99,8 +101,9 @@ def test_days_one_by_one_are_the_run_in_one_piece(world: tuple[Study, Path], mod
     np.testing.assert_array_equal(found[RUNOFF], expected["runoff"])
     np.testing.assert_array_equal(found[ET], expected["evapotranspiration"])
     np.testing.assert_allclose(found[MOISTURE], expected["soil_moisture"], rtol=1e-12)
-    np.testing.assert_allclose(value(model, "soil_layer~3_water__areal_mass_density"),
-                               expected["soil_moisture_3"][:, -1], rtol=1e-12)  # fmt: skip
+    np.testing.assert_allclose(
+        value(model, "soil_layer~3_water__areal_mass_density"), expected["soil_moisture_3"][:, -1], rtol=1e-12
+    )
     np.testing.assert_allclose(value(model, "snowpack__liquid-equivalent_depth"), expected["swe"][:, -1], rtol=1e-12)
     with pytest.raises(ModelError, match="the run ends after 45 days"):
         model.update()
@@ -250,7 +253,14 @@ def test_bmi_tester_passes(world: tuple[Study, Path], tmp_path: Path) -> None:
     for name in ("cube.zarr", "params.nc", "domain.nc"):
         text = text.replace(name, str(folder / name))
     (tmp_path / "model.yaml").write_text(text)  # alone, because the tester copies whatever is beside it
-    command = [sys.executable, "-m", "bmi_tester", "paraformer.process.bmi:VICBmi", "--config-file=model.yaml",
-               f"--root-dir={tmp_path}", "-v"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "bmi_tester",
+        "paraformer.process.bmi:VICBmi",
+        "--config-file=model.yaml",
+        f"--root-dir={tmp_path}",
+        "-v",
+    ]
     result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ)
     assert result.returncode == 0, result.stdout + result.stderr

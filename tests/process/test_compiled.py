@@ -74,8 +74,15 @@ def _compiled(folder: Path, **options: object) -> CompiledVIC:
 def _in_process(folder: Path) -> VIC:
     domain = files.read_domain(folder / "domain.nc")
     days = FIRST_DAY + np.arange(N_DAY)
-    names = {"prcp": "prec", "tair": "air_temp", "swdown": "swdown", "lwdown": "lwdown", "wind": "wind", "vp": "vp",
-             "pres": "pressure"}  # fmt: skip
+    names = {
+        "prcp": "prec",
+        "tair": "air_temp",
+        "swdown": "swdown",
+        "lwdown": "lwdown",
+        "wind": "wind",
+        "vp": "vp",
+        "pres": "pressure",
+    }
     forcing = files.read_forcing([folder / "forcing.2000.nc", folder / "forcing.2001.nc"], domain, days, STEPS, names)
     parameters = files.read_parameters(folder / "params.nc", domain)
     return VIC(SPACE, parameters, forcing, VICSettings(water_balance="vic"))
@@ -191,10 +198,16 @@ def _cube(lat: list[float], lon: list[float], days: int, late: int = 0) -> Cube:
 
 def test_a_study_s_settings_give_it_on_the_cells_and_days_of_the_cube(world: Path) -> None:
     """Cells in another order, and fewer days than the global parameter file asks for, as a search sees them."""
-    config = ProcessConfig.model_validate({
-        "model": "compiled", "executable": world / "vic_image.exe", "global_parameters": global_file(world),
-        "work": world / "work", "processes": 2, "spin_up": {"days": 0},
-    })  # fmt: skip
+    config = ProcessConfig.model_validate(
+        {
+            "model": "compiled",
+            "executable": world / "vic_image.exe",
+            "global_parameters": global_file(world),
+            "work": world / "work",
+            "processes": 2,
+            "spin_up": {"days": 0},
+        }
+    )
     files = process_files(config, {})
     assert set(files.hashes()) == {"executable", "global_parameters", "parameters", "domain"}
     assert files.parameters == world / "params.nc"

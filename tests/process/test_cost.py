@@ -103,8 +103,12 @@ def test_an_archive_of_vic_costs_what_was_said(tmp_path: Path) -> None:
     cost = measure(vic(4, days), NO_SPIN_UP, outputs, days, seconds=0.5)
     archive, whole = Archive(24, 60, days, 2, 8, NO_SPIN_UP), vic(24, days)
     sets = Sets(whole.parameters.from_unit(np.random.default_rng(0).random((24, 60, 2))))
-    axes = {"cell": np.arange(24), "time": np.datetime64("2015-01-01") + np.arange(days),
-            "lat": np.zeros(24), "lon": np.zeros(24)}  # fmt: skip
+    axes = {
+        "cell": np.arange(24),
+        "time": np.datetime64("2015-01-01") + np.arange(days),
+        "lat": np.zeros(24),
+        "lon": np.zeros(24),
+    }
     path = tmp_path / "runs.zarr"
     found = timed(lambda: run_sets(whole, sets, path, outputs=outputs, axes=axes, chunk_cells=8, progress=Progress()))
     assert cost.time(archive).core == pytest.approx(found.core, rel=0.3)
@@ -115,13 +119,24 @@ def test_an_archive_of_vic_costs_what_was_said(tmp_path: Path) -> None:
 def test_a_chunk_needs_no_more_memory_than_said(tmp_path: Path) -> None:
     """What NumPy takes at its peak, model and forcing in memory included."""
     archive = Archive(16, 100, 120, 2, 16, NO_SPIN_UP)
-    axes = {"cell": np.arange(16), "time": np.datetime64("2015-01-01") + np.arange(120),
-            "lat": np.zeros(16), "lon": np.zeros(16)}  # fmt: skip
+    axes = {
+        "cell": np.arange(16),
+        "time": np.datetime64("2015-01-01") + np.arange(120),
+        "lat": np.zeros(16),
+        "lon": np.zeros(16),
+    }
     whole = vic(16, 120)
     sets = Sets(whole.parameters.from_unit(np.random.default_rng(0).random((16, 100, 2))))
     tracemalloc.start()
-    run_sets(whole, sets, tmp_path / "runs.zarr", outputs=("soil_moisture", "runoff"), axes=axes, chunk_cells=16,
-             progress=Progress())  # fmt: skip
+    run_sets(
+        whole,
+        sets,
+        tmp_path / "runs.zarr",
+        outputs=("soil_moisture", "runoff"),
+        axes=axes,
+        chunk_cells=16,
+        progress=Progress(),
+    )
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     said = ProcessCost.memory(archive, 8)

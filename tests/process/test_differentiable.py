@@ -74,8 +74,11 @@ def unit(rows: int, seed: int = 0) -> torch.Tensor:
 def pulled(model: DifferentiableModel, u: torch.Tensor, cells: torch.Tensor, start: int, length: int) -> torch.Tensor:
     """Gradient of one fixed random projection of all series."""
     u = u.clone().requires_grad_(True)
-    found = model.respond(u, cells, start, length, NAMES) if isinstance(model, DifferentiableProcess) else (
-        model.respond(u, cells, start, length))  # fmt: skip
+    found = (
+        model.respond(u, cells, start, length, NAMES)
+        if isinstance(model, DifferentiableProcess)
+        else (model.respond(u, cells, start, length))
+    )
     random = torch.Generator().manual_seed(1)
     total = sum((found[n] * torch.rand(found[n].shape, generator=random, dtype=torch.float64)).sum() for n in NAMES)
     (gradient,) = torch.autograd.grad(total, u)
@@ -125,8 +128,9 @@ def test_gradcheck() -> None:
 
 
 def test_gradcheck_notices_a_wrong_weight(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("paraformer.process.jacobian.stencil",
-                        lambda u, h: stencil(u, h)._replace(weight=1.001 * stencil(u, h).weight))  # fmt: skip
+    monkeypatch.setattr(
+        "paraformer.process.jacobian.stencil", lambda u, h: stencil(u, h)._replace(weight=1.001 * stencil(u, h).weight)
+    )
     model, u = wrapped(2), unit(2).requires_grad_(True)
     with pytest.raises(RuntimeError, match="Jacobian mismatch"):
         torch.autograd.gradcheck(lambda u: model.respond(u, torch.arange(2), 20, 8)["soil_moisture"], (u,), rtol=1e-5)
@@ -145,7 +149,7 @@ def test_batch_is_loop_and_equal_rows_run_once(rows: list[tuple[int, int]], toge
     value = kept.respond(u, cells, 5, 50)["soil_moisture"]
     slope = torch.autograd.functional.jacobian(
         lambda v: kept.respond(v, cells[:1], 5, 50)["soil_moisture"], u[:1], vectorize=False
-    )[0, :, 0]  # fmt: skip
+    )[0, :, 0]
     alone = wrapped().linearise(np.repeat(u[:1, None].numpy(), 4, axis=0), ("soil_moisture",))
     first = rows[0][0]
     assert np.array_equal(value[0].numpy(), alone.value["soil_moisture"][first, 0, 5:55])
@@ -220,12 +224,21 @@ REGIMES = {
 def test_vic_agrees_with_differences_of_higher_order(regime: str) -> None:
     """Fourth-order differences of the same reach, over θ space; where VIC has a kink between the nodes, they differ."""
     space = ParameterSpace.of("infilt", "ds", "dsmax", "ws", "expt")
-    vic = VIC(space, make_parameters(4), make_forcing(4, 120, **REGIMES[regime]), VICSettings(), threads=1,
-              spin_up_days=60, spin_up_cycles=1)  # fmt: skip
+    vic = VIC(
+        space,
+        make_parameters(4),
+        make_forcing(4, 120, **REGIMES[regime]),
+        VICSettings(),
+        threads=1,
+        spin_up_days=60,
+        spin_up_cycles=1,
+    )
     days = np.datetime64("2015-04-01") + np.arange(120)
     u = 0.05 + 0.9 * np.random.default_rng(3).random((4, 5, 5))
-    wide, narrow = (DifferentiableProcess(vic, days, step=h).linearise(u, ("soil_moisture",)).slope["soil_moisture"]
-                    for h in (1e-4, 5e-5))  # fmt: skip
+    wide, narrow = (
+        DifferentiableProcess(vic, days, step=h).linearise(u, ("soil_moisture",)).slope["soil_moisture"]
+        for h in (1e-4, 5e-5)
+    )
     higher = (4 * narrow - wide) / 3
     size = np.sqrt(np.mean(higher**2, axis=(1, 2), keepdims=True)) + 1e-9
     difference = np.abs(wide - higher) / size
@@ -243,10 +256,19 @@ def twin(model: Bucket) -> CalibrationData:
     mask = (random.random(series.shape) < 0.5) & trained[:, None]
     observed = np.where(mask, series, 0.0)
     return CalibrationData(
-        cells=np.arange(model.n_cells), time=DAYS, attributes=attributes, attribute_names=("clay", "slope"),
-        forcing=np.zeros((model.n_cells, DAYS.size, 7)), observed=observed, mask=mask, trained=trained,
-        prior=model.prior, first_day=0, history=observed, history_mask=mask,
-    )  # fmt: skip
+        cells=np.arange(model.n_cells),
+        time=DAYS,
+        attributes=attributes,
+        attribute_names=("clay", "slope"),
+        forcing=np.zeros((model.n_cells, DAYS.size, 7)),
+        observed=observed,
+        mask=mask,
+        trained=trained,
+        prior=model.prior,
+        first_day=0,
+        history=observed,
+        history_mask=mask,
+    )
 
 
 def test_a_learner_finds_the_same_parameters_as_through_the_models_own_gradient(tmp_path: Path) -> None:

@@ -51,8 +51,15 @@ class StopAfter(Progress):
 def archive(
     path: Path, progress: Progress | None = None, model: Bucket | _Counting | None = None, chunk_cells: int = 3
 ) -> int:
-    return run_sets(model or bucket(), sets(), path, outputs=("soil_moisture", "baseflow"), axes=AXES,
-                    chunk_cells=chunk_cells, progress=progress or Progress())  # fmt: skip
+    return run_sets(
+        model or bucket(),
+        sets(),
+        path,
+        outputs=("soil_moisture", "baseflow"),
+        axes=AXES,
+        chunk_cells=chunk_cells,
+        progress=progress or Progress(),
+    )
 
 
 def stage(directory: Path, progress: Progress | None = None) -> Stage:
@@ -102,8 +109,16 @@ def test_a_resumed_archive_keeps_its_own_chunks(tmp_path: Path, chunk_cells: int
 def test_chunks_done_in_any_order_are_remembered(tmp_path: Path) -> None:
     """As on a cluster, where the second chunk may be finished before the first."""
     with pytest.raises(KeyboardInterrupt):
-        run_sets(bucket(), sets(), tmp_path / "a" / "runs.zarr", outputs=("soil_moisture", "baseflow"), axes=AXES,
-                 chunk_cells=2, progress=StopAfter(2), executor=_Backwards())  # fmt: skip
+        run_sets(
+            bucket(),
+            sets(),
+            tmp_path / "a" / "runs.zarr",
+            outputs=("soil_moisture", "baseflow"),
+            axes=AXES,
+            chunk_cells=2,
+            progress=StopAfter(2),
+            executor=_Backwards(),
+        )
     journal = json.loads(journal_of(tmp_path / "a" / "runs.zarr").read_text())
     assert journal == {"chunk_cells": 2, "done": [[2, 3]]}
     rest = _Counting()

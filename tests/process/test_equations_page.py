@@ -47,8 +47,10 @@ def kernels() -> set[str]:
             continue
         loaded = importlib.import_module(f"{PACKAGE}.{module.name}")
         for name, value in vars(loaded).items():
-            made_here = isinstance(value, Dispatcher) and value.py_func.__module__ in (loaded.__name__,
-                                                                                       f"{PACKAGE}.roots")  # fmt: skip
+            made_here = isinstance(value, Dispatcher) and value.py_func.__module__ in (
+                loaded.__name__,
+                f"{PACKAGE}.roots",
+            )
             if made_here and not name.startswith("_") and _is_home(loaded.__name__, name, value):
                 found.add(f"{module.name}.{name}")
     return found
@@ -121,4 +123,7 @@ def test_planted_faults_are_seen(text: str) -> None:
     assert missing(text.replace("`snow_pack.find_surface_temperature`", "")) == ["snow_pack.find_surface_temperature"]
     assert missing(text.replace("`state.STATE.swe`", "")) == ["state.STATE.swe"]
     assert unknown(text + " `baseflow.river`, `rivers.flow` and `state.STATE.ice`") == [
-        "baseflow.river", "rivers.flow", "state.STATE.ice"]  # fmt: skip
+        "baseflow.river",
+        "rivers.flow",
+        "state.STATE.ice",
+    ]

@@ -76,8 +76,16 @@ def archive(source: CellSource, path: Path, days: np.ndarray, executor: Executor
     n = source.n_cells
     axes = {"cell": np.arange(n) + 100, "time": days, "lat": np.linspace(30, 40, n), "lon": np.linspace(-90, -80, n)}
     outputs = ("soil_moisture", "baseflow")
-    run_sets(source, Sets(theta(source, 5)), path / "runs.zarr", outputs=outputs, axes=axes, chunk_cells=chunk_cells,
-             progress=Progress(), executor=executor)  # fmt: skip
+    run_sets(
+        source,
+        Sets(theta(source, 5)),
+        path / "runs.zarr",
+        outputs=outputs,
+        axes=axes,
+        chunk_cells=chunk_cells,
+        progress=Progress(),
+        executor=executor,
+    )
     assert not list(path.rglob("*.partial"))
     return hash_path(path / "runs.zarr")
 
@@ -121,8 +129,16 @@ def test_errors_of_the_model_come_through_once(tmp_path: Path, recipe: LossyReci
     outside = Sets(np.full((CELLS, 1, 3), 1e6))
     axes = {"cell": np.arange(CELLS), "time": days_of(recipe), "lat": np.zeros(CELLS), "lon": np.zeros(CELLS)}
     with pytest.raises(DataError, match="out of bounds: parameter 'residence'"):
-        run_sets(recipe, outside, tmp_path / "runs.zarr", outputs=("baseflow",), axes=axes, chunk_cells=4,
-                 progress=Progress(), executor=dask)  # fmt: skip
+        run_sets(
+            recipe,
+            outside,
+            tmp_path / "runs.zarr",
+            outputs=("baseflow",),
+            axes=axes,
+            chunk_cells=4,
+            progress=Progress(),
+            executor=dask,
+        )
     assert not list(recipe.folder.glob("death-*"))
 
 
@@ -313,8 +329,10 @@ def test_a_worker_s_memory_is_its_own_limit(dask: Dask) -> None:
 def test_description_names_what_values_depend_on_and_nothing_else(world: tuple[Study, Path], dask: Dask) -> None:
     """A search goes on from its checkpoint wherever it ran before, not with other weather or days."""
     recipe = recipe_of(world)
-    same = [ChunkedModel(dataclasses.replace(recipe, version="a"), recipe.outputs, executor, chunk_cells=chunk)
-            for executor, chunk in ((Local(), 4), (dask, 2))]  # fmt: skip
+    same = [
+        ChunkedModel(dataclasses.replace(recipe, version="a"), recipe.outputs, executor, chunk_cells=chunk)
+        for executor, chunk in ((Local(), 4), (dask, 2))
+    ]
     assert same[0].description == same[1].description
     assert recipe.description["inputs"] == [hash_path(recipe.cube), recipe.files.hashes()]
     for other in (dataclasses.replace(recipe, version="b"), dataclasses.replace(recipe, version="a", days=(0, 9))):

@@ -69,9 +69,12 @@ def test_a_model_is_found_and_its_source_is_part_of_what_results_depend_on(tmp_p
 
 def test_the_factory_is_given_the_files_that_the_study_names(tmp_path: Path, cube: Cube) -> None:
     (tmp_path / "soil.txt").write_text("0.25")
-    code = GOOD.replace("def build(space, cube, files): return", "def build(space, cube, files):\n    "
-                        "assert sorted(files) == ['domain', 'soil'], files\n    assert files['soil'].read_text()\n    "
-                        "return")  # fmt: skip
+    code = GOOD.replace(
+        "def build(space, cube, files): return",
+        "def build(space, cube, files):\n    "
+        "assert sorted(files) == ['domain', 'soil'], files\n    assert files['soil'].read_text()\n    "
+        "return",
+    )
     settings = config(tmp_path, code, files={"soil": tmp_path / "soil.txt"})
     files = process_files(settings, {"domain": tmp_path / "soil.txt"})
     build_process(settings, SPACE, cube, files)
@@ -93,9 +96,13 @@ FAULTS: dict[str, tuple[str, str, type[ParaformerError], str]] = {
     "unknown output": ("Level.outputs = ('soil_moisture', 'runof')", "build", ModelError, "'runof'; did you mean"),
     "no moisture": ("Level.outputs = ('runoff',)", "build", ModelError, "no output 'soil_moisture', .* offers runoff"),
     "cells": ("Level.n_cells = 2", "build", ModelError, "has 2 cells, the study 3"),
-    "days": ("def build(space, cube, files): return Level(space, np.arange(3), 8)", "build", ModelError,
-             r"series of shape \(1, 1, 8\) for one cell and one parameter set, expected .* \(1, 1, 9\)"),
-}  # fmt: skip
+    "days": (
+        "def build(space, cube, files): return Level(space, np.arange(3), 8)",
+        "build",
+        ModelError,
+        r"series of shape \(1, 1, 8\) for one cell and one parameter set, expected .* \(1, 1, 9\)",
+    ),
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -116,8 +123,12 @@ def test_modules_that_are_not_there_or_are_others_are_named(tmp_path: Path, cube
     with pytest.raises(SettingsError, match=r"'json' is .*, not a module in .*; give yours another name"):
         build(ProcessConfig(model="json:build", module_folder=tmp_path), cube)
     code = "import json; print(json.__file__)"  # processes started from here inherit the search path
-    told = subprocess.run([sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; {code}"],
-                          capture_output=True, text=True, check=True)  # fmt: skip
+    told = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; {code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert Path(told.stdout.strip()) == Path(json.__file__)
 
 

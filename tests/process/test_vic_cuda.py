@@ -33,16 +33,33 @@ np.savez(sys.argv[1], errors=result.max_abs_water_error, state=result.state, **r
 def run(device: Device) -> Simulation:
     """Forest, grass and bare soil in two bands, two cells, two sets, three days of rain and snow."""
     parameters, forcing = make_parameters(2), make_forcing(2, 3, temperature=0.0, rain=6.0)
-    return simulate(parameters, forcing, VICSettings(), theta=THETA, theta_names=NAMES, outputs=tuple(OUTPUTS),
-                    return_state=True, device=device)  # fmt: skip
+    return simulate(
+        parameters,
+        forcing,
+        VICSettings(),
+        theta=THETA,
+        theta_names=NAMES,
+        outputs=tuple(OUTPUTS),
+        return_state=True,
+        device=device,
+    )
 
 
 @pytest.mark.parametrize("block_bytes", [2**30, 1], ids=["together", "cell by cell"])
 def test_simulated_gpu_gives_the_numbers_of_the_cpu(block_bytes: int, tmp_path: Path) -> None:
-    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1",
-                   "PYTHONPATH": str(Path(__file__).parents[1])}  # fmt: skip
-    done = subprocess.run([sys.executable, "-c", IN_SIMULATOR, str(tmp_path / "gpu.npz"), str(block_bytes)],
-                          env=environment, capture_output=True, text=True, check=False)  # fmt: skip
+    environment = {
+        **os.environ,
+        "NUMBA_ENABLE_CUDASIM": "1",
+        "NUMBA_DISABLE_JIT": "1",
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", IN_SIMULATOR, str(tmp_path / "gpu.npz"), str(block_bytes)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     expected = run("cpu")
     with np.load(tmp_path / "gpu.npz") as gpu:

@@ -190,15 +190,22 @@ def test_only_named_cells_change(world: tuple[Path, CellParameters, Forcing]) ->
     folder, expected, _ = world
     domain, _ = _read(folder)
     one = slice(1, 2)
-    files.write_parameters(folder / "params.nc", folder / "theta.nc", domain.cell_lat[one], domain.cell_lon[one],
-                           ("expt_2",), np.array([[7.0]]))  # fmt: skip
+    files.write_parameters(
+        folder / "params.nc",
+        folder / "theta.nc",
+        domain.cell_lat[one],
+        domain.cell_lon[one],
+        ("expt_2",),
+        np.array([[7.0]]),
+    )
     _, learned = _read(folder, "theta.nc")
     changed = expected.expt.copy()
     changed[1, 1] = 7.0
     np.testing.assert_array_equal(learned.expt, changed)
     with pytest.raises(DataError, match="no active cell at lat 50"):
-        files.write_parameters(folder / "params.nc", folder / "x.nc", np.array([50.0]), np.array([0.0]), ("ds",),
-                               np.array([[0.1]]))  # fmt: skip
+        files.write_parameters(
+            folder / "params.nc", folder / "x.nc", np.array([50.0]), np.array([0.0]), ("ds",), np.array([[0.1]])
+        )
 
 
 @pytest.mark.parametrize("steps", [1, 8])
@@ -213,8 +220,9 @@ def test_restart_through_a_state_file_is_exact(world: tuple[Path, CellParameters
     files.write_state(folder / "state.nc", first.state[:, 0], parameters, domain, np.datetime64("2001-03-31"), 4)
     state = files.read_state(folder / "state.nc", parameters, domain)
     np.testing.assert_array_equal(state, first.state)
-    second = simulate(parameters, forcing.select_days(30, 60), settings, outputs=OUTPUTS, initial_state=state,
-                      return_state=True)  # fmt: skip
+    second = simulate(
+        parameters, forcing.select_days(30, 60), settings, outputs=OUTPUTS, initial_state=state, return_state=True
+    )
     for name in OUTPUTS:
         np.testing.assert_array_equal(whole.outputs[name][..., 30:], second.outputs[name])
     np.testing.assert_array_equal(whole.state, second.state)

@@ -53,8 +53,10 @@ fraction = st.floats(0.01, 0.99)
 no_deadline = settings(deadline=None)  # the first call compiles
 
 
-@pytest.mark.parametrize(("temperature", "pascal"), [(0.0, 611.0), (10.0, 1228.0), (20.0, 2339.0), (30.0, 4246.0),
-                                                     (-10.0, 259.9), (-20.0, 103.2)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("temperature", "pascal"),
+    [(0.0, 611.0), (10.0, 1228.0), (20.0, 2339.0), (30.0, 4246.0), (-10.0, 259.9), (-20.0, 103.2)],
+)
 def test_saturation_vapour_pressure_against_tables(temperature: float, pascal: float) -> None:
     """Goff-Gratch values over water and ice (Smithsonian tables); Tetens' form is within 0.7 %."""
     assert saturation_vapour_pressure(temperature) == pytest.approx(pascal, rel=0.007)
@@ -141,14 +143,14 @@ def test_drainage_is_the_integral_of_brooks_corey(relative: float, expt: float, 
     def rate(_: float, a: np.ndarray) -> np.ndarray:
         return -conductivity * np.maximum(a / 144.0, 0.0) ** expt
 
-    drained = available - integrate.solve_ivp(rate, (0.0, 1.0), [available], method="LSODA", rtol=1e-10,
-                                              atol=1e-10).y[0, -1]  # fmt: skip
+    drained = (
+        available - integrate.solve_ivp(rate, (0.0, 1.0), [available], method="LSODA", rtol=1e-10, atol=1e-10).y[0, -1]
+    )
     assert Layer(expt, conductivity).drain(available, available) == pytest.approx(drained, abs=1e-5)
 
 
 @no_deadline
-@given(relative=fraction, change=st.floats(-0.15, 0.15), expt=st.floats(3.01, 40.0),
-       conductivity=st.floats(1e-4, 1e3))  # fmt: skip
+@given(relative=fraction, change=st.floats(-0.15, 0.15), expt=st.floats(3.01, 40.0), conductivity=st.floats(1e-4, 1e3))
 def test_drainage_by_series_is_exact_to_rounding(
     relative: float, change: float, expt: float, conductivity: float
 ) -> None:
@@ -160,8 +162,12 @@ def test_drainage_by_series_is_exact_to_rounding(
 
 
 @no_deadline
-@given(start=st.floats(0.6, 1.0), expt=st.floats(3.5, 30.0), conductivity=st.floats(1.0, 100.0),
-       rain=st.lists(st.floats(-0.5, 1.0), min_size=24, max_size=24))  # fmt: skip
+@given(
+    start=st.floats(0.6, 1.0),
+    expt=st.floats(3.5, 30.0),
+    conductivity=st.floats(1.0, 100.0),
+    rain=st.lists(st.floats(-0.5, 1.0), min_size=24, max_size=24),
+)
 def test_wet_soil_takes_its_powers_from_sub_steps_before(
     start: float, expt: float, conductivity: float, rain: list[float]
 ) -> None:

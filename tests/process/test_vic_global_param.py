@@ -23,9 +23,12 @@ def _read(folder: Path, extra: str = "", **options: str) -> GlobalParameters:
 
 
 def test_everything_is_understood(tmp_path: Path) -> None:
-    run = _read(tmp_path, "INIT_STATE /a/state.nc\nSTATENAME /b/state\nSTATEYEAR 2001\nSTATEMONTH 1\nSTATEDAY 1\n"
-                "STATESEC 0\nDOMAIN_TYPE LAT latitude\nDOMAIN_TYPE YDIM y\nDOMAIN_TYPE XDIM x\n"
-                "OUT_TIME_UNITS hours")  # fmt: skip
+    run = _read(
+        tmp_path,
+        "INIT_STATE /a/state.nc\nSTATENAME /b/state\nSTATEYEAR 2001\nSTATEMONTH 1\nSTATEDAY 1\n"
+        "STATESEC 0\nDOMAIN_TYPE LAT latitude\nDOMAIN_TYPE YDIM y\nDOMAIN_TYPE XDIM x\n"
+        "OUT_TIME_UNITS hours",
+    )
     assert (run.settings.model_steps_per_day, run.settings.snow_steps_per_day) == (1, 8)
     assert run.settings.water_balance == "vic"
     assert (run.first_day, run.n_day) == (np.datetime64("2000-12-20"), 30)
@@ -46,8 +49,13 @@ def test_records_are_counted_in_model_steps(tmp_path: Path) -> None:
 
 def test_defaults_are_those_of_vic(tmp_path: Path) -> None:
     path = global_file(tmp_path, streams="")
-    path.write_text("\n".join(line for line in path.read_text().splitlines()
-                              if line.split()[:1] not in (["CALENDAR"], ["FCAN_SRC"], ["SNOW_BAND"])))  # fmt: skip
+    path.write_text(
+        "\n".join(
+            line
+            for line in path.read_text().splitlines()
+            if line.split()[:1] not in (["CALENDAR"], ["FCAN_SRC"], ["SNOW_BAND"])
+        )
+    )
     run = read_global_parameters(path)
     assert (run.calendar, run.canopy_source, run.snow_bands) == ("standard", "FROM_DEFAULT", False)
     assert [stream.prefix for stream in run.streams] == ["fluxes", "snow"]
@@ -56,7 +64,9 @@ def test_defaults_are_those_of_vic(tmp_path: Path) -> None:
 
 
 def test_streams(tmp_path: Path) -> None:
-    run = _read(tmp_path, streams="""
+    run = _read(
+        tmp_path,
+        streams="""
         OUTFILE fluxes  # a comment
         aggfreq nmonths 3
         HISTFREQ NYEARS
@@ -68,7 +78,8 @@ def test_streams(tmp_path: Path) -> None:
         OUTFILE end
         AGGFREQ DATE 2001-01-03
         OUTVAR OUT_WDEW * * *
-    """)  # fmt: skip
+    """,
+    )
     first, second = run.streams
     assert (first.frequency, first.files) == (Frequency("NMONTHS", 3), Frequency("NYEARS", 1))
     assert (first.compression, first.format, first.missing) == (5, "NETCDF3_64BIT_OFFSET", ("OUT_R_NET",))
@@ -188,15 +199,18 @@ def test_environment_and_comments(tmp_path: Path) -> None:
     ("frequency", "steps", "edges"),
     [
         (Frequency("NDAYS", 7), 1, [0, 7, 14, 21, 28]),
-        (Frequency("NHOURS", 36), 8, [0, 12, 24, 36, 48, 60, 72, 84, 96, 108, 120, 132, 144, 156, 168, 180, 192, 204,
-                                      216, 228, 240]),
+        (
+            Frequency("NHOURS", 36),
+            8,
+            [0, 12, 24, 36, 48, 60, 72, 84, 96, 108, 120, 132, 144, 156, 168, 180, 192, 204, 216, 228, 240],
+        ),
         (Frequency("NSTEPS", 100), 4, [0, 100]),
         (Frequency("NMONTHS", 1), 1, [0]),  # 20 December to 18 January: no whole month
         (Frequency("END"), 2, [0, 60]),
         (Frequency("NEVER"), 2, [0]),
         (Frequency("DATE", 1, np.datetime64("2000-12-31")), 2, [0, 22]),
     ],
-)  # fmt: skip
+)
 def test_periods(frequency: Frequency, steps: int, edges: list[int]) -> None:
     assert frequency.edges(np.datetime64("2000-12-20"), 30, steps).tolist() == edges
 

@@ -37,22 +37,29 @@ class Digest:
         return jit.code_digest("package", "package.first")
 
 
-@pytest.mark.parametrize("text", [
-    'X = 1\n\n\ndef f():\n    """Another text."""\n    from package.second import g\n\n    return g()\n',
-    '"""Module."""\nX = 1\n"""About X."""\ndef f():\n    # why\n    from package.second import g\n    return (g())\n',
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        'X = 1\n\n\ndef f():\n    """Another text."""\n    from package.second import g\n\n    return g()\n',
+        '"""Module."""\nX = 1\n"""About X."""\ndef f():\n    # why\n    from package.second import g\n'
+        "    return (g())\n",
+    ],
+)
 def test_words_and_layout_do_not_count(digest: Digest, text: str) -> None:
     before = digest()
     digest.write("first", text)
     assert digest() == before
 
 
-@pytest.mark.parametrize(("name", "text"), [
-    ("first", "X = 2\n\n\ndef f():\n    from package.second import g\n\n    return g()\n"),
-    ("first", 'X = "1"\n\n\ndef f():\n    from package.second import g\n\n    return g()\n'),
-    ("second", "from package import third as x\n\n\ndef g():\n    return 2.0000000000000004\n"),
-    ("third", "class A:\n    y = -1\n"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("first", "X = 2\n\n\ndef f():\n    from package.second import g\n\n    return g()\n"),
+        ("first", 'X = "1"\n\n\ndef f():\n    from package.second import g\n\n    return g()\n'),
+        ("second", "from package import third as x\n\n\ndef g():\n    return 2.0000000000000004\n"),
+        ("third", "class A:\n    y = -1\n"),
+    ],
+)
 def test_every_change_of_code_counts(digest: Digest, name: str, text: str) -> None:
     before = digest()
     digest.write(name, text)

@@ -25,7 +25,10 @@ def test_contract() -> None:
     theta = np.repeat(model.prior()[:, None], 2, axis=1)
     result = model.simulate(theta, ("soil_moisture", "soil_moisture_1", "runoff"))
     assert {name: values.shape for name, values in result.items()} == {
-        "soil_moisture": (3, 2, 30), "soil_moisture_1": (3, 2, 30), "runoff": (3, 2, 30)}  # fmt: skip
+        "soil_moisture": (3, 2, 30),
+        "soil_moisture_1": (3, 2, 30),
+        "runoff": (3, 2, 30),
+    }
     assert model.runs == 6
     a_priori = model.simulate(None, ("soil_moisture",))
     assert model.runs == 9

@@ -47,9 +47,14 @@ def _model(folder: Path, steps: int, outputs: tuple[str, ...], frequency: Any = 
     month = (FIRST_DAY + np.arange(N_DAY)).astype("datetime64[M]").astype(int) % 12 + 1
     day = np.concatenate([np.arange(355, 367), np.arange(1, 19)])
     parameters = parameters._replace(lat=np.array([40.0, 40.0, 41.0]))
-    return simulate(parameters, forcing._replace(month=month, day_of_year=day),
-                    VICSettings(model_steps_per_day=steps, water_balance="vic"), outputs=outputs,
-                    output_frequency=frequency, **options)  # fmt: skip
+    return simulate(
+        parameters,
+        forcing._replace(month=month, day_of_year=day),
+        VICSettings(model_steps_per_day=steps, water_balance="vic"),
+        outputs=outputs,
+        output_frequency=frequency,
+        **options,
+    )
 
 
 @pytest.mark.parametrize("steps", [1, 8])
@@ -73,8 +78,11 @@ def test_time_axis_names_and_attributes(world: Path) -> None:
     _run(global_file(world, model_steps=8, streams=streams, extra="OUT_TIME_UNITS HOURS"))
     with netCDF4.Dataset(world / "out" / "a.2000-12-20-00000.nc") as dataset:
         time = dataset["time"]
-        assert (time.units, time.calendar, time.bounds) == ("hours since 0001-01-01 00:00:00",
-                                                            "proleptic_gregorian", "time_bnds")  # fmt: skip
+        assert (time.units, time.calendar, time.bounds) == (
+            "hours since 0001-01-01 00:00:00",
+            "proleptic_gregorian",
+            "time_bnds",
+        )
         dates = netCDF4.num2date(time[:], time.units, time.calendar)
         assert str(dates[0]) == "2000-12-20 00:00:00"
         assert str(dates[-1]) == "2001-01-18 18:00:00"
@@ -121,11 +129,22 @@ def test_restart_is_exact(world: Path, steps: int) -> None:
     """Run(2n) == run(n), state, run(n): every history value and the final state, bit for bit."""
     end = f"STATENAME {world}/%s\nSTATEYEAR 2001\nSTATEMONTH 1\nSTATEDAY %d"
     whole = _run(global_file(world, model_steps=steps, streams=EVERYTHING, extra=end % ("whole", 19)))
-    first = _run(global_file(world, model_steps=steps, streams=EVERYTHING, last="2001-01-04", result="first",
-                             extra=end % ("first", 5)))  # fmt: skip
+    first = _run(
+        global_file(
+            world, model_steps=steps, streams=EVERYTHING, last="2001-01-04", result="first", extra=end % ("first", 5)
+        )
+    )
     assert first.state is not None
-    second = _run(global_file(world, model_steps=steps, streams=EVERYTHING, first="2001-01-05", result="second",
-                              extra=f"INIT_STATE {first.state}\n" + end % ("second", 19)))  # fmt: skip
+    second = _run(
+        global_file(
+            world,
+            model_steps=steps,
+            streams=EVERYTHING,
+            first="2001-01-05",
+            result="second",
+            extra=f"INIT_STATE {first.state}\n" + end % ("second", 19),
+        )
+    )
     for name in HISTORY:
         parts = [read_history(run.history[0], name) for run in (first, second)]
         if name.startswith("OUT_DEL"):  # the store before the first step is a sum over columns in another order
@@ -163,8 +182,9 @@ def test_a_new_file_every_twelve_days(world: Path) -> None:
     assert [p.name for p in result.history] == ["m.2000-12-20.nc", "m.2001-01-01.nc", "m.2001-01-13.nc"]
     parts = [read_history(p, "OUT_EVAP") for p in result.history]
     assert [len(part) for part in parts] == [12, 12, 6]
-    np.testing.assert_array_equal(np.concatenate(parts), _model(world, 1, ("evapotranspiration",)).outputs[
-        "evapotranspiration"][:, 0].T)  # fmt: skip
+    np.testing.assert_array_equal(
+        np.concatenate(parts), _model(world, 1, ("evapotranspiration",)).outputs["evapotranspiration"][:, 0].T
+    )
 
 
 @pytest.mark.parametrize("format", ["NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF4_CLASSIC", "NETCDF4"])
@@ -288,9 +308,12 @@ def _expected(values: np.ndarray, how: str) -> np.ndarray:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    data=st.data(), n_step=st.integers(1, 40), length=st.integers(1, 12),
-    how=st.sampled_from(["sum", "mean", "end", "begin", "max", "min"]), split=st.integers(0, 3),
-)  # fmt: skip
+    data=st.data(),
+    n_step=st.integers(1, 40),
+    length=st.integers(1, 12),
+    how=st.sampled_from(["sum", "mean", "end", "begin", "max", "min"]),
+    split=st.integers(0, 3),
+)
 def test_records_are_right_wherever_the_run_is_cut(data: Any, n_step: int, length: int, how: Any, split: int) -> None:
     values = np.random.default_rng(n_step * 13 + length).normal(size=(1, 3, n_step))
     edges = Frequency("NSTEPS", length).edges(FIRST_DAY, n_step, 1)
@@ -320,14 +343,22 @@ COMMAND = [sys.executable, "-c", CODE]
 
 
 def test_command_line(world: Path) -> None:
-    done = subprocess.run([*COMMAND, "vic", "run", str(global_file(world)), "--quiet", "--threads", "1"],
-                          capture_output=True, text=True, check=True)  # fmt: skip
+    done = subprocess.run(
+        [*COMMAND, "vic", "run", str(global_file(world)), "--quiet", "--threads", "1"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     lines = done.stdout.splitlines()
     assert lines[0].endswith("daily.2000-12-20.nc")
     assert lines[1].startswith("3 cells, 30 days, largest water balance error")
     assert lines[-1] == "False"  # torch is not loaded
-    failed = subprocess.run([*COMMAND, "vic", "run", str(global_file(world, extra="LAKES TRUE"))],
-                            capture_output=True, text=True, check=False)  # fmt: skip
+    failed = subprocess.run(
+        [*COMMAND, "vic", "run", str(global_file(world, extra="LAKES TRUE"))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert failed.returncode == 2
     assert failed.stderr.strip().endswith("VIC option LAKES TRUE is not supported: set LAKES FALSE")
     assert failed.stderr.count("\n") == 1

@@ -27,8 +27,14 @@ def test_batch_is_loop() -> None:
     together = simulate(parameters, forcing, SETTINGS, theta=theta, theta_names=NAMES, outputs=SOME)
     for cell in range(3):
         for member in range(4):
-            alone = simulate(parameters.select([cell]), forcing.select([cell]), SETTINGS, outputs=SOME,
-                             theta=theta[cell : cell + 1, member : member + 1], theta_names=NAMES)  # fmt: skip
+            alone = simulate(
+                parameters.select([cell]),
+                forcing.select([cell]),
+                SETTINGS,
+                outputs=SOME,
+                theta=theta[cell : cell + 1, member : member + 1],
+                theta_names=NAMES,
+            )
             for name in SOME:
                 np.testing.assert_array_equal(together.outputs[name][cell, member], alone.outputs[name][0, 0])
 
@@ -92,8 +98,18 @@ def test_step_output_adds_up_to_daily_output() -> None:
 
 def test_no_theta_is_the_a_priori_theta() -> None:
     parameters, forcing = make_parameters(2), make_forcing(2, 30)
-    prior = np.stack([parameters.infilt, parameters.ds, parameters.dsmax, parameters.ws, parameters.expt[:, 0],
-                      parameters.depth[:, 0], *np.ones((3, 2))], axis=1)  # fmt: skip
+    prior = np.stack(
+        [
+            parameters.infilt,
+            parameters.ds,
+            parameters.dsmax,
+            parameters.ws,
+            parameters.expt[:, 0],
+            parameters.depth[:, 0],
+            *np.ones((3, 2)),
+        ],
+        axis=1,
+    )
     names = ("infilt", "ds", "dsmax", "ws", "expt", "depth_1", "ksat", "wcr", "canopy_gap")
     one = simulate(parameters, forcing, SETTINGS, outputs=SOME)
     two = simulate(parameters, forcing, SETTINGS, outputs=SOME, theta=prior[:, None], theta_names=names)
@@ -103,15 +119,34 @@ def test_no_theta_is_the_a_priori_theta() -> None:
 
 @pytest.mark.parametrize(
     ("name", "low", "high"),
-    [("infilt", 0.01, 0.6), ("ds", 0.001, 0.5), ("dsmax", 0.5, 40.0), ("ws", 0.3, 0.9), ("expt", 5.0, 25.0),
-     ("expt_1", 5.0, 25.0), ("expt_2", 5.0, 25.0), ("depth_1", 0.05, 0.25), ("depth_2", 0.2, 0.6),
-     ("depth_3", 0.8, 2.0), ("ksat", 0.1, 10.0), ("wcr", 0.3, 2.5), ("canopy_gap", 0.1, 2.0), ("c", 1.2, 4.0)],
-)  # fmt: skip
+    [
+        ("infilt", 0.01, 0.6),
+        ("ds", 0.001, 0.5),
+        ("dsmax", 0.5, 40.0),
+        ("ws", 0.3, 0.9),
+        ("expt", 5.0, 25.0),
+        ("expt_1", 5.0, 25.0),
+        ("expt_2", 5.0, 25.0),
+        ("depth_1", 0.05, 0.25),
+        ("depth_2", 0.2, 0.6),
+        ("depth_3", 0.8, 2.0),
+        ("ksat", 0.1, 10.0),
+        ("wcr", 0.3, 2.5),
+        ("canopy_gap", 0.1, 2.0),
+        ("c", 1.2, 4.0),
+    ],
+)
 def test_every_parameter_acts(name: str, low: float, high: float) -> None:
     parameters, forcing = make_parameters(1), make_forcing(1, 400, temperature=15.0, rain=8.0, first_day=120)
     wet = parameters._replace(init_moist=np.array([[25.0, 100.0, 600.0]]))
-    result = simulate(wet, forcing, SETTINGS, theta=np.array([[[low], [high]]]), theta_names=(name,),
-                      outputs=("soil_moisture_1", "baseflow", "evapotranspiration"))  # fmt: skip
+    result = simulate(
+        wet,
+        forcing,
+        SETTINGS,
+        theta=np.array([[[low], [high]]]),
+        theta_names=(name,),
+        outputs=("soil_moisture_1", "baseflow", "evapotranspiration"),
+    )
     assert any(np.abs(values[0, 0] - values[0, 1]).max() > 1e-3 for values in result.outputs.values())
 
 

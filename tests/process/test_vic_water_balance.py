@@ -46,17 +46,30 @@ def test_extreme_weather_keeps_the_balance(name: str, steps: int) -> None:
 @settings(max_examples=100, deadline=None)
 @given(
     unit=st.lists(st.floats(0.0, 1.0), min_size=len(NAMES), max_size=len(NAMES)),
-    temperature=st.floats(-50.0, 45.0), rain=st.floats(0.0, 200.0), wind=st.floats(0.0, 30.0),
-    sun=st.floats(0.0, 350.0), humidity=st.floats(0.0, 1.2), seed=st.integers(0, 9), first_day=st.integers(1, 365),
+    temperature=st.floats(-50.0, 45.0),
+    rain=st.floats(0.0, 200.0),
+    wind=st.floats(0.0, 30.0),
+    sun=st.floats(0.0, 350.0),
+    humidity=st.floats(0.0, 1.2),
+    seed=st.integers(0, 9),
+    first_day=st.integers(1, 365),
     steps=st.sampled_from([1, 8]),
-)  # fmt: skip
+)
 def test_any_theta_in_any_weather_keeps_the_balance(
-    unit: list[float], temperature: float, rain: float, wind: float, sun: float, humidity: float, seed: int,
-    first_day: int, steps: int,
-) -> None:  # fmt: skip
+    unit: list[float],
+    temperature: float,
+    rain: float,
+    wind: float,
+    sun: float,
+    humidity: float,
+    seed: int,
+    first_day: int,
+    steps: int,
+) -> None:
     parameters = make_parameters(2)
-    forcing = make_forcing(2, 60, seed=seed, temperature=temperature, rain=rain, wind=wind, sun=sun,
-                           humidity=humidity, first_day=first_day)  # fmt: skip
+    forcing = make_forcing(
+        2, 60, seed=seed, temperature=temperature, rain=rain, wind=wind, sun=sun, humidity=humidity, first_day=first_day
+    )
     theta = np.broadcast_to(SPACE.from_unit(np.array(unit)), (2, 1, len(NAMES)))
     outputs = (*STORED, *PARTS, "evapotranspiration", "runoff", "baseflow")
     options = VICSettings(model_steps_per_day=steps)
@@ -92,7 +105,8 @@ def test_modes_are_identical_with_full_canopy() -> None:
     parameters = make_parameters(2, partial_canopy=False, seasonal_leaves=False)
     parameters = parameters._replace(fcanopy=np.where(parameters.lai > 0, 1.0, 0.0))
     forcing = make_forcing(2, 150, temperature=4.0, rain=6.0)
-    results = [simulate(parameters, forcing, VICSettings(water_balance=mode), outputs=STORED) for mode in
-               ("vic", "conserving")]  # fmt: skip
+    results = [
+        simulate(parameters, forcing, VICSettings(water_balance=mode), outputs=STORED) for mode in ("vic", "conserving")
+    ]
     for stored in STORED:
         np.testing.assert_array_equal(results[0].outputs[stored], results[1].outputs[stored])

@@ -22,11 +22,23 @@ def cell_scores() -> pd.DataFrame:
                     scored = np.arange(CELLS) != 5
                     if metric == "pcc" and method == "training mean":
                         scored = np.zeros(CELLS, bool)
-                    frames.append(pd.DataFrame({
-                        "cell": np.arange(CELLS), "lat": LAT, "lon": LON, "method": method, "seed": seed,
-                        "operator": operator, "cells": np.where(TRAINED, "trained", "unseen"), "period": "test",
-                        "metric": metric, "value": np.where(scored, value, np.nan), "scored": scored,
-                    }))  # fmt: skip
+                    frames.append(
+                        pd.DataFrame(
+                            {
+                                "cell": np.arange(CELLS),
+                                "lat": LAT,
+                                "lon": LON,
+                                "method": method,
+                                "seed": seed,
+                                "operator": operator,
+                                "cells": np.where(TRAINED, "trained", "unseen"),
+                                "period": "test",
+                                "metric": metric,
+                                "value": np.where(scored, value, np.nan),
+                                "scored": scored,
+                            }
+                        )
+                    )
     return pd.concat(frames, ignore_index=True)
 
 
@@ -39,14 +51,25 @@ def summary() -> pd.DataFrame:
     )
     seeds["n_unscored"] = seeds["n"] - seeds["n_scored"]
     grouped = seeds.groupby(keys, sort=False)
-    result = grouped.agg(mean=("mean", "mean"), std=("mean", "std"), median=("median", "mean"), seeds=("mean", "size"),
-                         n_scored=("n_scored", "min"), n_unscored=("n_unscored", "max"))  # fmt: skip
+    result = grouped.agg(
+        mean=("mean", "mean"),
+        std=("mean", "std"),
+        median=("median", "mean"),
+        seeds=("mean", "size"),
+        n_scored=("n_scored", "min"),
+        n_unscored=("n_unscored", "max"),
+    )
     return result.reset_index()
 
 
 def gap() -> pd.DataFrame:
     """Surrogate gap of ``net_A``."""
-    rows = [("net_A", seed, "raw", cells, "test", "rmse", 0.06 + d, 0.06, d)
-            for seed, d in ((0, 0.001), (1, 0.003)) for cells in ("trained", "unseen")]  # fmt: skip
-    return pd.DataFrame(rows, columns=["method", "seed", "operator", "cells", "period", "metric", "process_model",
-                                       "surrogate", "difference"])  # fmt: skip
+    rows = [
+        ("net_A", seed, "raw", cells, "test", "rmse", 0.06 + d, 0.06, d)
+        for seed, d in ((0, 0.001), (1, 0.003))
+        for cells in ("trained", "unseen")
+    ]
+    return pd.DataFrame(
+        rows,
+        columns=["method", "seed", "operator", "cells", "period", "metric", "process_model", "surrogate", "difference"],
+    )

@@ -71,12 +71,16 @@ def test_the_maker_tells_coasts_from_borders_and_simplifies(tmp_path, monkeypatc
     """Two square countries side by side: the shared edge is the border; points on a straight edge go."""
     topology = {
         "transform": {"scale": [0.01, 0.01], "translate": [10.0, 20.0]},
-        "arcs": [[[100, 0], [-50, 0], [-50, 0], [0, 100], [100, 0]], [[100, 0], [0, 50], [0, 50]],
-                 [[100, 100], [100, 0], [0, -100], [-100, 0]]],
-        "objects": {name: {"geometries": [{"type": "Polygon", "arcs": [[0, -2]]},
-                                          {"type": "MultiPolygon", "arcs": [[[1, 2]]]}]}
-                    for name in ("countries", "states")},
-    }  # fmt: skip
+        "arcs": [
+            [[100, 0], [-50, 0], [-50, 0], [0, 100], [100, 0]],
+            [[100, 0], [0, 50], [0, 50]],
+            [[100, 100], [100, 0], [0, -100], [-100, 0]],
+        ],
+        "objects": {
+            name: {"geometries": [{"type": "Polygon", "arcs": [[0, -2]]}, {"type": "MultiPolygon", "arcs": [[[1, 2]]]}]}
+            for name in ("countries", "states")
+        },
+    }
     (tmp_path / "t.json").write_text(json.dumps(topology))
     monkeypatch.setattr(make_lines, "TARGET", tmp_path / "lines.npz")
     monkeypatch.setattr(sys, "argv", ["make_lines.py", *[str(tmp_path / "t.json")] * 2])
@@ -87,8 +91,16 @@ def test_the_maker_tells_coasts_from_borders_and_simplifies(tmp_path, monkeypatc
     assert len(digests) == 1
     with np.load(tmp_path / "lines.npz") as found:
         assert found["border"].tolist() == found["state"].tolist() == [[1100, 2000], [1100, 2100]]
-        assert found["coast"].tolist() == [[1100, 2000], [1000, 2000], [1000, 2100], [1100, 2100],
-                                           [1100, 2100], [1200, 2100], [1200, 2000], [1100, 2000]]  # fmt: skip
+        assert found["coast"].tolist() == [
+            [1100, 2000],
+            [1000, 2000],
+            [1000, 2100],
+            [1100, 2100],
+            [1100, 2100],
+            [1200, 2100],
+            [1200, 2000],
+            [1100, 2000],
+        ]
         assert found["coast_start"].tolist() == [0, 4]
 
 

@@ -60,8 +60,9 @@ def test_evapotranspiration_shows_each_cell_and_its_seeds():
     reference[2] = np.nan
     values = reference * 1.1
     values[4] = np.nan
-    figure = evapotranspiration_scatter({"net": annual(values), "FLUXCOM": annual(reference + 5)}, reference, TRAINED,
-                                        name="GLEAM")  # fmt: skip
+    figure = evapotranspiration_scatter(
+        {"net": annual(values), "FLUXCOM": annual(reference + 5)}, reference, TRAINED, name="GLEAM"
+    )
     draw(figure)
     axes = figure.axes[0]
     dots = np.concatenate([c.get_offsets() for c in axes.collections[1::2]])

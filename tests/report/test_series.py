@@ -17,8 +17,13 @@ def site(seeds: int = 2) -> Site:
     random = np.random.default_rng(0)
     rain = np.where(random.random(DAYS.size) < 0.3, random.gamma(1, 8, DAYS.size), 0.0)
     observed = 0.2 + 0.05 * random.standard_normal(DAYS.size)
-    return Site("cell 7", observed, random.random(DAYS.size) < 0.4, rain,
-                {"default VIC": observed[None] + 0.1, "net": observed + 0.01 * np.arange(seeds)[:, None]})  # fmt: skip
+    return Site(
+        "cell 7",
+        observed,
+        random.random(DAYS.size) < 0.4,
+        rain,
+        {"default VIC": observed[None] + 0.1, "net": observed + 0.01 * np.arange(seeds)[:, None]},
+    )
 
 
 def dots(figure: Figure, panel: int) -> np.ndarray:

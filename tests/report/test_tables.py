@@ -85,13 +85,34 @@ def test_rounding_keeps_words_and_counts():
 
 
 def test_a_comparison_without_interval_has_dashes():
-    rows = [("net", "default VIC", "trained", 243, 0.0541, 0.0983, -0.0442, -0.05, -0.04, 0.0002, 0.0003),
-            ("net", "default VIC", "unseen", 9, 0.06, 0.08, -0.02, np.nan, np.nan, np.nan, np.nan)]  # fmt: skip
-    columns = ["method", "against", "cells", "n_cells", "value", "value_against", "difference", "low", "high", "p",
-               "seed_std"]  # fmt: skip
+    rows = [
+        ("net", "default VIC", "trained", 243, 0.0541, 0.0983, -0.0442, -0.05, -0.04, 0.0002, 0.0003),
+        ("net", "default VIC", "unseen", 9, 0.06, 0.08, -0.02, np.nan, np.nan, np.nan, np.nan),
+    ]
+    columns = [
+        "method",
+        "against",
+        "cells",
+        "n_cells",
+        "value",
+        "value_against",
+        "difference",
+        "low",
+        "high",
+        "p",
+        "seed_std",
+    ]
     table = compare_table(pd.DataFrame(rows, columns=columns))
-    assert table.iloc[0].tolist() == ["net", "default VIC", "trained (243)", "0.0541 ± 0.0003", "0.0983", "-0.0442",
-                                      "-0.0500 .. -0.0400", "0.0002"]  # fmt: skip
+    assert table.iloc[0].tolist() == [
+        "net",
+        "default VIC",
+        "trained (243)",
+        "0.0541 ± 0.0003",
+        "0.0983",
+        "-0.0442",
+        "-0.0500 .. -0.0400",
+        "0.0002",
+    ]
     assert table.iloc[1].tolist()[3:] == ["0.0600", "0.0800", "-0.0200", "–", "–"]
 
 
@@ -116,12 +137,14 @@ def test_the_full_table_has_every_operator():
 
 
 def annual_scores() -> pd.DataFrame:
-    rows = [("process model", "net", 0, "et_gleam", "all", 100.0, 0.9, 0.5, 10.0, 600.0),
-            ("process model", "net", 1, "et_gleam", "all", 110.0, 0.8, 0.3, 20.0, 620.0),
-            ("process model", "net", 0, "et_gleam", "unseen", 1.0, 1.0, 1.0, 1.0, 1.0),
-            ("process model", "net", 0, "et_modis", "all", 90.0, 0.9, 0.5, 10.0, 600.0),
-            ("process model", "net", 1, "et_modis", "all", np.nan, np.nan, np.nan, np.nan, 620.0),
-            ("reference", "et_modis", -1, "et_gleam", "all", 80.0, 0.95, 0.8, 5.0, 500.0)]  # fmt: skip
+    rows = [
+        ("process model", "net", 0, "et_gleam", "all", 100.0, 0.9, 0.5, 10.0, 600.0),
+        ("process model", "net", 1, "et_gleam", "all", 110.0, 0.8, 0.3, 20.0, 620.0),
+        ("process model", "net", 0, "et_gleam", "unseen", 1.0, 1.0, 1.0, 1.0, 1.0),
+        ("process model", "net", 0, "et_modis", "all", 90.0, 0.9, 0.5, 10.0, 600.0),
+        ("process model", "net", 1, "et_modis", "all", np.nan, np.nan, np.nan, np.nan, 620.0),
+        ("reference", "et_modis", -1, "et_gleam", "all", 80.0, 0.95, 0.8, 5.0, 500.0),
+    ]
     columns = ["kind", "method", "seed", "reference", "cells", "rmse", "pcc", "nse", "bias", "mean"]
     return pd.DataFrame(rows, columns=columns)
 

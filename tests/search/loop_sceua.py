@@ -33,8 +33,11 @@ def search_one(
                 centroid = np.mean([part[i][2] for i in chosen[:-1]], axis=0)
                 box = np.array([x for _, _, x in part])
                 low, high = box.min(axis=0), box.max(axis=0)
-                trials = [2 * centroid - worst[2], (centroid + worst[2]) / 2,
-                          low + (high - low) * numbers[k, members + size :]]  # fmt: skip
+                trials = [
+                    2 * centroid - worst[2],
+                    (centroid + worst[2]) / 2,
+                    low + (high - low) * numbers[k, members + size :],
+                ]
                 if (trials[0] < 0).any() or (trials[0] > 1).any():
                     trials[0] = low + (high - low) * numbers[k, members : members + size]
                 failed.append((k, chosen[-1], worst[0], trials))

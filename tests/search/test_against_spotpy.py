@@ -20,9 +20,14 @@ SEEDS = 20
 
 @pytest.mark.parametrize(
     ("name", "complexes", "budget"),
-    [("rosenbrock_2", 2, 400), ("six_hump_camel", 2, 400), ("rosenbrock_in_a_corner", 2, 400),
-     ("griewank_shifted", 4, 800), ("ackley_on_the_bounds", 4, 800)],
-)  # fmt: skip
+    [
+        ("rosenbrock_2", 2, 400),
+        ("six_hump_camel", 2, 400),
+        ("rosenbrock_in_a_corner", 2, 400),
+        ("griewank_shifted", 4, 800),
+        ("ackley_on_the_bounds", 4, 800),
+    ],
+)
 def test_the_median_is_not_worse(name: str, complexes: int, budget: int) -> None:
     problem = PROBLEMS[name]
     config = SCEUAConfig(complexes=complexes, budget=budget, gain_shuffles=1000, least_gain=0, least_range=0)

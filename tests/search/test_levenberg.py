@@ -41,11 +41,19 @@ def twin(truth: np.ndarray = TRUTH, noise: float = 0.0) -> CalibrationData:
     mask = random.random(observed.shape) < 0.5
     observed = np.where(mask, observed, 0.0)
     return CalibrationData(
-        cells=np.arange(CELLS) + 40, time=DAYS[FIRST:], attributes=np.zeros((CELLS, 1)), attribute_names=("none",),
-        forcing=np.zeros((CELLS, DAYS.size - FIRST, 7)), observed=observed, mask=mask,
-        trained=np.ones(CELLS, dtype=bool), prior=BUCKET_PARAMETERS.from_unit(np.full((CELLS, 3), 0.5)),
-        first_day=FIRST, history=observed, history_mask=mask,
-    )  # fmt: skip
+        cells=np.arange(CELLS) + 40,
+        time=DAYS[FIRST:],
+        attributes=np.zeros((CELLS, 1)),
+        attribute_names=("none",),
+        forcing=np.zeros((CELLS, DAYS.size - FIRST, 7)),
+        observed=observed,
+        mask=mask,
+        trained=np.ones(CELLS, dtype=bool),
+        prior=BUCKET_PARAMETERS.from_unit(np.full((CELLS, 3), 0.5)),
+        first_day=FIRST,
+        history=observed,
+        history_mask=mask,
+    )
 
 
 def part(data: CalibrationData, cells: np.ndarray) -> CalibrationData:

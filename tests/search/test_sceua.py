@@ -57,10 +57,17 @@ def test_all_cells_at_once_equal_a_loop_over_each(name: str, budget: int) -> Non
 
 @pytest.mark.parametrize(
     ("name", "budget", "tolerance"),
-    [("rosenbrock_2", 1000, 1e-6), ("goldstein_price", 1000, 1e-6), ("six_hump_camel", 1000, 1e-6),
-     ("ackley", 2500, 1e-3), ("ackley_shifted", 2500, 1e-3), ("ackley_on_the_bounds", 2500, 1e-2),
-     ("rosenbrock_in_a_corner", 1000, 1e-6), ("rosenbrock_5", 4000, 1e-2)],
-)  # fmt: skip
+    [
+        ("rosenbrock_2", 1000, 1e-6),
+        ("goldstein_price", 1000, 1e-6),
+        ("six_hump_camel", 1000, 1e-6),
+        ("ackley", 2500, 1e-3),
+        ("ackley_shifted", 2500, 1e-3),
+        ("ackley_on_the_bounds", 2500, 1e-2),
+        ("rosenbrock_in_a_corner", 1000, 1e-6),
+        ("rosenbrock_5", 4000, 1e-2),
+    ],
+)
 def test_it_finds_the_known_optimum(name: str, budget: int, tolerance: float) -> None:
     """In nine cells of ten: a global search may end in a local optimum, and does in some of these."""
     problem = PROBLEMS[name]

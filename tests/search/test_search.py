@@ -32,9 +32,14 @@ FILES = ("result.safetensors", "trace.csv")
 
 
 def search(
-    config: Config, directory: Path, *, model: ForwardModel | None = None, data: CalibrationData | None = None,
-    seed: int = 0, progress: Progress | None = None,
-) -> SearchResult:  # fmt: skip
+    config: Config,
+    directory: Path,
+    *,
+    model: ForwardModel | None = None,
+    data: CalibrationData | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> SearchResult:
     return Search(config).search(
         model or bucket(), data or twin(), seed=seed, directory=directory, progress=progress or Progress()
     )
@@ -158,11 +163,13 @@ def test_another_search_is_refused(tmp_path: Path, finished: bool) -> None:
     data = twin()
     observed = data.observed + 0.01 * data.mask
     for what, changes in {
-        "settings": {"config": sceua(complexes=2)}, "seed": {"seed": 1},
+        "settings": {"config": sceua(complexes=2)},
+        "seed": {"seed": 1},
         "data": {"data": replace(data, observed=observed)},
-        "cells": {"data": replace(data, cells=data.cells + 1)}, "days": {"data": replace(data, first_day=9)},
+        "cells": {"data": replace(data, cells=data.cells + 1)},
+        "days": {"data": replace(data, first_day=9)},
         "forward_model": {"model": Mortal(bucket(), 0, after=True)},
-    }.items():  # fmt: skip
+    }.items():
         with pytest.raises(RunError, match=f"another '{what}'"):
             search(**{"config": sceua(), "directory": tmp_path, **changes})  # type: ignore[arg-type]
 
@@ -180,8 +187,20 @@ def test_a_cell_does_not_know_the_others(tmp_path: Path) -> None:
     """The cells in another order, and half of them alone."""
     data, whole = twin(), search(sceua(), tmp_path / "whole")
     for some in (np.array([5, 3, 1, 0, 2, 4]), np.array([3, 0])):
-        fields = {n: getattr(data, n)[some] for n in ("cells", "observed", "mask", "trained", "prior", "history",
-                                                      "history_mask", "attributes", "forcing")}  # fmt: skip
+        fields = {
+            n: getattr(data, n)[some]
+            for n in (
+                "cells",
+                "observed",
+                "mask",
+                "trained",
+                "prior",
+                "history",
+                "history_mask",
+                "attributes",
+                "forcing",
+            )
+        }
         part = search(sceua(), tmp_path / str(len(some)), model=bucket().select(some), data=replace(data, **fields))
         for name, values in vars(whole).items():
             np.testing.assert_array_equal(getattr(part, name), values[some])
@@ -190,8 +209,12 @@ def test_a_cell_does_not_know_the_others(tmp_path: Path) -> None:
 def test_observations_of_untrained_cells_change_nothing(tmp_path: Path) -> None:
     data = twin()
     seen = data.trained[:, None] & data.mask
-    poisoned = replace(data, observed=np.where(seen, data.observed, np.nan), mask=data.mask | ~data.trained[:, None],
-                       history=np.full_like(data.history, np.nan))  # fmt: skip
+    poisoned = replace(
+        data,
+        observed=np.where(seen, data.observed, np.nan),
+        mask=data.mask | ~data.trained[:, None],
+        history=np.full_like(data.history, np.nan),
+    )
     search(sceua(), tmp_path / "a")
     search(sceua(), tmp_path / "b", data=poisoned)
     assert content(tmp_path / "a") == content(tmp_path / "b")
@@ -254,10 +277,19 @@ def test_it_calibrates_vic(tmp_path: Path) -> None:
     shown = model.simulate(hidden[:, None], ("soil_moisture",))["soil_moisture"][:, 0]
     everything, model.runs = np.ones(shown.shape, dtype=bool), 0
     data = replace(
-        twin(), cells=np.arange(3) + 100, time=np.datetime64("2015-03-01") + np.arange(40), attributes=np.zeros((3, 1)),
-        forcing=np.zeros((3, 40, 7)), observed=shown, mask=everything, trained=np.ones(3, dtype=bool),
-        prior=space.clip(model.prior()), first_day=0, history=shown, history_mask=everything,
-    )  # fmt: skip
+        twin(),
+        cells=np.arange(3) + 100,
+        time=np.datetime64("2015-03-01") + np.arange(40),
+        attributes=np.zeros((3, 1)),
+        forcing=np.zeros((3, 40, 7)),
+        observed=shown,
+        mask=everything,
+        trained=np.ones(3, dtype=bool),
+        prior=space.clip(model.prior()),
+        first_day=0,
+        history=shown,
+        history_mask=everything,
+    )
     prior = search(random(budget=1), tmp_path / "prior", model=model, data=data)
     model.runs = 0
     result = search(sceua(complexes=2, budget=120), tmp_path / "sceua", model=model, data=data)

@@ -38,11 +38,19 @@ def twin() -> CalibrationData:
     mask[POORLY_SEEN, 10:] = False
     trained = np.arange(CELLS) != UNTRAINED
     return CalibrationData(
-        cells=np.arange(CELLS) + 100, time=model.time[FIRST : FIRST + DAYS], attributes=np.zeros((CELLS, 1)),
-        attribute_names=("constant",), forcing=np.zeros((CELLS, DAYS, 7)),
-        observed=np.where(mask & trained[:, None], shown, 0.0), mask=mask & trained[:, None], trained=trained,
-        prior=model.prior, first_day=FIRST, history=np.where(mask, shown, 0.0), history_mask=mask,
-    )  # fmt: skip
+        cells=np.arange(CELLS) + 100,
+        time=model.time[FIRST : FIRST + DAYS],
+        attributes=np.zeros((CELLS, 1)),
+        attribute_names=("constant",),
+        forcing=np.zeros((CELLS, DAYS, 7)),
+        observed=np.where(mask & trained[:, None], shown, 0.0),
+        mask=mask & trained[:, None],
+        trained=trained,
+        prior=model.prior,
+        first_day=FIRST,
+        history=np.where(mask, shown, 0.0),
+        history_mask=mask,
+    )
 
 
 def sceua(**changes: object) -> SCEUAConfig:

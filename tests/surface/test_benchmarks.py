@@ -38,8 +38,9 @@ def test_help_names_command_and_arguments(
     assert "python benchmarks/" in shown
 
 
-@pytest.mark.parametrize("module", [n for n in NAMES if "def arguments(" in (FOLDER / f"{n}.py").read_text()],
-                         indirect=True)  # fmt: skip
+@pytest.mark.parametrize(
+    "module", [n for n in NAMES if "def arguments(" in (FOLDER / f"{n}.py").read_text()], indirect=True
+)
 def test_default_arguments_are_accepted(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", [str(module.__file__)])
     assert module.arguments() is not None

@@ -47,9 +47,13 @@ def test_unknown_verb_is_2() -> None:
 def cells_study(tmp_path: Path) -> Path:
     return write_study(
         tmp_path,
-        data={"source": "cells", "path": "inputs.nc", "train": {"start": "2015-04-01", "end": "2015-04-20"},
-              "test": {"start": "2015-04-21", "end": "2015-04-30"}},
-    )  # fmt: skip
+        data={
+            "source": "cells",
+            "path": "inputs.nc",
+            "train": {"start": "2015-04-01", "end": "2015-04-20"},
+            "test": {"start": "2015-04-21", "end": "2015-04-30"},
+        },
+    )
 
 
 def test_missing_and_truncated_files_are_3(tmp_path: Path) -> None:
@@ -75,9 +79,13 @@ def test_unwritable_run_directory_is_5(tmp_path: Path) -> None:
 def test_interrupt_is_130_and_says_how_to_go_on(tmp_path: Path) -> None:
     command = [*COMMAND, "run", str(write_study(tmp_path)), "--directory", str(tmp_path / "run")]
     process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=os.environ,
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=os.environ,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores it
-    )  # fmt: skip
+    )
     for _ in range(600):
         if (tmp_path / "run" / "manifest.json").exists():
             break

@@ -20,8 +20,24 @@ from paraformer.cli import app
 from paraformer.config import Study
 
 HERE = Path(__file__).parent
-VERBS = ("check", "plan", "fetch", "cube", "parameters", "fill", "simulate", "emulate", "learn", "evaluate", "report",
-         "run", "demo", "compare", "describe", "cite")  # fmt: skip
+VERBS = (
+    "check",
+    "plan",
+    "fetch",
+    "cube",
+    "parameters",
+    "fill",
+    "simulate",
+    "emulate",
+    "learn",
+    "evaluate",
+    "report",
+    "run",
+    "demo",
+    "compare",
+    "describe",
+    "cite",
+)
 
 
 def require_same(name: str, found: str) -> None:

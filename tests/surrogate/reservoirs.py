@@ -79,21 +79,35 @@ def archive(common: int = 6, own: int = 24, held_out: int = 2) -> SurrogateData:
     storage = reservoir(rain, theta)
     leak = storage * (np.exp(theta[..., :1]) - 1) * theta[..., 1:]
     return SurrogateData(
-        space=SPACE, cells=np.arange(100, 100 + CELLS), time=np.datetime64("2015-04-01") + np.arange(DAYS),
-        forcing=forcing, statics=random.normal(size=(CELLS, 2)), static_names=("clay", "slope"), theta=theta,
-        kind=np.array(["prior", *["common"] * common, *["own"] * own]), held_out=held,
+        space=SPACE,
+        cells=np.arange(100, 100 + CELLS),
+        time=np.datetime64("2015-04-01") + np.arange(DAYS),
+        forcing=forcing,
+        statics=random.normal(size=(CELLS, 2)),
+        static_names=("clay", "slope"),
+        theta=theta,
+        kind=np.array(["prior", *["common"] * common, *["own"] * own]),
+        held_out=held,
         runs={"soil_moisture": storage.astype(np.float32), "baseflow": leak.astype(np.float32)},
-        trained=np.arange(CELLS) < 8, training=np.arange(DAYS) < 200, spin_up=SPIN_UP,
-    )  # fmt: skip
+        trained=np.arange(CELLS) < 8,
+        training=np.arange(DAYS) < 200,
+        spin_up=SPIN_UP,
+    )
 
 
 def config(steps: int = 10, **changes: object) -> SurrogateConfig:
     """Small settings; ``changes`` replace top-level fields."""
     base = {
-        "outputs": ("soil_moisture",), "anchors": 6, "hidden": 16, "embedding": 8, "warm_up": 5, "window": 20,
-        "cells_per_batch": 8, "sets_per_cell": 4,
+        "outputs": ("soil_moisture",),
+        "anchors": 6,
+        "hidden": 16,
+        "embedding": 8,
+        "warm_up": 5,
+        "window": 20,
+        "cells_per_batch": 8,
+        "sets_per_cell": 4,
         "training": {"steps": steps, "optimiser": {"rate": 1e-2}, "checkpoint_steps": 4, "checkpoint_seconds": None},
-    }  # fmt: skip
+    }
     return SurrogateConfig.model_validate({**base, **changes})
 
 

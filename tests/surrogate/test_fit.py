@@ -75,8 +75,9 @@ def test_with_cells_trained_the_other_cells_change_no_weight(tmp_path: Path) -> 
     fit(settings, tmp_path / "clean")
     fit(settings, tmp_path / "poisoned", without_training_runs_of_unseen_cells(archive()))
     weights = [(tmp_path / name / "network.safetensors").read_bytes() for name in ("clean", "poisoned")]
-    statistics = [json.loads((tmp_path / name / "surrogate.json").read_text())["normalisation"]
-                  for name in ("clean", "poisoned")]  # fmt: skip
+    statistics = [
+        json.loads((tmp_path / name / "surrogate.json").read_text())["normalisation"] for name in ("clean", "poisoned")
+    ]
     assert weights[0] == weights[1]
     assert statistics[0] == statistics[1]
 
@@ -91,8 +92,9 @@ def test_with_cells_all_the_other_cells_matter(tmp_path: Path) -> None:
 
 def test_days_outside_the_period_are_never_targets(tmp_path: Path) -> None:
     data = archive()
-    settings = config(anchors=0, period=Period(start=np.datetime64("2015-04-01").item(),
-                                               end=np.datetime64("2015-08-31").item()))  # fmt: skip
+    settings = config(
+        anchors=0, period=Period(start=np.datetime64("2015-04-01").item(), end=np.datetime64("2015-08-31").item())
+    )
     inputs, _, _ = build_inputs(settings, data)
     runs = data.runs["soil_moisture"].copy()
     runs[..., 200:] = runs[..., 200:][..., ::-1]
@@ -127,14 +129,20 @@ def test_a_continued_fit_begins_with_the_weights_and_inputs_before(tmp_path: Pat
     data = archive()
     first = fit(config(20), tmp_path / "first", data)
     kept = {name: t.clone() for name, t in first.network.state_dict().items()}
-    still = config(3).model_copy(update={"training": config(3).training.model_copy(
-        update={"optimiser": config(3).training.optimiser.model_copy(update={"rate": 1e-12})})})  # fmt: skip
+    still = config(3).model_copy(
+        update={
+            "training": config(3).training.model_copy(
+                update={"optimiser": config(3).training.optimiser.model_copy(update={"rate": 1e-12})}
+            )
+        }
+    )
     same = fit_surrogate(still, near(data), tmp_path / "same", seed=0, progress=Progress(), start=first, near_share=0.5)
     theta = data.theta[:, :3]
     answers = [s.simulate(theta)["soil_moisture"] for s in (first, same)]
     np.testing.assert_allclose(answers[1], answers[0], atol=1e-5)
-    more = fit_surrogate(config(200), near(data), tmp_path / "more", seed=0, progress=Progress(), start=first,
-                         near_share=0.5)  # fmt: skip
+    more = fit_surrogate(
+        config(200), near(data), tmp_path / "more", seed=0, progress=Progress(), start=first, near_share=0.5
+    )
     errors = [audit_held_out(s, data)[0].rmse for s in (first, more)]
     assert errors[1] < 0.7 * errors[0]
     assert all(np.array_equal(first.network.state_dict()[name], t) for name, t in kept.items())  # not trained in place

@@ -16,6 +16,7 @@ from paraformer.core.errors import RunError
 
 _JOURNAL = ".journal.json"
 
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Context that gives a temporary path beside ``path`` and renames it into place when the block succeeds.

@@ -65,26 +65,60 @@ class Parameter(BaseModel):
 VIC_PARAMETERS: dict[str, Parameter] = {
     p.name: p
     for p in (
-        Parameter(name="infilt", lower=0.001, upper=0.9, transform="log",
-                  meaning="shape of the variable infiltration capacity curve"),
-        Parameter(name="ds", lower=0.0001, upper=1.0, transform="log",
-                  meaning="fraction of Dsmax at which non-linear baseflow begins"),
-        Parameter(name="dsmax", lower=0.1, upper=50.0, unit="mm day-1", transform="log",
-                  meaning="maximum velocity of baseflow"),
-        Parameter(name="ws", lower=0.1, upper=1.0,
-                  meaning="fraction of maximum soil moisture at which non-linear baseflow begins"),
-        Parameter(name="expt", lower=4.0, upper=30.0,
-                  meaning="exponent of the Brooks-Corey drainage of all layers"),
+        Parameter(
+            name="infilt",
+            lower=0.001,
+            upper=0.9,
+            transform="log",
+            meaning="shape of the variable infiltration capacity curve",
+        ),
+        Parameter(
+            name="ds",
+            lower=0.0001,
+            upper=1.0,
+            transform="log",
+            meaning="fraction of Dsmax at which non-linear baseflow begins",
+        ),
+        Parameter(
+            name="dsmax",
+            lower=0.1,
+            upper=50.0,
+            unit="mm day-1",
+            transform="log",
+            meaning="maximum velocity of baseflow",
+        ),
+        Parameter(
+            name="ws",
+            lower=0.1,
+            upper=1.0,
+            meaning="fraction of maximum soil moisture at which non-linear baseflow begins",
+        ),
+        Parameter(name="expt", lower=4.0, upper=30.0, meaning="exponent of the Brooks-Corey drainage of all layers"),
         Parameter(name="expt_1", lower=4.0, upper=30.0, meaning="exponent of the Brooks-Corey drainage of layer 1"),
         Parameter(name="depth_1", lower=0.03, upper=0.3, unit="m", transform="log", meaning="thickness of layer 1"),
-        Parameter(name="ksat", lower=0.05, upper=20.0, transform="log",
-                  meaning="multiplier of the a-priori saturated hydraulic conductivity of all layers"),
-        Parameter(name="canopy_gap", lower=0.05, upper=2.0, transform="log",
-                  meaning="multiplier of the a-priori bare fraction between plants (1 - fcanopy)"),
-        Parameter(name="wcr", lower=0.2, upper=3.0, transform="log",
-                  meaning="multiplier of the a-priori moisture between wilting and critical point of all layers"),
+        Parameter(
+            name="ksat",
+            lower=0.05,
+            upper=20.0,
+            transform="log",
+            meaning="multiplier of the a-priori saturated hydraulic conductivity of all layers",
+        ),
+        Parameter(
+            name="canopy_gap",
+            lower=0.05,
+            upper=2.0,
+            transform="log",
+            meaning="multiplier of the a-priori bare fraction between plants (1 - fcanopy)",
+        ),
+        Parameter(
+            name="wcr",
+            lower=0.2,
+            upper=3.0,
+            transform="log",
+            meaning="multiplier of the a-priori moisture between wilting and critical point of all layers",
+        ),
     )
-}  # fmt: skip
+}
 """Parameters a study may name without spelling out their bounds (METHOD section 2; bounds physical)."""
 
 PAPER_SET = ("infilt", "ds", "dsmax", "ws", "expt")

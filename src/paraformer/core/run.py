@@ -79,9 +79,7 @@ class Run:
         manifest |= {"versions": _versions(), "git": _git_revision(), "python": platform.python_version(), **facts}
         write_json(self.directory / "manifest.json", manifest)
 
-    def stage(
-        self, name: str, *, settings: Any, inputs: Mapping[str, str], work: Callable[[Path], int]
-    ) -> Stage:
+    def stage(self, name: str, *, settings: Any, inputs: Mapping[str, str], work: Callable[[Path], int]) -> Stage:
         """Return the finished stage, doing or finishing its work only where needed.
 
         Args:
@@ -110,8 +108,13 @@ class Run:
             self._charge(name, key, time.monotonic() - wall, time.process_time() - cpu)
         for leftover in path.rglob(".*.tmp"):  # of a write that a kill cut short and that was not needed again
             discard(leftover)
-        done: dict[str, Any] = {"key": key, "complete": True, "hash": hash_path(path, without=("stage.json",)),
-                "sizes": _sizes(path), "runs": runs}  # fmt: skip
+        done: dict[str, Any] = {
+            "key": key,
+            "complete": True,
+            "hash": hash_path(path, without=("stage.json",)),
+            "sizes": _sizes(path),
+            "runs": runs,
+        }
         write_json(mark, done)
         for journal in [p for p in path.rglob(".*") if is_journal(p)]:
             journal.unlink()
@@ -147,8 +150,12 @@ class Run:
             entry = manifest.setdefault("stages", {}).setdefault(name, {})
             if entry.get("key") != key:
                 entry.clear()
-            entry |= {"key": key, "wall_s": round(entry.get("wall_s", 0.0) + wall, 2),
-                      "cpu_s": round(entry.get("cpu_s", 0.0) + cpu, 2), **facts}  # fmt: skip
+            entry |= {
+                "key": key,
+                "wall_s": round(entry.get("wall_s", 0.0) + wall, 2),
+                "cpu_s": round(entry.get("cpu_s", 0.0) + cpu, 2),
+                **facts,
+            }
             write_json(self.directory / "manifest.json", manifest)
 
 
@@ -199,10 +206,16 @@ def _git_revision() -> str:
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
     try:
         revision, status = (
-            subprocess.run(["git", "-C", str(here), *command], capture_output=True, text=True, timeout=10,
-                           check=True, env=environment).stdout.strip()
+            subprocess.run(
+                ["git", "-C", str(here), *command],
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=True,
+                env=environment,
+            ).stdout.strip()
             for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
-        )  # fmt: skip
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return revision + ("+changes" if status else "")

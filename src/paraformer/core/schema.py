@@ -19,9 +19,19 @@ from paraformer.core.time import Period
 from paraformer.core.variables import FORCING
 
 SCORE_COLUMNS = (
-    "method", "operator", "cells", "period", "metric",
-    "mean", "median", "p05", "p95", "n_scored", "n_unscored", "seed",
-)  # fmt: skip
+    "method",
+    "operator",
+    "cells",
+    "period",
+    "metric",
+    "mean",
+    "median",
+    "p05",
+    "p95",
+    "n_scored",
+    "n_unscored",
+    "seed",
+)
 """Columns of ``scores/soil_moisture.csv``."""
 
 

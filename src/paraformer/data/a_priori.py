@@ -137,8 +137,11 @@ def _at(maps: xr.Dataset, sites: Sites) -> xr.Dataset:
 def _snow_bands(here: xr.Dataset) -> dict[str, GridVariable]:
     """The bands of the maps, else one at the mean elevation."""
     elevation = here["elevation"].values
-    bands = {"AreaFract": np.ones((1, len(elevation))), "elevation": elevation[None],
-             "Pfactor": np.ones((1, len(elevation)))}  # fmt: skip
+    bands = {
+        "AreaFract": np.ones((1, len(elevation))),
+        "elevation": elevation[None],
+        "Pfactor": np.ones((1, len(elevation))),
+    }
     if "band_area" in here:
         names = {"AreaFract": "band_area", "elevation": "band_elevation", "Pfactor": "band_precipitation"}
         bands = {name: here[source].values.T for name, source in names.items()}
@@ -146,19 +149,35 @@ def _snow_bands(here: xr.Dataset) -> dict[str, GridVariable]:
 
 
 def _cell_variables(
-    config: LandConfig, sites: Sites, elevation: Float[np.ndarray, " cell"], water: SoilWater,
+    config: LandConfig,
+    sites: Sites,
+    elevation: Float[np.ndarray, " cell"],
+    water: SoilWater,
     slope: Float[np.ndarray, " cell"],
-) -> dict[str, GridVariable]:  # fmt: skip
+) -> dict[str, GridVariable]:
     n, first = len(sites.cells), config.baseflow
     dsmax = first.dsmax
     if dsmax == "conductivity_slope":
         dsmax = np.clip(water.conductivity[-1] * slope, *DSMAX_RANGE)
     values = {
-        "infilt": first.infilt, "Ds": first.ds, "Dsmax": dsmax, "Ws": first.ws, "c": 2.0, "elev": elevation,
-        "avg_T": sites.temperature, "dp": DAMPING_DEPTH, "off_gmt": 0.0, "rough": SOIL_ROUGHNESS,
-        "snow_rough": SNOW_ROUGHNESS, "annual_prec": sites.precipitation, "lats": sites.lat, "lons": sites.lon,
-        "cellnum": sites.cells, "lat": sites.lat, "lon": sites.lon,
-    }  # fmt: skip
+        "infilt": first.infilt,
+        "Ds": first.ds,
+        "Dsmax": dsmax,
+        "Ws": first.ws,
+        "c": 2.0,
+        "elev": elevation,
+        "avg_T": sites.temperature,
+        "dp": DAMPING_DEPTH,
+        "off_gmt": 0.0,
+        "rough": SOIL_ROUGHNESS,
+        "snow_rough": SNOW_ROUGHNESS,
+        "annual_prec": sites.precipitation,
+        "lats": sites.lat,
+        "lons": sites.lon,
+        "cellnum": sites.cells,
+        "lat": sites.lat,
+        "lon": sites.lon,
+    }
     integers = {"mask": 1, "run_cell": 1, "gridcell": sites.cells, "fs_active": 0}
     variables = {name: grid_variable((), np.broadcast_to(np.asarray(v, float), (n,))) for name, v in values.items()}
     variables |= {

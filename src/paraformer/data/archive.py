@@ -20,12 +20,22 @@ from paraformer.data.download import Remote, Session
 from paraformer.data.sources.config import ProductsConfig, Region
 from paraformer.data.sources.granules import Format
 
-VERSIONS = {"SPL3SMP": "009", "SPL3SMP_E": "006", "NLDAS_FORA0125_H": "2.0", "MOD16A2": "061", "MOD16A2GF": "061",
-            "MCD12Q1": "061", "MCD15A2H": "061"}  # fmt: skip
+VERSIONS = {
+    "SPL3SMP": "009",
+    "SPL3SMP_E": "006",
+    "NLDAS_FORA0125_H": "2.0",
+    "MOD16A2": "061",
+    "MOD16A2GF": "061",
+    "MCD12Q1": "061",
+    "MCD15A2H": "061",
+}
 """Versions that are fetched, by the short name of the catalogue."""
 
-_NAMES = {"SPL3SMP": r"SMAP_L3_SM_P_\d{8}_R\d{5}_\d{3}\.h5", "SPL3SMP_E": r"SMAP_L3_SM_P_E_\d{8}_R\d{5}_\d{3}\.h5",
-          "NLDAS_FORA0125_H": r"NLDAS_FORA0125_H\.A\d{8}\.\d{4}\.020\.nc"}  # fmt: skip
+_NAMES = {
+    "SPL3SMP": r"SMAP_L3_SM_P_\d{8}_R\d{5}_\d{3}\.h5",
+    "SPL3SMP_E": r"SMAP_L3_SM_P_E_\d{8}_R\d{5}_\d{3}\.h5",
+    "NLDAS_FORA0125_H": r"NLDAS_FORA0125_H\.A\d{8}\.\d{4}\.020\.nc",
+}
 """Names of the data files of a product; the MODIS products' begin with their short name."""
 
 _SUMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
@@ -90,9 +100,11 @@ def search(query: Query) -> list[Remote]:
     box = (query.region.west, query.region.south, query.region.east, query.region.north)
     try:
         granules = api.search_data(
-            short_name=query.product, version=VERSIONS[query.product], bounding_box=box,
+            short_name=query.product,
+            version=VERSIONS[query.product],
+            bounding_box=box,
             temporal=(f"{query.first}T00:00:00Z", f"{query.last}T23:59:59Z"),
-        )  # fmt: skip
+        )
     except Exception as error:  # the library hands on whatever the catalogue or the network gave
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{query.product}: the catalogue cannot be searched ({reason})") from error

@@ -226,8 +226,12 @@ class DataConfig(BaseModel):
 
     @model_validator(mode="after")
     def _fields_apply(self) -> DataConfig:
-        for source, section in (("cells", "path"), ("synthetic", "synthetic"), ("products", "products"),
-                                ("hydrodl", "hydrodl")):  # fmt: skip
+        for source, section in (
+            ("cells", "path"),
+            ("synthetic", "synthetic"),
+            ("products", "products"),
+            ("hydrodl", "hydrodl"),
+        ):
             given = getattr(self, section) is not None
             if given and source != self.source:
                 raise ValueError(f"{section} applies to source '{source}' only")

@@ -168,11 +168,17 @@ def _coordinates(selection: Selection) -> dict[str, Any]:
     coords: dict[str, Any] = {
         "cell": ("cell", selection.cells, {"long_name": "cell identifier"}),
         "time": ("time", file.days.astype("datetime64[ns]"), {"standard_name": "time", "long_name": "UTC day"}),
-        "lat": ("cell", file.static("lat")[position].astype(np.float64),
-                {"units": "degrees_north", "standard_name": "latitude"}),
-        "lon": ("cell", file.static("lon")[position].astype(np.float64),
-                {"units": "degrees_east", "standard_name": "longitude"}),
-    }  # fmt: skip
+        "lat": (
+            "cell",
+            file.static("lat")[position].astype(np.float64),
+            {"units": "degrees_north", "standard_name": "latitude"},
+        ),
+        "lon": (
+            "cell",
+            file.static("lon")[position].astype(np.float64),
+            {"units": "degrees_east", "standard_name": "longitude"},
+        ),
+    }
     if any("month" in VOCABULARY[name].dims for name in selection.references):
         coords["month"] = ("month", np.arange(1, 13), {"long_name": "calendar month"})
     if file.steps > 1:
@@ -313,7 +319,14 @@ def forcing_cube(path: Path) -> Cube:
     finally:
         file.close()
     first, last = str(coords["time"][1][0])[:10], str(coords["time"][1][-1])[:10]
-    attrs = {"Conventions": "CF-1.8", "observation": "", "attributes": [], "train_start": first, "train_end": last,
-             "test_start": first, "test_end": last}  # fmt: skip
+    attrs = {
+        "Conventions": "CF-1.8",
+        "observation": "",
+        "attributes": [],
+        "train_start": first,
+        "train_end": last,
+        "test_start": first,
+        "test_end": last,
+    }
     series["trained"] = (("cell",), np.zeros(len(position), dtype=bool))
     return Cube(xr.Dataset(series, coords, attrs))

@@ -131,8 +131,12 @@ class FillSamples:
             hidden = seen & ((random.random(seen.shape) < share[0]) | hide_weeks(seen.shape, share[1], random))
             near = nearest_observation(values, seen & ~hidden, self.direction)
             counted = slice(config.warm_up, None)
-            return Batch(to_tensor(np.concatenate([daily[rows, days], near], axis=-1)), statics[cells],
-                         to_tensor(values[:, counted]), torch.as_tensor(hidden[:, counted]))  # fmt: skip
+            return Batch(
+                to_tensor(np.concatenate([daily[rows, days], near], axis=-1)),
+                statics[cells],
+                to_tensor(values[:, counted]),
+                torch.as_tensor(hidden[:, counted]),
+            )
 
         return batch
 
@@ -179,8 +183,9 @@ def fill_gaps(config: GapFillConfig, cube: Cube, path: Path, *, seed: int, progr
         RunError: if ``path`` holds the network of other settings or data.
     """
     values, mask = cube.observed()
-    seen = Observations(values, mask, cube.trained, cube.period("train").mask(cube.time),
-                        cube.period("test").mask(cube.time))  # fmt: skip
+    seen = Observations(
+        values, mask, cube.trained, cube.period("train").mask(cube.time), cube.period("test").mask(cube.time)
+    )
     hidden = _hidden(config, seen, seed)
     fitted = mask & seen.train & seen.trained[:, None] & ~hidden["random"] & ~hidden["weeks"]
     inputs = CellInputs(cube.cells, cube.time, cube.forcing(), cube.attributes(), cube.attribute_names)
@@ -206,8 +211,10 @@ def _product(filler: Filler, seen: Observations) -> Float[np.ndarray, "cell time
     """The seamless series; each period from the observations it may see."""
     found = np.empty(seen.mask.shape)
     for days, sources in (
-        (seen.train, seen.train), (seen.test, np.ones_like(seen.test)), (~seen.train & ~seen.test, ~seen.test)
-    ):  # fmt: skip
+        (seen.train, seen.train),
+        (seen.test, np.ones_like(seen.test)),
+        (~seen.train & ~seen.test, ~seen.test),
+    ):
         if days.any():
             visible = seen.mask & sources
             kept = np.where(visible, seen.values, 0.0) if filler.config.keep_observed else _folded(filler, visible)
@@ -225,9 +232,11 @@ def _folded(filler: Filler, visible: Bool[np.ndarray, "cell time"]) -> Float[np.
 
 
 def _judge(
-    filler: Filler, seen: Observations, hidden: dict[str, Bool[np.ndarray, "cell time"]],
+    filler: Filler,
+    seen: Observations,
+    hidden: dict[str, Bool[np.ndarray, "cell time"]],
     season: Int[np.ndarray, " time"],
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Scores on hidden days of the training period beside those of simpler fillings, which see the same days."""
     methods: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "LSTM": filler,
@@ -248,9 +257,11 @@ def _judge(
 
 
 def _score(
-    found: Float[np.ndarray, "cell time"], observed: Float[np.ndarray, "cell time"],
-    at: Bool[np.ndarray, "cell time"], visible: Bool[np.ndarray, "cell time"],
-) -> tuple[int, float, float, float]:  # fmt: skip
+    found: Float[np.ndarray, "cell time"],
+    observed: Float[np.ndarray, "cell time"],
+    at: Bool[np.ndarray, "cell time"],
+    visible: Bool[np.ndarray, "cell time"],
+) -> tuple[int, float, float, float]:
     mean = np.where(visible, observed, 0.0).sum(axis=1, keepdims=True) / np.maximum(visible.sum(1, keepdims=True), 1)
     error = (found - observed)[at]
     departures = (found - mean)[at], (observed - mean)[at]
@@ -276,25 +287,40 @@ def _write(
     """CF-1.8 netCDF; equal data give equal bytes."""
     name = str(cube.dataset.attrs["observation"])
     known = VOCABULARY["soil_moisture"]
-    flags = {"long_name": "day was observed", "flag_values": np.array([0, 1], "i1"),
-             "flag_meanings": "estimated observed"}  # fmt: skip
-    attrs = {"units": known.unit, "standard_name": known.standard_name, "ancillary_variables": "was_observed",
-             "long_name": f"{name}, gaps filled", "coordinates": "lat lon"}  # fmt: skip
+    flags = {
+        "long_name": "day was observed",
+        "flag_values": np.array([0, 1], "i1"),
+        "flag_meanings": "estimated observed",
+    }
+    attrs = {
+        "units": known.unit,
+        "standard_name": known.standard_name,
+        "ancillary_variables": "was_observed",
+        "long_name": f"{name}, gaps filled",
+        "coordinates": "lat lon",
+    }
     coords: dict[str, Any] = {key: cube.dataset[key].load().variable for key in ("cell", "time", "lat", "lon")}
     dataset = xr.Dataset(
-        {"soil_moisture": (("cell", "time"), filled.astype(np.float32), attrs),
-         "was_observed": (("cell", "time"), observed.astype(np.int8), flags)},
+        {
+            "soil_moisture": (("cell", "time"), filled.astype(np.float32), attrs),
+            "was_observed": (("cell", "time"), observed.astype(np.int8), flags),
+        },
         coords,
-        {"Conventions": "CF-1.8", "featureType": "timeSeries", "title": f"gap-filled {name}",
-         "cube_key": str(cube.dataset.attrs.get("cube_key", ""))},
-    )  # fmt: skip
+        {
+            "Conventions": "CF-1.8",
+            "featureType": "timeSeries",
+            "title": f"gap-filled {name}",
+            "cube_key": str(cube.dataset.attrs.get("cube_key", "")),
+        },
+    )
     packed = {"zlib": True, "complevel": 1, "shuffle": True}
     encoding: dict[str, dict[str, Any]] = {
         "soil_moisture": {**packed, "_FillValue": None},
         "was_observed": packed,
-        "lat": {"_FillValue": None}, "lon": {"_FillValue": None},
+        "lat": {"_FillValue": None},
+        "lon": {"_FillValue": None},
         "time": {"units": f"days since {cube.time[0]}", "dtype": "int32", "calendar": "proleptic_gregorian"},
-    }  # fmt: skip
+    }
     for variable in dataset.variables.values():
         variable.encoding = {}
     write_dataset(dataset, path, encoding=encoding)

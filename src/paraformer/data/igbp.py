@@ -7,11 +7,25 @@ Collections 5 and older of MODIS, and SMAP's ancillary data, count water as 0; M
 from __future__ import annotations
 
 IGBP_CLASSES = (
-    "water", "evergreen needleleaf forest", "evergreen broadleaf forest", "deciduous needleleaf forest",
-    "deciduous broadleaf forest", "mixed forest", "closed shrubland", "open shrubland", "woody savanna", "savanna",
-    "grassland", "permanent wetland", "cropland", "urban", "cropland and natural vegetation", "snow and ice", "barren",
     "water",
-)  # fmt: skip
+    "evergreen needleleaf forest",
+    "evergreen broadleaf forest",
+    "deciduous needleleaf forest",
+    "deciduous broadleaf forest",
+    "mixed forest",
+    "closed shrubland",
+    "open shrubland",
+    "woody savanna",
+    "savanna",
+    "grassland",
+    "permanent wetland",
+    "cropland",
+    "urban",
+    "cropland and natural vegetation",
+    "snow and ice",
+    "barren",
+    "water",
+)
 """Names of the classes 0 to 17; 0 and 17 are both water."""
 
 WATER, BARREN, WATER_BODIES = 0, 16, 17

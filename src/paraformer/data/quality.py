@@ -19,15 +19,7 @@ from paraformer.core.units import canonical, same_unit
 from paraformer.core.variables import ATTRIBUTES, FORCING, REFERENCES, VOCABULARY, Variable
 from paraformer.data.config import DataConfig, Split, Value
 from paraformer.data.regions import block_labels
-from paraformer.data.sampling import (
-    LEFT_OUT,
-    TRAINED,
-    UNSEEN,
-    GridIndex,
-    grid_index,
-    require_distinct,
-    sampling_labels,
-)
+from paraformer.data.sampling import LEFT_OUT, TRAINED, UNSEEN, GridIndex, grid_index, require_distinct, sampling_labels
 from paraformer.data.sources.cells import CellsFile, open_cells
 
 logger = logging.getLogger(__name__)
@@ -132,8 +124,9 @@ def _labels_of(split: Split, file: CellsFile, usable: Bool[np.ndarray, " cell"])
         lat, lon = (file.static(name).astype(float) for name in ("lat", "lon"))
         return block_labels(split.blocks, lat, lon, usable, source=str(file.path))
     if split.design is not None:
-        return sampling_labels(split.design, _grid_index(file), usable, offset=split.offset or (0, 0),
-                               neighbours=split.neighbours or 1)  # fmt: skip
+        return sampling_labels(
+            split.design, _grid_index(file), usable, offset=split.offset or (0, 0), neighbours=split.neighbours or 1
+        )
     assert split.variable is not None
     values = file.static(split.variable)
     for value in (*split.trained, *split.unseen):

@@ -92,8 +92,14 @@ def weights(source: Raster, target: Raster, method: Method = "conservative", cac
         found = _make(source, target, method)
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             matrix = found.overlap
-            np.savez(file, data=matrix.data, indices=matrix.indices, indptr=matrix.indptr, shape=np.array(matrix.shape),
-                     target_area=found.target_area)  # fmt: skip
+            np.savez(
+                file,
+                data=matrix.data,
+                indices=matrix.indices,
+                indptr=matrix.indptr,
+                shape=np.array(matrix.shape),
+                target_area=found.target_area,
+            )
     return found
 
 

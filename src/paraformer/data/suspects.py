@@ -86,8 +86,10 @@ def _misty(cube: Cube) -> list[tuple[int, str, str]]:
     """Cells whose air holds more vapour than it can, on more days than fog and rounding explain."""
     tair, vp = (cube.dataset[name].values.astype(np.float64) for name in ("tair", "vp"))
     share = (vp > MIST * saturation_vapour_pressure(tair)).mean(axis=1)
-    return [(int(k), "vp", f"above saturation on {100 * share[k]:.0f} % of its days")
-            for k in np.flatnonzero(share > SATURATED)]  # fmt: skip
+    return [
+        (int(k), "vp", f"above saturation on {100 * share[k]:.0f} % of its days")
+        for k in np.flatnonzero(share > SATURATED)
+    ]
 
 
 def _texture(cube: Cube) -> list[tuple[int, str, str]]:

@@ -76,7 +76,7 @@ LIBRARY = (
     PlantClass(14, False, 40, 125, 75, 0.495, 1.0, _OPEN, _SHRUBBY, 5.558, 2.614, 1.5),
     PlantClass(15, False, 5, 50, 100, 0.0738, 0.402, _SPARSE, _WHITE, 4.372, 0.978, 4.0),
     PlantClass(BARREN, False, 5, 50, 100, 0.0738, 0.402, _NONE, _GRASSY, 4.372, 0.978, 4.0),
-)  # fmt: skip
+)
 """Classes 1 to 16, bare soil last, as VIC-5 wants it. Zeng gives no roots for wetland, urban land and ice: the first
 two have those of grassland, ice those of barren land."""
 

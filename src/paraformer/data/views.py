@@ -98,10 +98,15 @@ def describe_cube(cube: Cube) -> dict[str, Any]:
     ranges = {name: dataset[name].values for name in (*FORCING, *cube.attribute_names)}
     ranges[dataset.attrs["observation"]] = values[mask]
     facts["ranges"] = {
-        name: {"min": float(v.min()), "mean": float(v.mean(dtype=np.float64)), "max": float(v.max()),
-               "unit": str(dataset[name].attrs.get("units", ""))}
-        for name, v in ranges.items() if v.size
-    }  # fmt: skip
+        name: {
+            "min": float(v.min()),
+            "mean": float(v.mean(dtype=np.float64)),
+            "max": float(v.max()),
+            "unit": str(dataset[name].attrs.get("units", "")),
+        }
+        for name, v in ranges.items()
+        if v.size
+    }
     return facts
 
 

@@ -71,9 +71,7 @@ class Kernels(NamedTuple):
         near = np.stack([truncated(centre[..., j], self.width[:, j, None], u[..., j]) for j in range(size)], axis=-1)
         return np.where(from_prior[..., None], u, near)
 
-    def log_density(
-        self, u: Float[np.ndarray, "cell draw parameter"], own: int = 0
-    ) -> Float[np.ndarray, "cell draw"]:
+    def log_density(self, u: Float[np.ndarray, "cell draw parameter"], own: int = 0) -> Float[np.ndarray, "cell draw"]:
         """Of points of the cube.
 
         Args:

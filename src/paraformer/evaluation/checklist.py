@@ -29,8 +29,16 @@ def parameters_at_bounds(
     for i, name in enumerate(space.names):
         low = float((unit[:, i] <= limits.bound_distance).mean())
         high = float((unit[:, i] >= 1 - limits.bound_distance).mean())
-        rows.append(_row("parameter at its bounds", method, name, low + high, limits.bound_share,
-                         f"{low:.0%} of cells at the lower, {high:.0%} at the upper bound"))  # fmt: skip
+        rows.append(
+            _row(
+                "parameter at its bounds",
+                method,
+                name,
+                low + high,
+                limits.bound_share,
+                f"{low:.0%} of cells at the lower, {high:.0%} at the upper bound",
+            )
+        )
     return _table(rows)
 
 
@@ -42,11 +50,16 @@ def surrogate_gaps(gap: pd.DataFrame, limits: ChecklistLimits) -> pd.DataFrame:
     """
     chosen = gap[(gap["operator"] == "raw") & (gap["metric"] == "rmse") & (gap["period"] == "test")]
     rows = [
-        _row("surrogate gap", row.method, f"{row.cells} cells, seed {row.seed}", abs(row.difference),
-             limits.surrogate_gap,
-             f"raw RMSE {row.process_model:.4f} by the process model, {row.surrogate:.4f} by the surrogate")
+        _row(
+            "surrogate gap",
+            row.method,
+            f"{row.cells} cells, seed {row.seed}",
+            abs(row.difference),
+            limits.surrogate_gap,
+            f"raw RMSE {row.process_model:.4f} by the process model, {row.surrogate:.4f} by the surrogate",
+        )
         for row in chosen.itertuples()
-    ]  # fmt: skip
+    ]
     return _table(rows)
 
 
@@ -62,10 +75,16 @@ def attribute_range(
     known, new = attributes[trained], attributes[~trained]
     outside = ((new < known.min(axis=0)) | (new > known.max(axis=0))).mean(axis=0)
     rows = [
-        _row("unseen cells outside the trained range", "", name, float(share), limits.attribute_share,
-             f"{share:.0%} of unseen cells outside [{low:.4g}, {high:.4g}]")
+        _row(
+            "unseen cells outside the trained range",
+            "",
+            name,
+            float(share),
+            limits.attribute_share,
+            f"{share:.0%} of unseen cells outside [{low:.4g}, {high:.4g}]",
+        )
         for name, share, low, high in zip(names, outside, known.min(axis=0), known.max(axis=0), strict=True)
-    ]  # fmt: skip
+    ]
     return _table(rows)
 
 
@@ -79,8 +98,16 @@ def unscored_cells(scores: pd.DataFrame, limits: ChecklistLimits) -> pd.DataFram
     chosen = chosen.drop_duplicates(["method", "cells"])
     for row in chosen.itertuples():
         total = row.n_scored + row.n_unscored
-        rows.append(_row("unscored cells", row.method, f"{row.cells} cells", row.n_unscored / total,
-                         limits.unscored_share, f"{row.n_unscored} of {total} cells have no score"))  # fmt: skip
+        rows.append(
+            _row(
+                "unscored cells",
+                row.method,
+                f"{row.cells} cells",
+                row.n_unscored / total,
+                limits.unscored_share,
+                f"{row.n_unscored} of {total} cells have no score",
+            )
+        )
     return _table(rows)
 
 
@@ -95,18 +122,21 @@ def seed_spread(
         return _table([])
     spread = np.median(space.to_unit(theta).std(axis=0, ddof=1), axis=0)
     rows = [
-        _row("spread over seeds", method, name, float(value), limits.seed_spread,
-             f"median standard deviation over {len(theta)} seeds is {value:.3f} of the parameter's range")
+        _row(
+            "spread over seeds",
+            method,
+            name,
+            float(value),
+            limits.seed_spread,
+            f"median standard deviation over {len(theta)} seeds is {value:.3f} of the parameter's range",
+        )
         for name, value in zip(space.names, spread, strict=True)
-    ]  # fmt: skip
+    ]
     return _table(rows)
 
 
 def residual_autocorrelation(
-    method: str,
-    simulated: Float[np.ndarray, "cell time"],
-    holdout: Holdout,
-    limits: ChecklistLimits,
+    method: str, simulated: Float[np.ndarray, "cell time"], holdout: Holdout, limits: ChecklistLimits
 ) -> pd.DataFrame:
     """Autocorrelation of the test-period residuals from one observed day to the next: what θ has left unexplained.
 
@@ -143,8 +173,10 @@ def residual_autocorrelation(
     if not found:
         return _table([])
     r, n = float(np.median(found)), float(np.median(days))
-    message = (f"median over {len(found)} cells is {r:.2f} at a mean step of {np.mean(steps):.1f} days: "
-               f"{n:.0f} observed days count as about {n * (1 - r) / (1 + r):.0f}")  # fmt: skip
+    message = (
+        f"median over {len(found)} cells is {r:.2f} at a mean step of {np.mean(steps):.1f} days: "
+        f"{n:.0f} observed days count as about {n * (1 - r) / (1 + r):.0f}"
+    )
     limit = limits.residual_autocorrelation
     return _table([_row("autocorrelation of residuals", method, "test period", r, limit, message)])
 

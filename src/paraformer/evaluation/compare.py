@@ -21,8 +21,24 @@ from scipy import stats
 from paraformer.core.errors import DataError, nearest
 from paraformer.core.seeding import generator
 
-COMPARE_COLUMNS = ("method", "against", "cells", "operator", "period", "metric", "n_cells", "n_blocks", "value",
-                   "value_against", "difference", "low", "high", "p", "seeds", "seed_std")  # fmt: skip
+COMPARE_COLUMNS = (
+    "method",
+    "against",
+    "cells",
+    "operator",
+    "period",
+    "metric",
+    "n_cells",
+    "n_blocks",
+    "value",
+    "value_against",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "seeds",
+    "seed_std",
+)
 """Columns of a comparison; ``difference`` is method less against, [``low``, ``high``] its 95 % interval."""
 
 MIN_BLOCKS = 8
@@ -147,8 +163,15 @@ def _compare_pair(part: pd.DataFrame, method: str, against: str, tile: float) ->
         interval = block_bootstrap(difference, block)
     scored = part[(part["method"] == method) & part["cell"].isin(both.index)]
     seeds = scored.groupby("seed")["value"].mean()
-    return (len(both), n_blocks, both["value"].mean(), both["value_against"].mean(), *interval, len(seeds),
-            seeds.std(ddof=1) if len(seeds) > 1 else np.nan)  # fmt: skip
+    return (
+        len(both),
+        n_blocks,
+        both["value"].mean(),
+        both["value_against"].mean(),
+        *interval,
+        len(seeds),
+        seeds.std(ddof=1) if len(seeds) > 1 else np.nan,
+    )
 
 
 def _per_cell(part: pd.DataFrame, method: str) -> pd.DataFrame:

@@ -24,12 +24,14 @@ class ChecklistLimits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    bound_distance: float = Field(default=0.01, ge=0, lt=0.5,
-                                  description="distance that counts as at the bound [unit coordinate]")  # fmt: skip
+    bound_distance: float = Field(
+        default=0.01, ge=0, lt=0.5, description="distance that counts as at the bound [unit coordinate]"
+    )
     bound_share: float = Field(default=0.2, ge=0, le=1, description="share of cells at a bound")
     surrogate_gap: float = Field(default=0.003, ge=0, description="raw RMSE, process model less surrogate [m3 m-3]")
-    attribute_share: float = Field(default=0.05, ge=0, le=1,
-                                   description="share of unseen cells outside the trained range")  # fmt: skip
+    attribute_share: float = Field(
+        default=0.05, ge=0, le=1, description="share of unseen cells outside the trained range"
+    )
     unscored_share: float = Field(default=0.0, ge=0, le=1, description="share of cells without a score")
     seed_spread: float = Field(default=0.1, ge=0, description="median std of θ over seeds [unit coordinate]")
     residual_autocorrelation: float = Field(
@@ -50,9 +52,10 @@ class TransfersConfig(BaseModel):
 
     source: str = Field(description="whose θ is carried: a search of the study, or 'best θ per cell'")
     by: tuple[TransferMethod, ...] = Field(
-        default=("nearest", "inverse_distance", "attributes", "kriging"), min_length=1,
+        default=("nearest", "inverse_distance", "attributes", "kriging"),
+        min_length=1,
         description="how: from the nearest trained cell, nearest ones, those most like it, or by kriging",
-    )  # fmt: skip
+    )
     donors: int = Field(default=5, ge=1, description="trained cells averaged by inverse_distance and attributes")
     kriging_donors: int = Field(default=64, ge=2, description="nearest trained cells that kriging weighs")
 
@@ -73,8 +76,9 @@ class EvaluationConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    operators: tuple[Operator, ...] = Field(default=OPERATORS, min_length=1,
-                                            description="observation operators in the score table")  # fmt: skip
+    operators: tuple[Operator, ...] = Field(
+        default=OPERATORS, min_length=1, description="observation operators in the score table"
+    )
     min_days: int = Field(default=MIN_DAYS, ge=2, description="observed days a cell needs to be scored")
     harmonics: int = Field(default=2, ge=1, le=6, description="harmonics of the year in the climatology baseline")
     limits: ChecklistLimits = ChecklistLimits()

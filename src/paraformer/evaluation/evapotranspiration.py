@@ -33,8 +33,22 @@ BUDYKO = "Budyko curve"
 
 FIELD_COLUMNS = ("cell", "lat", "lon", "cells", "kind", "method", "seed", "value", "known")
 """Columns of the per-cell table; ``value`` [mm year-1] is NaN exactly where ``known`` is False."""
-SCORE_COLUMNS = ("kind", "method", "seed", "reference", "cells", "period", "rmse", "pcc", "nse", "bias",
-                 "mean", "mean_reference", "n_cells", "n_masked")  # fmt: skip
+SCORE_COLUMNS = (
+    "kind",
+    "method",
+    "seed",
+    "reference",
+    "cells",
+    "period",
+    "rmse",
+    "pcc",
+    "nse",
+    "bias",
+    "mean",
+    "mean_reference",
+    "n_cells",
+    "n_masked",
+)
 """Columns of ``scores/evapotranspiration.csv``; RMSE, bias and means in mm year-1, PCC and NSE over cells."""
 
 _PER_DAY = {"mm day-1": 1.0, "mm year-1": 1 / DAYS_PER_YEAR, "mm yr-1": 1 / DAYS_PER_YEAR}
@@ -200,8 +214,11 @@ def judge_evapotranspiration(
         return pd.DataFrame(columns=list(FIELD_COLUMNS)), pd.DataFrame(columns=list(SCORE_COLUMNS))
     fields = [annual_total(one, years, holdout) for one in series]
     fields.append(budyko_total(dataset["prcp"].values.astype(np.float64), potential, years))
-    references = [reference_total(dataset[name], years, time) for name in sorted(map(str, dataset.data_vars))
-                  if name.startswith("et_")]  # fmt: skip
+    references = [
+        reference_total(dataset[name], years, time)
+        for name in sorted(map(str, dataset.data_vars))
+        if name.startswith("et_")
+    ]
     fields += references
     return field_table(fields, holdout), score_table(fields, references, holdout, years.period)
 
@@ -210,11 +227,21 @@ def field_table(fields: Sequence[Annual], holdout: Holdout) -> pd.DataFrame:
     """Annual totals of every cell, ``FIELD_COLUMNS``."""
     groups = np.where(holdout.trained, "trained", "unseen")
     frames = [
-        pd.DataFrame({"cell": holdout.cells, "lat": holdout.lat, "lon": holdout.lon, "cells": groups,
-                      "kind": f.kind, "method": f.method, "seed": f.seed,
-                      "value": np.where(f.known, f.total, np.nan), "known": f.known})
+        pd.DataFrame(
+            {
+                "cell": holdout.cells,
+                "lat": holdout.lat,
+                "lon": holdout.lon,
+                "cells": groups,
+                "kind": f.kind,
+                "method": f.method,
+                "seed": f.seed,
+                "value": np.where(f.known, f.total, np.nan),
+                "known": f.known,
+            }
+        )
         for f in fields
-    ]  # fmt: skip
+    ]
     return pd.concat(frames, ignore_index=True)[list(FIELD_COLUMNS)]
 
 
@@ -229,12 +256,22 @@ def score_table(
     """
     groups = {"all": np.ones(len(holdout.cells), dtype=bool), "trained": holdout.trained, "unseen": ~holdout.trained}
     rows = [
-        (field.kind, field.method, field.seed, reference.method, name, str(period),
-         *_scores(field, reference, cells & field.known & reference.known),
-         int((cells & ~(field.known & reference.known)).sum()))
-        for field in fields for reference in references if field is not reference
-        for name, cells in groups.items() if cells.any()
-    ]  # fmt: skip
+        (
+            field.kind,
+            field.method,
+            field.seed,
+            reference.method,
+            name,
+            str(period),
+            *_scores(field, reference, cells & field.known & reference.known),
+            int((cells & ~(field.known & reference.known)).sum()),
+        )
+        for field in fields
+        for reference in references
+        if field is not reference
+        for name, cells in groups.items()
+        if cells.any()
+    ]
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 
 

@@ -50,9 +50,15 @@ class Holdout:
 
     def __post_init__(self) -> None:
         n_cells, n_days = self.mask.shape
-        for name, shape in (("cells", (n_cells,)), ("lat", (n_cells,)), ("lon", (n_cells,)), ("trained", (n_cells,)),
-                            ("observed", self.mask.shape), ("train_days", (n_days,)),
-                            ("test_days", (n_days,))):  # fmt: skip
+        for name, shape in (
+            ("cells", (n_cells,)),
+            ("lat", (n_cells,)),
+            ("lon", (n_cells,)),
+            ("trained", (n_cells,)),
+            ("observed", self.mask.shape),
+            ("train_days", (n_days,)),
+            ("test_days", (n_days,)),
+        ):
             found = np.shape(getattr(self, name))
             if found != shape:
                 raise DataError(f"holdout: '{name}' has shape {found}, expected {shape}")

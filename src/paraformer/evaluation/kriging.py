@@ -75,9 +75,7 @@ def fit_variogram(at: Float[np.ndarray, "point axis"], values: Float[np.ndarray,
 
 
 def weights(
-    variogram: Variogram,
-    between: Float[np.ndarray, "cell point point"],
-    to: Float[np.ndarray, "cell point"],
+    variogram: Variogram, between: Float[np.ndarray, "cell point point"], to: Float[np.ndarray, "cell point"]
 ) -> Float[np.ndarray, "cell point"]:
     """Weights of ordinary kriging; those of a cell sum to 1 (Cressie 1993, eq. 3.2.12).
 

@@ -152,8 +152,9 @@ def summarise_draws(
     mean = np.einsum("cd,cdp->cp", weight, u)
     variance = np.einsum("cd,cdp->cp", weight, (u - mean[:, None]) ** 2)
     lower, upper = weighted_quantiles(u, weight, tails(weight, level))
-    return Summary(mean, np.sqrt(variance), lower, upper, 1 - variance / PRIOR_VARIANCE, pareto_k,
-                   1 / (weight**2).sum(axis=1))  # fmt: skip
+    return Summary(
+        mean, np.sqrt(variance), lower, upper, 1 - variance / PRIOR_VARIANCE, pareto_k, 1 / (weight**2).sum(axis=1)
+    )
 
 
 def tails(weight: Float[np.ndarray, "cell draw"], level: float) -> tuple[Float[np.ndarray, " cell"], ...]:

@@ -12,14 +12,21 @@ from paraformer.evaluation.holdout import Holdout
 from paraformer.numerics.observe import Line, fit_line, observe
 from paraformer.numerics.scores import METRICS, accumulate, finish
 
-CELL_COLUMNS = (
-    "cell", "lat", "lon", "method", "seed", "operator", "cells", "period", "metric", "value", "scored",
-)  # fmt: skip
+CELL_COLUMNS = ("cell", "lat", "lon", "method", "seed", "operator", "cells", "period", "metric", "value", "scored")
 """Columns of the per-cell table: one row per cell, operator, period and metric."""
 
 GAP_COLUMNS = (
-    "method", "seed", "operator", "cells", "period", "metric", "process_model", "surrogate", "difference", "n_scored",
-)  # fmt: skip
+    "method",
+    "seed",
+    "operator",
+    "cells",
+    "period",
+    "metric",
+    "process_model",
+    "surrogate",
+    "difference",
+    "n_scored",
+)
 """Columns of the surrogate gap; ``difference`` is process model less surrogate."""
 
 _GROUP = ["method", "operator", "cells", "period", "metric"]
@@ -68,10 +75,15 @@ def score_cells(
             for metric in METRICS:
                 frame = pd.DataFrame({"cell": holdout.cells, "lat": holdout.lat, "lon": holdout.lon})
                 frame = frame.assign(
-                    method=method, seed=seed, operator=operator,
-                    cells=np.where(holdout.trained, "trained", "unseen"), period=period, metric=metric,
-                    value=scores.values[metric], scored=scores.scored[metric],
-                )  # fmt: skip
+                    method=method,
+                    seed=seed,
+                    operator=operator,
+                    cells=np.where(holdout.trained, "trained", "unseen"),
+                    period=period,
+                    metric=metric,
+                    value=scores.values[metric],
+                    scored=scores.scored[metric],
+                )
                 frames.append(frame)
     return pd.concat(frames, ignore_index=True)[list(CELL_COLUMNS)]
 
@@ -119,8 +131,19 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     for key, group in scores.groupby(_GROUP, sort=False):
         means = group["mean"].to_numpy()
         std = means.std(ddof=1) if means.size > 1 else np.nan
-        rows.append((*key, means.mean(), std, means.min(), means.max(), group["median"].to_numpy().mean(), means.size,
-                     group["n_scored"].min(), group["n_unscored"].max()))  # fmt: skip
+        rows.append(
+            (
+                *key,
+                means.mean(),
+                std,
+                means.min(),
+                means.max(),
+                group["median"].to_numpy().mean(),
+                means.size,
+                group["n_scored"].min(),
+                group["n_unscored"].max(),
+            )
+        )
     columns = [*_GROUP, "mean", "std", "min", "max", "median", "seeds", "n_scored", "n_unscored"]
     return pd.DataFrame(rows, columns=columns)
 

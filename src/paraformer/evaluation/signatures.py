@@ -60,9 +60,11 @@ def judge_signatures(
         evaporated, runoff, baseflow = (torch.as_tensor(values) for values in series)
         wet = ((runoff + baseflow).sum(1) / years.number).numpy() > LEAST_RUNOFF
         everywhere = np.ones(len(wet), dtype=bool)
-        found = (("evapotranspiration", evaporated.sum(1) / years.number, everywhere),
-                 ("runoff_ratio", runoff_ratio(runoff, baseflow, rain), everywhere),
-                 ("baseflow_index", baseflow_index(runoff, baseflow), wet))  # fmt: skip
+        found = (
+            ("evapotranspiration", evaporated.sum(1) / years.number, everywhere),
+            ("runoff_ratio", runoff_ratio(runoff, baseflow, rain), everywhere),
+            ("baseflow_index", baseflow_index(runoff, baseflow), wet),
+        )
         for name, values, known in found:
             fields[name].append(Annual("process model", run.method, run.seed, values.numpy(), known))
     tables = []

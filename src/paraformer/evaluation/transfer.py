@@ -52,11 +52,7 @@ class Cells(NamedTuple):
 
 
 def transfer(
-    by: str,
-    theta: Float[np.ndarray, "cell parameter"],
-    cells: Cells,
-    space: ParameterSpace,
-    config: TransfersConfig,
+    by: str, theta: Float[np.ndarray, "cell parameter"], cells: Cells, space: ParameterSpace, config: TransfersConfig
 ) -> Float[np.ndarray, "cell parameter"]:
     """θ of every cell from those of the trained cells, physical units inside the bounds; a donor gets others' θ.
 

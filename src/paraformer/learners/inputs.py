@@ -143,10 +143,7 @@ class Scaling:
         )
 
     def __call__(
-        self,
-        attributes: Float[np.ndarray, "cell attribute"],
-        history: History | None,
-        cells: np.ndarray | None = None,
+        self, attributes: Float[np.ndarray, "cell attribute"], history: History | None, cells: np.ndarray | None = None
     ) -> Inputs:
         """Inputs of a network from raw values; ``cells`` are the names used in errors, by default positions.
 

@@ -59,9 +59,15 @@ class Learner:
         self._reads_history = reads_history(config.network)
 
     def calibrate(
-        self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: Path, progress: Progress,
+        self,
+        model: ForwardModel,
+        data: CalibrationData,
+        *,
+        seed: int,
+        directory: Path,
+        progress: Progress,
         refine_with: ForwardModel | None = None,
-    ) -> Float[np.ndarray, "cell parameter"]:  # fmt: skip
+    ) -> Float[np.ndarray, "cell parameter"]:
         """Train, or finish an interrupted training in ``directory``, and return θ of every cell of ``data``.
 
         Args:
@@ -79,9 +85,15 @@ class Learner:
         return learned.predict(data.attributes, data.prior, data.attribute_names, history, where)
 
     def learn(
-        self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: Path, progress: Progress,
+        self,
+        model: ForwardModel,
+        data: CalibrationData,
+        *,
+        seed: int,
+        directory: Path,
+        progress: Progress,
         refine_with: ForwardModel | None = None,
-    ) -> LearnedMap:  # fmt: skip
+    ) -> LearnedMap:
         """As ``calibrate``, but return the map itself."""
         phases = self._phases(model, refine_with)
         identity = self._identity(phases, data, seed)
@@ -93,8 +105,10 @@ class Learner:
         scaling = Scaling.fit(data, self.config)
         reads_neighbours = isinstance(self.config.network, ParaFormerNConfig)
         places = TrainedPlaces.fit(data, scaling, self.config) if reads_neighbours else None
-        members = [self._train_member(member, phases, _Seen(data, scaling, places), identity, directory, progress)
-                   for member in range(self.config.members)]  # fmt: skip
+        members = [
+            self._train_member(member, phases, _Seen(data, scaling, places), identity, directory, progress)
+            for member in range(self.config.members)
+        ]
         learned = LearnedMap(tuple(m for m, _ in members), self.config, model.parameters, scaling, identity, places)
         if any(phase.counted for phase in phases):
             write_json(directory / _RUNS, {"process_model_runs": sum(runs for _, runs in members)})
@@ -118,10 +132,16 @@ class Learner:
         if config.refinement is None or refine_with is None:
             return (first,)
         if refine_with.parameters != model.parameters:
-            raise ModelError(f"learner '{self.name}': the surrogate has {model.parameters!r}, the process model "
-                             f"{refine_with.parameters!r}")  # fmt: skip
-        whole = {"window": None, "windows_per_batch": 1, "training": config.refinement,
-                 "cells_per_batch": config.refinement.cells_per_batch}  # fmt: skip
+            raise ModelError(
+                f"learner '{self.name}': the surrogate has {model.parameters!r}, the process model "
+                f"{refine_with.parameters!r}"
+            )
+        whole = {
+            "window": None,
+            "windows_per_batch": 1,
+            "training": config.refinement,
+            "cells_per_batch": config.refinement.cells_per_batch,
+        }
         then = config.model_copy(update=whole)
         return first, Phase("refinement", cast(DifferentiableModel, refine_with), then, True)
 
@@ -134,9 +154,14 @@ class Learner:
             _pretrained(directory, member).unlink(missing_ok=True)
 
     def _train_member(
-        self, member: int, phases: tuple[Phase, ...], seen: _Seen, identity: dict[str, Any], directory: Path,
+        self,
+        member: int,
+        phases: tuple[Phase, ...],
+        seen: _Seen,
+        identity: dict[str, Any],
+        directory: Path,
         progress: Progress,
-    ) -> tuple[ParameterMap, int]:  # fmt: skip
+    ) -> tuple[ParameterMap, int]:
         """Train one network from its own start, and the process-model runs it took.
 
         A phase begins with the weights that the one before has kept; a finished phase is read back from its
@@ -155,24 +180,44 @@ class Learner:
             task = LearnTask(network, phase.config, phase.model, seen.data, seen.scaling, draw, seen.places)
             name = self.name if phase is phases[0] else f"{self.name}, {phase.name}"
             name = name if self.config.members == 1 else f"{name} {member + 1} of {self.config.members}"
-            outcome = train(task, phase.config.training, seed=own, identity={**identity, "member": member},
-                            path=phase.checkpoint(directory, member), progress=progress, description=name)  # fmt: skip
+            outcome = train(
+                task,
+                phase.config.training,
+                seed=own,
+                identity={**identity, "member": member},
+                path=phase.checkpoint(directory, member),
+                progress=progress,
+                description=name,
+            )
             network.float().cpu()  # whatever the precision of the training, as it is read back
             runs += task.runs(outcome.steps) if phase.counted else 0
         return network.eval(), runs
 
     def _pretrain(
-        self, network: ParameterMap, member: int, data: CalibrationData, scaling: Scaling, identity: dict[str, Any],
-        directory: Path, progress: Progress,
-    ) -> None:  # fmt: skip
+        self,
+        network: ParameterMap,
+        member: int,
+        data: CalibrationData,
+        scaling: Scaling,
+        identity: dict[str, Any],
+        directory: Path,
+        progress: Progress,
+    ) -> None:
         """Train the network's history encoder on hidden days, in place."""
         config, history = self.config.pretraining, trained_inputs(self.config, data, scaling).history
         assert config is not None
         assert history is not None
         seed = derive_seed(identity["seed"], "learner", self.name, member, "pretraining")
         task = PretrainingTask(cast(ParaFormerZ, network.body), config, history, network.days, data.trained, seed)
-        train(task, config, seed=seed, identity=identity, path=_pretrained(directory, member), progress=progress,
-              description=f"{self.name}, pretraining")  # fmt: skip
+        train(
+            task,
+            config,
+            seed=seed,
+            identity=identity,
+            path=_pretrained(directory, member),
+            progress=progress,
+            description=f"{self.name}, pretraining",
+        )
 
     def _identity(self, phases: tuple[Phase, ...], data: CalibrationData, seed: int) -> dict[str, Any]:
         """What the weights depend on: nothing of a cell that is not trained, and no history where none is read."""

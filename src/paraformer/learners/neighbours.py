@@ -116,9 +116,12 @@ class TrainedPlaces:
         return _first(index, away * UNIT >= _SAME_PLACE, count)
 
     def around(
-        self, attributes: Float[Tensor, "cell attribute"], where: Places, index: Int[np.ndarray, "cell neighbour"],
+        self,
+        attributes: Float[Tensor, "cell attribute"],
+        where: Places,
+        index: Int[np.ndarray, "cell neighbour"],
         near: int,
-    ) -> Surroundings:  # fmt: skip
+    ) -> Surroundings:
         """What a network sees of chosen neighbours of cells with these normalised attributes.
 
         A token is the difference of the attributes, the neighbour's statistics, and where it lies.

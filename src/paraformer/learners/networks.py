@@ -18,8 +18,13 @@ from paraformer.learners.paraformer import ParaFormerA
 from paraformer.learners.paraformer_n import ParaFormerN
 from paraformer.learners.paraformer_z import ParaFormerZ
 
-LEARNERS: dict[str, Any] = {"ffn_a": FFN, "lstm_z": LSTMZ, "paraformer_a": ParaFormerA, "paraformer_z": ParaFormerZ,
-                            "paraformer_n": ParaFormerN}  # fmt: skip
+LEARNERS: dict[str, Any] = {
+    "ffn_a": FFN,
+    "lstm_z": LSTMZ,
+    "paraformer_a": ParaFormerA,
+    "paraformer_z": ParaFormerZ,
+    "paraformer_n": ParaFormerN,
+}
 """Network builders by name: settings, number of attributes, for _Z also number of daily features -> features for the
 head. A network reads the history if its settings are a ``HistoryConfig``."""
 

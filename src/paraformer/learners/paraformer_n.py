@@ -43,10 +43,7 @@ class ParaFormerN(nn.Module):
         self.width = width * (attributes if config.pool == "concatenate" else 1)
 
     def forward(
-        self,
-        attributes: Float[Tensor, "cell attribute"],
-        neighbours: Surroundings,
-        maps: list[Tensor] | None = None,
+        self, attributes: Float[Tensor, "cell attribute"], neighbours: Surroundings, maps: list[Tensor] | None = None
     ) -> Float[Tensor, "cell width"]:
         """Features of a cell; the order of its neighbours does not matter.
 

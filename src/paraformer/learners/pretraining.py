@@ -43,9 +43,14 @@ class PretrainingTask:
     """
 
     def __init__(
-        self, body: ParaFormerZ, config: PretrainingConfig, history: Float[Tensor, "cell time feature"], days: int,
-        trained: Bool[np.ndarray, " cell"], seed: int,
-    ) -> None:  # fmt: skip
+        self,
+        body: ParaFormerZ,
+        config: PretrainingConfig,
+        history: Float[Tensor, "cell time feature"],
+        days: int,
+        trained: Bool[np.ndarray, " cell"],
+        seed: int,
+    ) -> None:
         """Args: ``history`` of all cells, normalised; ``days`` of the window that the network reads."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "decoder"))
@@ -69,8 +74,10 @@ class PretrainingTask:
     def _hidden(self, random: np.random.Generator, cells: int) -> Bool[Tensor, "cell day value"]:
         """Which values of which days are hidden: whole tokens, soil moisture and all of the forcing apart."""
         tokens = self.length // self.patch
-        forcing, moisture = (np.repeat(random.random((cells, tokens)) < share, self.patch, axis=1)
-                             for share in (self.config.forcing_share, self.config.share))  # fmt: skip
+        forcing, moisture = (
+            np.repeat(random.random((cells, tokens)) < share, self.patch, axis=1)
+            for share in (self.config.forcing_share, self.config.share)
+        )
         parts = [np.repeat(forcing[..., None], len(FORCING), axis=-1), moisture[..., None]]
         return torch.as_tensor(np.concatenate(parts, axis=-1))
 

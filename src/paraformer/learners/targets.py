@@ -40,9 +40,10 @@ class OtherTargets:
     def __init__(self, config: TargetsConfig, data: CalibrationData) -> None:
         self.config = config
         self.compared = tuple(
-            _compared(target, settings, name, data) for target, settings in config.chosen.items()
+            _compared(target, settings, name, data)
+            for target, settings in config.chosen.items()
             for name in settings.reference
-        )  # fmt: skip
+        )
         observed = data.observed[data.mask & data.trained[:, None]]
         self.unit = float(observed.std()) if observed.size else 1.0
         self.precipitation = to_tensor(data.forcing[..., list(FORCING).index("prcp")])
@@ -66,10 +67,12 @@ class OtherTargets:
         """Weighted relative errors of the whole training period of some cells, times the spread of soil moisture."""
         found = {target: self._value(target, simulated, cells) for target in self.config.chosen}
         errors = [
-            c.weight * relative_error(found[c.target], c.values[cells].to(found[c.target]), c.known[cells], c.scale,
-                                      remove_bias=c.remove_bias)
+            c.weight
+            * relative_error(
+                found[c.target], c.values[cells].to(found[c.target]), c.known[cells], c.scale, remove_bias=c.remove_bias
+            )
             for c in self.compared
-        ]  # fmt: skip
+        ]
         return self.unit * torch.stack(errors).sum()
 
     def _value(self, target: str, simulated: Mapping[str, Tensor], cells: Tensor) -> Float[Tensor, "sample value"]:
@@ -89,15 +92,19 @@ def _compared(target: str, settings: TargetConfig, name: str, data: CalibrationD
     values, known = data.references[name]
     months = 12 if isinstance(settings, EvapotranspirationTarget) else 1
     if values.shape != (len(data.cells), months):
-        raise DataError(f"targets: {target}: reference '{name}' has shape {values.shape}, expected "
-                        f"({len(data.cells)} cells, {months})")  # fmt: skip
+        raise DataError(
+            f"targets: {target}: reference '{name}' has shape {values.shape}, expected "
+            f"({len(data.cells)} cells, {months})"
+        )
     known = known & data.trained[:, None]
     if isinstance(settings, EvapotranspirationTarget) and settings.period == "year":
         values, known = values.sum(axis=1, keepdims=True), known.all(axis=1, keepdims=True)
     scale = float(values[known].std()) if known.any() else 0.0
     if not scale > 0.0:
-        raise DataError(f"targets: {target}: reference '{name}' does not vary over trained cells, so errors have no "
-                        "unit")  # fmt: skip
+        raise DataError(
+            f"targets: {target}: reference '{name}' does not vary over trained cells, so errors have no unit"
+        )
     share = settings.weight / len(settings.reference)
-    return Compared(target, to_tensor(np.where(known, values, 0.0)), torch.as_tensor(known), scale, share,
-                    settings.bias == "remove")  # fmt: skip
+    return Compared(
+        target, to_tensor(np.where(known, values, 0.0)), torch.as_tensor(known), scale, share, settings.bias == "remove"
+    )

@@ -44,8 +44,10 @@ class TargetsConfig(BaseModel):
     @model_validator(mode="after")
     def _there_is_a_target(self) -> TargetsConfig:
         if not self.chosen:
-            raise ValueError("'targets' names none beside soil moisture; leave it out, or name evapotranspiration, "
-                             "runoff_ratio or baseflow_index")  # fmt: skip
+            raise ValueError(
+                "'targets' names none beside soil moisture; leave it out, or name evapotranspiration, "
+                "runoff_ratio or baseflow_index"
+            )
         return self
 
     @property
@@ -62,6 +64,9 @@ class TargetsConfig(BaseModel):
     @property
     def outputs(self) -> tuple[str, ...]:
         """Outputs of the forward model that these targets need beside soil moisture."""
-        needed = {"evapotranspiration": ("evapotranspiration",), "runoff_ratio": ("runoff", "baseflow"),
-                  "baseflow_index": ("runoff", "baseflow")}  # fmt: skip
+        needed = {
+            "evapotranspiration": ("evapotranspiration",),
+            "runoff_ratio": ("runoff", "baseflow"),
+            "baseflow_index": ("runoff", "baseflow"),
+        }
         return tuple(dict.fromkeys(output for name in self.chosen for output in needed[name]))

@@ -57,9 +57,15 @@ class LearnTask:
     """Misfit of random windows, plus the pull of the prior and the range-boundary loss (METHOD sections 3 and 5)."""
 
     def __init__(
-        self, network: ParameterMap, config: LearnerConfig, model: DifferentiableModel, data: CalibrationData,
-        scaling: Scaling, draw: Draw, places: TrainedPlaces | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        network: ParameterMap,
+        config: LearnerConfig,
+        model: DifferentiableModel,
+        data: CalibrationData,
+        scaling: Scaling,
+        draw: Draw,
+        places: TrainedPlaces | None = None,
+    ) -> None:
         self.network: nn.Module = network
         self.config = config
         self.model = model
@@ -147,9 +153,12 @@ class LearnTask:
         return self.model.respond(u, cells, start, length, **asked)
 
     def _misfit(
-        self, series: Mapping[str, Float[Tensor, "sample day"]], u: Float[Tensor, "sample parameter"],
-        cells: Int[np.ndarray, " sample"], starts: Int[np.ndarray, " sample"],
-    ) -> Tensor:  # fmt: skip
+        self,
+        series: Mapping[str, Float[Tensor, "sample day"]],
+        u: Float[Tensor, "sample parameter"],
+        cells: Int[np.ndarray, " sample"],
+        starts: Int[np.ndarray, " sample"],
+    ) -> Tensor:
         simulated, at = series["soil_moisture"], self._index(cells)
         days = self._index(starts[:, None] + np.arange(simulated.shape[1]))
         observed, mask, weight = self.targets.at(at, days)

@@ -29,10 +29,7 @@ class Line(NamedTuple):
 
 
 def fit_line(
-    operator: str,
-    simulated: Float[Any, "cell time"],
-    observed: Float[Any, "cell time"],
-    mask: Bool[Any, "cell time"],
+    operator: str, simulated: Float[Any, "cell time"], observed: Float[Any, "cell time"], mask: Bool[Any, "cell time"]
 ) -> Line:
     """Fit the observation operator on the given cell-days; the caller passes training days only.
 

@@ -48,9 +48,13 @@ def baseflow_index(runoff: Float[Tensor, "cell day"], baseflow: Float[Tensor, "c
 
 
 def relative_error(
-    simulated: Float[Tensor, "cell value"], reference: Float[Tensor, "cell value"], known: Bool[Tensor, "cell value"],
-    scale: float, *, remove_bias: bool = False,
-) -> Float[Tensor, ""]:  # fmt: skip
+    simulated: Float[Tensor, "cell value"],
+    reference: Float[Tensor, "cell value"],
+    known: Bool[Tensor, "cell value"],
+    scale: float,
+    *,
+    remove_bias: bool = False,
+) -> Float[Tensor, ""]:
     """Root mean square difference over all known values, in units of ``scale``; 0 without any.
 
     Args:

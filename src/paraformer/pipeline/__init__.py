@@ -20,9 +20,17 @@ from paraformer.pipeline.stages import Chain
 __all__ = ["STAGES", "check_study", "describe", "run_study"]
 
 STAGES = (
-    "cube", "gap_filling", "ensemble", "surrogate", "rounds", "parameters", "uncertainty", "references", "scores",
+    "cube",
+    "gap_filling",
+    "ensemble",
+    "surrogate",
+    "rounds",
+    "parameters",
+    "uncertainty",
+    "references",
+    "scores",
     "report",
-)  # fmt: skip
+)
 
 
 def run_study(study: Study, directory: Path, *, until: str = "report", progress: Progress | None = None) -> str:
@@ -55,6 +63,10 @@ def run_study(study: Study, directory: Path, *, until: str = "report", progress:
 def _input_hashes(study: Study) -> dict[str, str]:
     """Content hash of every file the study names."""
     process = study.process
-    named = {"data": study.data.path, "parameters": process.parameters, "domain": process.domain,
-             "initial_state": process.initial_state}  # fmt: skip
+    named = {
+        "data": study.data.path,
+        "parameters": process.parameters,
+        "domain": process.domain,
+        "initial_state": process.initial_state,
+    }
     return {name: hash_path(path) for name, path in named.items() if path is not None and path.exists()}

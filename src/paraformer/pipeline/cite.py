@@ -23,7 +23,7 @@ MODELS = (
 
 SEARCHES = {
     "sceua": "Duan, Q., Sorooshian, S. and Gupta, V. (1992). Effective and efficient global optimization for "
-    "conceptual rainfall-runoff models. Water Resour. Res. 28, 1015-1031. doi:10.1029/91WR02985",
+    "conceptual rainfall-runoff models. Water Resour. Res. 28, 1015-1031. doi:10.1029/91WR02985"
 }
 """By the name of a search in the settings."""
 

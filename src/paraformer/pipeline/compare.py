@@ -65,15 +65,18 @@ def compare_runs(directories: Sequence[Path], question: Question, against: str |
     pairs = [pair for pair in pairs if pair[0] != pair[1]]
     if not pairs:
         raise DataError(f"nothing to compare: the only method is '{methods[0]}'")
-    return compare(joined, pairs, metric=question.metric, operator=question.operator, period=question.period,
-                   tile=question.tile)  # fmt: skip
+    return compare(
+        joined, pairs, metric=question.metric, operator=question.operator, period=question.period, tile=question.tile
+    )
 
 
 def describe_comparison(table: pd.DataFrame) -> str:
     """The comparison as text for the terminal."""
     first = table.iloc[0]
-    lead = (f"{first['metric']} ({first['operator']}, {first['period']} period), method less the one it is compared "
-            "with; mean over cells, 95 % interval and p from a bootstrap of tiles; ± over seeds")  # fmt: skip
+    lead = (
+        f"{first['metric']} ({first['operator']}, {first['period']} period), method less the one it is compared "
+        "with; mean over cells, 95 % interval and p from a bootstrap of tiles; ± over seeds"
+    )
     return f"{lead}\n{to_text(compare_table(table))}"
 
 
@@ -122,8 +125,10 @@ def _require_same_observations(one: Judged, other: Judged, period: str) -> None:
     if differ.any():
         cell, day = (int(i) for i in np.argwhere(differ)[0])
         days = one.cube.time[periods[0].mask(one.cube.time)]
-        raise DataError(f"{both} have different observations in {int(differ.sum())} cell-days, first in cell "
-                        f"{one.cube.cells[order[0]][cell]} on {days[day]}")  # fmt: skip
+        raise DataError(
+            f"{both} have different observations in {int(differ.sum())} cell-days, first in cell "
+            f"{one.cube.cells[order[0]][cell]} on {days[day]}"
+        )
 
 
 def _observed(cube: Cube, period: str, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -36,14 +36,20 @@ def write_cube_page(cube_path: Path, page: Path) -> str:
         figures = _figures(cube, Path(folder))
         sections = [
             Section("Where and when there are observations", _coverage_text(cube), figures=figures),
-            Section("Ranges", "Smallest, mean and largest value of every variable, beside what the vocabulary allows.",
-                    tables=[("", _ranges(cube))]),
+            Section(
+                "Ranges",
+                "Smallest, mean and largest value of every variable, beside what the vocabulary allows.",
+                tables=[("", _ranges(cube))],
+            ),
             Section("What the readers kept and dropped", *_kept(cube)),
             Section("Cells to look at", _suspects_text(suspects), tables=_shown(suspects)),
-        ]  # fmt: skip
+        ]
         attrs = cube.dataset.attrs
-        facts = {key: attrs[key] for key in ("source", "references", "license", "input_file", "input_hash", "cube_key")
-                 if attrs.get(key)}  # fmt: skip
+        facts = {
+            key: attrs[key]
+            for key in ("source", "references", "license", "input_file", "input_hash", "cube_key")
+            if attrs.get(key)
+        }
         title = str(attrs.get("title") or cube_path.name)
         lead = f"{len(cube.cells)} cells, {cube.time[0]} to {cube.time[-1]}, observation {attrs['observation']}"
         write_page(page, title, lead, sections, facts)
@@ -56,9 +62,15 @@ def _figures(cube: Cube, folder: Path) -> list[tuple[str, Path]]:
     shares = {f"{name}, {cube.period(name)}": mask[:, inside].mean(axis=1) for name, inside in periods.items()}
     maps = parameter_maps(shares, Cells(cube.lat, cube.lon, cube.trained), _SHARE)
     found = []
-    for name, figure, caption in (("map", maps, "Share of days with an observation in each cell."),
-                                  ("line", _time_line(cube), "Share of cells observed on each day; monthly means of "
-                                   "observed moisture and of precipitation over all cells.")):  # fmt: skip
+    for name, figure, caption in (
+        ("map", maps, "Share of days with an observation in each cell."),
+        (
+            "line",
+            _time_line(cube),
+            "Share of cells observed on each day; monthly means of "
+            "observed moisture and of precipitation over all cells.",
+        ),
+    ):
         path = folder / f"{name}.png"
         figure.savefig(path, dpi=_DPI, metadata={"Software": None})
         found.append((caption, path))
@@ -68,8 +80,15 @@ def _figures(cube: Cube, folder: Path) -> list[tuple[str, Path]]:
 def _time_line(cube: Cube) -> Figure:
     values, mask = cube.observed()
     days = cube.time.astype("datetime64[ns]")
-    table = pd.DataFrame({"share": mask.mean(axis=0), "seen": mask.sum(axis=0), "sum": values.sum(axis=0),
-                          "prcp": cube.dataset["prcp"].values.mean(axis=0)}, index=pd.DatetimeIndex(days))  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "share": mask.mean(axis=0),
+            "seen": mask.sum(axis=0),
+            "sum": values.sum(axis=0),
+            "prcp": cube.dataset["prcp"].values.mean(axis=0),
+        },
+        index=pd.DatetimeIndex(days),
+    )
     monthly = table.resample("MS").agg({"seen": "sum", "sum": "sum", "prcp": "mean"})
     figure = Figure(figsize=(9.0, 5.4), layout="constrained")
     axes = figure.subplots(3, 1, sharex=True)
@@ -83,8 +102,15 @@ def _time_line(cube: Cube) -> Figure:
         panel.spines[["top", "right"]].set_visible(False)
     for name in ("train", "test"):
         start, end = cube.period(name).start, cube.period(name).end
-        axes[0].axvspan(pd.Timestamp(start), pd.Timestamp(end), color="#999999" if name == "train" else "#E69F00",
-                        alpha=0.15, linewidth=0, zorder=1, label=name)  # fmt: skip
+        axes[0].axvspan(
+            pd.Timestamp(start),
+            pd.Timestamp(end),
+            color="#999999" if name == "train" else "#E69F00",
+            alpha=0.15,
+            linewidth=0,
+            zorder=1,
+            label=name,
+        )
     axes[0].set_ylim(0, 1)
     locator = mdates.AutoDateLocator(minticks=3, maxticks=8)
     axes[2].xaxis.set_major_locator(locator)
@@ -96,8 +122,10 @@ def _time_line(cube: Cube) -> Figure:
 def _coverage_text(cube: Cube) -> str:
     _, mask = cube.observed()
     empty = int((~mask.any(axis=0)).sum())
-    return (f"{100 * mask.mean():.1f} % of all cell-days are observed; {empty} of {len(cube.time)} days have no "
-            f"observation in any cell; {int(cube.trained.sum())} cells are learned from.")  # fmt: skip
+    return (
+        f"{100 * mask.mean():.1f} % of all cell-days are observed; {empty} of {len(cube.time)} days have no "
+        f"observation in any cell; {int(cube.trained.sum())} cells are learned from."
+    )
 
 
 def _ranges(cube: Cube) -> pd.DataFrame:
@@ -110,11 +138,15 @@ def _ranges(cube: Cube) -> pd.DataFrame:
         low, high = known.valid if known else (-np.inf, np.inf)
         numbers = (values.min(), values.mean(), values.max()) if values.size else (np.nan,) * 3
         inside = bool(values.size) and bool((values >= low).all() and (values <= high).all())
-        rows.append({
-            "variable": name, "unit": str(cube.dataset[name].attrs.get("units", "")),
-            **{key: f"{number:.4g}" for key, number in zip(("min", "mean", "max"), numbers, strict=True)},
-            "allowed": f"{low:g} to {high:g}" if known else "", "inside": "yes" if inside else "no",
-        })  # fmt: skip
+        rows.append(
+            {
+                "variable": name,
+                "unit": str(cube.dataset[name].attrs.get("units", "")),
+                **{key: f"{number:.4g}" for key, number in zip(("min", "mean", "max"), numbers, strict=True)},
+                "allowed": f"{low:g} to {high:g}" if known else "",
+                "inside": "yes" if inside else "no",
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -134,8 +166,10 @@ def _kept(cube: Cube) -> tuple[str, tuple[tuple[str, pd.DataFrame], ...]]:
 def _suspects_text(suspects: pd.DataFrame) -> str:
     if not len(suspects):
         return "No rule found anything odd."
-    return (f"{len(suspects)} findings in {suspects['cell'].nunique()} cells; nothing was dropped. "
-            f"A finding is a reason to look, not a verdict.")  # fmt: skip
+    return (
+        f"{len(suspects)} findings in {suspects['cell'].nunique()} cells; nothing was dropped. "
+        f"A finding is a reason to look, not a verdict."
+    )
 
 
 def _shown(suspects: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -143,5 +177,13 @@ def _shown(suspects: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     if not len(suspects):
         return []
     part = suspects.head(_MOST_ROWS)
-    return [("", part.assign(cell=part["cell"].astype(str), lat=part["lat"].map("{:.3f}".format),
-                             lon=part["lon"].map("{:.3f}".format)))]  # fmt: skip
+    return [
+        (
+            "",
+            part.assign(
+                cell=part["cell"].astype(str),
+                lat=part["lat"].map("{:.3f}".format),
+                lon=part["lon"].map("{:.3f}".format),
+            ),
+        )
+    ]

@@ -28,18 +28,34 @@ def surrogate_data(study: Study, cube: Cube, model: ProcessRecipe | ForwardModel
     ensemble = Ensemble.open(archive)
     static_names, statics, daily_names, daily = descriptors(model, cube)
     return SurrogateData(
-        space=study.space, cells=cube.cells, time=cube.time, forcing=cube.forcing(), statics=statics,
-        static_names=static_names, theta=ensemble.theta, kind=ensemble.kind, held_out=ensemble.held_out,
-        runs={name: ensemble.output(name) for name in study.surrogate.outputs}, trained=cube.trained,
-        training=cube.period("train").mask(cube.time), daily=daily, daily_names=daily_names,
+        space=study.space,
+        cells=cube.cells,
+        time=cube.time,
+        forcing=cube.forcing(),
+        statics=statics,
+        static_names=static_names,
+        theta=ensemble.theta,
+        kind=ensemble.kind,
+        held_out=ensemble.held_out,
+        runs={name: ensemble.output(name) for name in study.surrogate.outputs},
+        trained=cube.trained,
+        training=cube.period("train").mask(cube.time),
+        daily=daily,
+        daily_names=daily_names,
         spin_up=study.process.spin_up.days,
-    )  # fmt: skip
+    )
 
 
 def fit_and_audit(
-    config: SurrogateConfig, data: SurrogateData, path: Path, *, seed: int, progress: Progress,
-    audited: SurrogateData | None = None, **more: Any,
-) -> None:  # fmt: skip
+    config: SurrogateConfig,
+    data: SurrogateData,
+    path: Path,
+    *,
+    seed: int,
+    progress: Progress,
+    audited: SurrogateData | None = None,
+    **more: Any,
+) -> None:
     """Fit a surrogate in ``path``, and write ``audit.json`` and ``response.csv`` on θ that it has not seen.
 
     Args:

@@ -30,8 +30,10 @@ class FetchPlan:
         lines, wanted = [], {remote.path for remote in self.wanted}
         for query, files in self.found.items():
             left = [remote for remote in files if remote.path in wanted]
-            lines.append(f"{query.product:18s} {query.first}..{query.last}  {len(files):6d} files, "
-                         f"{len(left):6d} to fetch, {_size(bytes_left(left)):>9s}  -> {query.folder}")  # fmt: skip
+            lines.append(
+                f"{query.product:18s} {query.first}..{query.last}  {len(files):6d} files, "
+                f"{len(left):6d} to fetch, {_size(bytes_left(left)):>9s}  -> {query.folder}"
+            )
         unknown = sum(not remote.size for remote in self.wanted)
         more = f", and {unknown} files whose size the catalogue does not say" if unknown else ""
         return "\n".join([*lines, f"to fetch: {len(self.wanted)} files, {_size(bytes_left(self.wanted))}{more}"])

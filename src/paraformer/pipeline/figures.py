@@ -23,13 +23,7 @@ from paraformer.evaluation.score import fit_operator
 from paraformer.numerics.observe import observe
 from paraformer.pipeline.rows import Rows, rows_of
 from paraformer.pipeline.verdict import DEFAULT, TRUTH, holdout_of
-from paraformer.report.figures import (
-    method_styles,
-    parameter_recovery,
-    save_figure,
-    score_cdfs,
-    surrogate_response,
-)
+from paraformer.report.figures import method_styles, parameter_recovery, save_figure, score_cdfs, surrogate_response
 from paraformer.report.maps import (
     Cells,
     difference_maps,
@@ -96,8 +90,11 @@ class Atlas:
 
     def score_fields(self, metric: str) -> dict[str, np.ndarray]:
         """Method -> test score of each cell (mean over seeds), in the cube's order of cells."""
-        chosen = self.cells[(self.cells["operator"] == self.study.report.operator) & (self.cells["period"] == "test")
-                            & (self.cells["metric"] == metric)]  # fmt: skip
+        chosen = self.cells[
+            (self.cells["operator"] == self.study.report.operator)
+            & (self.cells["period"] == "test")
+            & (self.cells["metric"] == metric)
+        ]
         methods = list(dict.fromkeys(chosen["method"]))
         over_seeds = chosen.groupby(["method", "cell"], sort=False)["value"].agg(lambda v: v.to_numpy().mean())
         wide = over_seeds.unstack("cell")[self.cube.cells.tolist()]  # a cell unscored under one seed is unscored here
@@ -144,17 +141,27 @@ def _draw_scatter(atlas: Atlas, series: dict[str, np.ndarray]) -> None:
         chosen = holdout.mask & days & cells[:, None]
         if not chosen.any():
             continue
-        panels = {m: Pairs(series[m][:, chosen].ravel(), np.tile(holdout.observed[chosen], len(series[m])),
-                           _cell_means(atlas, m, group))
-                  for m in atlas.rows.order if m in series}  # fmt: skip
+        panels = {
+            m: Pairs(
+                series[m][:, chosen].ravel(),
+                np.tile(holdout.observed[chosen], len(series[m])),
+                _cell_means(atlas, m, group),
+            )
+            for m in atlas.rows.order
+            if m in series
+        }
         title = f"Soil moisture of {group} cells, test period; scores are means over cells"
         atlas.save(density_scatter(panels, title=title), f"scatter-{group}")
 
 
 def _cell_means(atlas: Atlas, method: str, group: str) -> str:
-    chosen = atlas.cells[(atlas.cells["method"] == method) & (atlas.cells["cells"] == group)
-                         & (atlas.cells["operator"] == atlas.study.report.operator)
-                         & (atlas.cells["period"] == "test") & atlas.cells["scored"]]  # fmt: skip
+    chosen = atlas.cells[
+        (atlas.cells["method"] == method)
+        & (atlas.cells["cells"] == group)
+        & (atlas.cells["operator"] == atlas.study.report.operator)
+        & (atlas.cells["period"] == "test")
+        & atlas.cells["scored"]
+    ]
     mean = chosen.groupby("metric")["value"].mean()
     return "\n".join(f"{m.upper()} {mean[m]:.{d}f}" for m, d in (("rmse", 3), ("pcc", 2), ("nse", 2)) if m in mean)
 
@@ -172,11 +179,19 @@ def _draw_series(atlas: Atlas, series: dict[str, np.ndarray]) -> None:
     sites = []
     for cell in choose_sites(nse[first], seen):
         group = "trained" if holdout.trained[cell] else "unseen"
-        title = (f"cell {holdout.cells[cell]}, {_place(holdout.lat[cell], holdout.lon[cell])}, {group}: "
-                 f"NSE of {first} {nse[first][cell]:.2f}")  # fmt: skip
-        sites.append(Site(title, holdout.observed[cell][days], holdout.mask[cell][days],
-                          atlas.cube.dataset["prcp"][int(cell)].values[days].astype(np.float64),
-                          {m: series[m][:, cell][:, days] for m in (DEFAULT, *searched, *learned)}))  # fmt: skip
+        title = (
+            f"cell {holdout.cells[cell]}, {_place(holdout.lat[cell], holdout.lon[cell])}, {group}: "
+            f"NSE of {first} {nse[first][cell]:.2f}"
+        )
+        sites.append(
+            Site(
+                title,
+                holdout.observed[cell][days],
+                holdout.mask[cell][days],
+                atlas.cube.dataset["prcp"][int(cell)].values[days].astype(np.float64),
+                {m: series[m][:, cell][:, days] for m in (DEFAULT, *searched, *learned)},
+            )
+        )
     if sites:
         atlas.save(site_series(atlas.cube.time[days], sites, atlas.styles), "series")
 
@@ -236,18 +251,24 @@ def _draw_evapotranspiration(atlas: Atlas) -> None:
             if name != reference:
                 seeds = stacked[name]
                 label = product_name(name) if name.startswith("et_") else name
-                panels[label] = Fields(seeds.mean(axis=0), seeds.min(axis=0), seeds.max(axis=0),
-                                       _annual_scores(scores, name, reference))  # fmt: skip
-        figure = evapotranspiration_scatter(panels, stacked[reference][0], atlas.where.trained,
-                                            name=product_name(reference))  # fmt: skip
+                panels[label] = Fields(
+                    seeds.mean(axis=0), seeds.min(axis=0), seeds.max(axis=0), _annual_scores(scores, name, reference)
+                )
+        figure = evapotranspiration_scatter(
+            panels, stacked[reference][0], atlas.where.trained, name=product_name(reference)
+        )
         atlas.save(figure, f"evapotranspiration-{reference.removeprefix('et_')}")
     _draw_trade_off(atlas, scores)
 
 
 def _draw_trade_off(atlas: Atlas, scores: pd.DataFrame) -> None:
     """Both errors of every seed of every method that has a θ, all cells together."""
-    raw = atlas.cells[(atlas.cells["operator"] == "raw") & (atlas.cells["period"] == "test")
-                      & (atlas.cells["metric"] == "rmse") & atlas.cells["scored"]]  # fmt: skip
+    raw = atlas.cells[
+        (atlas.cells["operator"] == "raw")
+        & (atlas.cells["period"] == "test")
+        & (atlas.cells["metric"] == "rmse")
+        & atlas.cells["scored"]
+    ]
     moisture = raw.groupby(["method", "seed"])["value"].mean()
     annual = scores[(scores["cells"] == "all") & (scores["kind"] == "process model")]
     panels: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
@@ -255,8 +276,9 @@ def _draw_trade_off(atlas: Atlas, scores: pd.DataFrame) -> None:
         found = part.set_index(["method", "seed"])["rmse"]
         both = pd.concat({"x": moisture, "y": found}, axis=1, join="inner").dropna()
         names = [m for m in atlas.rows.order if m in both.index.get_level_values("method")]
-        panels[product_name(str(reference))] = {m: (both.loc[m, "x"].to_numpy(), both.loc[m, "y"].to_numpy())
-                                                for m in names}  # fmt: skip
+        panels[product_name(str(reference))] = {
+            m: (both.loc[m, "x"].to_numpy(), both.loc[m, "y"].to_numpy()) for m in names
+        }
     if panels:
         atlas.save(trade_off(panels, atlas.styles), "trade-off")
 

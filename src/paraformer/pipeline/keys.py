@@ -20,5 +20,17 @@ def space_of(study: Study) -> list[dict[str, Any]]:
 
 def process_of(study: Study) -> dict[str, Any]:
     """Process settings a result depends on; files enter by their hash; where and on how many threads is no matter."""
-    return settings_of(study.process, "threads", "executor", "parameters", "domain", "initial_state", "executable",
-                     "global_parameters", "processes", "work", "module_folder", "files")  # fmt: skip
+    return settings_of(
+        study.process,
+        "threads",
+        "executor",
+        "parameters",
+        "domain",
+        "initial_state",
+        "executable",
+        "global_parameters",
+        "processes",
+        "work",
+        "module_folder",
+        "files",
+    )

@@ -55,8 +55,13 @@ class Plan:
         """Sums; of memory the largest."""
         parts = [s.time for s in self.stages]
         time = Time(sum(t.core for t in parts), sum(t.wall for t in parts))
-        return StagePlan("total", sum(s.runs for s in self.stages), time, max(s.memory for s in self.stages),
-                         sum(s.disk for s in self.stages))  # fmt: skip
+        return StagePlan(
+            "total",
+            sum(s.runs for s in self.stages),
+            time,
+            max(s.memory for s in self.stages),
+            sum(s.disk for s in self.stages),
+        )
 
     def to_text(self, cores: int | None = None) -> str:
         """As a table; with ``cores``, also the hours if so many cores share the process model's runs evenly."""
@@ -67,14 +72,18 @@ class Plan:
         ]
         for s in (*self.stages, self.total):
             hours, here = s.time.core / 3600, s.time.wall / 3600
-            lines.append(f"  {s.name:28s} {s.runs:15,d} {_short(hours):>12s} {_short(here):>12s} "
-                         f"{_bytes(s.memory):>10s} {_bytes(s.disk):>10s}")  # fmt: skip
+            lines.append(
+                f"  {s.name:28s} {s.runs:15,d} {_short(hours):>12s} {_short(here):>12s} "
+                f"{_bytes(s.memory):>10s} {_bytes(s.disk):>10s}"
+            )
         if cores is not None:
             shared = [s for s in self.stages if s.runs and s.name != "cube"]
             spread = sum(s.time.core for s in shared) / cores / 3600
             rest = sum(s.time.wall for s in self.stages if s not in shared) / 3600
-            lines.append(f"  on {cores:,} cores: {_short(spread)} hours of process model, "
-                         f"{_short(rest)} of the rest on one machine like this one")  # fmt: skip
+            lines.append(
+                f"  on {cores:,} cores: {_short(spread)} hours of process model, "
+                f"{_short(rest)} of the rest on one machine like this one"
+            )
         return "\n".join(lines)
 
 
@@ -98,9 +107,11 @@ def plan_of(study: Study, rehearsal: Rehearsal, *, cells: int | None = None) -> 
         raise SettingsError(f"--cells {cells}: a plan needs at least one cell")
     size = rehearsal.size if cells is None else rehearsal.size.scaled(cells)
     stages = tuple(_stages(study, rehearsal, size))
-    words = (f"{1000 * rehearsal.process.run.core:.2f} core-ms a process-model run and year, "
-             f"{1000 * rehearsal.surrogate_price.step.core:.0f} a step of the surrogate's fit, "
-             f"{rehearsal.process.value:.2f} bytes a stored value")  # fmt: skip
+    words = (
+        f"{1000 * rehearsal.process.run.core:.2f} core-ms a process-model run and year, "
+        f"{1000 * rehearsal.surrogate_price.step.core:.0f} a step of the surrogate's fit, "
+        f"{rehearsal.process.value:.2f} bytes a stored value"
+    )
     return Plan(study.name, size, stages, words)
 
 
@@ -125,8 +136,9 @@ def _stages(study: Study, rehearsal: Rehearsal, size: Size) -> Iterator[StagePla
         yield StagePlan("references", 0, price, base + 4.0 * 20 * size.cells * size.days, disk)
     yield _scores(study, rehearsal, size, base + kept + theta)
     methods = len(study.calibrators)
-    yield StagePlan("figures", 0, _FIGURES + _FIGURES_OF_METHOD * methods, base,
-                    _FIGURES_DISK + _FIGURES_DISK_OF_METHOD * methods)  # fmt: skip
+    yield StagePlan(
+        "figures", 0, _FIGURES + _FIGURES_OF_METHOD * methods, base, _FIGURES_DISK + _FIGURES_DISK_OF_METHOD * methods
+    )
 
 
 def _archive(study: Study, size: Size, sets: int, outputs: int) -> Archive:
@@ -170,8 +182,9 @@ def _parameters(study: Study, rehearsal: Rehearsal, size: Size, base: float) -> 
     file = disk_of(rehearsal.files.parameters) * (size.cells / rehearsal.size.cells)
     for name, search in study.searches.items():
         runs = size.cells * search.budget * study.search_seeds
-        archive = Archive(size.cells, search.budget, size.train_days, 1, study.ensemble.chunk_cells,
-                          study.process.spin_up)  # fmt: skip
+        archive = Archive(
+            size.cells, search.budget, size.train_days, 1, study.ensemble.chunk_cells, study.process.spin_up
+        )
         own = search.model == "process"
         share = size.train_days / size.days
         time = rehearsal.process.time(archive) * study.search_seeds if own else rehearsal.surrogate_run * (runs * share)

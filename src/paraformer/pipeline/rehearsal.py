@@ -143,14 +143,20 @@ class Rehearsal:
 
     def _size_of(self, cube: Cube, cells: int, trained: int | None = None) -> Size:
         days = int(np.flatnonzero(cube.period("train").mask(cube.time))[-1]) + 1
-        return Size(cells, int(cube.trained.sum()) if trained is None else trained, len(cube.time),
-                    max(days, self.study.process.spin_up.days), int(cube.dataset.sizes.get("step", 1)))  # fmt: skip
+        return Size(
+            cells,
+            int(cube.trained.sum()) if trained is None else trained,
+            len(cube.time),
+            max(days, self.study.process.spin_up.days),
+            int(cube.dataset.sizes.get("step", 1)),
+        )
 
     @cached_property
     def process(self) -> ProcessCost:
         """Price of the process model."""
-        return measure(self.recipe, self.study.process.spin_up, self.study.ensemble.outputs, len(self.cube.time),
-                       self.seconds)  # fmt: skip
+        return measure(
+            self.recipe, self.study.process.spin_up, self.study.ensemble.outputs, len(self.cube.time), self.seconds
+        )
 
     @cached_property
     def surrogate_price(self) -> Price:
@@ -182,16 +188,24 @@ class Rehearsal:
         """Price of a step of the gap filling, all its members together."""
         config = self.study.gap_filling
         assert config is not None
-        return self._trial(config, config.cells_per_batch, lambda small, folder: fill_gaps(
-            small, self._tiled, folder, seed=0, progress=Progress()))  # fmt: skip
+        return self._trial(
+            config,
+            config.cells_per_batch,
+            lambda small, folder: fill_gaps(small, self._tiled, folder, seed=0, progress=Progress()),
+        )
 
     @cached_property
     def direct_price(self) -> Price:
         """Price of a step of the direct LSTM."""
         config = self.study.references.direct
         assert config is not None
-        return self._trial(config, config.cells_per_batch, lambda small, folder: train_direct(
-            small, self._tiled, holdout_of(self._tiled), folder, seed=0, seeds=1, progress=Progress()))  # fmt: skip
+        return self._trial(
+            config,
+            config.cells_per_batch,
+            lambda small, folder: train_direct(
+                small, self._tiled, holdout_of(self._tiled), folder, seed=0, seeds=1, progress=Progress()
+            ),
+        )
 
     @cached_property
     def score_price(self) -> Time:
@@ -250,15 +264,21 @@ class Rehearsal:
     @cached_property
     def _view(self) -> CalibrationData:
         filled = np.nan_to_num(self._tiled.observed()[0])
-        return calibration_view(self._tiled, self.study.space, self._data.theta[:, 0], filled=filled,
-                                references=self.study.target_references)  # fmt: skip
+        return calibration_view(
+            self._tiled,
+            self.study.space,
+            self._data.theta[:, 0],
+            filled=filled,
+            references=self.study.target_references,
+        )
 
     @cached_property
     def _data(self) -> SurrogateData:
         """A small ensemble, as the surrogate sees it."""
         study, cube = self.study, self._tiled
-        config = study.ensemble.model_copy(update={
-            "common": study.surrogate.anchors, "held_out": 1, "own": study.surrogate.sets_per_cell + 1})  # fmt: skip
+        config = study.ensemble.model_copy(
+            update={"common": study.surrogate.anchors, "held_out": 1, "own": study.surrogate.sets_per_cell + 1}
+        )
         model = self.recipe.select(self._simulated)
         sets = ensemble_sets(config, study.space, study.space.clip(model.prior()), study.seed)
         assert sets.theta is not None
@@ -268,13 +288,22 @@ class Rehearsal:
         static_names, statics = static_descriptors(cells)
         daily_names, daily = daily_descriptors(cells, cube.time)
         return SurrogateData(
-            space=study.space, cells=cube.cells, time=cube.time, forcing=cube.forcing(), statics=statics,
-            static_names=static_names, theta=sets.theta[at], kind=np.array(["prior"] + ["common"] * config.common
-            + ["own"] * config.own), held_out=sets.labels["held_out"][1][at],
-            runs={name: values[at].astype(np.float32) for name, values in runs.items()}, trained=cube.trained,
-            training=cube.period("train").mask(cube.time), daily=daily, daily_names=daily_names,
+            space=study.space,
+            cells=cube.cells,
+            time=cube.time,
+            forcing=cube.forcing(),
+            statics=statics,
+            static_names=static_names,
+            theta=sets.theta[at],
+            kind=np.array(["prior"] + ["common"] * config.common + ["own"] * config.own),
+            held_out=sets.labels["held_out"][1][at],
+            runs={name: values[at].astype(np.float32) for name, values in runs.items()},
+            trained=cube.trained,
+            training=cube.period("train").mask(cube.time),
+            daily=daily,
+            daily_names=daily_names,
             spin_up=study.process.spin_up.days,
-        )  # fmt: skip
+        )
 
 
 @contextmanager

@@ -31,8 +31,17 @@ from paraformer.report.tables import (
     to_markdown,
 )
 
-__all__ = ["audit_table", "checklist", "draw", "evapotranspiration", "notes", "page", "recovery_table", "tables",
-           "write_tables"]  # fmt: skip
+__all__ = [
+    "audit_table",
+    "checklist",
+    "draw",
+    "evapotranspiration",
+    "notes",
+    "page",
+    "recovery_table",
+    "tables",
+    "write_tables",
+]
 
 
 def tables(scores: Path, *, period: str = "test") -> pd.DataFrame:
@@ -86,31 +95,61 @@ def page(
     """The report as one HTML text that opens without a network; ``uncertainty`` is the folder of the posteriors."""
     summary, operator = _summary(scores), study.report.operator
     sections = [
-        Section("Soil moisture (Table 2)",
-                f"Every θ is judged by the process model itself. RMSE, ubRMSE and gap in m3 m-3. {notes(study)}",
-                [("Test period", tables(scores)), ("Training period", tables(scores, period="train")),
-                 ("Test period, every observation operator", full_score_table(summary))],
-                _there(figures, {"cdf": f"Cumulative distributions over cells ({operator})",
-                                 "scatter-trained": f"Simulated against observed, trained cells ({operator})",
-                                 "scatter-unseen": f"Simulated against observed, unseen cells ({operator})",
-                                 "series": "Three sites at the quartiles of NSE, and their heaviest rain"})),
+        Section(
+            "Soil moisture (Table 2)",
+            f"Every θ is judged by the process model itself. RMSE, ubRMSE and gap in m3 m-3. {notes(study)}",
+            [
+                ("Test period", tables(scores)),
+                ("Training period", tables(scores, period="train")),
+                ("Test period, every observation operator", full_score_table(summary)),
+            ],
+            _there(
+                figures,
+                {
+                    "cdf": f"Cumulative distributions over cells ({operator})",
+                    "scatter-trained": f"Simulated against observed, trained cells ({operator})",
+                    "scatter-unseen": f"Simulated against observed, unseen cells ({operator})",
+                    "series": "Three sites at the quartiles of NSE, and their heaviest rain",
+                },
+            ),
+        ),
         *_recovery_section(study, scores, figures),
         *_evapotranspiration_section(scores, figures),
         *_signature_section(scores),
-        Section("Surrogate", "The surrogate against the process model on θ it has not learned from.",
-                [("Held-out θ", audit_table(surrogate / "audit.json")),
-                 ("Near the learned θ", audit_table(scores / "audit_learned.json")),
-                 *_rounds(scores)],
-                _there(figures, {"response": "Response of soil moisture to a change of θ"})),
-        Section("Parameters", "θ as each method found it (first seed), learned from the training period alone; maps "
-                "with a colour scale of each method's own lie beside these as files.", [],
-                _parameter_maps(study, figures)),
+        Section(
+            "Surrogate",
+            "The surrogate against the process model on θ it has not learned from.",
+            [
+                ("Held-out θ", audit_table(surrogate / "audit.json")),
+                ("Near the learned θ", audit_table(scores / "audit_learned.json")),
+                *_rounds(scores),
+            ],
+            _there(figures, {"response": "Response of soil moisture to a change of θ"}),
+        ),
+        Section(
+            "Parameters",
+            "θ as each method found it (first seed), learned from the training period alone; maps "
+            "with a colour scale of each method's own lie beside these as files.",
+            [],
+            _parameter_maps(study, figures),
+        ),
         *_uncertainty_section(study, uncertainty, figures),
-        Section("Where it works", "", [], [(f"{m.upper()}, test period", figures / f"map-{kind}-{m}.png")
-                                           for m in ("rmse", "pcc", "nse") for kind in ("score", "gain")]),
-        Section("Checklist", "What a careful reader looks at before believing a score.",
-                [("", rounded(pd.read_csv(scores / "checklist.csv")))]),
-    ]  # fmt: skip
+        Section(
+            "Where it works",
+            "",
+            [],
+            [
+                (f"{m.upper()}, test period", figures / f"map-{kind}-{m}.png")
+                for m in ("rmse", "pcc", "nse")
+                for kind in ("score", "gain")
+            ],
+        ),
+        Section(
+            "Checklist",
+            "What a careful reader looks at before believing a score.",
+            [("", rounded(pd.read_csv(scores / "checklist.csv")))],
+        ),
+    ]
     lead = f"Study {study.name}: train {study.data.train}, test {study.data.test}, {study.learner_seeds} seed(s)."
     return render_page(f"ParaFormer: {study.name}", lead, sections, _facts(manifest))
 
@@ -129,8 +168,14 @@ def _recovery_section(study: Study, scores: Path, figures: Path) -> list[Section
     if not (scores / "recovery.csv").exists():
         return []
     found = [(f"{name}, seed 0", figures / f"recovery-{name}.png") for name in study.learners]
-    return [Section("Recovery of the true θ", "The built-in world's true θ is known.",
-                    [("Over cells, mean of seeds", recovery_table(scores))], found)]  # fmt: skip
+    return [
+        Section(
+            "Recovery of the true θ",
+            "The built-in world's true θ is known.",
+            [("Over cells, mean of seeds", recovery_table(scores))],
+            found,
+        )
+    ]
 
 
 def _signature_section(scores: Path) -> list[Section]:
@@ -151,13 +196,15 @@ def _evapotranspiration_section(scores: Path, figures: Path) -> list[Section]:
         return []
     periods = ", ".join(pd.read_csv(scores / "evapotranspiration.csv")["period"].unique())
     text = (
-            f"Annual evapotranspiration ({periods}) of θ, learned from soil moisture alone unless a learner "
-            "has other targets. Mean, RMSE and bias in mm year-1, scores over cells. Rows of the products say how far "
-            "the references are from each other: no difference smaller than that can be told from their errors. The "
-            "Budyko curve knows climate alone."
-    )  # fmt: skip
-    captions = {path.stem: f"Annual evapotranspiration against {product_name(path.stem.partition('-')[2])}"
-                for path in sorted(figures.glob("evapotranspiration-*.png"))}  # fmt: skip
+        f"Annual evapotranspiration ({periods}) of θ, learned from soil moisture alone unless a learner "
+        "has other targets. Mean, RMSE and bias in mm year-1, scores over cells. Rows of the products say how far "
+        "the references are from each other: no difference smaller than that can be told from their errors. The "
+        "Budyko curve knows climate alone."
+    )
+    captions = {
+        path.stem: f"Annual evapotranspiration against {product_name(path.stem.partition('-')[2])}"
+        for path in sorted(figures.glob("evapotranspiration-*.png"))
+    }
     captions["trade-off"] = "Evapotranspiration against soil moisture, test period; a dot is a seed"
     shown = [("All cells", table)]
     unseen = evapotranspiration(scores, cells="unseen")
@@ -169,10 +216,14 @@ def _evapotranspiration_section(scores: Path, figures: Path) -> list[Section]:
 def _parameter_maps(study: Study, figures: Path) -> list[tuple[str, Path]]:
     found = []
     for p in study.space:
-        found += [(f"{p.name} [{p.unit}]: {p.meaning}", figures / f"map-{p.name}.png"),
-                  (f"{p.name}: change from the a-priori value", figures / f"map-{p.name}-residual.png")]  # fmt: skip
-    spread = {path.stem: f"{path.stem.removeprefix('map-spread-')}: spread over seeds; wide where θ is not identified"
-              for path in sorted(figures.glob("map-spread-*.png"))}  # fmt: skip
+        found += [
+            (f"{p.name} [{p.unit}]: {p.meaning}", figures / f"map-{p.name}.png"),
+            (f"{p.name}: change from the a-priori value", figures / f"map-{p.name}-residual.png"),
+        ]
+    spread = {
+        path.stem: f"{path.stem.removeprefix('map-spread-')}: spread over seeds; wide where θ is not identified"
+        for path in sorted(figures.glob("map-spread-*.png"))
+    }
     return found + _there(figures, spread)
 
 
@@ -194,16 +245,20 @@ def _uncertainty_section(study: Study, uncertainty: Path | None, figures: Path) 
         return []
     level = f"{100 * study.uncertainty.level:g} %"
     text = (
-            "Posterior of θ in every cell from its own observations of the training period, prior uniform within "
-            f"the bounds. Coverage: share of test-period values inside their {level} intervals. Gain: 1 - posterior "
-            "variance / prior variance; a parameter near 0 is not identified, whatever value was found. The maps "
-            f"leave out cells whose weighted draws are not to be trusted (Pareto k above {TRUSTED_K})."
-    )  # fmt: skip
+        "Posterior of θ in every cell from its own observations of the training period, prior uniform within "
+        f"the bounds. Coverage: share of test-period values inside their {level} intervals. Gain: 1 - posterior "
+        "variance / prior variance; a parameter near 0 is not identified, whatever value was found. The maps "
+        f"leave out cells whose weighted draws are not to be trusted (Pareto k above {TRUSTED_K})."
+    )
     named = (("What the observations identify", "identifiability"), ("Coverage", "coverage"))
     tables = [(label, rounded(pd.read_csv(uncertainty / f"{name}.csv"), 3)) for label, name in named]
     if study.uncertainty.targets is not None:
-        tables.append(("What each kind of observation could take away of θ's variance (trained cells, median gain)",
-                       targets_table(uncertainty)))  # fmt: skip
+        tables.append(
+            (
+                "What each kind of observation could take away of θ's variance (trained cells, median gain)",
+                targets_table(uncertainty),
+            )
+        )
     methods = study.uncertainty.methods
     maps = {f"map-identified-{name}": f"What soil moisture says of each parameter, around {name}" for name in methods}
     return [Section("Uncertainty", text, tables, _there(figures, maps))]
@@ -246,6 +301,8 @@ def _facts(manifest: Mapping[str, Any]) -> dict[str, Any]:
     facts |= {f"version {k}": v for k, v in manifest.get("versions", {}).items()}
     facts |= {f"input {k}": v for k, v in manifest.get("inputs", {}).items()}
     for name, stage in manifest.get("stages", {}).items():
-        facts[f"stage {name}"] = (f"{stage.get('wall_s', 0):.0f} s wall, {stage.get('cpu_s', 0):.0f} s CPU, "
-                                  f"{stage.get('runs', 0)} process-model runs")  # fmt: skip
+        facts[f"stage {name}"] = (
+            f"{stage.get('wall_s', 0):.0f} s wall, {stage.get('cpu_s', 0):.0f} s CPU, "
+            f"{stage.get('runs', 0)} process-model runs"
+        )
     return facts

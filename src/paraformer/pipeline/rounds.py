@@ -68,8 +68,16 @@ class Round:
             parts.append(near)
         held_out = np.tile(np.arange(1 + config.perturbations) == config.perturbations, len(parts))
         sets = own_sets(np.concatenate(parts, axis=1), held_out)
-        runs = run_sets(self.source, sets, path / "runs.zarr", outputs=study.surrogate.outputs, axes=axes(self.cube),
-                        chunk_cells=study.ensemble.chunk_cells, progress=progress, executor=self.executor)  # fmt: skip
+        runs = run_sets(
+            self.source,
+            sets,
+            path / "runs.zarr",
+            outputs=study.surrogate.outputs,
+            axes=axes(self.cube),
+            chunk_cells=study.ensemble.chunk_cells,
+            progress=progress,
+            executor=self.executor,
+        )
         truth = Ensemble.open(path / "runs.zarr").output("soil_moisture")
         rows, size = [], 1 + config.perturbations
         for at, (name, learner) in enumerate(followed(study, config).items()):
@@ -79,9 +87,13 @@ class Round:
         return runs
 
     def _measure(
-        self, name: str, learner: LearnerConfig, theta: Float[np.ndarray, "cell set parameter"],
-        truth: Float[np.ndarray, "cell set time"], pairs: Sequence[tuple[int, int]],
-    ) -> dict[str, Any]:  # fmt: skip
+        self,
+        name: str,
+        learner: LearnerConfig,
+        theta: Float[np.ndarray, "cell set parameter"],
+        truth: Float[np.ndarray, "cell set time"],
+        pairs: Sequence[tuple[int, int]],
+    ) -> dict[str, Any]:
         """Gap at the learned θ, and response around it, of one learner."""
         guess = self.surrogate.simulate(theta, ("soil_moisture",))["soil_moisture"]
         row = compare(truth, guess, np.ones(theta.shape[:2], bool), where=name, output="soil_moisture", pairs=pairs)
@@ -145,6 +157,12 @@ def training_gap(gaps: pd.DataFrame, method: str, operator: str) -> float:
 def _row(number: int, name: str, gap: float, audit: dict[str, Any], config: RoundsConfig) -> dict[str, Any]:
     """One row of the table; surrogate ``number`` is the one that round ``number + 1`` has learned through."""
     slope = audit["slope"]
-    return {"round": number, "learner": name, "gap": gap, "slope": slope, "correlation": audit["correlation"],
-            "nse_median": audit["nse_median"],
-            "good_enough": bool(abs(gap) <= config.gap and slope >= config.slope)}  # fmt: skip
+    return {
+        "round": number,
+        "learner": name,
+        "gap": gap,
+        "slope": slope,
+        "correlation": audit["correlation"],
+        "nse_median": audit["nse_median"],
+        "good_enough": bool(abs(gap) <= config.gap and slope >= config.slope),
+    }

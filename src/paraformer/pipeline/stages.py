@@ -78,15 +78,26 @@ class Chain(Opened):
     def ensemble(self) -> None:
         """Many θ of every cell through the process model."""
         study = self.study
-        settings = {"parameters": space_of(study), "process": process_of(study), "seed": study.seed,
-                    "ensemble": settings_of(study.ensemble, "chunk_cells")}  # fmt: skip
+        settings = {
+            "parameters": space_of(study),
+            "process": process_of(study),
+            "seed": study.seed,
+            "ensemble": settings_of(study.ensemble, "chunk_cells"),
+        }
 
         def work(path: Path) -> int:
             require_offered(study, self._model.outputs)
             sets = ensemble_sets(study.ensemble, study.space, self._prior, study.seed)
-            return run_sets(self._model, sets, path / "ensemble.zarr", outputs=study.ensemble.outputs,
-                            axes=axes(self._cube), chunk_cells=study.ensemble.chunk_cells,
-                            progress=self.progress, executor=self._executor())  # fmt: skip
+            return run_sets(
+                self._model,
+                sets,
+                path / "ensemble.zarr",
+                outputs=study.ensemble.outputs,
+                axes=axes(self._cube),
+                chunk_cells=study.ensemble.chunk_cells,
+                progress=self.progress,
+                executor=self._executor(),
+            )
 
         self._finish("ensemble", settings, self._files.hashes() | self._hash("cube"), work)
 
@@ -107,9 +118,14 @@ class Chain(Opened):
         if config is None:
             return
         learners = {name: settings_of(learner) for name, learner in followed(study, config).items()}
-        settings = {"rounds": settings_of(config), "evaluation": settings_of(study.evaluation), "seed": study.seed,
-                    "process": process_of(study), "surrogate": settings_of(study.surrogate),
-                    "learners": learners}  # fmt: skip
+        settings = {
+            "rounds": settings_of(config),
+            "evaluation": settings_of(study.evaluation),
+            "seed": study.seed,
+            "process": process_of(study),
+            "surrogate": settings_of(study.surrogate),
+            "learners": learners,
+        }
         for number in range(config.rounds):
             inputs = self._files.hashes() | self._hash("cube", "ensemble", "surrogate")
             if "gap_filling" in self.done:
@@ -151,15 +167,29 @@ class Chain(Opened):
             return
 
         def work(path: Path) -> int:
-            fields = [ParameterField(name, 0, read_theta(self._folder(name, 0), study.space))
-                      for name in config.methods]  # fmt: skip
-            this = Uncertain(config, study.space, self._process_model(), holdout_of(self._cube), fields, study.seed,
-                             self._cube.time, self._cube.dataset["prcp"].values, self._truth(),
-                             self._true_moisture())  # fmt: skip
+            fields = [
+                ParameterField(name, 0, read_theta(self._folder(name, 0), study.space)) for name in config.methods
+            ]
+            this = Uncertain(
+                config,
+                study.space,
+                self._process_model(),
+                holdout_of(self._cube),
+                fields,
+                study.seed,
+                self._cube.time,
+                self._cube.dataset["prcp"].values,
+                self._truth(),
+                self._true_moisture(),
+            )
             return this.run(path, self.progress)
 
-        settings = {"uncertainty": settings_of(config), "process": process_of(study), "seed": study.seed,
-                    "parameters": space_of(study)}  # fmt: skip
+        settings = {
+            "uncertainty": settings_of(config),
+            "process": process_of(study),
+            "seed": study.seed,
+            "parameters": space_of(study),
+        }
         found = self._hash("cube", *(f"parameters/{name}" for name in config.methods))
         self._finish("uncertainty", settings, self._files.hashes() | found, work)
 
@@ -170,8 +200,15 @@ class Chain(Opened):
             return
 
         def work(path: Path) -> int:
-            train_direct(direct, self._cube, holdout_of(self._cube), path, seed=study.seed,
-                         seeds=study.references.seeds, progress=self.progress)  # fmt: skip
+            train_direct(
+                direct,
+                self._cube,
+                holdout_of(self._cube),
+                path,
+                seed=study.seed,
+                seeds=study.references.seeds,
+                progress=self.progress,
+            )
             return 0
 
         settings = {"direct": settings_of(direct), "seeds": study.references.seeds, "seed": study.seed}
@@ -189,16 +226,36 @@ class Chain(Opened):
             inputs |= self._hash("references")
 
         def work(path: Path) -> int:
-            fields = [ParameterField(name, seed, read_theta(self._folder(name, seed), study.space))
-                      for name, seeds in study.calibrators.items() for seed in range(seeds)]  # fmt: skip
+            fields = [
+                ParameterField(name, seed, read_theta(self._folder(name, seed), study.space))
+                for name, seeds in study.calibrators.items()
+                for seed in range(seeds)
+            ]
             ensemble = Ensemble.open(self.done["ensemble"].path / "ensemble.zarr")
-            runs = {name: self.done[f"parameters/{name}"].runs // study.search_seeds
-                    for name, search in study.searches.items() if search.model == "process"}  # fmt: skip
-            runs |= {name: self._learner_runs(name) for name, learner in study.learners.items()
-                     if learner.simulator != "surrogate" or study.rounds is not None}  # fmt: skip
+            runs = {
+                name: self.done[f"parameters/{name}"].runs // study.search_seeds
+                for name, search in study.searches.items()
+                if search.model == "process"
+            }
+            runs |= {
+                name: self._learner_runs(name)
+                for name, learner in study.learners.items()
+                if learner.simulator != "surrogate" or study.rounds is not None
+            }
             direct = self.done["references"].path if "references" in self.done else None
-            case = Judged(study, self._cube, ensemble, self._process_model(), self._model, self._executor(),
-                          self._surrogate, fields, runs, direct, self._truth())  # fmt: skip
+            case = Judged(
+                study,
+                self._cube,
+                ensemble,
+                self._process_model(),
+                self._model,
+                self._executor(),
+                self._surrogate,
+                fields,
+                runs,
+                direct,
+                self._truth(),
+            )
             runs_of_judging = judge(case, path, self.progress)
             if self._rounds_done:
                 write_csv(path / "rounds.csv", rounds_table(study, self._rounds_done, path))
@@ -218,8 +275,9 @@ class Chain(Opened):
 
         self._finish("figures", {"report": settings_of(study.report)}, inputs, work)
         manifest = json.loads((self.run.directory / "manifest.json").read_text())
-        page = reporting.page(study, scores, self.done["surrogate"].path, self.done["figures"].path, manifest,
-                              uncertainty)  # fmt: skip
+        page = reporting.page(
+            study, scores, self.done["surrogate"].path, self.done["figures"].path, manifest, uncertainty
+        )
         write_text(self.run.directory / "report.html", page)
         reporting.write_tables(scores, self.run.directory / "tables")
 
@@ -230,15 +288,21 @@ class Chain(Opened):
             scores = self.done["scores"].path
             lines = ["Test period, every θ judged by the process model:", to_text(reporting.tables(scores)), ""]
             if (scores / "evapotranspiration.csv").exists():
-                lines += ["Annual evapotranspiration against every product, all cells:",
-                          to_text(reporting.evapotranspiration(scores)), ""]  # fmt: skip
+                lines += [
+                    "Annual evapotranspiration against every product, all cells:",
+                    to_text(reporting.evapotranspiration(scores)),
+                    "",
+                ]
             lines += [reporting.checklist(scores), ""]
             if (scores / "recovery.csv").exists():
                 lines += ["Correlation of found with true θ:", to_text(reporting.recovery_table(scores)), ""]
             lines.append(f"scores:  {scores}")
         if "figures" in self.done:
-            lines += [f"figures: {self.done['figures'].path}", f"tables:  {self.run.directory / 'tables'}",
-                      f"report:  {self.run.directory / 'report.html'}"]
+            lines += [
+                f"figures: {self.done['figures'].path}",
+                f"tables:  {self.run.directory / 'tables'}",
+                f"report:  {self.run.directory / 'report.html'}",
+            ]
         return "\n".join(lines or [f"{name}: {stage.path}" for name, stage in self.done.items()])
 
     def _finish(self, name: str, settings: dict[str, Any], inputs: dict[str, str], work: Any) -> None:
@@ -254,8 +318,9 @@ class Chain(Opened):
         study, config = self.study, self.study.rounds
         assert config is not None
         surrogate = Surrogate.load(self.done["surrogate"].path, study.space)
-        this = Round(number, study, config, self._cube, self._calibration_data, self._model, self._executor(),
-                     surrogate)  # fmt: skip
+        this = Round(
+            number, study, config, self._cube, self._calibration_data, self._model, self._executor(), surrogate
+        )
         return this.run(path, self.progress)
 
     def _continue_surrogate(self, number: int, path: Path) -> int:
@@ -265,8 +330,16 @@ class Chain(Opened):
         settings = study.surrogate.model_copy(update={"training": config.training})
         data, start = self._surrogate_data(), Surrogate.load(self.done["surrogate"].path, study.space)
         more = with_rounds(data, self._rounds_done)
-        fit_and_audit(settings, more, path, seed=study.seed, progress=self.progress, start=start,
-                      near_share=config.share, audited=data)  # fmt: skip
+        fit_and_audit(
+            settings,
+            more,
+            path,
+            seed=study.seed,
+            progress=self.progress,
+            start=start,
+            near_share=config.share,
+            audited=data,
+        )
         return 0
 
     def _learn(self, name: str, config: LearnerConfig, path: Path) -> int:
@@ -277,9 +350,13 @@ class Chain(Opened):
         for seed in range(self.study.learner_seeds):
             folder = path / f"seed-{seed}"
             theta = Learner(config).calibrate(
-                model, self._calibration_data, seed=self.study.seed + seed, directory=folder, progress=self.progress,
+                model,
+                self._calibration_data,
+                seed=self.study.seed + seed,
+                directory=folder,
+                progress=self.progress,
                 refine_with=refine_with,
-            )  # fmt: skip
+            )
             self._keep(ParameterField(name, seed, theta), folder)
             runs += process_runs(folder)
         return runs

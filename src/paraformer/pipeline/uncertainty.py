@@ -120,18 +120,23 @@ class Uncertain:
             misfit = np.where(mask[:, None], observed[:, None] - found[:, :, days], 0.0)
             return -0.5 * (misfit**2).sum(axis=-1) / errors.inflated[:, None]
 
-        drawn, weight, k = draw_in_rounds(likelihood, log_likelihood, config.draws, config.rounds, config.temperature,
-                                          random)  # fmt: skip
+        drawn, weight, k = draw_in_rounds(
+            likelihood, log_likelihood, config.draws, config.rounds, config.temperature, random
+        )
         series = np.concatenate(simulated, axis=1)
         equal = np.full(plain.shape[:2], 1 / plain.shape[1])
-        found = {"": summarise_draws(drawn, weight, k, config.level),
-                 "laplace_": summarise_draws(plain, equal, np.zeros(len(cells)), config.level)}  # fmt: skip
+        found = {
+            "": summarise_draws(drawn, weight, k, config.level),
+            "laplace_": summarise_draws(plain, equal, np.zeros(len(cells)), config.level),
+        }
         noise = random.standard_normal(series.shape) * np.sqrt(errors.variance)[:, None, None]
         variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
             "theta": (("cell", "parameter"), field.theta[cells]),
-            "error_std": (("cell",), np.sqrt(errors.variance)), "error_correlation": (("cell",), errors.correlation),
-            "pareto_k": (("cell",), k), "effective_draws": (("cell",), found[""].effective),
-        }  # fmt: skip
+            "error_std": (("cell",), np.sqrt(errors.variance)),
+            "error_correlation": (("cell",), errors.correlation),
+            "pareto_k": (("cell",), k),
+            "effective_draws": (("cell",), found[""].effective),
+        }
         for prefix, part in found.items():
             for name in ("mean", "lower", "upper"):
                 physical = space.clip(space.from_unit(np.clip(getattr(part, name), 0, 1)))
@@ -175,8 +180,10 @@ class Uncertain:
             part = posterior.isel(cell=np.flatnonzero(cells))
             for i, parameter in enumerate(self.space.names if self.truth is not None else ()):
                 true = self.truth[cells, i]  # type: ignore[index]
-                both = [coverage(true, part[f"{p}theta_lower"].values[:, i], part[f"{p}theta_upper"].values[:, i])
-                        for p in ("laplace_", "")]  # fmt: skip
+                both = [
+                    coverage(true, part[f"{p}theta_lower"].values[:, i], part[f"{p}theta_upper"].values[:, i])
+                    for p in ("laplace_", "")
+                ]
                 rows.append((method, parameter, name, *both, true.size))
             observed = np.where(self.holdout.mask, self.holdout.observed, np.nan)
             compared = {"observed soil moisture": ("observed", observed)}
@@ -194,21 +201,25 @@ _QUARTILES = ("gain_p25", "gain_median", "gain_p75", "share_above_half")
 
 def identifiability(posteriors: dict[str, xr.Dataset], holdout: Holdout, space: ParameterSpace) -> pd.DataFrame:
     """How much of each parameter's prior variance the observations take away: quartiles over cells."""
-    rows = [(method, parameter, name, *_quartiles(posterior["gain"].values[cells, i]))
-            for method, posterior in posteriors.items()
-            for name, cells in _groups(holdout)
-            for i, parameter in enumerate(space.names)]  # fmt: skip
+    rows = [
+        (method, parameter, name, *_quartiles(posterior["gain"].values[cells, i]))
+        for method, posterior in posteriors.items()
+        for name, cells in _groups(holdout)
+        for i, parameter in enumerate(space.names)
+    ]
     return pd.DataFrame(rows, columns=["method", "parameter", "cells", *_QUARTILES])
 
 
 def by_target(posteriors: dict[str, xr.Dataset], holdout: Holdout, space: ParameterSpace) -> pd.DataFrame:
     """The same for every kind of observation that θ might be learned from, given its error."""
-    rows = [(method, str(observation), parameter, name, *_quartiles(gain[cells, k, i]))
-            for method, posterior in posteriors.items()
-            for gain in (posterior["gain_by_observation"].values,)
-            for k, observation in enumerate(posterior["observation"].values)
-            for name, cells in _groups(holdout)
-            for i, parameter in enumerate(space.names)]  # fmt: skip
+    rows = [
+        (method, str(observation), parameter, name, *_quartiles(gain[cells, k, i]))
+        for method, posterior in posteriors.items()
+        for gain in (posterior["gain_by_observation"].values,)
+        for k, observation in enumerate(posterior["observation"].values)
+        for name, cells in _groups(holdout)
+        for i, parameter in enumerate(space.names)
+    ]
     return pd.DataFrame(rows, columns=["method", "observation", "parameter", "cells", *_QUARTILES])
 
 

@@ -76,9 +76,15 @@ def holdout_of(cube: Cube) -> Holdout:
     """Observations and holdout of a cube."""
     observed, mask = cube.observed()
     return Holdout(
-        cells=cube.cells, lat=cube.lat, lon=cube.lon, observed=observed, mask=mask, trained=cube.trained,
-        train_days=cube.period("train").mask(cube.time), test_days=cube.period("test").mask(cube.time),
-    )  # fmt: skip
+        cells=cube.cells,
+        lat=cube.lat,
+        lon=cube.lon,
+        observed=observed,
+        mask=mask,
+        trained=cube.trained,
+        train_days=cube.period("train").mask(cube.time),
+        test_days=cube.period("test").mask(cube.time),
+    )
 
 
 def judge(case: Judged, path: Path, progress: Progress) -> int:
@@ -89,8 +95,10 @@ def judge(case: Judged, path: Path, progress: Progress) -> int:
     if case.truth is not None:
         fields.append(ParameterField(TRUTH, -1, case.truth))
     runs = _run_default(case, path, progress) + _run_fields(case, fields, path, progress)
-    cells = [_score_archive(case, path / "default.zarr", [ParameterField(DEFAULT, -1, None)], holdout),
-             _score_archive(case, path / "verdict.zarr", fields, holdout)]  # fmt: skip
+    cells = [
+        _score_archive(case, path / "default.zarr", [ParameterField(DEFAULT, -1, None)], holdout),
+        _score_archive(case, path / "verdict.zarr", fields, holdout),
+    ]
     for name, seed, baseline in references(study, case.cube, holdout, case.direct):
         cells.append(score_cells(name, seed, baseline.simulated, holdout.only(baseline.available), study.evaluation))
     table = pd.concat(cells, ignore_index=True)
@@ -116,17 +124,25 @@ def _from_ensemble(case: Judged, holdout: Holdout) -> list[ParameterField]:
     parts = []
     for start in range(0, len(holdout.cells), chunk):
         cells = slice(start, start + chunk)
-        part = Holdout(cells=holdout.cells[cells], lat=holdout.lat[cells], lon=holdout.lon[cells],
-                       observed=holdout.observed[cells], mask=holdout.mask[cells],
-                       trained=np.ones(len(holdout.cells[cells]), dtype=bool),
-                       train_days=holdout.train_days, test_days=holdout.test_days)  # fmt: skip
+        part = Holdout(
+            cells=holdout.cells[cells],
+            lat=holdout.lat[cells],
+            lon=holdout.lon[cells],
+            observed=holdout.observed[cells],
+            mask=holdout.mask[cells],
+            trained=np.ones(len(holdout.cells[cells]), dtype=bool),
+            train_days=holdout.train_days,
+            test_days=holdout.test_days,
+        )
         parts.append(training_rmse(variable[cells].values, part, min_days=case.study.evaluation.min_days))
     rmse, scored = (np.concatenate(p) for p in zip(*parts, strict=True))
     single = best_single(rmse, scored, case.ensemble.kind, holdout.trained)
     own = best_per_cell(rmse, scored, fallback=single)
     theta = case.ensemble.theta
-    return [ParameterField(SINGLE, -1, theta[:, single]),
-            ParameterField(PER_CELL, -1, theta[np.arange(len(theta)), own])]  # fmt: skip
+    return [
+        ParameterField(SINGLE, -1, theta[:, single]),
+        ParameterField(PER_CELL, -1, theta[np.arange(len(theta)), own]),
+    ]
 
 
 def _transferred(case: Judged, fields: Sequence[ParameterField]) -> list[ParameterField]:
@@ -135,8 +151,12 @@ def _transferred(case: Judged, fields: Sequence[ParameterField]) -> list[Paramet
     if config is None:
         return []
     cells = Cells(cube.cells, cube.lat, cube.lon, cube.attributes(), cube.trained)
-    return [ParameterField(config.row(by), f.seed, transfer(by, f.theta, cells, case.study.space, config))
-            for by in config.by for f in fields if f.method == config.source and f.theta is not None]  # fmt: skip
+    return [
+        ParameterField(config.row(by), f.seed, transfer(by, f.theta, cells, case.study.space, config))
+        for by in config.by
+        for f in fields
+        if f.method == config.source and f.theta is not None
+    ]
 
 
 def _outputs(case: Judged) -> tuple[str, ...]:
@@ -154,8 +174,16 @@ def _run_fields(case: Judged, fields: Sequence[ParameterField], path: Path, prog
 
 
 def _run(case: Judged, sets: Sets, path: Path, progress: Progress) -> int:
-    return run_sets(case.source, sets, path, outputs=_outputs(case), axes=axes(case.cube), executor=case.executor,
-                    chunk_cells=case.study.ensemble.chunk_cells, progress=progress)  # fmt: skip
+    return run_sets(
+        case.source,
+        sets,
+        path,
+        outputs=_outputs(case),
+        axes=axes(case.cube),
+        executor=case.executor,
+        chunk_cells=case.study.ensemble.chunk_cells,
+        progress=progress,
+    )
 
 
 def stack(fields: Iterable[ParameterField]) -> Float[np.ndarray, "cell set parameter"]:
@@ -166,17 +194,20 @@ def stack(fields: Iterable[ParameterField]) -> Float[np.ndarray, "cell set param
 def _score_archive(case: Judged, path: Path, fields: Sequence[ParameterField], holdout: Holdout) -> pd.DataFrame:
     simulated = xr.open_zarr(path, consolidated=False)["soil_moisture"]
     return pd.concat(
-        [score_cells(f.method, f.seed, simulated[:, i].values, holdout, case.study.evaluation)
-         for i, f in enumerate(fields)], ignore_index=True,
-    )  # fmt: skip
+        [
+            score_cells(f.method, f.seed, simulated[:, i].values, holdout, case.study.evaluation)
+            for i, f in enumerate(fields)
+        ],
+        ignore_index=True,
+    )
 
 
 def _score_surrogate(case: Judged, fields: Sequence[ParameterField], holdout: Holdout) -> pd.DataFrame:
     simulated = case.surrogate.simulate(stack(fields), ("soil_moisture",))["soil_moisture"]
     return pd.concat(
-        [score_cells(f.method, f.seed, simulated[:, i], holdout, case.study.evaluation)
-         for i, f in enumerate(fields)], ignore_index=True,
-    )  # fmt: skip
+        [score_cells(f.method, f.seed, simulated[:, i], holdout, case.study.evaluation) for i, f in enumerate(fields)],
+        ignore_index=True,
+    )
 
 
 def _judge_evapotranspiration(case: Judged, fields: Sequence[ParameterField], holdout: Holdout, path: Path) -> None:
@@ -228,9 +259,11 @@ def _checks(
     limits, space = case.study.evaluation.limits, case.study.space
     simulated, holdout = xr.open_zarr(archive, consolidated=False)["soil_moisture"], holdout_of(case.cube)
     learners = dict.fromkeys(f.method for f in case.fields)
-    tables = [checklist.surrogate_gaps(gap[gap["method"].isin(learners)], limits),
-              checklist.attribute_range(case.cube.attributes(), case.cube.attribute_names, case.cube.trained, limits),
-              checklist.unscored_cells(scores, limits)]  # fmt: skip
+    tables = [
+        checklist.surrogate_gaps(gap[gap["method"].isin(learners)], limits),
+        checklist.attribute_range(case.cube.attributes(), case.cube.attribute_names, case.cube.trained, limits),
+        checklist.unscored_cells(scores, limits),
+    ]
     for method in learners:
         theta = np.stack([f.theta for f in fields if f.method == method and f.theta is not None])
         tables.append(checklist.parameters_at_bounds(method, theta.reshape(-1, len(space)), space, limits))

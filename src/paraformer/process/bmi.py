@@ -94,8 +94,9 @@ class VICBmi(Bmi):
         self._world = world = read_world(config_file)
         self._day = 0
         n_cell = world.parameters.n_cell
-        self._values = {item.name: np.full(n_cell, np.nan) for group in (INPUTS, STORES, OUTPUTS)
-                        for item in group.values()}  # fmt: skip
+        self._values = {
+            item.name: np.full(n_cell, np.nan) for group in (INPUTS, STORES, OUTPUTS) for item in group.values()
+        }
         self._refresh()
 
     def update(self) -> None:
@@ -105,9 +106,14 @@ class VICBmi(Bmi):
             raise ModelError(f"bmi: the run ends after {world.n_day} days")
         self._assimilate(world)
         result = simulate(
-            world.parameters, self._weather(world), world.settings, initial_state=world.state, outputs=_FLUXES,
-            threads=world.threads, return_state=True,
-        )  # fmt: skip
+            world.parameters,
+            self._weather(world),
+            world.settings,
+            initial_state=world.state,
+            outputs=_FLUXES,
+            threads=world.threads,
+            return_state=True,
+        )
         assert result.state is not None
         world.state[...] = result.state
         self._day += 1

@@ -102,9 +102,12 @@ def _load(path: Path) -> BMIConfig:
 
 def _from_cube(config: BMIConfig, folder: Path) -> World:
     process = config.process.model_copy(
-        update={name: (folder / path).resolve() for name in ("parameters", "domain", "initial_state")
-                if (path := getattr(config.process, name)) is not None}
-    )  # fmt: skip
+        update={
+            name: (folder / path).resolve()
+            for name in ("parameters", "domain", "initial_state")
+            if (path := getattr(config.process, name)) is not None
+        }
+    )
     store = (folder / config.cube).resolve()
     cube = Cube.open(store)
     days = _period(cube, config, store)
@@ -114,9 +117,15 @@ def _from_cube(config: BMIConfig, folder: Path) -> World:
     parameters, forcing = model.cell_parameters, model.forcing
     state = cold_start(parameters) if model.initial_state is None else model.initial_state
     return World(
-        parameters, model.settings, cube.lat[cells], cube.lon[cells], forcing.n_day,
-        lambda day: forcing.select_days(day, day + 1), _capped(_spun_up(model, state), parameters), process.threads,
-    )  # fmt: skip
+        parameters,
+        model.settings,
+        cube.lat[cells],
+        cube.lon[cells],
+        forcing.n_day,
+        lambda day: forcing.select_days(day, day + 1),
+        _capped(_spun_up(model, state), parameters),
+        process.threads,
+    )
 
 
 def _period(cube: Cube, config: BMIConfig, store: Path) -> tuple[int, int]:
@@ -139,8 +148,14 @@ def _positions(cube: Cube, config: BMIConfig, store: Path) -> np.ndarray:
 
 def _spun_up(model: VIC, state: State) -> State:
     for _ in range(model.spin_up_cycles if model.spin_up_days else 0):
-        spun = simulate(model.cell_parameters, model.forcing.select_days(0, model.spin_up_days), model.settings,
-                        initial_state=state, threads=model.threads, return_state=True).state  # fmt: skip
+        spun = simulate(
+            model.cell_parameters,
+            model.forcing.select_days(0, model.spin_up_days),
+            model.settings,
+            initial_state=state,
+            threads=model.threads,
+            return_state=True,
+        ).state
         assert spun is not None
         state = spun
     return state
@@ -148,8 +163,9 @@ def _spun_up(model: VIC, state: State) -> State:
 
 def _from_global(run: GlobalParameters) -> World:
     domain = read_run_cells(run.parameters, read_domain(run.domain, run.grid_names), run.grid_names)
-    parameters = read_parameters(run.parameters, domain, canopy_source=run.canopy_source, snow_bands=run.snow_bands,
-                                 names=run.grid_names)  # fmt: skip
+    parameters = read_parameters(
+        run.parameters, domain, canopy_source=run.canopy_source, snow_bands=run.snow_bands, names=run.grid_names
+    )
     require_valid(parameters)
 
     @lru_cache(maxsize=1)
@@ -167,8 +183,9 @@ def _from_global(run: GlobalParameters) -> World:
         return forcing.select_days(at, at + 1)
 
     state = cold_start(parameters) if run.initial_state is None else read_state(run.initial_state, parameters, domain)
-    return World(parameters, run.settings, domain.cell_lat, domain.cell_lon, run.n_day, weather,
-                 _capped(state, parameters))  # fmt: skip
+    return World(
+        parameters, run.settings, domain.cell_lat, domain.cell_lon, run.n_day, weather, _capped(state, parameters)
+    )
 
 
 def _capped(state: State, parameters: CellParameters) -> State:

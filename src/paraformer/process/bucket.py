@@ -17,12 +17,18 @@ from paraformer.core.parameters import Parameter, ParameterSpace
 
 BUCKET_PARAMETERS = ParameterSpace(
     (
-        Parameter(name="residence", lower=1.0, upper=60.0, unit="day", transform="log",
-                  meaning="mean residence time of water in the bucket"),
+        Parameter(
+            name="residence",
+            lower=1.0,
+            upper=60.0,
+            unit="day",
+            transform="log",
+            meaning="mean residence time of water in the bucket",
+        ),
         Parameter(name="depth", lower=50.0, upper=500.0, unit="mm", transform="log", meaning="depth of the bucket"),
         Parameter(name="residual", lower=0.02, upper=0.2, unit="m3 m-3", meaning="moisture of the drained soil"),
     )
-)  # fmt: skip
+)
 """All three act on soil moisture in their own way, so that a twin experiment can find each of them."""
 
 

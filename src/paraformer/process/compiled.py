@@ -43,8 +43,18 @@ from paraformer.process.vic.outputs import OUTPUTS
 from paraformer.process.vic.parameters import CellParameters, a_priori
 
 logger = logging.getLogger(__name__)
-_OURS = {*STREAM_KEYS, "PARAMETERS", "RESULT_DIR", "STATENAME", "STATEYEAR", "STATEMONTH", "STATEDAY", "STATESEC",
-         "STATE_FORMAT", "LOG_DIR"}  # fmt: skip
+_OURS = {
+    *STREAM_KEYS,
+    "PARAMETERS",
+    "RESULT_DIR",
+    "STATENAME",
+    "STATEYEAR",
+    "STATEMONTH",
+    "STATEDAY",
+    "STATESEC",
+    "STATE_FORMAT",
+    "LOG_DIR",
+}
 """Keys of the user's file that are replaced, or left out."""
 _END = {"NRECS", "ENDYEAR", "ENDMONTH", "ENDDAY"}
 _TAIL = 5  # lines of the log that an error shows
@@ -100,8 +110,9 @@ def read_compiled_files(path: Path | str, environment: Mapping[str, str] | None 
     parameters = keys.path_of("PARAMETERS").absolute()
     domain = read_run_cells(parameters, read_domain(keys.path_of("DOMAIN"), names), names)
     kept = tuple(" ".join((line.key, *line.values)) for line in lines if line.key not in _OURS)
-    cells = read_parameters(parameters, domain, snow_bands=keys.text("SNOW_BAND", "FALSE").upper() == "TRUE",
-                            names=names)  # fmt: skip
+    cells = read_parameters(
+        parameters, domain, snow_bands=keys.text("SNOW_BAND", "FALSE").upper() == "TRUE", names=names
+    )
     named = {"parameters": parameters, "domain": keys.path_of("DOMAIN").absolute()}
     if keys.text("INIT_STATE", "FALSE").upper() != "FALSE":
         named["initial_state"] = keys.path_of("INIT_STATE").absolute()
@@ -137,13 +148,17 @@ def build_compiled(config: ProcessConfig, space: ParameterSpace, cube: Cube) -> 
     files, days = read_compiled_files(config.global_parameters), cube.time
     last = files.first_day + files.n_day - 1
     if files.first_day != days[0] or last < days[-1]:
-        raise SettingsError(f"{config.global_parameters}: the run is {files.first_day}..{last}, the study's data are "
-                            f"{days[0]}..{days[-1]}; let it begin on the same day and not end before")  # fmt: skip
-    cells = match_cells(cube.lat, cube.lon, files.domain.cell_lat, files.domain.cell_lon,
-                        source=str(config.global_parameters))  # fmt: skip
+        raise SettingsError(
+            f"{config.global_parameters}: the run is {files.first_day}..{last}, the study's data are "
+            f"{days[0]}..{days[-1]}; let it begin on the same day and not end before"
+        )
+    cells = match_cells(
+        cube.lat, cube.lon, files.domain.cell_lat, files.domain.cell_lon, source=str(config.global_parameters)
+    )
     work = config.work or Path(tempfile.gettempdir()) / f"paraformer-compiled-{os.getpid()}"
-    return CompiledVIC(space, files.until(len(days)), (str(config.executable),), work, cells=cells,
-                       processes=config.processes)  # fmt: skip
+    return CompiledVIC(
+        space, files.until(len(days)), (str(config.executable),), work, cells=cells, processes=config.processes
+    )
 
 
 class CompiledVIC:
@@ -202,8 +217,15 @@ class CompiledVIC:
 
     def select(self, cells: np.ndarray) -> CompiledVIC:
         """The same model for a subset of its cells; it counts its own runs."""
-        return CompiledVIC(self.parameters, self.files, self.command, self.directory, cells=self.cells[cells],
-                           processes=self.processes, timeout=self.timeout)  # fmt: skip
+        return CompiledVIC(
+            self.parameters,
+            self.files,
+            self.command,
+            self.directory,
+            cells=self.cells[cells],
+            processes=self.processes,
+            timeout=self.timeout,
+        )
 
     def simulate(
         self, theta: Float[np.ndarray, "cell set parameter"] | None, outputs: Sequence[str]
@@ -227,8 +249,9 @@ class CompiledVIC:
         needed = list(dict.fromkeys(VOLUMETRIC.get(name, name) for name in outputs))
         result = {name: np.empty((self.n_cells, n_set, self.files.n_day)) for name in needed}
         n_block = min(self.n_cells, max(1, self.processes // n_set))
-        jobs = [(member, block) for member in range(n_set)
-                for block in np.array_split(np.arange(self.n_cells), n_block)]  # fmt: skip
+        jobs = [
+            (member, block) for member in range(n_set) for block in np.array_split(np.arange(self.n_cells), n_block)
+        ]
 
         def run(job: tuple[int, np.ndarray]) -> None:
             member, block = job
@@ -275,8 +298,9 @@ class CompiledVIC:
         with log.open("wb") as stream:
             try:
                 with _NETCDF:
-                    program = subprocess.Popen([*self.command, "-g", str(folder / "global.txt")], stdout=stream,
-                                               stderr=subprocess.STDOUT)  # fmt: skip
+                    program = subprocess.Popen(
+                        [*self.command, "-g", str(folder / "global.txt")], stdout=stream, stderr=subprocess.STDOUT
+                    )
                 code = _wait(program, self.timeout)
                 problem = f"ended with code {code}" if code else ""
             except subprocess.TimeoutExpired:
@@ -307,8 +331,14 @@ class CompiledVIC:
         if theta is None:
             shutil.copyfile(self.files.parameters, path)
         else:
-            write_parameters(self.files.parameters, path, domain.cell_lat[cells], domain.cell_lon[cells],
-                             self.parameters.names, theta)  # fmt: skip
+            write_parameters(
+                self.files.parameters,
+                path,
+                domain.cell_lat[cells],
+                domain.cell_lon[cells],
+                self.parameters.names,
+                theta,
+            )
         run = np.zeros(domain.mask.size, dtype=np.int32)
         run[np.flatnonzero(domain.mask)[cells]] = 1
         with open_dataset(path, "r+") as dataset:
@@ -320,8 +350,12 @@ class CompiledVIC:
         for kind, aggregation in (("day", ""), ("mean", " * AGG_TYPE_AVG")):
             chosen = dict.fromkeys(OUTPUTS[name].vic_name for name in names if _stream(name) == kind)
             if chosen:
-                lines += [f"OUTFILE {kind}", "AGGFREQ NDAYS 1", "OUT_FORMAT NETCDF4",
-                          *(f"OUTVAR {name} * OUT_TYPE_DOUBLE{aggregation}" for name in chosen)]  # fmt: skip
+                lines += [
+                    f"OUTFILE {kind}",
+                    "AGGFREQ NDAYS 1",
+                    "OUT_FORMAT NETCDF4",
+                    *(f"OUTVAR {name} * OUT_TYPE_DOUBLE{aggregation}" for name in chosen),
+                ]
         return "\n".join(lines) + "\n"
 
     def _read(self, folder: Path, name: str, cells: np.ndarray) -> Float[np.ndarray, "cell time"]:

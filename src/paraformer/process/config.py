@@ -57,11 +57,17 @@ MODELS = ("vic", "compiled", "bucket")
 """Process models that need no module of the user's."""
 
 _APPLIES: dict[str, tuple[str, ...]] = {
-    "parameters": ("vic", "own"), "domain": ("vic", "own"), "initial_state": ("vic", "own"),
-    "device": ("vic",), "executable": ("compiled",),
-    "global_parameters": ("compiled",), "processes": ("compiled",), "work": ("compiled",),
-    "module_folder": ("own",), "files": ("own",),
-}  # fmt: skip
+    "parameters": ("vic", "own"),
+    "domain": ("vic", "own"),
+    "initial_state": ("vic", "own"),
+    "device": ("vic",),
+    "executable": ("compiled",),
+    "global_parameters": ("compiled",),
+    "processes": ("compiled",),
+    "work": ("compiled",),
+    "module_folder": ("own",),
+    "files": ("own",),
+}
 """Settings that only some models have; ``own`` is one of the user's."""
 
 

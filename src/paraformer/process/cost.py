@@ -135,9 +135,7 @@ class ProcessCost:
         return forcing + 2 * block + 4 * series * (1 + 1 / archive.outputs)
 
 
-def measure(
-    source: Source, spin_up: SpinUp, outputs: tuple[str, ...], days: int, seconds: float = 2.0
-) -> ProcessCost:
+def measure(source: Source, spin_up: SpinUp, outputs: tuple[str, ...], days: int, seconds: float = 2.0) -> ProcessCost:
     """Measure the coefficients by making five small archives in a temporary folder.
 
     Args:
@@ -155,8 +153,13 @@ def measure(
         each = max((more - one) / 2, one / 100, 1e-4)
         sets = int(np.clip(seconds / each, 4, 500))
         few = min(cells, 6)
-        designs = [make(1, 1, 1), make(few, 1, 1), make(cells, 1, cells), make(cells, 2, cells),
-                   make(cells, sets, cells)]  # fmt: skip
+        designs = [
+            make(1, 1, 1),
+            make(few, 1, 1),
+            make(cells, 1, cells),
+            make(cells, 2, cells),
+            make(cells, sets, cells),
+        ]
     terms = np.stack([archive.terms() for archive, _, _ in designs])
     core, wall = (_fit(terms, np.array([getattr(found, kind) for _, found, _ in designs])) for kind in ("core", "wall"))
     start, chunk, cell, run = (Time(float(c), float(w)) for c, w in zip(core, wall, strict=True))
@@ -184,10 +187,17 @@ class _Maker:
         source = _First(self.source, cells)
         unit = np.random.default_rng(self.count).random((cells, sets, len(self.source.parameters)))
         design = Sets(self.source.parameters.from_unit(unit))
-        axes = {"cell": np.arange(cells), "time": np.datetime64("2000-01-01") + np.arange(self.days),
-                "lat": np.zeros(cells), "lon": np.zeros(cells)}  # fmt: skip
-        found = timed(lambda: run_sets(source, design, path, outputs=self.outputs, axes=axes, chunk_cells=chunk_cells,
-                                       progress=Progress()))  # fmt: skip
+        axes = {
+            "cell": np.arange(cells),
+            "time": np.datetime64("2000-01-01") + np.arange(self.days),
+            "lat": np.zeros(cells),
+            "lon": np.zeros(cells),
+        }
+        found = timed(
+            lambda: run_sets(
+                source, design, path, outputs=self.outputs, axes=axes, chunk_cells=chunk_cells, progress=Progress()
+            )
+        )
         size = sum(p.stat().st_size for name in self.outputs for p in (path / name).rglob("*") if p.is_file())
         archive = Archive(cells, sets, self.days, len(self.outputs), chunk_cells, self.spin_up)
         return archive, found, size

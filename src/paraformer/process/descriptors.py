@@ -13,9 +13,11 @@ from paraformer.process.vic.parameters import CellParameters, column_moisture_ca
 def descriptors(
     model: object, cube: Cube
 ) -> tuple[
-    tuple[str, ...], Float[np.ndarray, "cell descriptor"],
-    tuple[str, ...], Float[np.ndarray, "cell time descriptor"] | None,
-]:  # fmt: skip
+    tuple[str, ...],
+    Float[np.ndarray, "cell descriptor"],
+    tuple[str, ...],
+    Float[np.ndarray, "cell time descriptor"] | None,
+]:
     """Names and values of the static descriptors of a model or recipe, then of the daily ones.
 
     A model without VIC's parameters (``cell_parameters``) is described by the static attributes of the cube alone.

@@ -88,8 +88,9 @@ class DifferentiableProcess:
     def select(self, cells: np.ndarray) -> DifferentiableProcess:
         """The same model for a subset of its cells (integer positions); it counts its own runs."""
         steps = dict(zip(self.parameters.names, self.steps.tolist(), strict=True))
-        return DifferentiableProcess(self.model.select(cells), self.time, step=steps, keep=self.keep,
-                                     runs_together=self.runs_together)  # fmt: skip
+        return DifferentiableProcess(
+            self.model.select(cells), self.time, step=steps, keep=self.keep, runs_together=self.runs_together
+        )
 
     def simulate(
         self, theta: Float[np.ndarray, "cell set parameter"] | None, outputs: Sequence[str]
@@ -120,8 +121,10 @@ class DifferentiableProcess:
             raise DataError(f"linearise: u has shape {u.shape}, expected ({expected[0]} cells, sets, {expected[1]})")
         if not ((u >= 0.0) & (u <= 1.0)).all():
             cell, member, i = (int(k) for k in np.argwhere(~((u >= 0.0) & (u <= 1.0)))[0])
-            raise DataError(f"linearise: u of '{self.parameters.names[i]}', cell at position {cell}, set {member}, is "
-                            f"{u[cell, member, i]:g}, outside [0, 1]")  # fmt: skip
+            raise DataError(
+                f"linearise: u of '{self.parameters.names[i]}', cell at position {cell}, set {member}, is "
+                f"{u[cell, member, i]:g}, outside [0, 1]"
+            )
         return linearise(self.model, u, self.steps, outputs, value, days)
 
     def respond(
@@ -244,8 +247,10 @@ def _store(
 ) -> None:
     for name, kept in values.items():
         if found[name].shape[2] != kept.shape[1]:
-            raise ModelError(f"process: days {span.start}..{span.stop - 1} are asked for, but the model ends on day "
-                             f"{span.start + found[name].shape[2] - 1} of its time axis")  # fmt: skip
+            raise ModelError(
+                f"process: days {span.start}..{span.stop - 1} are asked for, but the model ends on day "
+                f"{span.start + found[name].shape[2] - 1} of its time axis"
+            )
         if not np.isfinite(found[name]).all():
             cell, run, day = (int(i) for i in np.argwhere(~np.isfinite(found[name]))[0])
             raise ModelError(

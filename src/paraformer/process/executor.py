@@ -105,8 +105,9 @@ class Dask:
 
         def submit(job: Job, lost: int, workers: Sequence[str] = ()) -> None:
             wish = {"workers": [workers[place(job) % len(workers)]]} if place is not None and workers else {}
-            future = self.client.submit(_on_worker, our_digest(), function, job, pure=False,
-                                        allow_other_workers=bool(wish), **wish)  # fmt: skip
+            future = self.client.submit(
+                _on_worker, our_digest(), function, job, pure=False, allow_other_workers=bool(wish), **wish
+            )
             flying[future] = (job, lost)
             completed.add(future)
 
@@ -215,11 +216,15 @@ def _cluster(config: DaskExecutor) -> Iterator[Any]:
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         LocalCluster(
-            n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None,
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any port, so that two clusters do not meet
-            silence_logs=logging.CRITICAL, env=environment,
+            silence_logs=logging.CRITICAL,
+            env=environment,
         ) as cluster,
-    ):  # fmt: skip
+    ):
         yield cluster
 
 

@@ -112,8 +112,10 @@ def build_own(config: ProcessConfig, space: ParameterSpace, cube: Cube, files: M
         raise ModelError(f"process.model: {config.model} failed ({_said(error)})") from error
     expected = (1, 1, len(cube.time))
     if np.shape(series) != expected:
-        raise ModelError(f"process.model: {config.model} gives a series of shape {np.shape(series)} for one cell and "
-                         f"one parameter set, expected [cell, set, time] = {expected}")  # fmt: skip
+        raise ModelError(
+            f"process.model: {config.model} gives a series of shape {np.shape(series)} for one cell and "
+            f"one parameter set, expected [cell, set, time] = {expected}"
+        )
     return model
 
 
@@ -127,16 +129,20 @@ def require_contract(model: Any, name: str, space: ParameterSpace, cube: Cube) -
         if not hasattr(model, attribute):
             raise ModelError(f"process.model: {name} returned {kind}, which is differentiable but has no '{attribute}'")
     if model.parameters != space:
-        raise ModelError(f"process.model: {name} has {model.parameters!r}, the study {space!r}; names, bounds, units "
-                         "and transforms must be the same")  # fmt: skip
+        raise ModelError(
+            f"process.model: {name} has {model.parameters!r}, the study {space!r}; names, bounds, units "
+            "and transforms must be the same"
+        )
     if model.n_cells != len(cube.cells):
         raise ModelError(f"process.model: {name} has {model.n_cells} cells, the study {len(cube.cells)}")
     for output in model.outputs:
         if output not in OUTPUTS:
             raise ModelError(f"process.model: {name} offers an unknown output '{output}'{nearest(output, OUTPUTS)}")
     if "soil_moisture" not in model.outputs:
-        raise ModelError(f"process.model: {name} offers no output 'soil_moisture', which is what is learned from; it "
-                         f"offers {', '.join(model.outputs) or 'nothing'}")  # fmt: skip
+        raise ModelError(
+            f"process.model: {name} offers no output 'soil_moisture', which is what is learned from; it "
+            f"offers {', '.join(model.outputs) or 'nothing'}"
+        )
     if not isinstance(model, DifferentiableModel if model.differentiable else ForwardModel):
         raise ModelError(f"process.model: {name} returned {kind}, which does not keep the contract of a forward model")
 
@@ -153,8 +159,10 @@ def prior_of(model: Any) -> Float[np.ndarray, "cell parameter"]:
         return space.from_unit(np.full(expected, 0.5))
     prior = np.asarray(given() if callable(given) else given, dtype=np.float64)
     if prior.shape != expected or not np.isfinite(prior).all():
-        raise ModelError(f"{type(model).__name__}: the a-priori θ has shape {prior.shape} or is not finite; expected "
-                         f"[cell, parameter] = {expected}")  # fmt: skip
+        raise ModelError(
+            f"{type(model).__name__}: the a-priori θ has shape {prior.shape} or is not finite; expected "
+            f"[cell, parameter] = {expected}"
+        )
     return prior
 
 

@@ -32,10 +32,13 @@ def write_parameter_field(
         "lon": ("cell", cube.lon, {"units": "degrees_east", "standard_name": "longitude"}),
     }
     variables = {
-        p.name: ("cell", field.theta[:, i], {"units": p.unit, "long_name": p.meaning or p.name,
-                                             "valid_range": list(p.physical_bounds)})
+        p.name: (
+            "cell",
+            field.theta[:, i],
+            {"units": p.unit, "long_name": p.meaning or p.name, "valid_range": list(p.physical_bounds)},
+        )
         for i, p in enumerate(space)
-    }  # fmt: skip
+    }
     attributes = {"Conventions": "CF-1.8", "title": f"Parameters found by {field.method}", "seed": field.seed}
     if files.parameters is not None:
         with atomic_path(directory / PARAMS) as temporary:

@@ -108,10 +108,16 @@ class ProcessRecipe:
             state = read_state(self.files.initial_state, parameters, domain)[order]
         cube = Cube(everywhere.dataset.isel(cell=np.asarray(cells), time=slice(first, stop)))
         return VIC(
-            self.parameters, parameters.select(order)._replace(cell=np.asarray(cube.cells)),
-            forcing_of(cube, self.config.vic), self.config.vic, initial_state=state, spin_up_days=spin_up.days,
-            spin_up_cycles=spin_up.cycles, threads=self.config.threads, device=self.config.device or "cpu",
-        )  # fmt: skip
+            self.parameters,
+            parameters.select(order)._replace(cell=np.asarray(cube.cells)),
+            forcing_of(cube, self.config.vic),
+            self.config.vic,
+            initial_state=state,
+            spin_up_days=spin_up.days,
+            spin_up_cycles=spin_up.cycles,
+            threads=self.config.threads,
+            device=self.config.device or "cpu",
+        )
 
     def prior(self) -> Float[np.ndarray, "cell parameter"]:
         """A-priori θ of all cells in physical units, not clipped to the bounds; no forcing is read."""
@@ -175,9 +181,14 @@ class ChunkedModel:
     differentiable = False
 
     def __init__(
-        self, source: Source, outputs: tuple[str, ...], executor: Executor, *, chunk_cells: int,
+        self,
+        source: Source,
+        outputs: tuple[str, ...],
+        executor: Executor,
+        *,
+        chunk_cells: int,
         cells: Int[np.ndarray, " cell"] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.source, self.outputs, self.executor, self.chunk_cells = source, outputs, executor, chunk_cells
         self.cells = np.arange(source.n_cells) if cells is None else np.asarray(cells)
         self.parameters = source.parameters
@@ -196,8 +207,9 @@ class ChunkedModel:
 
     def select(self, cells: np.ndarray) -> ChunkedModel:
         """The same model for a subset of its cells; it counts its own runs."""
-        return ChunkedModel(self.source, self.outputs, self.executor, chunk_cells=self.chunk_cells,
-                            cells=self.cells[np.asarray(cells)])  # fmt: skip
+        return ChunkedModel(
+            self.source, self.outputs, self.executor, chunk_cells=self.chunk_cells, cells=self.cells[np.asarray(cells)]
+        )
 
     def simulate(
         self, theta: Float[np.ndarray, "cell set parameter"] | None, outputs: Sequence[str]

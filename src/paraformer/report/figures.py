@@ -27,13 +27,19 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 LINE_STYLES = ("-", "--", "-.", ":")
 
 METRIC_LABELS = {
-    "rmse": "RMSE [m³ m⁻³]", "pcc": "PCC [–]", "nse": "NSE [–]", "ubrmse": "ubRMSE [m³ m⁻³]", "kge": "KGE [–]",
+    "rmse": "RMSE [m³ m⁻³]",
+    "pcc": "PCC [–]",
+    "nse": "NSE [–]",
+    "ubrmse": "ubRMSE [m³ m⁻³]",
+    "kge": "KGE [–]",
     "bias": "bias [m³ m⁻³]",
-}  # fmt: skip
+}
 OPERATOR_LABELS = {
-    "raw": "raw soil moisture", "global_linear": "after one line for all cells",
-    "cell_moments": "after matching each cell's mean and standard deviation", "cell_lstsq": "after a line per cell",
-}  # fmt: skip
+    "raw": "raw soil moisture",
+    "global_linear": "after one line for all cells",
+    "cell_moments": "after matching each cell's mean and standard deviation",
+    "cell_lstsq": "after a line per cell",
+}
 
 _LEFT_LIMIT = {"pcc": -0.2, "nse": -1.0, "kge": -1.0}
 TRAINED_COLOUR, UNSEEN_COLOUR = "#0072B2", "#D55E00"
@@ -106,8 +112,7 @@ def score_cdfs(
         values = scored.loc[scored["metric"] == metric, "value"].to_numpy()
         axes[0, j].set_xlim(_limits(metric, values))
         axes[0, j].xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    handles = [Line2D([], [], **styles[method], label=_label(scored, method, groups, metrics[0]))
-               for method in methods]  # fmt: skip
+    handles = [Line2D([], [], **styles[method], label=_label(scored, method, groups, metrics[0])) for method in methods]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(3, len(methods)), frameon=False, fontsize=9)
     figure.suptitle(f"Scores of each cell in the {period} period, {OPERATOR_LABELS[operator]}", fontsize=11)
     return figure
@@ -130,8 +135,15 @@ def surrogate_response(
     both = np.concatenate([process_model, surrogate])
     limit = 1.05 * max(float(np.abs(both).max(initial=0.0)), 1e-6)
     if process_model.size > 3000:
-        image = axes.hexbin(process_model, surrogate, gridsize=60, bins="log", mincnt=1, cmap="viridis",
-                            extent=(-limit, limit, -limit, limit))  # fmt: skip
+        image = axes.hexbin(
+            process_model,
+            surrogate,
+            gridsize=60,
+            bins="log",
+            mincnt=1,
+            cmap="viridis",
+            extent=(-limit, limit, -limit, limit),
+        )
         figure.colorbar(image, ax=axes, label="number of pairs", shrink=0.8)
     else:
         axes.scatter(process_model, surrogate, s=8, alpha=0.5, color=PALETTE[0], linewidths=0)
@@ -143,9 +155,14 @@ def surrogate_response(
         if np.ptp(surrogate) > 0:
             text = f"r = {np.corrcoef(process_model, surrogate)[0, 1]:.3f}\n" + text
     axes.text(0.04, 0.96, text, transform=axes.transAxes, va="top", fontsize=9)
-    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal",
-             xlabel="ΔSM by the process model [m³ m⁻³]", ylabel="ΔSM by the surrogate [m³ m⁻³]",
-             title=title or "Response to a change of θ")  # fmt: skip
+    axes.set(
+        xlim=(-limit, limit),
+        ylim=(-limit, limit),
+        aspect="equal",
+        xlabel="ΔSM by the process model [m³ m⁻³]",
+        ylabel="ΔSM by the surrogate [m³ m⁻³]",
+        title=title or "Response to a change of θ",
+    )
     quiet(axes)
     return figure
 
@@ -175,12 +192,21 @@ def parameter_recovery(
             panel.scatter(truth[mask, i], theta[mask, i], s=12, alpha=0.6, color=colour, marker=marker, linewidths=0)
             text.append(f"r = {_correlation(parameter, theta[mask, i], truth[mask, i])} {label}")
         _bounded_axes(panel, parameter)
-        panel.text(0.04, 0.96, "\n".join(text), transform=panel.transAxes, va="top", fontsize=8,
-                   bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1.5})  # fmt: skip
+        panel.text(
+            0.04,
+            0.96,
+            "\n".join(text),
+            transform=panel.transAxes,
+            va="top",
+            fontsize=8,
+            bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1.5},
+        )
     for panel in axes.flat[len(space) :]:
         panel.set_visible(False)
-    handles = [Line2D([], [], linestyle="", marker=marker, color=colour, label=f"{label} cells (n = {int(mask.sum())})")
-               for label, mask, colour, marker in groups]  # fmt: skip
+    handles = [
+        Line2D([], [], linestyle="", marker=marker, color=colour, label=f"{label} cells (n = {int(mask.sum())})")
+        for label, mask, colour, marker in groups
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     figure.suptitle(f"Parameters found by {method} against the true ones", fontsize=11)
     return figure
@@ -222,8 +248,11 @@ def method_styles(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def _style(k: int) -> dict[str, Any]:
-    return {"color": PALETTE[k % len(PALETTE)], "linestyle": LINE_STYLES[k // len(PALETTE) % len(LINE_STYLES)],
-            "linewidth": 1.5}  # fmt: skip
+    return {
+        "color": PALETTE[k % len(PALETTE)],
+        "linestyle": LINE_STYLES[k // len(PALETTE) % len(LINE_STYLES)],
+        "linewidth": 1.5,
+    }
 
 
 def _correlation(parameter: Parameter, found: np.ndarray, true: np.ndarray) -> str:

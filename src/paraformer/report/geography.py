@@ -33,8 +33,9 @@ def draw_lines(axes: Axes, extent: Extent) -> None:
     for kind, (colour, width) in _PENS.items():
         pieces = lines_inside(kind, extent)
         if pieces:
-            axes.add_collection(LineCollection(pieces, colors=colour, linewidths=width, zorder=2.5, capstyle="round"),
-                                autolim=False)  # fmt: skip
+            axes.add_collection(
+                LineCollection(pieces, colors=colour, linewidths=width, zorder=2.5, capstyle="round"), autolim=False
+            )
 
 
 def lines_inside(kind: str, extent: Extent) -> list[np.ndarray]:

@@ -92,9 +92,7 @@ def spread_maps(
     return _draw(fields, cells, scale, f"Spread of {method} over {len(theta)} seeds")
 
 
-def gain_maps(
-    gain: Float[np.ndarray, "cell parameter"], cells: Cells, space: ParameterSpace, *, method: str
-) -> Figure:
+def gain_maps(gain: Float[np.ndarray, "cell parameter"], cells: Cells, space: ParameterSpace, *, method: str) -> Figure:
     """Share of each parameter's prior variance that the observations of a cell take away: 0 says they do not see it.
 
     NaN is drawn as such: a cell whose posterior is not to be trusted would show a gain near 1 of everything.
@@ -195,8 +193,10 @@ def _draw(fields: Mapping[str, np.ndarray], cells: Cells, scale: _Scale | list[_
     narrowing = max(float(np.cos(np.deg2rad((south + north) / 2))), 0.1)
     shape = min(max((north - south) / ((east - west) * narrowing), 0.35), 1.6)
     across = {1: 6.5, 2: 4.3}.get(columns, 3.3)
-    figure = Figure(figsize=(across * columns + 1.0, (0.92 * across * shape + 0.3) * rows + 0.7),
-                    layout=ConstrainedLayoutEngine(h_pad=0.07))  # fmt: skip
+    figure = Figure(
+        figsize=(across * columns + 1.0, (0.92 * across * shape + 0.3) * rows + 0.7),
+        layout=ConstrainedLayoutEngine(h_pad=0.07),
+    )
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for panel, (name, values), own in zip(axes.flat, fields.items(), scales, strict=False):
         _draw_cells(panel, values, cells, (height, width), own)
@@ -236,8 +236,9 @@ def _draw_cells(
     known = np.isfinite(values)
     if (~known).any():
         axes.add_collection(PolyCollection(boxes[~known], facecolors=_NOTHING, edgecolors="none"))
-    filled = PolyCollection(boxes[known], array=values[known], cmap=scale.colours, norm=scale.norm, edgecolors="face",
-                            linewidths=0.2)  # fmt: skip
+    filled = PolyCollection(
+        boxes[known], array=values[known], cmap=scale.colours, norm=scale.norm, edgecolors="face", linewidths=0.2
+    )
     axes.add_collection(filled)
     unseen = ~cells.trained
     inner = np.stack([cells.lon, cells.lat], -1)[:, None] + 0.9 * corners * np.stack([width, height], -1)[:, None]

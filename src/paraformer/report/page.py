@@ -106,8 +106,10 @@ def _section(anchor: str, section: Section) -> str:
             parts.append(f'<p class="caption">{html.escape(caption)}</p>\n{shown}')
     for caption, path in section.figures:
         text = html.escape(caption)
-        parts.append(f'<figure><img alt="{text}" src="data:image/png;base64,{_base64(path)}">'
-                     f"<figcaption>{text}</figcaption></figure>")  # fmt: skip
+        parts.append(
+            f'<figure><img alt="{text}" src="data:image/png;base64,{_base64(path)}">'
+            f"<figcaption>{text}</figcaption></figure>"
+        )
     return "\n".join(parts)
 
 

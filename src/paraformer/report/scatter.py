@@ -64,8 +64,10 @@ def density_scatter(panels: Mapping[str, Pairs], *, title: str, limit: float | N
     high = limit or min(1.05 * float(np.percentile(together, 99.9)), 1.0)
     low = min(float(np.percentile(together, 0.1)), 0.0)
     edges = np.linspace(low, high, _BINS + 1)
-    counts = {name: np.histogram2d(np.clip(p.reference, low, high), np.clip(p.simulated, low, high), edges)[0].T
-              for name, p in panels.items()}  # fmt: skip
+    counts = {
+        name: np.histogram2d(np.clip(p.reference, low, high), np.clip(p.simulated, low, high), edges)[0].T
+        for name, p in panels.items()
+    }
     norm = LogNorm(1, max(max(float(c.max()) for c in counts.values()), 2.0))
     figure, axes = _panels(len(panels), title)
     for panel, (name, pairs) in zip(axes, panels.items(), strict=False):
@@ -109,14 +111,19 @@ def evapotranspiration_scatter(
     for panel, (method, field) in zip(axes, panels.items(), strict=False):
         for _, mask, colour, marker in groups:
             chosen = mask & np.isfinite(field.mean) & np.isfinite(reference)
-            panel.vlines(reference[chosen], field.low[chosen], field.high[chosen], color=colour, linewidth=0.6,
-                         alpha=0.5)  # fmt: skip
-            panel.scatter(reference[chosen], field.mean[chosen], s=9, alpha=0.6, color=colour, marker=marker,
-                          linewidths=0)  # fmt: skip
+            panel.vlines(
+                reference[chosen], field.low[chosen], field.high[chosen], color=colour, linewidth=0.6, alpha=0.5
+            )
+            panel.scatter(
+                reference[chosen], field.mean[chosen], s=9, alpha=0.6, color=colour, marker=marker, linewidths=0
+            )
         _frame(panel, method, field.text, (low, high))
     _outer_labels(axes, len(panels), f"{name} [mm year⁻¹]", "simulated [mm year⁻¹]")
-    handles = [Line2D([], [], linestyle="", marker=marker, color=colour, label=f"{label} cells (n = {int(mask.sum())})")
-               for label, mask, colour, marker in groups if mask.any()]  # fmt: skip
+    handles = [
+        Line2D([], [], linestyle="", marker=marker, color=colour, label=f"{label} cells (n = {int(mask.sum())})")
+        for label, mask, colour, marker in groups
+        if mask.any()
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return figure
 
@@ -144,8 +151,16 @@ def trade_off(
     markers = dict(zip(methods, itertools.cycle("osD^v<>Pp"), strict=False))
     for panel, (reference, found) in zip(axes, panels.items(), strict=True):
         for method, (moisture, evaporation) in found.items():
-            panel.plot(moisture, evaporation, linestyle="", marker=markers[method], markersize=6, alpha=0.8,
-                       markeredgewidth=0, color=styles[method]["color"])  # fmt: skip
+            panel.plot(
+                moisture,
+                evaporation,
+                linestyle="",
+                marker=markers[method],
+                markersize=6,
+                alpha=0.8,
+                markeredgewidth=0,
+                color=styles[method]["color"],
+            )
         panel.set(xlabel="RMSE of soil moisture [m³ m⁻³]", title=reference)
         panel.set_ylabel("RMSE of evapotranspiration [mm year⁻¹]")
         quiet(panel)
@@ -171,8 +186,15 @@ def _frame(axes: Axes, name: str, text: str, limits: tuple[float, float]) -> Non
     axes.set(xlim=limits, ylim=limits)
     axes.set_box_aspect(1)
     axes.set_title(name, fontsize=10)
-    axes.text(0.04, 0.96, text, transform=axes.transAxes, va="top", fontsize=7.5,
-              bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.5})  # fmt: skip
+    axes.text(
+        0.04,
+        0.96,
+        text,
+        transform=axes.transAxes,
+        va="top",
+        fontsize=7.5,
+        bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.5},
+    )
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5))
     axes.tick_params(labelsize=8)

@@ -119,8 +119,16 @@ def _draw_site(
             axes.fill_between(x, part.min(axis=0), part.max(axis=0), color=style["color"], alpha=0.25, linewidth=0)
         axes.plot(x, part.mean(axis=0), **style)
     seen = site.mask[shown]
-    axes.plot(x[seen], site.observed[shown][seen], linestyle="", marker="o", markersize=4 if closer else 2.2,
-              color="black", markeredgewidth=0, zorder=5)  # fmt: skip
+    axes.plot(
+        x[seen],
+        site.observed[shown][seen],
+        linestyle="",
+        marker="o",
+        markersize=4 if closer else 2.2,
+        color="black",
+        markeredgewidth=0,
+        zorder=5,
+    )
     rain = axes.twinx()
     rain.bar(x, site.precipitation[shown], width=1.0, color=_RAIN, alpha=0.75, linewidth=0)
     rain.set(ylim=(top, 0))

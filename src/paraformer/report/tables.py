@@ -35,10 +35,14 @@ _SCORES = (
 
 
 _FULL = (
-    ("RMSE", "rmse", "mean", 4), ("PCC", "pcc", "mean", 3), ("NSE", "nse", "mean", 2),
-    ("median NSE", "nse", "median", 2), ("ubRMSE", "ubrmse", "mean", 4), ("KGE", "kge", "mean", 3),
+    ("RMSE", "rmse", "mean", 4),
+    ("PCC", "pcc", "mean", 3),
+    ("NSE", "nse", "mean", 2),
+    ("median NSE", "nse", "median", 2),
+    ("ubRMSE", "ubrmse", "mean", 4),
+    ("KGE", "kge", "mean", 3),
     ("bias", "bias", "mean", 4),
-)  # fmt: skip
+)
 
 
 def in_order(table: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
@@ -103,8 +107,10 @@ def full_score_table(summary: pd.DataFrame, *, period: str = "test") -> pd.DataF
         if part.empty:
             continue
         row = {"method": str(method), "cells": f"{cells} ({_count(part)})", "operator": str(operator)}
-        row |= {header: _entry(part, _Score(header, str(operator), metric, statistic, decimals))
-                for header, metric, statistic, decimals in _FULL}  # fmt: skip
+        row |= {
+            header: _entry(part, _Score(header, str(operator), metric, statistic, decimals))
+            for header, metric, statistic, decimals in _FULL
+        }
         rows.append(row)
     return pd.DataFrame(rows, columns=["method", "cells", "operator", *(column[0] for column in _FULL)])
 
@@ -128,8 +134,12 @@ def evapotranspiration_table(scores: pd.DataFrame, *, cells: str = "all") -> pd.
         row = {"method": name, "mean": _over_seeds(part.drop_duplicates("seed")["mean"], 0)}
         for reference in references:
             found = part[part["reference"] == reference]
-            for header, metric, decimals in (("RMSE", "rmse", 0), ("PCC", "pcc", 3), ("NSE", "nse", 2),
-                                             ("bias", "bias", 0)):  # fmt: skip
+            for header, metric, decimals in (
+                ("RMSE", "rmse", 0),
+                ("PCC", "pcc", 3),
+                ("NSE", "nse", 2),
+                ("bias", "bias", 0),
+            ):
                 row[f"{product_name(reference)} {header}"] = _over_seeds(found[metric], decimals)
         rows.append(row)
     return pd.DataFrame(rows, columns=None if rows else ["method", "mean"])
@@ -165,13 +175,18 @@ def compare_table(table: pd.DataFrame) -> pd.DataFrame:
         table: columns ``method, against, cells, n_cells, value, value_against, difference, low, high, p, seed_std``.
     """
     rows = [
-        {"method": row.method, "against": row.against, "cells": f"{row.cells} ({row.n_cells})",
-         "mean": _signed(row.value, "") + (f" ± {row.seed_std:.4f}" if math.isfinite(row.seed_std) else ""),
-         "against it": _signed(row.value_against, ""), "difference": _signed(row.difference, "+"),
-         "95 % interval": f"{_signed(row.low, '+')} .. {_signed(row.high, '+')}" if math.isfinite(row.low) else "–",
-         "p": f"{row.p:.4f}" if math.isfinite(row.p) else "–"}
+        {
+            "method": row.method,
+            "against": row.against,
+            "cells": f"{row.cells} ({row.n_cells})",
+            "mean": _signed(row.value, "") + (f" ± {row.seed_std:.4f}" if math.isfinite(row.seed_std) else ""),
+            "against it": _signed(row.value_against, ""),
+            "difference": _signed(row.difference, "+"),
+            "95 % interval": f"{_signed(row.low, '+')} .. {_signed(row.high, '+')}" if math.isfinite(row.low) else "–",
+            "p": f"{row.p:.4f}" if math.isfinite(row.p) else "–",
+        }
         for row in table.itertuples()
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows)
 
 
@@ -180,8 +195,10 @@ def to_text(table: pd.DataFrame) -> str:
     columns = [[str(name), *map(str, table[name])] for name in table.columns]
     widths = [max(map(len, column)) for column in columns]
     left = [_is_text(table[name]) for name in table.columns]
-    padded = [[c.ljust(w) if to_left else c.rjust(w) for c in column]
-              for column, w, to_left in zip(columns, widths, left, strict=True)]  # fmt: skip
+    padded = [
+        [c.ljust(w) if to_left else c.rjust(w) for c in column]
+        for column, w, to_left in zip(columns, widths, left, strict=True)
+    ]
     lines = ["  ".join(row).rstrip() for row in zip(*padded, strict=True)]
     rule = "  ".join("-" * w for w in widths)
     return "\n".join([lines[0], rule, *lines[1:]])
@@ -200,8 +217,9 @@ def to_latex(table: pd.DataFrame) -> str:
     align = "".join("l" if _is_text(table[name]) else "r" for name in table.columns)
     lines = [[str(name) for name in table.columns], *([str(v) for v in row] for row in table.itertuples(index=False))]
     head, *body = (" & ".join(_escape_latex(v) for v in line) + r" \\" for line in lines)
-    return "\n".join([rf"\begin{{tabular}}{{{align}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule",
-                      r"\end{tabular}"])  # fmt: skip
+    return "\n".join(
+        [rf"\begin{{tabular}}{{{align}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
+    )
 
 
 def to_html(table: pd.DataFrame) -> str:
@@ -209,8 +227,10 @@ def to_html(table: pd.DataFrame) -> str:
     kinds = ["text" if _is_text(table[name]) else "number" for name in table.columns]
 
     def cells(tag: str, values: Iterable[object]) -> str:
-        return "".join(f'<{tag} class="{kind}">{html.escape(str(value))}</{tag}>'
-                       for value, kind in zip(values, kinds, strict=True))  # fmt: skip
+        return "".join(
+            f'<{tag} class="{kind}">{html.escape(str(value))}</{tag}>'
+            for value, kind in zip(values, kinds, strict=True)
+        )
 
     head = cells("th", table.columns)
     rows = [cells("td", row) for row in table.itertuples(index=False)]
@@ -247,8 +267,13 @@ def _entry(part: pd.DataFrame, score: _Score) -> str:
 def _gap(gap: pd.DataFrame | None, method: str, cells: str, period: str) -> str:
     if gap is None:
         return "–"
-    found = gap[(gap["method"] == method) & (gap["cells"] == cells) & (gap["period"] == period)
-                & (gap["operator"] == "raw") & (gap["metric"] == "rmse")]  # fmt: skip
+    found = gap[
+        (gap["method"] == method)
+        & (gap["cells"] == cells)
+        & (gap["period"] == period)
+        & (gap["operator"] == "raw")
+        & (gap["metric"] == "rmse")
+    ]
     return f"{found['difference'].mean():+.4f}" if len(found) else "–"
 
 
@@ -271,8 +296,17 @@ def _is_text(column: pd.Series) -> bool:
 
 
 def _escape_latex(text: str) -> str:
-    for sign, code in (("\\", r"\textbackslash "), ("_", r"\_"), ("%", r"\%"), ("&", r"\&"), ("#", r"\#"),
-                       ("±", r"$\pm$"), ("–", "--"), ("θ", r"$\theta$"), ("−", "$-$")):  # fmt: skip
+    for sign, code in (
+        ("\\", r"\textbackslash "),
+        ("_", r"\_"),
+        ("%", r"\%"),
+        ("&", r"\&"),
+        ("#", r"\#"),
+        ("±", r"$\pm$"),
+        ("–", "--"),
+        ("θ", r"$\theta$"),
+        ("−", "$-$"),
+    ):
         text = text.replace(sign, code)
     return text
 

@@ -53,9 +53,13 @@ class Residuals(Misfit):
     """
 
     def __init__(
-        self, model: ForwardModel, data: CalibrationData, cells: Int[np.ndarray, " cell"], loss: MisfitConfig,
+        self,
+        model: ForwardModel,
+        data: CalibrationData,
+        cells: Int[np.ndarray, " cell"],
+        loss: MisfitConfig,
         runs_together: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(model, data, cells, loss, runs_together)
         if not isinstance(model, Linearisable):
             raise ModelError(
@@ -130,8 +134,16 @@ class LevenbergState(State):
     """
 
     arrays: ClassVar[tuple[str, ...]] = (
-        *State.arrays, "point", "point_cost", "gradient", "curvature", "damping", "growth", "starts", "settled"
-    )  # fmt: skip
+        *State.arrays,
+        "point",
+        "point_cost",
+        "gradient",
+        "curvature",
+        "damping",
+        "growth",
+        "starts",
+        "settled",
+    )
 
     point: Float[np.ndarray, "cell parameter"]
     point_cost: Float[np.ndarray, " cell"]
@@ -165,12 +177,21 @@ class Levenberg:
         n = len(cells)
         first = np.full((n, size), 0.5) if prior is None else prior
         return LevenbergState(
-            cells=cells, population=first[:, None], cost=np.full((n, 1), np.inf),
-            evaluations=np.zeros(n, dtype=np.int64), stopped=np.full(n, Stop.RUNNING, dtype=np.int64),
-            recent=np.full((n, 0), np.inf), point=first, point_cost=np.full(n, np.inf), gradient=np.zeros((n, size)),
-            curvature=np.zeros((n, size, size)), damping=np.zeros(n), growth=np.full(n, 2.0),
-            starts=np.zeros(n, dtype=np.int64), settled=np.ones(n, dtype=bool),
-        )  # fmt: skip
+            cells=cells,
+            population=first[:, None],
+            cost=np.full((n, 1), np.inf),
+            evaluations=np.zeros(n, dtype=np.int64),
+            stopped=np.full(n, Stop.RUNNING, dtype=np.int64),
+            recent=np.full((n, 0), np.inf),
+            point=first,
+            point_cost=np.full(n, np.inf),
+            gradient=np.zeros((n, size)),
+            curvature=np.zeros((n, size, size)),
+            damping=np.zeros(n),
+            growth=np.full(n, 2.0),
+            starts=np.zeros(n, dtype=np.int64),
+            settled=np.ones(n, dtype=bool),
+        )
 
     def step(self, state: LevenbergState, evaluate: Residuals) -> LevenbergState:
         """A trial step of every cell and the linearisation of its new point, or the begin of a new start."""
@@ -204,10 +225,14 @@ class Levenberg:
             cost, series = evaluate.run(cells[some], points)
             best = cost.argmin(axis=1)
             part = replace(
-                part, point=points[rows, best], point_cost=cost[rows, best], starts=part.starts + 1,
-                evaluations=part.evaluations + points.shape[1], settled=np.zeros(len(some), dtype=bool),
+                part,
+                point=points[rows, best],
+                point_cost=cost[rows, best],
+                starts=part.starts + 1,
+                evaluations=part.evaluations + points.shape[1],
+                settled=np.zeros(len(some), dtype=bool),
                 growth=np.full(len(some), 2.0),
-            )  # fmt: skip
+            )
             part = _linearised(part, cells[some], series[rows, best], evaluate)
             largest = np.einsum("cpp->cp", part.curvature).max(axis=1)
             state = state.put(some, replace(part, damping=self.config.damping * np.maximum(largest, TINY)))
@@ -231,9 +256,13 @@ class Levenberg:
         ratio = 0.5 * (part.point_cost**2 - cost**2) / promised[some]
         gain = 1.0 - cost / np.where(kept, part.point_cost, cost)
         moved = replace(
-            part, point=trial, point_cost=cost, settled=gain <= self.config.least_gain, growth=np.full(len(some), 2.0),
+            part,
+            point=trial,
+            point_cost=cost,
+            settled=gain <= self.config.least_gain,
+            growth=np.full(len(some), 2.0),
             damping=part.damping * np.maximum(1 / 3, 1 - (2 * ratio - 1) ** 3),
-        )  # fmt: skip
+        )
         taken, refused = np.flatnonzero(kept), np.flatnonzero(~kept)
         part = part.put(taken, moved.take(taken))
         part = part.put(refused, _failed(part.take(refused)))
@@ -256,8 +285,10 @@ class Levenberg:
         return self.config.budget - state.evaluations
 
     def _points(self, state: LevenbergState) -> Float[np.ndarray, "cell candidate parameter"]:
-        streams = [generator(self.seed, "levenberg", cell, start)
-                   for cell, start in zip(state.cells.tolist(), state.starts.tolist(), strict=True)]  # fmt: skip
+        streams = [
+            generator(self.seed, "levenberg", cell, start)
+            for cell, start in zip(state.cells.tolist(), state.starts.tolist(), strict=True)
+        ]
         size = state.point.shape[1]
         return np.stack([qmc.LatinHypercube(size, rng=stream).random(self.config.candidates) for stream in streams])
 

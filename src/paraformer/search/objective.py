@@ -47,9 +47,13 @@ class Misfit:
     """
 
     def __init__(
-        self, model: ForwardModel, data: CalibrationData, cells: Int[np.ndarray, " cell"], loss: MisfitConfig,
+        self,
+        model: ForwardModel,
+        data: CalibrationData,
+        cells: Int[np.ndarray, " cell"],
+        loss: MisfitConfig,
         runs_together: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         if model.n_cells != len(data.cells):
             raise DataError(f"search: the forward model has {model.n_cells} cells, the data {len(data.cells)}")
         self.model = model

@@ -101,9 +101,10 @@ PROBLEMS: dict[str, Problem] = {
     "griewank": _GRIEWANK,
     "griewank_shifted": shifted(_GRIEWANK, (100.0, -200.0, 150.0, -50.0, 250.0)),
     "goldstein_price": Problem(goldstein_price, (-2.0, -2.0), (2.0, 2.0), ((0.0, -1.0),), 3.0),
-    "six_hump_camel": Problem(six_hump_camel, (-5.0, -5.0), (5.0, 5.0), (_CAMEL, (-_CAMEL[0], -_CAMEL[1])),
-                              -1.0316284534898774),
+    "six_hump_camel": Problem(
+        six_hump_camel, (-5.0, -5.0), (5.0, 5.0), (_CAMEL, (-_CAMEL[0], -_CAMEL[1])), -1.0316284534898774
+    ),
     "ackley_on_the_bounds": Problem(ackley, (0.0,) * 4, (32.0,) * 4, ((0.0,) * 4,), 0.0),
     "rosenbrock_in_a_corner": Problem(rosenbrock, (-5.0, -5.0), (1.0, 1.0), ((1.0, 1.0),), 0.0),
-}  # fmt: skip
+}
 """Problems by name."""

@@ -51,9 +51,13 @@ class LatinHypercube:
         evaluations = state.evaluations + points.shape[1]
         stopped = np.where(evaluations >= self.config.budget, Stop.BUDGET, state.stopped)
         return replace(
-            state, population=point[:, None], cost=best[:, None], evaluations=evaluations, stopped=stopped,
+            state,
+            population=point[:, None],
+            cost=best[:, None],
+            evaluations=evaluations,
+            stopped=stopped,
             round=state.round + 1,
-        )  # fmt: skip
+        )
 
     def _points(self, cells: np.ndarray, size: int) -> Float[np.ndarray, "cell point parameter"]:
         streams = [generator(self.seed, "random", cell) for cell in cells.tolist()]

@@ -31,9 +31,7 @@ from paraformer.training.checkpoint import space_hash
 
 logger = logging.getLogger(__name__)
 
-SEARCHES: dict[str, Callable[..., Any]] = {
-    "sceua": SCEUA, "random": LatinHypercube, "levenberg": Levenberg
-}  # fmt: skip
+SEARCHES: dict[str, Callable[..., Any]] = {"sceua": SCEUA, "random": LatinHypercube, "levenberg": Levenberg}
 """Search algorithms (``search.state.Algorithm``) by name: settings, seed."""
 
 OBJECTIVES: dict[str, Callable[..., Misfit]] = {"levenberg": Residuals}

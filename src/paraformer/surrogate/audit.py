@@ -100,10 +100,15 @@ def audit_held_out(
     theta = np.take_along_axis(data.theta, sets[..., None], axis=1)
     guess = surrogate.simulate(theta, outputs)
     return [
-        compare(np.take_along_axis(data.runs[name], sets[..., None], axis=1), guess[name], valid,
-                where="held_out", output=name)
+        compare(
+            np.take_along_axis(data.runs[name], sets[..., None], axis=1),
+            guess[name],
+            valid,
+            where="held_out",
+            output=name,
+        )
         for name in outputs
-    ]  # fmt: skip
+    ]
 
 
 def perturbed(
@@ -140,10 +145,19 @@ def compare(
     slopes, correlations = _line(moments)
     rmse = float(np.sqrt(square.sum() / max(1, valid.sum() * truth.shape[-1])))
     return AuditRow(
-        where, output, _median(nse), float(np.percentile(nse, 5)) if nse.size else float("nan"), rmse,
-        float(slope[0]), float(correlation[0]), _median(slopes), _median(correlations),
-        int(varies.sum()), int((~varies).sum()), int(valid.sum()),
-    )  # fmt: skip
+        where,
+        output,
+        _median(nse),
+        float(np.percentile(nse, 5)) if nse.size else float("nan"),
+        rmse,
+        float(slope[0]),
+        float(correlation[0]),
+        _median(slopes),
+        _median(correlations),
+        int(varies.sum()),
+        int((~varies).sum()),
+        int(valid.sum()),
+    )
 
 
 def _moments(

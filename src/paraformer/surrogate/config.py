@@ -71,9 +71,11 @@ class RoundsConfig(BaseModel):
     perturbation: float = Field(default=0.15, gt=0, le=1, description="half-width around θ, unit coordinates")
     share: float = Field(default=0.5, gt=0, lt=1, description="expected share of these runs in a batch of the fit")
     gap: float = Field(
-        default=0.0003, ge=0, description="surrogate gap that is small enough: difference of the two models' mean RMSE "
-        "over trained cells, training period [m3 m-3]"
-    )  # fmt: skip
+        default=0.0003,
+        ge=0,
+        description="surrogate gap that is small enough: difference of the two models' mean RMSE "
+        "over trained cells, training period [m3 m-3]",
+    )
     slope: float = Field(default=0.95, le=1, description="response slope near the learned θ that is good enough")
     training: TrainingConfig = _CONTINUED
 

@@ -77,22 +77,32 @@ class SurrogateData:
         return usable[:count]
 
     def joined(
-        self, theta: Float[np.ndarray, "cell set parameter"], runs: Mapping[str, np.ndarray],
+        self,
+        theta: Float[np.ndarray, "cell set parameter"],
+        runs: Mapping[str, np.ndarray],
         held_out: Bool[np.ndarray, "cell set"],
-    ) -> SurrogateData:  # fmt: skip
+    ) -> SurrogateData:
         """The same data with further runs, of kind ``near``, behind its own."""
         return replace(
-            self, theta=np.concatenate([self.theta, theta], axis=1),
+            self,
+            theta=np.concatenate([self.theta, theta], axis=1),
             kind=np.concatenate([self.kind, np.full(theta.shape[1], "near")]),
             held_out=np.concatenate([self.held_out, held_out], axis=1),
             runs={name: np.concatenate([own, runs[name]], axis=1) for name, own in self.runs.items()},
-        )  # fmt: skip
+        )
 
     def hash(self) -> str:
         """Content hash of everything the fit reads."""
-        arrays = [self.time.astype("datetime64[D]").astype(np.int64), self.forcing, self.statics, self.theta,
-                  self.held_out, self.trained, self.training,
-                  *(self.runs[name] for name in sorted(self.runs))]  # fmt: skip
+        arrays = [
+            self.time.astype("datetime64[D]").astype(np.int64),
+            self.forcing,
+            self.statics,
+            self.theta,
+            self.held_out,
+            self.trained,
+            self.training,
+            *(self.runs[name] for name in sorted(self.runs)),
+        ]
         if self.daily is not None:
             arrays.append(self.daily)
         names = repr((self.static_names, self.daily_names, self.kind.tolist(), sorted(self.runs), self.spin_up))
@@ -100,9 +110,15 @@ class SurrogateData:
 
 
 def fit_surrogate(
-    config: SurrogateConfig, data: SurrogateData, directory: Path, *, seed: int, progress: Progress,
-    start: Surrogate | None = None, near_share: float | None = None,
-) -> Surrogate:  # fmt: skip
+    config: SurrogateConfig,
+    data: SurrogateData,
+    directory: Path,
+    *,
+    seed: int,
+    progress: Progress,
+    start: Surrogate | None = None,
+    near_share: float | None = None,
+) -> Surrogate:
     """Fit the surrogate, or finish an interrupted fit, and save it in ``directory``; a finished one is read back.
 
     Args:
@@ -141,12 +157,19 @@ def fit_surrogate(
         inputs, normalisation = start.inputs, start.description["normalisation"]
         network = copy.deepcopy(start.network).train().requires_grad_(True)
     task = FitTask(network, config, data, inputs, seed, near_share)
-    train(task, config.training, seed=seed, identity=identity, path=checkpoint, progress=progress,
-          description="surrogate")  # fmt: skip
+    train(
+        task, config.training, seed=seed, identity=identity, path=checkpoint, progress=progress, description="surrogate"
+    )
     surrogate = Surrogate(
-        network.cpu(), config, data.space, inputs, cells=data.cells, time=data.time.astype("datetime64[D]"),
-        spin_up=data.spin_up, description={**identity, "normalisation": normalisation},
-    )  # fmt: skip
+        network.cpu(),
+        config,
+        data.space,
+        inputs,
+        cells=data.cells,
+        time=data.time.astype("datetime64[D]"),
+        spin_up=data.spin_up,
+        description={**identity, "normalisation": normalisation},
+    )
     surrogate.save(directory)
     checkpoint.unlink(missing_ok=True)
     return surrogate
@@ -170,17 +193,18 @@ def build_inputs(config: SurrogateConfig, data: SurrogateData) -> tuple[Surrogat
             runs = forward_transform(name, data.runs[name][:, sets]).transpose(0, 2, 1)
             anchors[name] = _tensor((runs - center[name][:, None, None]) / scale[name][:, None, None])
     inputs = SurrogateInputs(
-        _tensor(features), _tensor(np.clip(statics(data.statics), -5, 5)), anchors,
-        {k: _tensor(v) for k, v in center.items()}, {k: _tensor(v) for k, v in scale.items()},
+        _tensor(features),
+        _tensor(np.clip(statics(data.statics), -5, 5)),
+        anchors,
+        {k: _tensor(v) for k, v in center.items()},
+        {k: _tensor(v) for k, v in scale.items()},
         _tensor(data.space.to_unit(_prior(data))),
-    )  # fmt: skip
+    )
     return inputs, {"daily": forcing.describe(), "statics": statics.describe()}, features.shape[-1]
 
 
 def _cell_scale(
-    runs: Float[np.ndarray, "cell set time"],
-    learned: Bool[np.ndarray, "cell set"],
-    trained: Bool[np.ndarray, " cell"],
+    runs: Float[np.ndarray, "cell set time"], learned: Bool[np.ndarray, "cell set"], trained: Bool[np.ndarray, " cell"]
 ) -> tuple[Float[np.ndarray, " cell"], Float[np.ndarray, " cell"]]:
     """Mean, and root mean square of the standard deviations in time, of each cell's own learnable runs."""
     weight = learned / learned.sum(axis=1, keepdims=True)
@@ -272,8 +296,10 @@ class FitTask:
         cells, sets, days = self._batch(step, rank)
         rows = cells.repeat_interleave(sets.shape[1])
         columns = days.repeat_interleave(sets.shape[1], dim=0)
-        anchors = {name: t[cells[:, None], days].repeat_interleave(sets.shape[1], dim=0)
-                   for name, t in self.inputs.anchors.items()}  # fmt: skip
+        anchors = {
+            name: t[cells[:, None], days].repeat_interleave(sets.shape[1], dim=0)
+            for name, t in self.inputs.anchors.items()
+        }
         daily = self.inputs.daily[cells[:, None], days].repeat_interleave(sets.shape[1], dim=0)
         simulated = network(
             self.u[rows, sets.reshape(-1)], self.inputs.statics[rows], daily, anchors, self.config.outputs

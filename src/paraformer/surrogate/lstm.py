@@ -42,7 +42,7 @@ class SurrogateNetwork(nn.Module):
         given, mixed = shape.parameters + shape.statics, mixtures if shape.anchors else 0
         self.embed = nn.Sequential(
             nn.Linear(given, 4 * embedding), nn.Tanh(), nn.Linear(4 * embedding, embedding), nn.Tanh()
-        )  # fmt: skip
+        )
         self.mixers = nn.ModuleDict(
             {name: AnchorMixer(given, shape.anchors, mixtures) for name in shape.outputs if mixed}
         )

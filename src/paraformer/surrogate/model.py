@@ -131,8 +131,16 @@ class Surrogate:
         return self
 
     def _with(self, inputs: SurrogateInputs, cells: np.ndarray, time: np.ndarray) -> Surrogate:
-        return Surrogate(self.network, self.config, self.parameters, inputs, cells=cells, time=time,
-                         spin_up=self.spin_up, description=self.description)  # fmt: skip
+        return Surrogate(
+            self.network,
+            self.config,
+            self.parameters,
+            inputs,
+            cells=cells,
+            time=time,
+            spin_up=self.spin_up,
+            description=self.description,
+        )
 
     def require_outputs(self, outputs: Sequence[str]) -> None:
         """Raise ModelError naming the first output that is not offered."""
@@ -213,8 +221,11 @@ class Surrogate:
 
     def save(self, directory: Path) -> None:
         """Write weights and inputs as safetensors and everything else as JSON, each file atomically."""
-        tables = {f"{table}.{name}": t for table in ("anchors", "center", "scale")
-                  for name, t in getattr(self.inputs, table).items()}  # fmt: skip
+        tables = {
+            f"{table}.{name}": t
+            for table in ("anchors", "center", "scale")
+            for name, t in getattr(self.inputs, table).items()
+        }
         plain = {"daily": self.inputs.daily, "statics": self.inputs.statics, "prior": self.inputs.prior}
         save_tensors(directory / "network.safetensors", self.network.state_dict())
         save_tensors(directory / "inputs.safetensors", {**plain, **tables})
@@ -264,8 +275,16 @@ class Surrogate:
             raise RunError(f"{directory}: weights do not fit the settings ({error})") from error
         inputs = _inputs_from(load_tensors(directory / "inputs.safetensors"))
         time = np.datetime64(start, "D") + np.arange(days)
-        return cls(network.to(inputs.daily.dtype), config, space, inputs, cells=cells, time=time, spin_up=spin_up,
-                   description=description)  # fmt: skip
+        return cls(
+            network.to(inputs.daily.dtype),
+            config,
+            space,
+            inputs,
+            cells=cells,
+            time=time,
+            spin_up=spin_up,
+            description=description,
+        )
 
 
 def _inputs_from(tensors: dict[str, Tensor]) -> SurrogateInputs:

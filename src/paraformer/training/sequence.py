@@ -141,8 +141,12 @@ class SequenceData:
         """Nothing of a cell without a fitted day, nor of a day after the last fitted one, unless it is recycled."""
         cells = self.mask.any(axis=1)
         last = max(self.span()[1], min(_YEAR, self.mask.shape[1]))
-        arrays = (self.daily[cells, :last], self.statics[cells], np.where(self.mask, self.target, 0.0)[cells, :last],
-                  self.mask[cells, :last])  # fmt: skip
+        arrays = (
+            self.daily[cells, :last],
+            self.statics[cells],
+            np.where(self.mask, self.target, 0.0)[cells, :last],
+            self.mask[cells, :last],
+        )
         return {"data": hash_bytes(*(np.ascontiguousarray(a).tobytes() for a in arrays))}
 
     def span(self) -> tuple[int, int]:
@@ -154,8 +158,9 @@ class SequenceData:
         """Sampler of windows inside the fitted days, of the cells that have one."""
         first, last = self.span()
         length = min(config.window, last - first)
-        return Windows(np.flatnonzero(self.mask.any(axis=1)), first, last, length, config.cells_per_batch, seed,
-                       f"sequence/{rank}")  # fmt: skip
+        return Windows(
+            np.flatnonzero(self.mask.any(axis=1)), first, last, length, config.cells_per_batch, seed, f"sequence/{rank}"
+        )
 
     def draw(self, config: SequenceConfig, seed: int) -> Draw:
         daily, statics = to_tensor(with_warm_up(self.daily, config.warm_up)), to_tensor(self.statics)
@@ -264,9 +269,15 @@ def fit_members(
     else:
         for member, (own, network) in enumerate(zip(seeds, networks, strict=True)):
             name = description if config.members == 1 else f"{description} {member + 1} of {config.members}"
-            train(SequenceTask(network, samples.draw(config, own)), config.training, seed=own,
-                  identity={**identity, "member": member}, path=_checkpoint(directory, member), progress=progress,
-                  description=name)  # fmt: skip
+            train(
+                SequenceTask(network, samples.draw(config, own)),
+                config.training,
+                seed=own,
+                identity={**identity, "member": member},
+                path=_checkpoint(directory, member),
+                progress=progress,
+                description=name,
+            )
         for member, network in enumerate(networks):
             save_tensors(directory / f"member-{member}.safetensors", network.state_dict())
         save_description(done, identity)

@@ -13,15 +13,29 @@ SIZE = 2400
 
 
 def write_raster(
-    path: Path, values: np.ndarray, west: float, north: float, size: float, crs: str = "EPSG:4326",
+    path: Path,
+    values: np.ndarray,
+    west: float,
+    north: float,
+    size: float,
+    crs: str = "EPSG:4326",
     nodata: float | None = None,
-) -> Path:  # fmt: skip
+) -> Path:
     """Bands of a GeoTIFF [band, row, column] or one band [row, column]; row 0 in the north."""
     bands = values if values.ndim == 3 else values[None]
     path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.open(path, "w", driver="GTiff", height=bands.shape[1], width=bands.shape[2], count=len(bands),
-                       dtype=bands.dtype, crs=crs, transform=from_origin(west, north, size, size),
-                       nodata=nodata) as file:  # fmt: skip
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        height=bands.shape[1],
+        width=bands.shape[2],
+        count=len(bands),
+        dtype=bands.dtype,
+        crs=crs,
+        transform=from_origin(west, north, size, size),
+        nodata=nodata,
+    ) as file:
         file.write(bands)
     return path
 

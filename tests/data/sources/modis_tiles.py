@@ -23,9 +23,16 @@ _LAYERS = {
 
 
 def write_tile(
-    folder: Path, day: str, h: int, v: int, et: np.ndarray | int = 100, qc: np.ndarray | int = 0,
-    product: str = "MOD16A2GF", made: str = "2020256154955", scale: float = 0.1,
-) -> Path:  # fmt: skip
+    folder: Path,
+    day: str,
+    h: int,
+    v: int,
+    et: np.ndarray | int = 100,
+    qc: np.ndarray | int = 0,
+    product: str = "MOD16A2GF",
+    made: str = "2020256154955",
+    scale: float = 0.1,
+) -> Path:
     """A tile; ``day`` is YYYYDDD, ``et`` counts [2400, 2400] of 0.1 kg m-2 a composite."""
     path = folder / f"{product}.A{day}.h{h:02d}v{v:02d}.061.{made}.hdf"
     file = SD(str(path), SDC.WRITE | SDC.CREATE | SDC.TRUNC)

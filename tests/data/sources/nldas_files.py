@@ -27,16 +27,31 @@ VARIABLES = {
     "SWdown": ("W m-2", "Shortwave radiation flux downwards (surface)", "time: point"),
 }
 LAT, LON = 25.0625 + 0.125 * np.arange(224), -124.9375 + 0.125 * np.arange(464)
-CONSTANT = {"Tair": 280.0, "Qair": 0.006, "PSurf": 9e4, "Wind_E": 3.0, "Wind_N": -4.0, "LWdown": 300.0,
-            "CRainf_frac": 0.0, "CAPE": 0.0, "PotEvap": 0.1, "Rainf": 0.5, "SWdown": 200.0}  # fmt: skip
+CONSTANT = {
+    "Tair": 280.0,
+    "Qair": 0.006,
+    "PSurf": 9e4,
+    "Wind_E": 3.0,
+    "Wind_N": -4.0,
+    "LWdown": 300.0,
+    "CRainf_frac": 0.0,
+    "CAPE": 0.0,
+    "PotEvap": 0.1,
+    "Rainf": 0.5,
+    "SWdown": 200.0,
+}
 Course = Callable[[int, np.ndarray, np.ndarray], np.ndarray]
 """Values [lat, lon] of hours since the first file, latitude and longitude."""
 
 
 def write_hour(
-    folder: Path, stamp: np.datetime64, values: Mapping[str, np.ndarray | float],
-    lat: np.ndarray = LAT, lon: np.ndarray = LON, units: Mapping[str, str] | None = None,
-) -> Path:  # fmt: skip
+    folder: Path,
+    stamp: np.datetime64,
+    values: Mapping[str, np.ndarray | float],
+    lat: np.ndarray = LAT,
+    lon: np.ndarray = LON,
+    units: Mapping[str, str] | None = None,
+) -> Path:
     text = str(stamp.astype("datetime64[h]"))
     path = folder / f"NLDAS_FORA0125_H.A{text[:10].replace('-', '')}.{text[11:13]}00.020.nc"
     with netCDF4.Dataset(path, "w", format="NETCDF4") as file:
@@ -61,7 +76,7 @@ def write_hour(
 
 def write_hours(
     folder: Path, first: str, hours: int, courses: Mapping[str, Course], lat: np.ndarray, lon: np.ndarray
-) -> list[Path]:  # fmt: skip
+) -> list[Path]:
     """Files of consecutive hours; variables without a course are constant."""
     grid_lat, grid_lon = np.meshgrid(lat, lon, indexing="ij")
     return [

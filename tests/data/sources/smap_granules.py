@@ -16,17 +16,37 @@ import numpy as np
 FLOAT, INDEX = -9999.0, 65534
 SHAPE = {"SPL3SMP_E": (1624, 3856), "SPL3SMP": (406, 964)}
 _FLOATS = {
-    "albedo": "normalized", "bulk_density": "g/cm**3", "clay_fraction": "normalized",
-    "freeze_thaw_fraction": "normalized", "radar_water_body_fraction": "normalized",
-    "roughness_coefficient": "normalized", "soil_moisture": "cm**3/cm**3", "soil_moisture_dca": "cm**3/cm**3",
-    "soil_moisture_scah": "cm**3/cm**3", "soil_moisture_scav": "cm**3/cm**3", "soil_moisture_error": "cm**3/cm**3",
-    "static_water_body_fraction": "normalized", "surface_temperature": "Kelvins", "tb_h_corrected": "Kelvins",
-    "tb_v_corrected": "Kelvins", "vegetation_opacity": "normalized", "vegetation_water_content": "kg/m**2",
-    "latitude": "degrees_north", "longitude": "degrees_east",
-}  # fmt: skip
-_INTEGERS = ("EASE_row_index", "EASE_column_index", "retrieval_qual_flag", "retrieval_qual_flag_dca",
-             "retrieval_qual_flag_scah", "retrieval_qual_flag_scav", "surface_flag", "tb_qual_flag_h",
-             "tb_qual_flag_v")  # fmt: skip
+    "albedo": "normalized",
+    "bulk_density": "g/cm**3",
+    "clay_fraction": "normalized",
+    "freeze_thaw_fraction": "normalized",
+    "radar_water_body_fraction": "normalized",
+    "roughness_coefficient": "normalized",
+    "soil_moisture": "cm**3/cm**3",
+    "soil_moisture_dca": "cm**3/cm**3",
+    "soil_moisture_scah": "cm**3/cm**3",
+    "soil_moisture_scav": "cm**3/cm**3",
+    "soil_moisture_error": "cm**3/cm**3",
+    "static_water_body_fraction": "normalized",
+    "surface_temperature": "Kelvins",
+    "tb_h_corrected": "Kelvins",
+    "tb_v_corrected": "Kelvins",
+    "vegetation_opacity": "normalized",
+    "vegetation_water_content": "kg/m**2",
+    "latitude": "degrees_north",
+    "longitude": "degrees_east",
+}
+_INTEGERS = (
+    "EASE_row_index",
+    "EASE_column_index",
+    "retrieval_qual_flag",
+    "retrieval_qual_flag_dca",
+    "retrieval_qual_flag_scah",
+    "retrieval_qual_flag_scav",
+    "surface_flag",
+    "tb_qual_flag_h",
+    "tb_qual_flag_v",
+)
 
 
 @dataclass
@@ -55,9 +75,14 @@ def overpass(row: int, column: int, shape: tuple[int, int], time: str, moisture:
 
 
 def write_granule(
-    folder: Path, product: str, day: str, am: Overpass | None = None, pm: Overpass | None = None,
-    release: str = "18290", count: int = 1,
-) -> Path:  # fmt: skip
+    folder: Path,
+    product: str,
+    day: str,
+    am: Overpass | None = None,
+    pm: Overpass | None = None,
+    release: str = "18290",
+    count: int = 1,
+) -> Path:
     """Write a granule of a day of 2016 (four leap seconds since J2000)."""
     letter = "_E" if product == "SPL3SMP_E" else ""
     path = folder / f"SMAP_L3_SM_P{letter}_{day.replace('-', '')}_R{release}_{count:03d}.h5"

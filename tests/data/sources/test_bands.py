@@ -88,11 +88,13 @@ def test_vic_keeps_more_snow_in_the_upper_bands(slope):
     cells = make_parameters(2).select(np.array([0, 0]))
     area, elevation, share = (values[:, [0, 0]].T.copy() for values in vars(bands).values())
     area[1], share[1], elevation[1] = [1, 0, 0, 0], [1, 0, 0, 0], elevation[0].mean()
-    cells = cells._replace(area_fract=area, elevation=elevation, pfactor=share,
-                           elev=np.full(2, float(elevation[0].mean())))  # fmt: skip
+    cells = cells._replace(
+        area_fract=area, elevation=elevation, pfactor=share, elev=np.full(2, float(elevation[0].mean()))
+    )
     one = make_forcing(1, 365, temperature=4.0, first_day=1)
-    forcing = one._replace(**{name: np.repeat(values, 2, axis=0) for name, values in one._asdict().items()
-                              if values.ndim == 2})  # fmt: skip
+    forcing = one._replace(
+        **{name: np.repeat(values, 2, axis=0) for name, values in one._asdict().items() if values.ndim == 2}
+    )
     run = simulate(cells, forcing, VICSettings(), outputs=("swe", "runoff"), threads=1)
     assert abs(run.max_abs_water_error).max() < 1e-6
     snow = run.outputs["swe"]

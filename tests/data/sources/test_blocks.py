@@ -61,8 +61,11 @@ def test_from_granules_to_a_checked_file(products, tmp_path):
     table.to_csv(tmp_path / "soil.csv", index=False)
     joined = add_attributes(joined, TableConfig(path=tmp_path / "soil.csv", key="cell"))
     write_blocks([joined], tmp_path / "cells.zarr")
-    settings = DataConfig(path=tmp_path / "cells.zarr", train={"start": "2016-05-01", "end": "2016-05-01"},
-                          test={"start": "2016-05-02", "end": "2016-05-02"})  # fmt: skip
+    settings = DataConfig(
+        path=tmp_path / "cells.zarr",
+        train={"start": "2016-05-01", "end": "2016-05-01"},
+        test={"start": "2016-05-02", "end": "2016-05-02"},
+    )
     selection = check(settings)
     try:
         assert selection.file.steps == 8

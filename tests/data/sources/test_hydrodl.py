@@ -16,11 +16,25 @@ from paraformer.data.sources.cells import open_cells
 from paraformer.data.sources.config import HydrodlConfig
 from paraformer.data.sources.hydrodl import read_hydrodl
 
-CRD = np.array([[49.8666114807, -123.423233032], [44.8957214355, -123.423233032], [43.3322677612, -121.929458618],
-                [46.5022964478, -68.1535263062]])  # fmt: skip
+CRD = np.array(
+    [
+        [49.8666114807, -123.423233032],
+        [44.8957214355, -123.423233032],
+        [43.3322677612, -121.929458618],
+        [46.5022964478, -68.1535263062],
+    ]
+)
 """Rows of crd.csv of CONUSv4f1."""
-VALUES = {"APCP_FORA": 0.1, "TMP_2_FORA": 283.15, "DSWRF_FORA": 210.0, "DLWRF_FORA": 310.0, "UGRD_10_FORA": -3.0,
-          "VGRD_10_FORA": 4.0, "SPFH_2_FORA": 0.005, "SMAP_AM": 0.25}  # fmt: skip
+VALUES = {
+    "APCP_FORA": 0.1,
+    "TMP_2_FORA": 283.15,
+    "DSWRF_FORA": 210.0,
+    "DLWRF_FORA": 310.0,
+    "UGRD_10_FORA": -3.0,
+    "VGRD_10_FORA": 4.0,
+    "SPFH_2_FORA": 0.005,
+    "SMAP_AM": 0.25,
+}
 CONST = {"Sand": 40.0, "Clay": 20.0, "Bulk": 1.3, "flag_landcover": 10.0, "flag_waterbody": 0.02}
 
 
@@ -53,8 +67,12 @@ def write_base(folder: Path, text_time: bool = True) -> Path:
 
 
 def config(folder: Path, **changes) -> HydrodlConfig:
-    given = {"folder": folder, "subset": "CONUSv4f1", "period": {"start": "2016-03-30", "end": "2016-04-02"},
-             "elevation": folder / "elevation.csv"}  # fmt: skip
+    given = {
+        "folder": folder,
+        "subset": "CONUSv4f1",
+        "period": {"start": "2016-03-30", "end": "2016-04-02"},
+        "elevation": folder / "elevation.csv",
+    }
     return HydrodlConfig(**(given | changes))
 
 
@@ -65,8 +83,13 @@ def test_exact_values_across_the_year_folders(tmp_path, text_time):
     np.testing.assert_array_equal(found["cell"], np.arange(4))
     np.testing.assert_array_equal(found["lat"], CRD[:, 0])
     grown = (1 + np.arange(4)[:, None] / 100) * (1 + np.arange(364, 368)[None, :] / 1e4)
-    expected = {"prcp": 2.4 * grown, "tair": 283.15 * grown - 273.15, "swdown": 210 * grown, "lwdown": 310 * grown,
-                "wind": 5 * grown}  # fmt: skip
+    expected = {
+        "prcp": 2.4 * grown,
+        "tair": 283.15 * grown - 273.15,
+        "swdown": 210 * grown,
+        "lwdown": 310 * grown,
+        "wind": 5 * grown,
+    }
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values, rtol=3e-6, err_msg=name)
     assert found["pres"].values[0, 0] == pytest.approx(101.325, rel=1e-6)
@@ -158,8 +181,12 @@ def test_order_and_shape_are_checked_against_crd(tmp_path):
 
 def test_subset_and_time_faults(tmp_path):
     root = write_base(tmp_path)
-    for text, message in (("CONUSv4f1\n5\n", "found 5, expected rows 1 to 4"), ("CONUSv4f1\n1\n1\n", "named twice"),
-                          ("CONUSv4f1\nx\n", "expected row numbers"), ("", "empty file")):  # fmt: skip
+    for text, message in (
+        ("CONUSv4f1\n5\n", "found 5, expected rows 1 to 4"),
+        ("CONUSv4f1\n1\n1\n", "named twice"),
+        ("CONUSv4f1\nx\n", "expected row numbers"),
+        ("", "empty file"),
+    ):
         (tmp_path / "Subset" / "bad.csv").write_text(text)
         with pytest.raises(DataError, match=rf"bad.csv: .*{message}"):
             read_hydrodl(config(tmp_path, subset="bad"))

@@ -38,9 +38,11 @@ def config(tmp_path_factory) -> LandConfig:
         write_raster(folder / f"lai_{month:02d}.tif", np.full(SHAPE, 0.1 * month), WEST, NORTH, SIZE)
     soil = {name: {"path": folder / f"{name}_{{depth}}.tif"} for name in ("sand", "clay", "bulk", "organic")}
     return LandConfig(
-        soil={**soil, "depths": DEPTHS}, cover={"path": folder / "cover.tif"}, elevation={"path": folder / "dem.tif"},
+        soil={**soil, "depths": DEPTHS},
+        cover={"path": folder / "cover.tif"},
+        elevation={"path": folder / "dem.tif"},
         leaf_area={"path": folder / "lai_{month}.tif"},
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +52,9 @@ def maps(config):
 
 def sites(maps) -> Sites:
     n = maps.sizes["cell"]
-    return Sites(maps["cell"].values, maps["lat"].values, maps["lon"].values, np.full(n, 1e9), np.full(n, 9.0),
-                 np.full(n, 500.0))  # fmt: skip
+    return Sites(
+        maps["cell"].values, maps["lat"].values, maps["lon"].values, np.full(n, 1e9), np.full(n, 9.0), np.full(n, 500.0)
+    )
 
 
 def test_horizons_become_layers_by_thickness(maps):
@@ -152,12 +155,14 @@ def test_key_and_source(config, tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"depths": ["0-5cm", "10-15cm"]}, "does not begin where the one above it ends, at 5 cm"),
-     ({"depths": ["top"]}, "is not of the form 0-5cm"),
-     ({"depths": ["0-5cm", "5-5cm"]}, "does not begin where"),
-     ({"depths": []}, "depths is empty"),
-     ({"pedotransfer": "saxton_rawls"}, "organic is missing")],
-)  # fmt: skip
+    [
+        ({"depths": ["0-5cm", "10-15cm"]}, "does not begin where the one above it ends, at 5 cm"),
+        ({"depths": ["top"]}, "is not of the form 0-5cm"),
+        ({"depths": ["0-5cm", "5-5cm"]}, "does not begin where"),
+        ({"depths": []}, "depths is empty"),
+        ({"pedotransfer": "saxton_rawls"}, "organic is missing"),
+    ],
+)
 def test_soil_settings_that_contradict_themselves(changes, message):
     plain = {name: {"path": f"{name}.tif"} for name in ("sand", "clay", "bulk")}
     with pytest.raises(ValidationError, match=message):

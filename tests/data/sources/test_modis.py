@@ -136,8 +136,11 @@ def composites(rate, year: int = 2016):
     value = np.array([[rate(k) * n for k, n in enumerate(days)]] * 3)
     share = np.where(np.isfinite(value), 0.8, 0.2)
     place = (np.arange(3), np.zeros(3), np.zeros(3))
-    variables = {"et_mod16": (("cell", "time"), value, {}), "valid_share": (("cell", "time"), share, {}),
-                 "days": (("time",), days, {})}  # fmt: skip
+    variables = {
+        "et_mod16": (("cell", "time"), value, {}),
+        "valid_share": (("cell", "time"), share, {}),
+        "days": (("time",), days, {}),
+    }
     return simple_dataset(*place, starts, variables, {})
 
 

@@ -48,8 +48,15 @@ def test_units_and_places(tmp_path):
     np.testing.assert_array_equal(found["cell"], (row * 464 + column).ravel())
     np.testing.assert_allclose(found["lat"], LAT[row].ravel(), rtol=0, atol=1e-12)
     np.testing.assert_allclose(found["lon"], LON[column].ravel(), rtol=0, atol=1e-12)
-    expected = {"prcp": 12.0, "tair": 6.85, "swdown": 200.0, "lwdown": 300.0, "wind": 5.0,
-                "vp": 0.006 * 90 / (0.622 + 0.378 * 0.006), "pres": 90.0}  # fmt: skip
+    expected = {
+        "prcp": 12.0,
+        "tair": 6.85,
+        "swdown": 200.0,
+        "lwdown": 300.0,
+        "wind": 5.0,
+        "vp": 0.006 * 90 / (0.622 + 0.378 * 0.006),
+        "pres": 90.0,
+    }
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, rtol=2e-6, err_msg=name)
         assert found[name].attrs["units"] == FORCING[name].unit
@@ -102,8 +109,14 @@ def test_steps_average_to_the_day_and_the_format_is_read(tmp_path):
 
 def test_local_days_are_shifted_by_whole_hours(tmp_path):
     """At 106 W local solar time is UTC - 7 h: the local day begins at 07:00 UTC."""
-    write_hours(tmp_path, "2016-02-28T00", 57, {"Rainf": lambda hour, lat, lon: np.full(lat.shape, float(hour == 31))},
-                LAT[ROWS], LON[COLUMNS])  # fmt: skip
+    write_hours(
+        tmp_path,
+        "2016-02-28T00",
+        57,
+        {"Rainf": lambda hour, lat, lon: np.full(lat.shape, float(hour == 31))},
+        LAT[ROWS],
+        LON[COLUMNS],
+    )
     found = read_nldas(config(tmp_path, day="local", period={"start": "2016-02-28", "end": "2016-02-29"}))
     assert set(np.round(found["lon"].values / 15)) == {-7.0}
     np.testing.assert_allclose(found["prcp"], np.broadcast_to([1.0, 0.0], (12, 2)))

@@ -39,10 +39,13 @@ def granules(tmp_path_factory):
 
 def config(folder, end: str, cache=None) -> ProductsConfig:
     return ProductsConfig(
-        grid="ease2_36km", region=REGION, period={"start": "2016-05-30", "end": end}, cache=cache,
+        grid="ease2_36km",
+        region=REGION,
+        period={"start": "2016-05-30", "end": end},
+        cache=cache,
         forcing={"folder": folder, "steps": 8},
         observation={"folder": folder, "product": "SPL3SMP", "overpass": "am"},
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
@@ -104,10 +107,12 @@ def test_other_granules_or_settings_are_read_anew(granules, tmp_path, read):
     cache = tmp_path / "months"
     first = config(granules, "2016-05-31", cache)
     write_products(first, tmp_path / "a.zarr")
-    write_products(first.model_copy(update={"regrid": first.regrid.model_copy(update={"minimum_share": 0.9})}),
-                   tmp_path / "b.zarr")  # fmt: skip
-    write_products(first.model_copy(update={"forcing": first.forcing.model_copy(update={"steps": 1})}),
-                   tmp_path / "c.zarr")  # fmt: skip
+    write_products(
+        first.model_copy(update={"regrid": first.regrid.model_copy(update={"minimum_share": 0.9})}), tmp_path / "b.zarr"
+    )
+    write_products(
+        first.model_copy(update={"forcing": first.forcing.model_copy(update={"steps": 1})}), tmp_path / "c.zarr"
+    )
     assert len(read) == 3
     next(iter(cache.glob("*-0.nc"))).unlink()
     for name in "abc":
@@ -117,8 +122,11 @@ def test_other_granules_or_settings_are_read_anew(granules, tmp_path, read):
 
 def test_months_of_a_period():
     found = months_of(Period(start="2015-12-30", end="2016-02-02"))
-    assert [str(month) for month in found] == ["2015-12-30..2015-12-31", "2016-01-01..2016-01-31",
-                                               "2016-02-01..2016-02-02"]  # fmt: skip
+    assert [str(month) for month in found] == [
+        "2015-12-30..2015-12-31",
+        "2016-01-01..2016-01-31",
+        "2016-02-01..2016-02-02",
+    ]
     assert sum((np.datetime64(m.end) - np.datetime64(m.start)).astype(int) + 1 for m in found) == 35
 
 

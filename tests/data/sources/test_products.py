@@ -34,9 +34,13 @@ def granules(tmp_path_factory):
 
 
 def config(folder, **changes) -> ProductsConfig:
-    given = {"grid": "ease2_36km", "region": REGION, "period": {"start": "2016-05-01", "end": "2016-05-01"},
-             "forcing": {"folder": folder},
-             "observation": {"folder": folder, "product": "SPL3SMP", "overpass": "am"}}  # fmt: skip
+    given = {
+        "grid": "ease2_36km",
+        "region": REGION,
+        "period": {"start": "2016-05-01", "end": "2016-05-01"},
+        "forcing": {"folder": folder},
+        "observation": {"folder": folder, "product": "SPL3SMP", "overpass": "am"},
+    }
     return ProductsConfig(**(given | changes))
 
 

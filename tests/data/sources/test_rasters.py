@@ -136,8 +136,10 @@ def test_modis_tiles_stand_for_a_raster(tmp_path):
     """Land cover of the latest year; leaf area by month over the years; fill values are no values."""
     h, v = 9, 5
     window = tile_window(h, v)
-    lat, lon = window.geographic_of(np.array([0.5 * (window.x_edges[0] + window.x_edges[-1])]),
-                                    np.array([0.5 * (window.y_edges[0] + window.y_edges[-1])]))  # fmt: skip
+    lat, lon = window.geographic_of(
+        np.array([0.5 * (window.x_edges[0] + window.x_edges[-1])]),
+        np.array([0.5 * (window.y_edges[0] + window.y_edges[-1])]),
+    )
     grid = ease2_global(36)
     target = grid.window(*grid.box(lat[0] - 0.3, lat[0] + 0.3, lon[0] - 0.3, lon[0] + 0.3))
     write_land_tile(tmp_path / "cover", "MCD12Q1", "2015001", h, v, 5)

@@ -20,8 +20,13 @@ REGION = {"south": 39.0, "north": 40.0, "west": -106.0, "east": -105.0}
 
 
 def config(folder: Path, **changes) -> SmapConfig:
-    given = {"folder": folder, "product": "SPL3SMP_E", "overpass": "am", "region": REGION,
-             "period": {"start": "2016-05-01", "end": "2016-05-04"}}  # fmt: skip
+    given = {
+        "folder": folder,
+        "product": "SPL3SMP_E",
+        "overpass": "am",
+        "region": REGION,
+        "period": {"start": "2016-05-01", "end": "2016-05-04"},
+    }
     return SmapConfig(**(given | changes))
 
 
@@ -38,9 +43,14 @@ def moisture_of(dataset) -> np.ndarray:
 
 def test_seconds_since_j2000_are_terrestrial_time():
     """TT - UTC = 32.184 s + (TAI - UTC); J2000 is noon of 2000-01-01 in TT (IERS conventions)."""
-    for utc, tai in (("2015-06-30T23:59:59", 35), ("2015-07-01T00:00:00", 36), ("2016-12-31T23:59:59", 36),
-                     ("2017-01-01T00:00:00", 37), ("2020-02-29T12:00:00", 37),
-                     ("2000-01-01T12:00:00", 32)):  # fmt: skip
+    for utc, tai in (
+        ("2015-06-30T23:59:59", 35),
+        ("2015-07-01T00:00:00", 36),
+        ("2016-12-31T23:59:59", 36),
+        ("2017-01-01T00:00:00", 37),
+        ("2020-02-29T12:00:00", 37),
+        ("2000-01-01T12:00:00", 32),
+    ):
         moment = np.datetime64(utc, "ms")
         seconds = (moment - np.datetime64("2000-01-01T12:00:00", "ms")) / np.timedelta64(1, "s") + tai + 32.184
         assert utc_of_j2000(np.array([seconds]))[0] == moment

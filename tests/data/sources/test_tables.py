@@ -23,8 +23,12 @@ def dataset() -> xr.Dataset:
 def table(**changes) -> pd.DataFrame:
     """Rows in another order than the cells, one more than there are cells."""
     order = np.array([99, *CELLS[::-1]])
-    given = {"gauge_id": [f"{k:08d}" for k in order], "elev_mean": order * 10.0, "sand_frac": order * 1.0,
-             "dom_land_cover": ["Grasslands"] * len(order)}  # fmt: skip
+    given = {
+        "gauge_id": [f"{k:08d}" for k in order],
+        "elev_mean": order * 10.0,
+        "sand_frac": order * 1.0,
+        "dom_land_cover": ["Grasslands"] * len(order),
+    }
     return pd.DataFrame(given | changes)
 
 

@@ -94,8 +94,13 @@ class CellsFile:
 
         So no chunk of a large store is read twice, and a block of all series stays below ``_BLOCK_BYTES``.
         """
-        chunks = next((v.encoding.get("chunks") or v.encoding.get("chunksizes") for v in
-                       (self.dataset[name] for name in FORCING if name in self.dataset.variables)), None)  # fmt: skip
+        chunks = next(
+            (
+                v.encoding.get("chunks") or v.encoding.get("chunksizes")
+                for v in (self.dataset[name] for name in FORCING if name in self.dataset.variables)
+            ),
+            None,
+        )
         held = int(chunks[0]) // cells if chunks else 1
         most = _BLOCK_BYTES // (8 * (len(FORCING) + 1) * len(self.days) * self.steps * cells)
         return cells * max(1, min(held, most))

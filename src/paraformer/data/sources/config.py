@@ -12,9 +12,19 @@ from paraformer.core.time import Period
 from paraformer.data.sources.land_config import LandConfig
 
 SurfaceFlag = Literal[
-    "static_water", "radar_water", "coastal", "urban", "precipitation", "snow", "permanent_ice",
-    "frozen_radiometer", "frozen_model", "mountainous", "dense_vegetation", "nadir",
-]  # fmt: skip
+    "static_water",
+    "radar_water",
+    "coastal",
+    "urban",
+    "precipitation",
+    "snow",
+    "permanent_ice",
+    "frozen_radiometer",
+    "frozen_model",
+    "mountainous",
+    "dense_vegetation",
+    "nadir",
+]
 """Bits 0 to 11 of ``surface_flag`` (SPL3SMP_E user guide, versions 5 and 6; SPL3SMP user guide, versions 8 and 9)."""
 
 SURFACE_BITS: dict[str, int] = {name: bit for bit, name in enumerate(get_args(SurfaceFlag))}

@@ -36,8 +36,15 @@ MISSING = -9999.0
 MATLAB_DAY_OF_1970 = 719529
 """MATLAB's number of 1970-01-01."""
 
-ATTRIBUTES = {"Sand": "sand", "Silt": "silt", "Clay": "clay", "Bulk": "bulk", "Capa": "capa", "NDVI": "ndvi",
-              "flag_landcover": "landcover_igbp"}  # fmt: skip
+ATTRIBUTES = {
+    "Sand": "sand",
+    "Silt": "silt",
+    "Clay": "clay",
+    "Bulk": "bulk",
+    "Capa": "capa",
+    "NDVI": "ndvi",
+    "flag_landcover": "landcover_igbp",
+}
 """Names of the vocabulary by files of ``const/``; others keep their own."""
 
 _FORCING = ("APCP_FORA", "TMP_2_FORA", "DSWRF_FORA", "DLWRF_FORA", "UGRD_10_FORA", "VGRD_10_FORA", "SPFH_2_FORA")

@@ -33,8 +33,14 @@ CLASSES = 17
 SOIL = {"sand": "%", "clay": "%", "bulk": "g cm-3", "organic": "%"}
 """What is known of the soil, with its unit."""
 
-_RANGES = {"sand": (0.0, 100.0), "clay": (0.0, 100.0), "bulk": (0.05, 2.4), "organic": (0.0, 100.0),
-           "leaf_area": (0.0, 15.0), "elevation": (-450.0, 9000.0)}  # fmt: skip
+_RANGES = {
+    "sand": (0.0, 100.0),
+    "clay": (0.0, 100.0),
+    "bulk": (0.05, 2.4),
+    "organic": (0.0, 100.0),
+    "leaf_area": (0.0, 15.0),
+    "elevation": (-450.0, 9000.0),
+}
 
 
 Variables = dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, str]]]
@@ -65,8 +71,11 @@ def read_land(config: LandConfig, target: Raster) -> xr.Dataset:
         variables[name] = (("cell", "layer"), values[:-1].T, {"units": SOIL[name]})
         variables[f"{name}_top"] = (("cell",), values[-1], {"units": SOIL[name]})
     variables["cover"] = (("cell", "igbp"), cover.T, {"units": "1"})
-    for name, values, unit in (("elevation", land.elevation, "m"), ("elevation_sd", land.elevation_sd, "m"),
-                               ("slope", land.slope, "1")):  # fmt: skip
+    for name, values, unit in (
+        ("elevation", land.elevation, "m"),
+        ("elevation_sd", land.elevation_sd, "m"),
+        ("slope", land.slope, "1"),
+    ):
         variables[name] = (("cell",), values, {"units": unit})
     if config.leaf_area is not None:
         months = cell_means([config.leaf_area.at(month=k) for k in range(1, 13)], target)
@@ -74,8 +83,11 @@ def read_land(config: LandConfig, target: Raster) -> xr.Dataset:
         shares.append(months.share.min(axis=0))
     if config.snow_bands is not None:
         bands = snow_bands(config.snow_bands, config.elevation, target)
-        for name, values, unit in (("area", bands.area, "1"), ("elevation", bands.elevation, "m"),
-                                   ("precipitation", bands.precipitation, "1")):  # fmt: skip
+        for name, values, unit in (
+            ("area", bands.area, "1"),
+            ("elevation", bands.elevation, "m"),
+            ("precipitation", bands.precipitation, "1"),
+        ):
             variables[f"band_{name}"] = (("cell", "band"), values.T, {"units": unit})
     return _checked(config, target, variables, np.min(shares, axis=0))
 
@@ -143,12 +155,17 @@ def land_attributes(config: LandConfig, land: xr.Dataset) -> Variables:
     water = PEDOTRANSFER[config.soil.pedotransfer](*(top[name] for name in ("sand", "clay", "organic", "bulk")))
     capacity = 100 * water.porosity * np.maximum(water.field_capacity - water.wilting_point, 0.0)
     values = {
-        "sand": top["sand"], "silt": np.maximum(100 - top["sand"] - top["clay"], 0.0), "clay": top["clay"],
-        "bulk": top["bulk"], "capa": capacity, "elevation": land["elevation"].values,
+        "sand": top["sand"],
+        "silt": np.maximum(100 - top["sand"] - top["clay"], 0.0),
+        "clay": top["clay"],
+        "bulk": top["bulk"],
+        "capa": capacity,
+        "elevation": land["elevation"].values,
         "elevation_sd": land["elevation_sd"].values,
         "landcover_igbp": 1 + land["cover"].values[:, 1:].argmax(axis=1).astype(np.int32),
-        "organic": top["organic"], "slope": land["slope"].values,
-    }  # fmt: skip
+        "organic": top["organic"],
+        "slope": land["slope"].values,
+    }
     if "leaf_area" in land:
         values["leaf_area"] = land["leaf_area"].values.mean(axis=1)
     units = {"organic": "%", "slope": "1", "leaf_area": "1"}

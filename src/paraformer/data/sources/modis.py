@@ -46,9 +46,15 @@ _CORNER = 20015109.354
 _SIZE = 2 * _CORNER / 36 / PIXELS
 
 SINUSOIDAL = Raster(
-    "MODIS sinusoidal 500 m", f"+proj=sinu +R={RADIUS} +lon_0=0 +units=m +no_defs", x0=-_CORNER, y0=_CORNER / 2,
-    dx=_SIZE, dy=-_SIZE, rows=18 * PIXELS, columns=36 * PIXELS,
-)  # fmt: skip
+    "MODIS sinusoidal 500 m",
+    f"+proj=sinu +R={RADIUS} +lon_0=0 +units=m +no_defs",
+    x0=-_CORNER,
+    y0=_CORNER / 2,
+    dx=_SIZE,
+    dy=-_SIZE,
+    rows=18 * PIXELS,
+    columns=36 * PIXELS,
+)
 """The whole grid of 463.3127 m pixels."""
 
 SCALE = 0.1
@@ -56,9 +62,14 @@ SCALE = 0.1
 MAXIMUM = 32700
 """Largest valid count; negative counts (dew) are valid down to -32767."""
 FILL_CLASSES = {
-    32761: "unclassified", 32762: "urban", 32763: "wetland", 32764: "snow and ice", 32765: "barren",
-    32766: "water", 32767: "fill",
-}  # fmt: skip
+    32761: "unclassified",
+    32762: "urban",
+    32763: "wetland",
+    32764: "snow and ice",
+    32765: "barren",
+    32766: "water",
+    32767: "fill",
+}
 """Counts above the valid range and the land cover they stand for (user's guide, table of fill values)."""
 
 QC_FILL = 255
@@ -67,8 +78,10 @@ MODLAND_NOT_GOOD = 1 << 0
 SCF_QC_SHIFT, SCF_QC_MAIN = 5, 1
 """Bits 5 to 7: 0 main algorithm, 1 main algorithm with saturation, 2 and 3 empirical, 4 not produced."""
 
-_NAME = re.compile(r"(?P<product>MOD16A2(?:GF)?)\.A(?P<year>\d{4})(?P<day>\d{3})\.h(?P<h>\d{2})v(?P<v>\d{2})"
-                   r"\.061\.(?P<made>\d{13})\.hdf")  # fmt: skip
+_NAME = re.compile(
+    r"(?P<product>MOD16A2(?:GF)?)\.A(?P<year>\d{4})(?P<day>\d{3})\.h(?P<h>\d{2})v(?P<v>\d{2})"
+    r"\.061\.(?P<made>\d{13})\.hdf"
+)
 _DAY = np.timedelta64(1, "D")
 
 
@@ -197,9 +210,13 @@ def touched_rows(tile: Raster, target: Raster) -> Raster | None:
 
 
 def _layer(
-    config: ModisConfig, file: ModisFile | None, tile: tuple[int, int], start: np.datetime64, window: Raster,
+    config: ModisConfig,
+    file: ModisFile | None,
+    tile: tuple[int, int],
+    start: np.datetime64,
+    window: Raster,
     bad: list[Unusable],
-) -> tuple[Float[np.ndarray, " pixel"], Bool[np.ndarray, " pixel"]] | None:  # fmt: skip
+) -> tuple[Float[np.ndarray, " pixel"], Bool[np.ndarray, " pixel"]] | None:
     """Counts of a tile's rows and which of them are valid; ``None`` for a tile that is left out."""
     try:
         if file is None:
@@ -311,11 +328,17 @@ def sum_over(dataset: xr.Dataset, span: Literal["month", "year"], minimum_days: 
     whole = (end - begin) / _DAY
     enough = (days >= minimum_days * whole) & (days > 0)
     variables: dict[str, Any] = {
-        "et_mod16": (("cell", "time"), np.divide(total * whole, days, out=np.full(days.shape, np.nan), where=enough),
-                     {"units": "mm", "long_name": f"evapotranspiration of the {span}"}),
-        "valid_share": (("cell", "time"), np.divide(share, days, out=np.zeros(days.shape), where=days > 0),
-                        {"units": "1", "long_name": "share of valid pixels, by area"}),
-    }  # fmt: skip
+        "et_mod16": (
+            ("cell", "time"),
+            np.divide(total * whole, days, out=np.full(days.shape, np.nan), where=enough),
+            {"units": "mm", "long_name": f"evapotranspiration of the {span}"},
+        ),
+        "valid_share": (
+            ("cell", "time"),
+            np.divide(share, days, out=np.zeros(days.shape), where=days > 0),
+            {"units": "1", "long_name": "share of valid pixels, by area"},
+        ),
+    }
     cells, lat, lon = (dataset[name].values for name in ("cell", "lat", "lon"))
     return simple_dataset(cells, lat, lon, begin, variables, dataset.attrs)
 

@@ -28,8 +28,10 @@ from paraformer.data.sources.strips import Strip
 LAYERS = {"MCD12Q1": ("LC_Type1", 1.0, 17), "MCD15A2H": ("Lai_500m", 0.1, 100)}
 """Dataset, scale and largest valid count by product; larger counts are fill values."""
 
-_NAME = re.compile(r"(?P<product>MCD12Q1|MCD15A2H)\.A(?P<year>\d{4})(?P<day>\d{3})\.h(?P<h>\d{2})v(?P<v>\d{2})"
-                   r"\.061\.(?P<made>\d{13})\.hdf")  # fmt: skip
+_NAME = re.compile(
+    r"(?P<product>MCD12Q1|MCD15A2H)\.A(?P<year>\d{4})(?P<day>\d{3})\.h(?P<h>\d{2})v(?P<v>\d{2})"
+    r"\.061\.(?P<made>\d{13})\.hdf"
+)
 
 
 @dataclass(frozen=True)

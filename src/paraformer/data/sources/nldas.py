@@ -37,8 +37,16 @@ logger = logging.getLogger(__name__)
 GRID = Raster("NLDAS-2 1/8 degree", "EPSG:4326", x0=-125.0, y0=25.0, dx=0.125, dy=0.125, rows=224, columns=464)
 """Row 0 is the southernmost; centres from 25.0625 N, 124.9375 W (README, section on the grid)."""
 
-UNITS = {"Tair": "K", "Qair": "kg kg-1", "PSurf": "Pa", "Wind_E": "m s-1", "Wind_N": "m s-1", "LWdown": "W m-2",
-         "SWdown": "W m-2", "Rainf": "kg m-2"}  # fmt: skip
+UNITS = {
+    "Tair": "K",
+    "Qair": "kg kg-1",
+    "PSurf": "Pa",
+    "Wind_E": "m s-1",
+    "Wind_N": "m s-1",
+    "LWdown": "W m-2",
+    "SWdown": "W m-2",
+    "Rainf": "kg m-2",
+}
 """Variables that are read, with the unit they must state."""
 
 FREEZING = 273.15

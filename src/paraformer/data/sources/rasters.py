@@ -124,9 +124,14 @@ def terrain(raster: RasterConfig, target: Raster) -> Terrain:
         strip = replace(strip, values=strip.values[:, strip.inner], y=strip.y[strip.inner], inner=slice(None))
         places, z = Places(strip, target), strip.values[0]
         seen = np.isfinite(z)
-        for name, layer in (("z", np.where(seen, z, 0.0)), ("zz", np.where(seen, z, 0.0) ** 2), ("valid", 1.0 * seen),
-                            ("slope", np.nan_to_num(steep)), ("sloped", 1.0 * np.isfinite(steep)),
-                            ("area", np.ones(z.shape))):  # fmt: skip
+        for name, layer in (
+            ("z", np.where(seen, z, 0.0)),
+            ("zz", np.where(seen, z, 0.0) ** 2),
+            ("valid", 1.0 * seen),
+            ("slope", np.nan_to_num(steep)),
+            ("sloped", 1.0 * np.isfinite(steep)),
+            ("area", np.ones(z.shape)),
+        ):
             sums[name] += places.sums(places.spread(layer))
     _require_overlap(sums["area"], target, raster)
     elevation = _over(sums["z"], sums["valid"])

@@ -43,9 +43,7 @@ NOT_RECOMMENDED, NOT_ATTEMPTED, NOT_SUCCESSFUL = 1 << 0, 1 << 1, 1 << 2
 EPOCH = np.datetime64("2000-01-01T11:58:55.816", "ms")
 """J2000 in UTC, from which ``tb_time_seconds`` counts SI seconds."""
 
-LEAP_SECONDS = np.array(
-    ["2006-01-01", "2009-01-01", "2012-07-01", "2015-07-01", "2017-01-01"], dtype="datetime64[ms]"
-)  # fmt: skip
+LEAP_SECONDS = np.array(["2006-01-01", "2009-01-01", "2012-07-01", "2015-07-01", "2017-01-01"], dtype="datetime64[ms]")
 """First moments after the leap seconds since the epoch (IERS Bulletin C)."""
 
 _NAME = re.compile(r"SMAP_L3_SM_P(?P<enhanced>_E)?_(?P<day>\d{8})_R(?P<release>\d{5})_(?P<count>\d{3})\.h5")
@@ -152,8 +150,14 @@ def open_smap(config: SmapConfig, folder: Path | None, progress: Progress | None
     kept = series.observed & ~(series.water > config.maximum_water)
     if not kept.any():
         raise DataError(f"{config.folder}: no {config.product} retrieval passes the rules in {config.period}")
-    return SmapSeries(series, _identifier(box)[kept], np.flatnonzero(kept), box.lat[kept], box.lon[kept],
-                      _attributes(config, _report(files, bad, missing, counts)))  # fmt: skip
+    return SmapSeries(
+        series,
+        _identifier(box)[kept],
+        np.flatnonzero(kept),
+        box.lat[kept],
+        box.lon[kept],
+        _attributes(config, _report(files, bad, missing, counts)),
+    )
 
 
 @dataclass(frozen=True)
@@ -190,9 +194,12 @@ class SmapSeries:
         water = self._rows.water[self._at]
         variables = {
             "sm_smap": (("cell", "time"), self._rows.read(int(start), int(stop))[self._at], {}),
-            "water_share": (("cell",), np.where(np.isfinite(water), water, 0.0),
-                            {"units": "1", "long_name": "share of static water in the cell"}),
-        }  # fmt: skip
+            "water_share": (
+                ("cell",),
+                np.where(np.isfinite(water), water, 0.0),
+                {"units": "1", "long_name": "share of static water in the cell"},
+            ),
+        }
         return simple_dataset(self.cells, self.lat, self.lon, self.days[start:stop], variables, self.attrs)
 
 

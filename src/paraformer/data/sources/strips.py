@@ -133,8 +133,10 @@ def _window(file: Any, target: Raster) -> tuple[slice, slice]:
     x, y = Transformer.from_crs("EPSG:4326", _crs(file.crs.to_wkt()), always_xy=True).transform(lon, lat)
     good = np.isfinite(x) & np.isfinite(y)
     found = []
-    for place, origin, size, count in ((y[good], file.transform.f, file.transform.e, file.height),
-                                       (x[good], file.transform.c, file.transform.a, file.width)):  # fmt: skip
+    for place, origin, size, count in (
+        (y[good], file.transform.f, file.transform.e, file.height),
+        (x[good], file.transform.c, file.transform.a, file.width),
+    ):
         at = (place - origin) / size
         low = int(np.clip(np.floor(at.min()) - _MARGIN, 0, count)) if at.size else 0
         high = int(np.clip(np.ceil(at.max()) + _MARGIN, 0, count)) if at.size else 0

@@ -98,8 +98,9 @@ def write_world(directory: Path, config: SyntheticConfig, seed: int, space: Para
     if config.fluxes is not None:
         rng, training = generator(seed, "world", config.seed, "fluxes"), config.train.mask(days)
         seen_fluxes = observe_fluxes(series, forcing["prcp"], days, training, config.fluxes, rng)
-        inputs = inputs.assign({name: (VOCABULARY[name].dims, values, _attributes(name))
-                                for name, values in seen_fluxes.items()})  # fmt: skip
+        inputs = inputs.assign(
+            {name: (VOCABULARY[name].dims, values, _attributes(name)) for name, values in seen_fluxes.items()}
+        )
     _write(_truth(land, days, theta, truth, space), directory / TRUTH)
     _write(inputs, directory / INPUTS)
     logger.info("%s: %d cells, %d days, %.0f %% observed", directory, len(land.lat), len(days), 100 * seen.mean())
@@ -271,6 +272,9 @@ def _write(dataset: xr.Dataset, path: Path) -> None:
         if variable.dims == ("cell", "time"):
             encoding[str(key)] |= {"zlib": True, "complevel": 1, "shuffle": True}
         if key == "time":
-            encoding["time"] = {"units": f"days since {str(variable.values[0])[:10]}", "dtype": "int32",
-                                "calendar": "proleptic_gregorian"}  # fmt: skip
+            encoding["time"] = {
+                "units": f"days since {str(variable.values[0])[:10]}",
+                "dtype": "int32",
+                "calendar": "proleptic_gregorian",
+            }
     write_dataset(dataset, path, encoding=encoding)

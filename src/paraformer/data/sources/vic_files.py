@@ -69,10 +69,9 @@ CLASSES = (
     VegetationClass(7, False, 50, 135, 75, 10, 1.5, 0.19, 0.9, _SHRUB_COURSE, *_SHALLOW),
     VegetationClass(10, False, 25, 100, 100, 10, 0.6, 0.20, 3.7, _GRASS_COURSE, *_SHALLOW),
     VegetationClass(12, False, 25, 100, 100, 10, 1.0, 0.18, 3.8, _GRASS_COURSE, *_SHALLOW),
-    VegetationClass(14, False, 40, 110, 90, 10, 1.4, 0.19, 4.3, _MOSAIC_COURSE,
-                    (0.1, 1.0, 0.75), (0.1, 0.6, 0.3)),
+    VegetationClass(14, False, 40, 110, 90, 10, 1.4, 0.19, 4.3, _MOSAIC_COURSE, (0.1, 1.0, 0.75), (0.1, 0.6, 0.3)),
     VegetationClass(16, False, 0, 50, 100, 10, 0.1, 0.20, 0.0, _FULL, *_SHALLOW),
-)  # fmt: skip
+)
 """Classes of the world; the last one is bare soil."""
 
 _COMPANION = {1: 10, 4: 12, 5: 14, 7: 10, 10: 7, 12: 14, 14: 12, 16: 7}
@@ -153,15 +152,31 @@ def make_parameters(land: Land) -> xr.Dataset:
     porosity = 1 - soil["bulk_density"] / soil["soil_density"]
     cover = tile_cover(land)
     cells = {
-        "infilt": 0.2, "Ds": 0.02, "Dsmax": 10.0, "Ws": 0.8, "c": 2.0, "elev": land.attributes["elevation"],
-        "avg_T": land.climate.temperature, "dp": 4.0, "off_gmt": 0.0, "rough": 0.01, "snow_rough": 0.03,
-        "annual_prec": 365.25 * _mean_precipitation(land), "lats": land.lat, "lons": land.lon,
-        "cellnum": np.arange(1.0, n + 1), "lat": land.lat, "lon": land.lon,
-    }  # fmt: skip
+        "infilt": 0.2,
+        "Ds": 0.02,
+        "Dsmax": 10.0,
+        "Ws": 0.8,
+        "c": 2.0,
+        "elev": land.attributes["elevation"],
+        "avg_T": land.climate.temperature,
+        "dp": 4.0,
+        "off_gmt": 0.0,
+        "rough": 0.01,
+        "snow_rough": 0.03,
+        "annual_prec": 365.25 * _mean_precipitation(land),
+        "lats": land.lat,
+        "lons": land.lon,
+        "cellnum": np.arange(1.0, n + 1),
+        "lat": land.lat,
+        "lon": land.lon,
+    }
     integers = {
-        "mask": np.ones(n), "run_cell": np.ones(n), "gridcell": np.arange(1, n + 1), "fs_active": np.zeros(n),
+        "mask": np.ones(n),
+        "run_cell": np.ones(n),
+        "gridcell": np.arange(1, n + 1),
+        "fs_active": np.zeros(n),
         "Nveg": (cover[:-1] > 0).sum(axis=0),
-    }  # fmt: skip
+    }
     layers = {name: np.broadcast_to(values, (3, n)) for name, values in soil.items()}
     layers |= {"depth": depth, "init_moist": layers["Wcr_FRACT"] * porosity * depth * 1000}
     variables = {name: grid_variable((), np.broadcast_to(np.asarray(v, float), (n,))) for name, v in cells.items()}
@@ -221,10 +236,14 @@ def _vegetation_variables(land: Land) -> dict[str, GridVariable]:
         return np.broadcast_to(np.array(values, dtype=float)[:, :, None], (len(values), 3, n))
 
     by_class = {
-        "rarc": [c.rarc for c in CLASSES], "rmin": [c.rmin for c in CLASSES], "RGL": [c.rgl for c in CLASSES],
-        "wind_h": [c.wind_h for c in CLASSES], "rad_atten": [0.5 for _ in CLASSES],
-        "wind_atten": [0.5 for _ in CLASSES], "trunk_ratio": [0.2 for _ in CLASSES],
-    }  # fmt: skip
+        "rarc": [c.rarc for c in CLASSES],
+        "rmin": [c.rmin for c in CLASSES],
+        "RGL": [c.rgl for c in CLASSES],
+        "wind_h": [c.wind_h for c in CLASSES],
+        "rad_atten": [0.5 for _ in CLASSES],
+        "wind_atten": [0.5 for _ in CLASSES],
+        "trunk_ratio": [0.2 for _ in CLASSES],
+    }
     by_month = {
         "albedo": [c.albedo for c in CLASSES],
         "veg_rough": [0.123 * c.height for c in CLASSES],

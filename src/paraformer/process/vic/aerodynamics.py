@@ -54,9 +54,7 @@ def open_aerodynamics(reference: float, roughness: float, displacement: float, s
     resistance = vapour_resistance(roughness, displacement)
     snow_log = np.log((2.0 + snow_rough) / snow_rough)
     reference_log = np.log(reference / snow_rough)
-    return Aerodynamics(
-        wind, wind, snow_log / reference_log, resistance, resistance, snow_log * reference_log / K2
-    )
+    return Aerodynamics(wind, wind, snow_log / reference_log, resistance, resistance, snow_log * reference_log / K2)
 
 
 @compiled
@@ -83,10 +81,14 @@ def forest_aerodynamics(
     n = attenuation
     top = 1.5 * height - 0.5 * displacement  # top of the roughness sublayer [m]
     log_reference = np.log((reference - displacement) / roughness)
-    canopy_resistance = log_reference / K2 * (
-        height / (n * (top - displacement)) * (exp(n * (1.0 - (displacement + roughness) / height)) - 1.0)
-        + (top - height) / (top - displacement)
-        + np.log((reference - displacement) / (top - displacement))
+    canopy_resistance = (
+        log_reference
+        / K2
+        * (
+            height / (n * (top - displacement)) * (exp(n * (1.0 - (displacement + roughness) / height)) - 1.0)
+            + (top - height) / (top - displacement)
+            + np.log((reference - displacement) / (top - displacement))
+        )
     )
     top_wind = np.log((top - displacement) / roughness) / log_reference
     crown_wind = top_wind - (1.0 - (height - displacement) / (top - displacement)) / log_reference
@@ -103,9 +105,7 @@ def forest_aerodynamics(
         snow_resistance = trunk_log * trunk_log / (K2 * trunk_wind)
         if height > 2.0 + snow_rough:
             snow_wind = crown_wind * exp(n * ((2.0 + snow_rough) / height - 1.0))
-            snow_resistance += crown * (
-                exp(n * (1.0 - trunk / height)) - exp(n * (1.0 - (snow_rough + 2.0) / height))
-            )
+            snow_resistance += crown * (exp(n * (1.0 - trunk / height)) - exp(n * (1.0 - (snow_rough + 2.0) / height)))
         else:
             snow_wind = crown_wind
             snow_resistance += crown * (exp(n * (1.0 - trunk / height)) - 1.0)

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from paraformer.process.vic.constants import (
-    CLOSURE_VPD,
-    MAXIMUM_CANOPY_RESISTANCE,
-    MINIMUM_VPD_FACTOR,
-    SECONDS_PER_DAY,
-)
+from paraformer.process.vic.constants import CLOSURE_VPD, MAXIMUM_CANOPY_RESISTANCE, MINIMUM_VPD_FACTOR, SECONDS_PER_DAY
 from paraformer.process.vic.jit import compiled
 from paraformer.process.vic.vapour import PenmanAir, penman_monteith
 

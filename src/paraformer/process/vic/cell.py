@@ -50,9 +50,17 @@ class Record(NamedTuple):
 
 @compiled
 def run_pair(
-    inputs: Inputs, snow_met: Any, model_met: Any, timing: Timing, record: Record, workspace: Any, worker: int,
-    cell: int, member: int, results: Results,
-) -> None:  # fmt: skip
+    inputs: Inputs,
+    snow_met: Any,
+    model_met: Any,
+    timing: Timing,
+    record: Record,
+    workspace: Any,
+    worker: int,
+    cell: int,
+    member: int,
+    results: Results,
+) -> None:
     """Run one cell with one parameter set; ``snow_met`` and ``model_met`` are those of the cell [step]."""
     soil, tiles, state = workspace.soil[worker], workspace.tile[worker], workspace.state[worker]
     site, calibrated = inputs.site[cell], inputs.calibrated[cell, member]
@@ -69,9 +77,7 @@ def run_pair(
         recorded = cycle == record.spin_up_cycles
         for step in range(n_step if recorded else record.spin_up_steps):
             day = step // record.steps_per_day
-            error = advance_cell(
-                inputs, snow_met, model_met[step], timing, cell, step, day, tiles, state, work, values
-            )
+            error = advance_cell(inputs, snow_met, model_met[step], timing, cell, step, day, tiles, state, work, values)
             worst = larger(worst, error)
             if recorded:
                 keep(record, step, workspace.values[worker], workspace.day[worker], results.outputs, cell, member)
@@ -111,9 +117,18 @@ def stored_water(state: Any) -> float:
 
 @compiled
 def advance_cell(
-    inputs: Inputs, snow_met: Any, model_met: Any, timing: Timing, cell: int, step: int, day: int, tiles: Any,
-    states: Any, work: Work, values: Any,
-) -> float:  # fmt: skip
+    inputs: Inputs,
+    snow_met: Any,
+    model_met: Any,
+    timing: Timing,
+    cell: int,
+    step: int,
+    day: int,
+    tiles: Any,
+    states: Any,
+    work: Work,
+    values: Any,
+) -> float:
     """Advance all columns of a cell by a model step and gather cell values. Returns the water balance error [mm]."""
     clear(values)
     n_band = inputs.band.shape[1]
@@ -215,9 +230,7 @@ def gather(weight: float, before: float, state: Any, work: Work, values: Any) ->
 
 
 @compiled
-def keep(
-    record: Record, step: int, values: Any, day_values: Any, outputs: Any, cell: int, member: int
-) -> None:
+def keep(record: Record, step: int, values: Any, day_values: Any, outputs: Any, cell: int, member: int) -> None:
     """Write the values of a model step, or add them to those of the day."""
     part = step % record.steps_per_day
     for k in range(len(record.which)):

@@ -62,9 +62,17 @@ def run_pairs(
         n_set = results.errors.shape[1]
         cell = pair // n_set
         run_pair(
-            inputs, weather.snow_steps[cell], weather.model_steps[cell], timing, record, workspace, pair, cell,
-            pair - cell * n_set, results,
-        )  # fmt: skip
+            inputs,
+            weather.snow_steps[cell],
+            weather.model_steps[cell],
+            timing,
+            record,
+            workspace,
+            pair,
+            cell,
+            pair - cell * n_set,
+            results,
+        )
 
 
 class Workspace(NamedTuple):
@@ -128,9 +136,13 @@ def _cells_together(n_cell: int, n_set: int, n_column: int, n_step: int, n_outpu
 
 
 def run_blocks(
-    derive: Callable[[int, int, Any, Any], None], n_steps: tuple[int, int], inputs: Inputs, timing: Timing,
-    record: Record, results: Results,
-) -> None:  # fmt: skip
+    derive: Callable[[int, int, Any, Any], None],
+    n_steps: tuple[int, int],
+    inputs: Inputs,
+    timing: Timing,
+    record: Record,
+    results: Results,
+) -> None:
     """Run all pairs, block of cells by block, and fill ``results``.
 
     Args:

@@ -7,11 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from paraformer.process.vic.aerodynamics import (
-    exposed_soil_resistance,
-    forest_aerodynamics,
-    open_aerodynamics,
-)
+from paraformer.process.vic.aerodynamics import exposed_soil_resistance, forest_aerodynamics, open_aerodynamics
 from paraformer.process.vic.constants import (
     BARE_SOIL_ALBEDO,
     DEW_PER_LAI,

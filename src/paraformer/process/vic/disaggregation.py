@@ -40,9 +40,7 @@ def block_mean_sun(
     return cosine, SOLAR_CONSTANT * distance * cosine.mean(axis=-1)
 
 
-def diurnal_temperature(
-    lon: Float[np.ndarray, " cell"], steps_per_day: int
-) -> Float[np.ndarray, "cell step"]:
+def diurnal_temperature(lon: Float[np.ndarray, " cell"], steps_per_day: int) -> Float[np.ndarray, "cell step"]:
     """Block means of cos(2π (local mean solar hour - 15)/24), less their daily mean [1]."""
     edge = np.arange(steps_per_day + 1) * 24.0 / steps_per_day
     angle = 2 * np.pi / 24.0 * (edge[None, :] + np.asarray(lon)[:, None] / 15.0 - WARMEST_HOUR)

@@ -166,8 +166,10 @@ def write_grid(dataset: Dataset, domain: Domain, names: GridNames = GridNames())
         dataset.createDimension(name, size)
     regular = _is_regular(domain)
     lat, lon = (domain.lat[:, 0], domain.lon[0]) if regular else (domain.lat, domain.lon)
-    for name, values, dim, unit, long_name in ((names.lat, lat, dims[0], "degrees_north", "latitude"),
-                                               (names.lon, lon, dims[1], "degrees_east", "longitude")):  # fmt: skip
+    for name, values, dim, unit, long_name in (
+        (names.lat, lat, dims[0], "degrees_north", "latitude"),
+        (names.lon, lon, dims[1], "degrees_east", "longitude"),
+    ):
         variable = dataset.createVariable(name, "f8", (dim,) if regular else dims)
         variable.units, variable.long_name, variable.standard_name = unit, long_name, long_name
         variable[...] = values

@@ -33,29 +33,77 @@ from paraformer.process.vic.parameters import THETA, CellParameters, canopy_with
 from paraformer.process.vic.state_files import read_state, write_state
 
 __all__ = [
-    "FORCING_NAMES", "CanopySource", "Dataset", "Domain", "GridNames", "as_forcing", "grid_dims", "open_dataset",
-    "read_domain", "read_forcing", "read_parameters", "read_run_cells", "read_series", "read_state", "read_variable",
-    "write_grid", "write_parameters", "write_state",
-]  # fmt: skip
+    "FORCING_NAMES",
+    "CanopySource",
+    "Dataset",
+    "Domain",
+    "GridNames",
+    "as_forcing",
+    "grid_dims",
+    "open_dataset",
+    "read_domain",
+    "read_forcing",
+    "read_parameters",
+    "read_run_cells",
+    "read_series",
+    "read_state",
+    "read_variable",
+    "write_grid",
+    "write_parameters",
+    "write_state",
+]
 
 CanopySource = Literal["FROM_VEGPARAM", "FROM_DEFAULT"]
 
 _SOIL = {
-    "infilt": "infilt", "ds": "Ds", "dsmax": "Dsmax", "ws": "Ws", "c": "c", "elev": "elev", "avg_t": "avg_T",
-    "dp": "dp", "rough": "rough", "snow_rough": "snow_rough", "expt": "expt", "ksat": "Ksat", "depth": "depth",
-    "bulk_density": "bulk_density", "soil_density": "soil_density", "quartz": "quartz", "wcr_fract": "Wcr_FRACT",
-    "wpwp_fract": "Wpwp_FRACT", "resid_moist": "resid_moist", "init_moist": "init_moist",
-}  # fmt: skip
+    "infilt": "infilt",
+    "ds": "Ds",
+    "dsmax": "Dsmax",
+    "ws": "Ws",
+    "c": "c",
+    "elev": "elev",
+    "avg_t": "avg_T",
+    "dp": "dp",
+    "rough": "rough",
+    "snow_rough": "snow_rough",
+    "expt": "expt",
+    "ksat": "Ksat",
+    "depth": "depth",
+    "bulk_density": "bulk_density",
+    "soil_density": "soil_density",
+    "quartz": "quartz",
+    "wcr_fract": "Wcr_FRACT",
+    "wpwp_fract": "Wpwp_FRACT",
+    "resid_moist": "resid_moist",
+    "init_moist": "init_moist",
+}
 _BANDS = {"area_fract": "AreaFract", "elevation": "elevation", "pfactor": "Pfactor"}
 _PLANTS = {
-    "cv": "Cv", "overstory": "overstory", "rarc": "rarc", "rmin": "rmin", "rgl": "RGL", "rad_atten": "rad_atten",
-    "wind_atten": "wind_atten", "trunk_ratio": "trunk_ratio", "wind_h": "wind_h", "root_depth": "root_depth",
-    "root_fract": "root_fract", "lai": "LAI", "albedo": "albedo", "veg_rough": "veg_rough",
+    "cv": "Cv",
+    "overstory": "overstory",
+    "rarc": "rarc",
+    "rmin": "rmin",
+    "rgl": "RGL",
+    "rad_atten": "rad_atten",
+    "wind_atten": "wind_atten",
+    "trunk_ratio": "trunk_ratio",
+    "wind_h": "wind_h",
+    "root_depth": "root_depth",
+    "root_fract": "root_fract",
+    "lai": "LAI",
+    "albedo": "albedo",
+    "veg_rough": "veg_rough",
     "displacement": "displacement",
-}  # fmt: skip
+}
 FORCING_NAMES: dict[str, str] = {
-    "prcp": "prcp", "tair": "tas", "swdown": "dswrf", "lwdown": "dlwrf", "wind": "wind", "vp": "vp", "pres": "pres",
-}  # fmt: skip
+    "prcp": "prcp",
+    "tair": "tas",
+    "swdown": "dswrf",
+    "lwdown": "dlwrf",
+    "wind": "wind",
+    "vp": "vp",
+    "pres": "pres",
+}
 """Variable names in forcing files, as in the VIC sample data; a study may give others."""
 
 

@@ -78,9 +78,14 @@ class GroundHeat(NamedTuple):
 
 @compiled
 def ground_heat(
-    soil: Any, thermal: Thermal, surface: float, previous_surface: float, previous: float, exposure: float,
+    soil: Any,
+    thermal: Thermal,
+    surface: float,
+    previous_surface: float,
+    previous: float,
+    exposure: float,
     time_step: float,
-) -> GroundHeat:  # fmt: skip
+) -> GroundHeat:
     """Ground heat flux with a temperature profile that decays exponentially below layer 1 (Liang et al. 1999,
     JGR 104, 9509, eqs. 7-12; averaged over two depths as in VIC 4.1.0, option GF_410).
 

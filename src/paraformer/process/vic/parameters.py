@@ -126,11 +126,23 @@ CALIBRATED = np.dtype(
     [
         (name, np.float64)
         for name in (
-            "infilt", "ds", "dsmax", "ws", "c", "expt_1", "expt_2", "expt_3",
-            "depth_1", "depth_2", "depth_3", "ksat_factor", "wcr_factor", "canopy_gap_factor",
+            "infilt",
+            "ds",
+            "dsmax",
+            "ws",
+            "c",
+            "expt_1",
+            "expt_2",
+            "expt_3",
+            "depth_1",
+            "depth_2",
+            "depth_3",
+            "ksat_factor",
+            "wcr_factor",
+            "canopy_gap_factor",
         )
     ]
-)  # fmt: skip
+)
 """Everything θ can change, one record a cell and set."""
 
 THETA: dict[str, tuple[str, ...]] = {
@@ -240,13 +252,23 @@ def _require_physical(parameters: CellParameters, calibrated: np.ndarray) -> Non
     for name, (low, high, rule) in _RANGES.items():
         value = calibrated[name]
         _refuse(parameters, ~((value > low) & (value <= high) & np.isfinite(value)), name, value, f"must be {rule}")
-    _refuse(parameters, calibrated["depth_1"] > calibrated["depth_2"], "depth_1", calibrated["depth_1"],
-            "must not exceed depth_2")  # fmt: skip
+    _refuse(
+        parameters,
+        calibrated["depth_1"] > calibrated["depth_2"],
+        "depth_1",
+        calibrated["depth_1"],
+        "must not exceed depth_2",
+    )
     for layer in range(3):
         wcr, wpwp = parameters.wcr_fract[:, None, layer], parameters.wpwp_fract[:, None, layer]
         factor = calibrated["wcr_factor"]
-        _refuse(parameters, critical_point(wcr, wpwp, factor) > 1.0, "wcr", factor,
-                f"puts the critical point of layer {layer + 1} above saturation")  # fmt: skip
+        _refuse(
+            parameters,
+            critical_point(wcr, wpwp, factor) > 1.0,
+            "wcr",
+            factor,
+            f"puts the critical point of layer {layer + 1} above saturation",
+        )
 
 
 def _refuse(parameters: CellParameters, bad: np.ndarray, name: str, value: np.ndarray, reason: str) -> None:

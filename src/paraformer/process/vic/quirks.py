@@ -8,12 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from paraformer.process.vic.constants import (
-    ALL_RAIN_TEMPERATURE,
-    ALL_SNOW_TEMPERATURE,
-    MINIMUM_SNOWFALL,
-    MM_PER_M,
-)
+from paraformer.process.vic.constants import ALL_RAIN_TEMPERATURE, ALL_SNOW_TEMPERATURE, MINIMUM_SNOWFALL, MM_PER_M
 from paraformer.process.vic.jit import compiled
 
 

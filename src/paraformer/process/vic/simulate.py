@@ -56,9 +56,16 @@ def _build(digest: int) -> tuple[Callable[..., None], Callable[..., None]]:
             derive_meteorology(forcing, cell, coldest[cell], snow_steps, snow_met[local], model_met[local])
 
     def run_block(
-        inputs: Inputs, first: int, n_cell: int, snow_met: Any, model_met: Any, timing: Timing, record: Record,
-        workspace: Any, results: Results,
-    ) -> None:  # fmt: skip
+        inputs: Inputs,
+        first: int,
+        n_cell: int,
+        snow_met: Any,
+        model_met: Any,
+        timing: Timing,
+        record: Record,
+        workspace: Any,
+        results: Results,
+    ) -> None:
         n_set = results.errors.shape[1]
         n_pair = n_cell * n_set + 0 * digest
         n_worker = len(workspace.soil)
@@ -66,9 +73,17 @@ def _build(digest: int) -> tuple[Callable[..., None], Callable[..., None]]:
             for pair in range(worker, n_pair, n_worker):
                 local = pair // n_set
                 run_pair(
-                    inputs, snow_met[local], model_met[local], timing, record, workspace, worker, first + local,
-                    pair - local * n_set, results,
-                )  # fmt: skip
+                    inputs,
+                    snow_met[local],
+                    model_met[local],
+                    timing,
+                    record,
+                    workspace,
+                    worker,
+                    first + local,
+                    pair - local * n_set,
+                    results,
+                )
 
     return entry_point(derive_block), entry_point(run_block)
 
@@ -178,9 +193,14 @@ def _inputs(
 
 
 def _run_blocks(
-    parameters: CellParameters, forcing: Forcing, settings: VICSettings, inputs: Inputs, record: Record,
-    results: Results, device: Device,
-) -> None:  # fmt: skip
+    parameters: CellParameters,
+    forcing: Forcing,
+    settings: VICSettings,
+    inputs: Inputs,
+    record: Record,
+    results: Results,
+    device: Device,
+) -> None:
     contiguous = {name: np.ascontiguousarray(getattr(forcing, name), np.float64) for name in forcing_module.SERIES}
     series = Forcing(**contiguous, month=inputs.month, day_of_year=inputs.day_of_year)
     coldest = parameters.band_temperature_offset().min(axis=1)

@@ -44,9 +44,11 @@ def compaction(snowfall: float, depth: float, swe: float) -> float:
     """
     inches = depth * INCHES_PER_M
     change = (
-        (snowfall / MM_PER_INCH) * inches / (swe * INCHES_PER_M) * (inches / COMPACTION_DENOMINATOR)
-        ** COMPACTION_EXPONENT
-    ) / INCHES_PER_M  # fmt: skip
+        (snowfall / MM_PER_INCH)
+        * inches
+        / (swe * INCHES_PER_M)
+        * (inches / COMPACTION_DENOMINATOR) ** COMPACTION_EXPONENT
+    ) / INCHES_PER_M
     return min(change, MAXIMUM_DEPTH_CHANGE * depth)
 
 

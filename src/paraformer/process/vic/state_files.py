@@ -88,9 +88,15 @@ def read_state(path: Path | str, parameters: CellParameters, domain: Domain) -> 
 
 
 def write_state(
-    path: Path | str, state: State, parameters: CellParameters, domain: Domain, date: np.datetime64, n_class: int,
-    format: str = "NETCDF4", names: GridNames = GridNames(),  # noqa: B008
-) -> None:  # fmt: skip
+    path: Path | str,
+    state: State,
+    parameters: CellParameters,
+    domain: Domain,
+    date: np.datetime64,
+    n_class: int,
+    format: str = "NETCDF4",
+    names: GridNames = GridNames(),  # noqa: B008
+) -> None:
     """Write one set's state as a VIC-5 image-driver state file, with what VIC-5 lacks as extra variables.
 
     Args:
@@ -120,8 +126,14 @@ def write_state(
 
     with open_dataset(path, "w", format) as dataset:
         write_grid(dataset, domain, names)
-        for name, size in (("veg_class", n_class), ("snow_band", parameters.n_band), ("nlayer", 3),
-                           ("frost_area", 1), ("soil_node", 3), ("time", 1)):  # fmt: skip
+        for name, size in (
+            ("veg_class", n_class),
+            ("snow_band", parameters.n_band),
+            ("nlayer", 3),
+            ("frost_area", 1),
+            ("soil_node", 3),
+            ("time", 1),
+        ):
             dataset.createDimension(name, size)
         time = dataset.createVariable("time", "f8", ("time",))
         time.units, time.calendar = "days since 0001-01-01 00:00:00", "proleptic_gregorian"
@@ -147,9 +159,13 @@ def _node_temperatures(used: State, parameters: CellParameters, cell: np.ndarray
 
 
 def _write_albedo(
-    dataset: Dataset, state: State, parameters: CellParameters, domain: Domain, dims: tuple[str, str],
+    dataset: Dataset,
+    state: State,
+    parameters: CellParameters,
+    domain: Domain,
+    dims: tuple[str, str],
     date: np.datetime64,
-) -> None:  # fmt: skip
+) -> None:
     """Cell mean of the albedo, of snow where there is some: VIC-5 wants it in the file, no flux depends on it.
 
     In a daily step with snow VIC-5 writes a mean over the snow steps, up to 0.06 away.

@@ -33,9 +33,17 @@ from paraformer.process.vic.vapour import latent_heat_of_vaporisation, penman_ai
 
 @compiled
 def advance_column(
-    tile: Any, month: int, day_of_year: int, band: Any, model_met: Any, snow_met: Any, first: int, timing: Timing,
-    state: Any, work: Work,
-) -> None:  # fmt: skip
+    tile: Any,
+    month: int,
+    day_of_year: int,
+    band: Any,
+    model_met: Any,
+    snow_met: Any,
+    first: int,
+    timing: Timing,
+    state: Any,
+    work: Work,
+) -> None:
     """Advance one column by a model step; fluxes are left in ``work.column``.
 
     A day without snow and without possible snowfall is one step; otherwise snow, canopy and evaporation run in
@@ -100,9 +108,17 @@ def reset(column: Any, state: Any) -> None:
 
 @compiled
 def advance_sub_step(
-    tile: Any, month: int, band: Any, met: Any, thermal: Thermal, shed_rain: float, shed_snow: float, conserving: bool,
-    state: Any, work: Work,
-) -> None:  # fmt: skip
+    tile: Any,
+    month: int,
+    band: Any,
+    met: Any,
+    thermal: Thermal,
+    shed_rain: float,
+    shed_snow: float,
+    conserving: bool,
+    state: Any,
+    work: Work,
+) -> None:
     """Advance snow, canopy and heat of a column by a sub-step."""
     column = work.column
     temperature = met.temperature + band.temperature_offset
@@ -126,9 +142,17 @@ def wind_resistance(unit_resistance: float, wind: float) -> float:
 
 @compiled
 def advance_without_snow(
-    tile: Any, month: int, met: Any, thermal: Thermal, temperature: float, rain: float, shed_rain: float,
-    conserving: bool, state: Any, work: Work,
-) -> None:  # fmt: skip
+    tile: Any,
+    month: int,
+    met: Any,
+    thermal: Thermal,
+    temperature: float,
+    rain: float,
+    shed_rain: float,
+    conserving: bool,
+    state: Any,
+    work: Work,
+) -> None:
     """A sub-step without snow: ground heat, net radiation, canopy evaporation, transpiration, soil evaporation."""
     soil, column = work.soil, work.column
     state.snow_age = 0
@@ -145,16 +169,33 @@ def advance_without_snow(
     if fraction > 0.0:
         resistance = wind_resistance(tile.canopy_resistance[month], met.wind)
         wet = evaporate_intercepted(
-            air, net_radiation, met.vpd, resistance, tile.rarc, state.canopy_water, tile.capacity[month], rain,
+            air,
+            net_radiation,
+            met.vpd,
+            resistance,
+            tile.rarc,
+            state.canopy_water,
+            tile.capacity[month],
+            rain,
             column.time_step,
-        )  # fmt: skip
+        )
         state.canopy_water = wet.storage
         column.canopy_evaporation += wet.evaporation * fraction
         inflow = (1.0 - fraction) * rain + fraction * wet.throughfall
         transpiration = transpire(
-            soil, tile, column, air, shortwave, net_radiation, temperature, met.vpd, tile.lai[month], resistance,
-            wet.dry_fraction, fraction,
-        )  # fmt: skip
+            soil,
+            tile,
+            column,
+            air,
+            shortwave,
+            net_radiation,
+            temperature,
+            met.vpd,
+            tile.lai[month],
+            resistance,
+            wet.dry_fraction,
+            fraction,
+        )
         column.transpiration = report_sub_step(column.transpiration, transpiration, conserving)
     storage_per_tile(state, fraction)
     column.inflow += inflow + shed_rain
@@ -178,13 +219,7 @@ def exchange_ground_heat(
 ) -> GroundHeat:
     """Advance soil temperatures by a sub-step."""
     heat = ground_heat(
-        soil,
-        thermal,
-        temperature,
-        state.surface_soil_temperature,
-        state.soil_temperature,
-        exposure,
-        column.time_step,
+        soil, thermal, temperature, state.surface_soil_temperature, state.soil_temperature, exposure, column.time_step
     )
     state.surface_soil_temperature = temperature
     state.soil_temperature = heat.temperature
@@ -193,9 +228,19 @@ def exchange_ground_heat(
 
 @compiled
 def advance_with_snow(
-    tile: Any, month: int, met: Any, thermal: Thermal, temperature: float, rain_above: float, snow_above: float,
-    shed_rain: float, shed_snow: float, conserving: bool, state: Any, work: Work,
-) -> None:  # fmt: skip
+    tile: Any,
+    month: int,
+    met: Any,
+    thermal: Thermal,
+    temperature: float,
+    rain_above: float,
+    snow_above: float,
+    shed_rain: float,
+    shed_snow: float,
+    conserving: bool,
+    state: Any,
+    work: Work,
+) -> None:
     """A sub-step with snow on the ground, in the canopy or falling. Soil and plants do not evaporate."""
     soil, column = work.soil, work.column
     fraction = tile.canopy_fraction[month]
@@ -242,9 +287,16 @@ def advance_with_snow(
 
 @compiled
 def run_forest(
-    tile: Any, month: int, met: Any, temperature: float, rain: float, snow: float, conserving: bool, state: Any,
+    tile: Any,
+    month: int,
+    met: Any,
+    temperature: float,
+    rain: float,
+    snow: float,
+    conserving: bool,
+    state: Any,
     work: Work,
-) -> None:  # fmt: skip
+) -> None:
     """Hand a sub-step to the canopy snow model; rain and snow in mm."""
     forest, column = work.forest, work.column
     fraction = tile.canopy_fraction[month]
@@ -277,9 +329,17 @@ def run_forest(
 
 @compiled
 def run_pack(
-    tile: Any, month: int, met: Any, temperature: float, rain: float, snow: float, snow_above: float, longwave: float,
-    state: Any, work: Work,
-) -> None:  # fmt: skip
+    tile: Any,
+    month: int,
+    met: Any,
+    temperature: float,
+    rain: float,
+    snow: float,
+    snow_above: float,
+    longwave: float,
+    state: Any,
+    work: Work,
+) -> None:
     """Hand a sub-step to the ground pack; rain and snow in mm."""
     pack, column, soil = work.pack, work.column, work.soil
     pack.air_temperature = temperature

@@ -32,9 +32,19 @@ def roots_can_compensate(column: Any, tile: Any, soil: Any) -> bool:
 
 @compiled
 def transpire(
-    soil: Any, tile: Any, column: Any, air: PenmanAir, shortwave: float, net_radiation: float, temperature: float,
-    vpd: float, lai: float, resistance: float, dry_part: float, canopy_fraction: float,
-) -> float:  # fmt: skip
+    soil: Any,
+    tile: Any,
+    column: Any,
+    air: PenmanAir,
+    shortwave: float,
+    net_radiation: float,
+    temperature: float,
+    vpd: float,
+    lai: float,
+    resistance: float,
+    dry_part: float,
+    canopy_fraction: float,
+) -> float:
     """Transpiration of a sub-step [mm], added to ``column.evaporation`` layer by layer (Liang et al. 1994, eqs. 6-13).
 
     All layers see the moisture of the start of the model step (``column.moisture``); a layer gives water down to its

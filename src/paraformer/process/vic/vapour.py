@@ -38,11 +38,23 @@ def saturation_vapour_pressure(temperature: float) -> float:
 
 COLDEST_OF_SERIES, WARMEST_OF_SERIES = -50.0, 10.0  # [degC]
 SERIES = (
-    124.6265012481612, 324.4719304618503, 377.5942917285231, 256.127793687221, 110.07148387014446, 30.072354857667076,
-    4.730980836521133, 0.23052506289951935, -0.04830150258882205, -0.0055353068379426626, 0.0006708855527044955,
-    7.671092860815224e-05, -1.340903294137246e-05, -5.072311311481203e-07, 2.428217916357322e-07,
+    124.6265012481612,
+    324.4719304618503,
+    377.5942917285231,
+    256.127793687221,
+    110.07148387014446,
+    30.072354857667076,
+    4.730980836521133,
+    0.23052506289951935,
+    -0.04830150258882205,
+    -0.0055353068379426626,
+    0.0006708855527044955,
+    7.671092860815224e-05,
+    -1.340903294137246e-05,
+    -5.072311311481203e-07,
+    2.428217916357322e-07,
     -1.1035960428993206e-08,
-)  # fmt: skip
+)
 """Polynomial in (T + 20) / 30 through 610.78 exp(17.269 T / (237.3 + T)) at its 16 Chebyshev points, solved in 60
 digits [Pa]."""
 
@@ -140,9 +152,12 @@ class PenmanTerms(NamedTuple):
 
 @compiled
 def penman_terms(
-    air: PenmanAir, vpd: float, aerodynamic_resistance: float, surface_resistance: float,
+    air: PenmanAir,
+    vpd: float,
+    aerodynamic_resistance: float,
+    surface_resistance: float,
     architectural_resistance: float,
-) -> PenmanTerms:  # fmt: skip
+) -> PenmanTerms:
     """Terms of ``penman_monteith``, whose arguments these are."""
     return PenmanTerms(
         air.slope,

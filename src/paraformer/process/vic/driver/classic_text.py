@@ -16,8 +16,21 @@ from paraformer.core.files import write_text
 from paraformer.process.vic.driver.surface import BANDS, LIBRARY, MONTHLY, SOIL, Surface
 
 _SOIL_COLUMNS = 4 + sum(SOIL.values())
-_LIBRARY_ORDER = ("overstory", "rarc", "rmin", "LAI", "fcanopy", "albedo", "veg_rough", "displacement", "wind_h", "RGL",
-                  "rad_atten", "wind_atten", "trunk_ratio")  # fmt: skip
+_LIBRARY_ORDER = (
+    "overstory",
+    "rarc",
+    "rmin",
+    "LAI",
+    "fcanopy",
+    "albedo",
+    "veg_rough",
+    "displacement",
+    "wind_h",
+    "RGL",
+    "rad_atten",
+    "wind_atten",
+    "trunk_ratio",
+)
 _WHOLE_COVER = 0.99  # from here on the classic driver stretches the vegetation over the whole cell [1]
 
 
@@ -56,8 +69,10 @@ def _numbers(path: Path | str, line: int, words: Sequence[str], expected: int, w
 
 
 def _text(values: np.ndarray | Sequence[float]) -> str:
-    return " ".join(np.format_float_positional(v, trim="-") if abs(v) < 1e16 else repr(float(v))
-                    for v in np.ravel(np.asarray(values, dtype=np.float64)))  # fmt: skip
+    return " ".join(
+        np.format_float_positional(v, trim="-") if abs(v) < 1e16 else repr(float(v))
+        for v in np.ravel(np.asarray(values, dtype=np.float64))
+    )
 
 
 def read_surface(soil: Path, library: Path, vegetation: Path, bands: Path | None, layout: Layout) -> Surface:
@@ -76,10 +91,17 @@ def read_surface(soil: Path, library: Path, vegetation: Path, bands: Path | None
     if bands is not None:
         found = _read_bands(bands, cells, layout.bands)
     return Surface(
-        gridcell=identity[:, 0].astype(np.int64), lat=identity[:, 1], lon=identity[:, 2], soil=soil_values, bands=found,
-        classes=np.array(list(classes), dtype=np.int64), names=tuple(names),
-        plant_classes={name: shared[name] for name in LIBRARY}, cover=cover, plants=plants,
-    )  # fmt: skip
+        gridcell=identity[:, 0].astype(np.int64),
+        lat=identity[:, 1],
+        lon=identity[:, 2],
+        soil=soil_values,
+        bands=found,
+        classes=np.array(list(classes), dtype=np.int64),
+        names=tuple(names),
+        plant_classes={name: shared[name] for name in LIBRARY},
+        cover=cover,
+        plants=plants,
+    )
 
 
 def _read_soil(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -111,8 +133,10 @@ def _read_library(path: Path, layout: Layout) -> tuple[dict[int, int], list[str]
         raise DataError(f"{path}: no vegetation class")
     table = np.array(rows)
     starts = np.cumsum([1, *sizes])
-    values = {name: table[:, start] if size == 1 else table[:, start : start + size]
-              for name, start, size in zip(order, starts, sizes, strict=False)}  # fmt: skip
+    values = {
+        name: table[:, start] if size == 1 else table[:, start : start + size]
+        for name, start, size in zip(order, starts, sizes, strict=False)
+    }
     return classes, names, values
 
 
@@ -140,8 +164,10 @@ def _read_vegetation(
                 raise DataError(f"{path}, line {at}: class {int(tile[0])} is not in the vegetation library")
             where = cell, classes[int(tile[0])]
             if cover[where] > 0:
-                raise DataError(f"{path}, line {at}: cell {head[0]} has class {int(tile[0])} twice; the image driver "
-                                "keeps one tile a class")  # fmt: skip
+                raise DataError(
+                    f"{path}, line {at}: cell {head[0]} has class {int(tile[0])} twice; the image driver "
+                    "keeps one tile a class"
+                )
             cover[where] = tile[1]
             plants["root_depth"][where], plants["root_fract"][where] = tile[2::2], tile[3::2]
             for name in monthly:
@@ -166,15 +192,22 @@ def _read_bands(path: Path, cells: dict[int, int], n_band: int) -> dict[str, np.
 
 def write_surface(folder: Path, surface: Surface) -> Layout:
     """Write ``soil.txt``, ``veglib.txt``, ``vegparam.txt`` and ``snowbands.txt``; returns what they hold."""
-    write_text(folder / "soil.txt", "".join(
-        f"1 {surface.gridcell[i]} {_text([surface.lat[i], surface.lon[i]])} "
-        + " ".join(_text(surface.soil[name][i]) for name in SOIL) + "\n" for i in range(len(surface.gridcell))
-    ))  # fmt: skip
+    write_text(
+        folder / "soil.txt",
+        "".join(
+            f"1 {surface.gridcell[i]} {_text([surface.lat[i], surface.lon[i]])} "
+            + " ".join(_text(surface.soil[name][i]) for name in SOIL)
+            + "\n"
+            for i in range(len(surface.gridcell))
+        ),
+    )
     lines = ["#" + " ".join(("class", *(n for n in _LIBRARY_ORDER if n != "fcanopy"), "comment")) + "\n"]
     for k, number in enumerate(surface.classes.tolist()):
         example = int(surface.cover[:, k].argmax())  # every tile has its own months in the vegetation file
-        row = {**{name: surface.plant_classes[name][k] for name in LIBRARY},
-               **{name: surface.plants[name][example, k] for name in ("LAI", "albedo")}}  # fmt: skip
+        row = {
+            **{name: surface.plant_classes[name][k] for name in LIBRARY},
+            **{name: surface.plants[name][example, k] for name in ("LAI", "albedo")},
+        }
         words = " ".join(_text(row[name]) for name in _LIBRARY_ORDER if name in row)
         lines.append(f"{number} {words} {surface.names[k]}\n")
     write_text(folder / "veglib.txt", "".join(lines))
@@ -188,12 +221,20 @@ def write_surface(folder: Path, surface: Surface) -> Layout:
             lines.append(f"  {surface.classes[k]} {_text(surface.cover[i, k])} {_text(roots)}\n")
             lines.extend(f"    {_text(surface.plants[name][i, k])}\n" for name in given)
     write_text(folder / "vegparam.txt", "".join(lines))
-    write_text(folder / "snowbands.txt", "".join(
-        f"{number} " + " ".join(_text(surface.bands[name][i]) for name in BANDS) + "\n"
-        for i, number in enumerate(surface.gridcell)
-    ))  # fmt: skip
-    return Layout(surface.plants["root_depth"].shape[2], surface.bands["AreaFract"].shape[1], lai=True,
-                  fcanopy="fcanopy" in surface.plants, albedo=True)  # fmt: skip
+    write_text(
+        folder / "snowbands.txt",
+        "".join(
+            f"{number} " + " ".join(_text(surface.bands[name][i]) for name in BANDS) + "\n"
+            for i, number in enumerate(surface.gridcell)
+        ),
+    )
+    return Layout(
+        surface.plants["root_depth"].shape[2],
+        surface.bands["AreaFract"].shape[1],
+        lai=True,
+        fcanopy="fcanopy" in surface.plants,
+        albedo=True,
+    )
 
 
 def forcing_name(prefix: str, lat: float, lon: float, decimals: int) -> Path:

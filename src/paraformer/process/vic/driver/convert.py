@@ -43,9 +43,19 @@ from paraformer.process.vic.settings import require_supported_options
 _DECIMALS = 5
 _COLUMNS = tuple(FORCE_TYPES)
 _KEPT = (
-    "MODEL_STEPS_PER_DAY", "SNOW_STEPS_PER_DAY", "RUNOFF_STEPS_PER_DAY", "STARTYEAR", "STARTMONTH", "STARTDAY",
-    "ENDYEAR", "ENDMONTH", "ENDDAY", "NRECS", "CALENDAR", "OUT_TIME_UNITS",
-)  # fmt: skip
+    "MODEL_STEPS_PER_DAY",
+    "SNOW_STEPS_PER_DAY",
+    "RUNOFF_STEPS_PER_DAY",
+    "STARTYEAR",
+    "STARTMONTH",
+    "STARTDAY",
+    "ENDYEAR",
+    "ENDMONTH",
+    "ENDDAY",
+    "NRECS",
+    "CALENDAR",
+    "OUT_TIME_UNITS",
+)
 
 
 class Converted(NamedTuple):
@@ -113,13 +123,21 @@ def _to_image(path: Path, lines: list[Line], folder: Path, progress: Progress) -
         write_domain(temporary, grid, names)
     n_day = _write_yearly_forcing(forcing, grid, keys.choice("CALENDAR", CALENDARS, "STANDARD"), folder, progress)
     canopy = keys.text("FCAN_SRC", "FROM_DEFAULT").upper()
-    new = [*_copied(lines), "FULL_ENERGY FALSE", "FROZEN_SOIL FALSE",
-           f"DOMAIN {folder}/domain.nc", f"PARAMETERS {folder}/params.nc", f"FORCING1 {folder}/forcing.",
-           *(f"FORCE_TYPE {kind} {FORCE_TYPES[kind]}" for kind in _COLUMNS),
-           "LAI_SRC FROM_VEGPARAM", "ALB_SRC FROM_VEGPARAM",
-           f"FCAN_SRC {'FROM_DEFAULT' if canopy == 'FROM_DEFAULT' else 'FROM_VEGPARAM'}",
-           f"SNOW_BAND {'TRUE' if bands else 'FALSE'}", f"RESULT_DIR {keys.text('RESULT_DIR', str(folder))}",
-           *_streams(lines, "NETCDF4")]  # fmt: skip
+    new = [
+        *_copied(lines),
+        "FULL_ENERGY FALSE",
+        "FROZEN_SOIL FALSE",
+        f"DOMAIN {folder}/domain.nc",
+        f"PARAMETERS {folder}/params.nc",
+        f"FORCING1 {folder}/forcing.",
+        *(f"FORCE_TYPE {kind} {FORCE_TYPES[kind]}" for kind in _COLUMNS),
+        "LAI_SRC FROM_VEGPARAM",
+        "ALB_SRC FROM_VEGPARAM",
+        f"FCAN_SRC {'FROM_DEFAULT' if canopy == 'FROM_DEFAULT' else 'FROM_VEGPARAM'}",
+        f"SNOW_BAND {'TRUE' if bands else 'FALSE'}",
+        f"RESULT_DIR {keys.text('RESULT_DIR', str(folder))}",
+        *_streams(lines, "NETCDF4"),
+    ]
     write_text(folder / "global.txt", "\n".join(new) + "\n")
     return Converted(folder / "global.txt", len(surface.lat), n_day)
 
@@ -131,14 +149,19 @@ def _layout(keys: Keys) -> tuple[Layout, Path | None]:
         raise keys.error(line, f"SNOW_BAND {bands} needs the snow band file")
     sources = {"LAI": "LAI_SRC", "fcanopy": "FCAN_SRC", "albedo": "ALB_SRC"}
     valid = ("FROM_VEGLIB", "FROM_VEGPARAM", "FROM_DEFAULT")
-    chosen = {name: keys.choice(key, valid, "FROM_DEFAULT" if name == "fcanopy" else "FROM_VEGLIB")
-              for name, key in sources.items()}  # fmt: skip
+    chosen = {
+        name: keys.choice(key, valid, "FROM_DEFAULT" if name == "fcanopy" else "FROM_VEGLIB")
+        for name, key in sources.items()
+    }
     layout = Layout(
-        root_zones=keys.integer("ROOT_ZONES"), bands=bands, fcanopy_in_library=keys.flag("VEGLIB_FCAN", "FALSE"),
-        lai=keys.flag("VEGPARAM_LAI", "FALSE"), fcanopy=keys.flag("VEGPARAM_FCAN", "FALSE"),
+        root_zones=keys.integer("ROOT_ZONES"),
+        bands=bands,
+        fcanopy_in_library=keys.flag("VEGLIB_FCAN", "FALSE"),
+        lai=keys.flag("VEGPARAM_LAI", "FALSE"),
+        fcanopy=keys.flag("VEGPARAM_FCAN", "FALSE"),
         albedo=keys.flag("VEGPARAM_ALB", "FALSE"),
         from_library=tuple(name for name, source in chosen.items() if source == "FROM_VEGLIB"),
-    )  # fmt: skip
+    )
     if layout.root_zones != 3:
         raise keys.error(keys.line("ROOT_ZONES"), f"ROOT_ZONES {layout.root_zones} is not supported: give 3")
     for name, there in (("LAI", layout.lai), ("fcanopy", layout.fcanopy), ("albedo", layout.albedo)):
@@ -161,8 +184,13 @@ def _classic_forcing(keys: Keys) -> _ClassicForcing:
     for kind in FORCE_TYPES:
         if columns.count(kind) != 1:
             raise SettingsError(f"{keys.path}: FORCE_TYPE {kind} is {'repeated' if kind in columns else 'missing'}")
-    return _ClassicForcing(keys.text("FORCING1"), tuple(columns), keys.integer("FORCE_STEPS_PER_DAY"),
-                           keys.day("FORCEYEAR", "FORCEMONTH", "FORCEDAY"), keys.integer("GRID_DECIMAL"))  # fmt: skip
+    return _ClassicForcing(
+        keys.text("FORCING1"),
+        tuple(columns),
+        keys.integer("FORCE_STEPS_PER_DAY"),
+        keys.day("FORCEYEAR", "FORCEMONTH", "FORCEDAY"),
+        keys.integer("GRID_DECIMAL"),
+    )
 
 
 def _write_yearly_forcing(
@@ -175,8 +203,10 @@ def _write_yearly_forcing(
             path = forcing.path(lat, lon)
             series.append(classic_text.read_forcing(path, len(forcing.columns)))
             if len(series[-1]) != len(series[0]) or len(series[-1]) % forcing.steps_per_day:
-                raise DataError(f"{path}: {len(series[-1])} records; expected {len(series[0])}, whole days of "
-                                f"{forcing.steps_per_day}")  # fmt: skip
+                raise DataError(
+                    f"{path}: {len(series[-1])} records; expected {len(series[0])}, whole days of "
+                    f"{forcing.steps_per_day}"
+                )
             advance()
     values = np.stack(series)  # [cell, time, column]
     n_day = values.shape[1] // forcing.steps_per_day
@@ -206,17 +236,35 @@ def _to_classic(run: GlobalParameters, lines: list[Line], folder: Path, progress
     layout = classic_text.write_surface(folder, surface)
     _write_cell_forcing(run, domain, folder, progress)
     year, month, day = str(run.first_day).split("-")
-    new = [*_copied(lines), "NLAYER 3", "NODES 3", "FULL_ENERGY FALSE", "FROZEN_SOIL FALSE",
-           f"FORCING1 {folder}/forcing_", "FORCE_FORMAT ASCII", *(f"FORCE_TYPE {kind}" for kind in _COLUMNS),
-           f"FORCE_STEPS_PER_DAY {run.settings.forcing_steps_per_day}",
-           f"FORCEYEAR {year}", f"FORCEMONTH {month}", f"FORCEDAY {day}", f"GRID_DECIMAL {_DECIMALS}", "WIND_H 10.0",
-           f"SOIL {folder}/soil.txt", f"VEGLIB {folder}/veglib.txt", f"VEGPARAM {folder}/vegparam.txt",
-           f"ROOT_ZONES {layout.root_zones}", "VEGPARAM_LAI TRUE", "LAI_SRC FROM_VEGPARAM",
-           f"VEGPARAM_FCAN {'TRUE' if layout.fcanopy else 'FALSE'}",
-           f"FCAN_SRC {'FROM_VEGPARAM' if layout.fcanopy else 'FROM_DEFAULT'}",
-           "VEGPARAM_ALB TRUE", "ALB_SRC FROM_VEGPARAM",
-           f"SNOW_BAND {layout.bands}" + (f" {folder}/snowbands.txt" if layout.bands > 1 else ""),
-           f"RESULT_DIR {run.result_directory}", *_streams(lines, "ASCII")]  # fmt: skip
+    new = [
+        *_copied(lines),
+        "NLAYER 3",
+        "NODES 3",
+        "FULL_ENERGY FALSE",
+        "FROZEN_SOIL FALSE",
+        f"FORCING1 {folder}/forcing_",
+        "FORCE_FORMAT ASCII",
+        *(f"FORCE_TYPE {kind}" for kind in _COLUMNS),
+        f"FORCE_STEPS_PER_DAY {run.settings.forcing_steps_per_day}",
+        f"FORCEYEAR {year}",
+        f"FORCEMONTH {month}",
+        f"FORCEDAY {day}",
+        f"GRID_DECIMAL {_DECIMALS}",
+        "WIND_H 10.0",
+        f"SOIL {folder}/soil.txt",
+        f"VEGLIB {folder}/veglib.txt",
+        f"VEGPARAM {folder}/vegparam.txt",
+        f"ROOT_ZONES {layout.root_zones}",
+        "VEGPARAM_LAI TRUE",
+        "LAI_SRC FROM_VEGPARAM",
+        f"VEGPARAM_FCAN {'TRUE' if layout.fcanopy else 'FALSE'}",
+        f"FCAN_SRC {'FROM_VEGPARAM' if layout.fcanopy else 'FROM_DEFAULT'}",
+        "VEGPARAM_ALB TRUE",
+        "ALB_SRC FROM_VEGPARAM",
+        f"SNOW_BAND {layout.bands}" + (f" {folder}/snowbands.txt" if layout.bands > 1 else ""),
+        f"RESULT_DIR {run.result_directory}",
+        *_streams(lines, "ASCII"),
+    ]
     write_text(folder / "global.txt", "\n".join(new) + "\n")
     return Converted(folder / "global.txt", len(surface.lat), run.n_day)
 

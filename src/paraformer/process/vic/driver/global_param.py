@@ -22,30 +22,66 @@ from paraformer.process.vic.forcing import SERIES
 from paraformer.process.vic.settings import ONLY_OPTION, VICSettings, WaterBalance, require_supported_options
 
 CLASSIC_KEYS = {
-    "SOIL", "VEGLIB", "VEGPARAM", "VEGPARAM_LAI", "VEGPARAM_FCAN", "VEGPARAM_ALB", "VEGLIB_FCAN", "FORCE_FORMAT",
-    "FORCE_ENDIAN", "FORCE_STEPS_PER_DAY", "FORCEYEAR", "FORCEMONTH", "FORCEDAY", "FORCESEC", "GRID_DECIMAL",
-    "NLAYER", "ROOT_ZONES", "BINARY_STATE_FILE", "PRT_HEADER", "PRT_SNOW_BAND", "CONTINUEONERROR", "OUTPUT_FORCE",
-}  # fmt: skip
+    "SOIL",
+    "VEGLIB",
+    "VEGPARAM",
+    "VEGPARAM_LAI",
+    "VEGPARAM_FCAN",
+    "VEGPARAM_ALB",
+    "VEGLIB_FCAN",
+    "FORCE_FORMAT",
+    "FORCE_ENDIAN",
+    "FORCE_STEPS_PER_DAY",
+    "FORCEYEAR",
+    "FORCEMONTH",
+    "FORCEDAY",
+    "FORCESEC",
+    "GRID_DECIMAL",
+    "NLAYER",
+    "ROOT_ZONES",
+    "BINARY_STATE_FILE",
+    "PRT_HEADER",
+    "PRT_SNOW_BAND",
+    "CONTINUEONERROR",
+    "OUTPUT_FORCE",
+}
 """Keys of the classic driver; VIC's image driver refuses them too."""
 
 FORCE_TYPES: dict[str, str] = {
-    "PREC": "prcp", "AIR_TEMP": "tair", "SWDOWN": "swdown", "LWDOWN": "lwdown", "WIND": "wind", "VP": "vp",
+    "PREC": "prcp",
+    "AIR_TEMP": "tair",
+    "SWDOWN": "swdown",
+    "LWDOWN": "lwdown",
+    "WIND": "wind",
+    "VP": "vp",
     "PRESSURE": "pres",
-}  # fmt: skip
+}
 """``FORCE_TYPE`` -> field of ``Forcing``."""
-UNUSED_FORCE_TYPES = {
-    "ALBEDO", "CATM", "CHANNEL_IN", "FCANOPY", "FDIR", "LAI", "PAR", "SKIP",
-}  # fmt: skip
+UNUSED_FORCE_TYPES = {"ALBEDO", "CATM", "CHANNEL_IN", "FCANOPY", "FDIR", "LAI", "PAR", "SKIP"}
 
 _ONLY_DRIVER_OPTION = {
-    "IMPLICIT": "FALSE", "EXP_TRANS": "FALSE", "NOFLUX": "FALSE", "NO_FLUX": "FALSE", "QUICK_SOLVE": "FALSE",
-    "VEGLIB_PHOTO": "FALSE", "LAKE_PROFILE": "FALSE", "STARTSEC": "0", "STATESEC": "0",
-}  # fmt: skip
+    "IMPLICIT": "FALSE",
+    "EXP_TRANS": "FALSE",
+    "NOFLUX": "FALSE",
+    "NO_FLUX": "FALSE",
+    "QUICK_SOLVE": "FALSE",
+    "VEGLIB_PHOTO": "FALSE",
+    "LAKE_PROFILE": "FALSE",
+    "STARTSEC": "0",
+    "STATESEC": "0",
+}
 """The one value each further option of the driver may have here."""
 _NO_EFFECT = {
-    "WIND_H", "JULY_TAVG_SUPPLIED", "CANOPY_LAYERS", "BLOWING_VAR_THRESHOLD", "BLOWING_CALC_PROB", "BLOWING_SIMPLE",
-    "BLOWING_FETCH", "BLOWING_SPATIAL_WIND", "LOG_DIR",
-}  # fmt: skip
+    "WIND_H",
+    "JULY_TAVG_SUPPLIED",
+    "CANOPY_LAYERS",
+    "BLOWING_VAR_THRESHOLD",
+    "BLOWING_CALC_PROB",
+    "BLOWING_SIMPLE",
+    "BLOWING_FETCH",
+    "BLOWING_SPATIAL_WIND",
+    "LOG_DIR",
+}
 """Options that change no number in water-balance mode."""
 _REMOVE = {
     "CONSTANTS": "the model's constants are those of VIC 5.1",
@@ -53,11 +89,34 @@ _REMOVE = {
     "ROUTING": "runoff is not routed here",
 }
 _SCALAR = {
-    "MODEL_STEPS_PER_DAY", "SNOW_STEPS_PER_DAY", "RUNOFF_STEPS_PER_DAY", "STARTYEAR", "STARTMONTH", "STARTDAY",
-    "ENDYEAR", "ENDMONTH", "ENDDAY", "NRECS", "CALENDAR", "OUT_TIME_UNITS", "DOMAIN", "PARAMETERS", "FORCING1",
-    "FORCING2", "INIT_STATE", "STATENAME", "STATEYEAR", "STATEMONTH", "STATEDAY", "STATE_FORMAT", "LAI_SRC",
-    "FCAN_SRC", "ALB_SRC", "SNOW_BAND", "RESULT_DIR",
-}  # fmt: skip
+    "MODEL_STEPS_PER_DAY",
+    "SNOW_STEPS_PER_DAY",
+    "RUNOFF_STEPS_PER_DAY",
+    "STARTYEAR",
+    "STARTMONTH",
+    "STARTDAY",
+    "ENDYEAR",
+    "ENDMONTH",
+    "ENDDAY",
+    "NRECS",
+    "CALENDAR",
+    "OUT_TIME_UNITS",
+    "DOMAIN",
+    "PARAMETERS",
+    "FORCING1",
+    "FORCING2",
+    "INIT_STATE",
+    "STATENAME",
+    "STATEYEAR",
+    "STATEMONTH",
+    "STATEDAY",
+    "STATE_FORMAT",
+    "LAI_SRC",
+    "FCAN_SRC",
+    "ALB_SRC",
+    "SNOW_BAND",
+    "RESULT_DIR",
+}
 REPEATED_KEYS = {"DOMAIN_TYPE", "FORCE_TYPE", *STREAM_KEYS}
 """Keys that may stand more than once."""
 KEYS = _SCALAR | REPEATED_KEYS | _NO_EFFECT | set(_ONLY_DRIVER_OPTION) | set(_REMOVE) | (set(ONLY_OPTION) - {"NLAYER"})
@@ -227,8 +286,9 @@ def _require_supported(keys: Keys) -> None:
 
 
 def _settings(keys: Keys, water_balance: WaterBalance) -> VICSettings:
-    steps = {f"{name}_steps_per_day": keys.integer(f"{name.upper()}_STEPS_PER_DAY")
-             for name in ("model", "snow", "runoff")}  # fmt: skip
+    steps = {
+        f"{name}_steps_per_day": keys.integer(f"{name.upper()}_STEPS_PER_DAY") for name in ("model", "snow", "runoff")
+    }
     try:
         return VICSettings(**steps, water_balance=water_balance)
     except ValidationError as error:

@@ -12,11 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from paraformer.process.vic.constants import (
-    MINIMUM_CANOPY_FRACTION,
-    MOLECULAR_WEIGHT_RATIO,
-    PA_PER_KPA,
-)
+from paraformer.process.vic.constants import MINIMUM_CANOPY_FRACTION, MOLECULAR_WEIGHT_RATIO, PA_PER_KPA
 from paraformer.process.vic.parameters import CellParameters, column_moisture_capacity
 
 Aggregation = Literal["sum", "mean", "end", "begin", "max", "min"]
@@ -77,8 +73,15 @@ def _plain(output: str, standard_name: str, unit: str, description: str, how: Ag
 
 
 def _layers(standard_name: str, description: str) -> HistoryVariable:
-    return HistoryVariable(standard_name, "mm", description, "end",
-                           lambda steps: np.stack([steps.outputs[name] for name in LAYERS]), LAYERS, True)  # fmt: skip
+    return HistoryVariable(
+        standard_name,
+        "mm",
+        description,
+        "end",
+        lambda steps: np.stack([steps.outputs[name] for name in LAYERS]),
+        LAYERS,
+        True,
+    )
 
 
 def _change(standard_name: str, description: str, *stores: str) -> HistoryVariable:
@@ -86,8 +89,9 @@ def _change(standard_name: str, description: str, *stores: str) -> HistoryVariab
 
 
 def _forcing(name: str, standard_name: str, unit: str, description: str, scale: float = 1.0) -> HistoryVariable:
-    return HistoryVariable(standard_name, unit, description, "mean", lambda steps: steps.met(name)[None] / scale,
-                           forcing=True)  # fmt: skip
+    return HistoryVariable(
+        standard_name, unit, description, "mean", lambda steps: steps.met(name)[None] / scale, forcing=True
+    )
 
 
 def _no_ice(steps: Steps) -> np.ndarray:
@@ -98,8 +102,9 @@ def _wetness(steps: Steps) -> np.ndarray:
     """Mean over the layers of (moisture - wilting point) / (maximum - wilting point)."""
     maximum = column_moisture_capacity(steps.parameters)
     wilting = steps.parameters.wpwp_fract * maximum
-    parts = [(steps.outputs[name] - wilting[:, i, None]) / (maximum - wilting)[:, i, None]
-             for i, name in enumerate(LAYERS)]  # fmt: skip
+    parts = [
+        (steps.outputs[name] - wilting[:, i, None]) / (maximum - wilting)[:, i, None] for i, name in enumerate(LAYERS)
+    ]
     return np.mean(parts, axis=0)[None]
 
 
@@ -128,9 +133,7 @@ HISTORY: dict[str, HistoryVariable] = {
     "OUT_RAINF": _plain("rainfall", "rainfall_amount", "mm", "liquid rainfall amount", "sum"),
     "OUT_SNOWF": _plain("snowfall", "snowfall_lwe_amount", "mm", "snowfall", "sum"),
     "OUT_EVAP": _plain("evapotranspiration", "water_evaporation_flux_net", "mm", "total net evaporation", "sum"),
-    "OUT_TRANSP_VEG": _plain(
-        "transpiration", "transpiration_amount", "mm", "net transpiration from vegetation", "sum"
-    ),
+    "OUT_TRANSP_VEG": _plain("transpiration", "transpiration_amount", "mm", "net transpiration from vegetation", "sum"),
     "OUT_EVAP_BARE": _plain(
         "bare_soil_evaporation", "water_evaporation_from_soil", "mm", "net evaporation from bare soil", "sum"
     ),
@@ -138,12 +141,18 @@ HISTORY: dict[str, HistoryVariable] = {
         "canopy_evaporation", "water_evaporation_from_canopy", "mm", "net evaporation from canopy interception", "sum"
     ),
     "OUT_SUB_SNOW": _plain(
-        "snow_sublimation", "sublimation_amount_from_snow_pack", "mm",
-        "net sublimation from snow pack (surface and blowing)", "sum",
+        "snow_sublimation",
+        "sublimation_amount_from_snow_pack",
+        "mm",
+        "net sublimation from snow pack (surface and blowing)",
+        "sum",
     ),
     "OUT_SUB_CANOP": _plain(
-        "canopy_sublimation", "sublimation_amount_from_canopy_snow", "mm",
-        "net sublimation from snow stored in canopy", "sum",
+        "canopy_sublimation",
+        "sublimation_amount_from_canopy_snow",
+        "mm",
+        "net sublimation from snow stored in canopy",
+        "sum",
     ),
     "OUT_RUNOFF": _plain("runoff", "runoff_amount", "mm", "surface runoff", "sum"),
     "OUT_BASEFLOW": _plain("baseflow", "baseflow_amount", "mm", "baseflow out of the bottom layer", "sum"),
@@ -156,8 +165,11 @@ HISTORY: dict[str, HistoryVariable] = {
         "canopy_snow", "lwe_thickness_of_canopy_intercepted_snow", "mm", "snow interception storage in canopy", "end"
     ),
     "OUT_WDEW": _plain(
-        "canopy_water", "soil_moisture_storage_depth_in_canopy", "mm",
-        "total moisture interception storage in canopy", "end",
+        "canopy_water",
+        "soil_moisture_storage_depth_in_canopy",
+        "mm",
+        "total moisture interception storage in canopy",
+        "end",
     ),
     "OUT_ASAT": _plain("saturated_area", "saturated_area_fraction", "1", "saturated area fraction", "end"),
     "OUT_WATER_ERROR": _plain("water_error", "water_budget_error", "mm", "water budget error", "mean"),
@@ -170,22 +182,24 @@ HISTORY: dict[str, HistoryVariable] = {
         "soil_moisture_ice_depth", "mm", "soil ice content for each soil layer", "end", _no_ice, LAYERS[:1], True
     ),
     "OUT_SOIL_WET": HistoryVariable(
-        "soil_moisture_wetness_fraction", "1",
-        "vertical average of (soil moisture - wilting point)/(maximum soil moisture - wilting point)", "end",
-        _wetness, LAYERS,
+        "soil_moisture_wetness_fraction",
+        "1",
+        "vertical average of (soil moisture - wilting point)/(maximum soil moisture - wilting point)",
+        "end",
+        _wetness,
+        LAYERS,
     ),
     "OUT_DELSOILMOIST": _change("change_in_soil_water_amount", "change in soil water content", *LAYERS),
-    "OUT_DELSWE": _change(
-        "change_in_snow_lwe_thickness", "change in snow water equivalent", "swe", "canopy_snow"
-    ),
+    "OUT_DELSWE": _change("change_in_snow_lwe_thickness", "change in snow water equivalent", "swe", "canopy_snow"),
     "OUT_DELINTERCEPT": _change(
         "change_in_canopy_interception_amount", "change in canopy interception storage", "canopy_water"
     ),
-    "OUT_LAI": HistoryVariable(
-        "leaf_area_index", "1", "leaf area index", "mean", lambda steps: _cover(steps, True)
-    ),
+    "OUT_LAI": HistoryVariable("leaf_area_index", "1", "leaf area index", "mean", lambda steps: _cover(steps, True)),
     "OUT_FCANOPY": HistoryVariable(
-        "canopy_cover_area_fraction", "1", "fractional area covered by plant canopy", "mean",
+        "canopy_cover_area_fraction",
+        "1",
+        "fractional area covered by plant canopy",
+        "mean",
         lambda steps: _cover(steps, False),
     ),
     "OUT_AIR_TEMP": _forcing("temperature", "air_temperature", "C", "air temperature"),
@@ -208,7 +222,7 @@ HISTORY: dict[str, HistoryVariable] = {
     "OUT_REL_HUMID": HistoryVariable(
         "relative_humidity", "%", "relative humidity", "mean", _relative_humidity, forcing=True
     ),
-}  # fmt: skip
+}
 """VIC-5's name -> what this model writes under it."""
 
 _OTHERS = """

@@ -70,8 +70,11 @@ class HistoryFiles:
         self._dataset["time"][at] = times[:-1]
         self._dataset["time_bnds"][at] = np.stack([times[:-1], times[1:]], axis=1)
         for variable, values in zip(self.stream.variables, records.values, strict=True):
-            full = np.full((at.stop - at.start, values.shape[1], *self.domain.mask.shape), _FILL[variable.type],
-                           dtype=variable.type)  # fmt: skip
+            full = np.full(
+                (at.stop - at.start, values.shape[1], *self.domain.mask.shape),
+                _FILL[variable.type],
+                dtype=variable.type,
+            )
             full[:, :, self.domain.mask] = values[part]
             layered = HISTORY[variable.name].layered
             self._dataset[variable.name][at] = full if layered else full[:, 0]

@@ -115,8 +115,10 @@ def run_global(
     gather = [Aggregator(stream, edge, n_cell) for stream, edge in zip(streams, edges, strict=True)]
     worst, written = 0.0, None
     with ExitStack() as stack:
-        files = [stack.enter_context(HistoryFiles(stream, edge, run, world.domain))
-                 for stream, edge in zip(streams, edges, strict=True)]  # fmt: skip
+        files = [
+            stack.enter_context(HistoryFiles(stream, edge, run, world.domain))
+            for stream, edge in zip(streams, edges, strict=True)
+        ]
         advance = stack.enter_context((progress or Progress()).task("vic run", n_cell * run.n_day, unit="cell-days"))
         for start, stop in _stretches(run, _bytes_per_cell_day(run) * n_cell, memory_bytes):
             for aggregator in gather:
@@ -143,8 +145,9 @@ def _make_folder(path: Path) -> None:
 
 def _read_world(run: GlobalParameters) -> _World:
     domain = read_run_cells(run.parameters, read_domain(run.domain, run.grid_names), run.grid_names)
-    parameters = read_parameters(run.parameters, domain, canopy_source=run.canopy_source, snow_bands=run.snow_bands,
-                                 names=run.grid_names)  # fmt: skip
+    parameters = read_parameters(
+        run.parameters, domain, canopy_source=run.canopy_source, snow_bands=run.snow_bands, names=run.grid_names
+    )
     require_valid(parameters)
     with open_dataset(run.parameters) as dataset:
         n_class = dataset["Cv"].shape[0]
@@ -206,8 +209,16 @@ def _advance(
     run = world.run
     parameters, domain = _select(world, cells)
     forcing = _read_forcing(run, domain, run.days[start:stop])
-    result = simulate(parameters, forcing, run.settings, initial_state=world.state[cells], outputs=_outputs(run),
-                      output_frequency="step", threads=threads, return_state=True)  # fmt: skip
+    result = simulate(
+        parameters,
+        forcing,
+        run.settings,
+        initial_state=world.state[cells],
+        outputs=_outputs(run),
+        output_frequency="step",
+        threads=threads,
+        return_state=True,
+    )
     assert result.state is not None
     world.state[cells] = result.state
     wanted = {v.name for aggregator in gather for v in aggregator.stream.variables}
@@ -258,8 +269,11 @@ def _stores(state: State, parameters: CellParameters) -> dict[str, np.ndarray]:
     """Cell means of the stores of a state [cell, column], as the outputs ``STORES`` have them [mm]."""
     weight = parameters.column_weight()
     columns = {name: state["moisture"][..., layer] for layer, name in enumerate(LAYERS)}
-    columns |= {"swe": state["swe"] * MM_PER_M, "canopy_snow": state["canopy_snow"] * MM_PER_M,
-                "canopy_water": state["canopy_water"]}  # fmt: skip
+    columns |= {
+        "swe": state["swe"] * MM_PER_M,
+        "canopy_snow": state["canopy_snow"] * MM_PER_M,
+        "canopy_water": state["canopy_water"],
+    }
     return {name: (columns[name] * weight).sum(axis=1) for name in STORES}
 
 
@@ -267,6 +281,14 @@ def _write_state(world: _World) -> Path:
     target = world.run.state
     assert target is not None
     with atomic_path(target.path) as temporary:
-        write_state(temporary, world.state[:, 0], world.parameters, world.domain, target.day, world.n_class,
-                    format=target.format, names=world.run.grid_names)  # fmt: skip
+        write_state(
+            temporary,
+            world.state[:, 0],
+            world.parameters,
+            world.domain,
+            target.day,
+            world.n_class,
+            format=target.format,
+            names=world.run.grid_names,
+        )
     return target.path

@@ -17,9 +17,15 @@ STREAM_KEYS = ("OUTFILE", "AGGFREQ", "HISTFREQ", "COMPRESS", "OUT_FORMAT", "OUTV
 _FORMATS = ("NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF4_CLASSIC", "NETCDF4")
 _TYPES = {"*": "f4", "OUT_TYPE_DEFAULT": "f4", "OUT_TYPE_FLOAT": "f4", "OUT_TYPE_DOUBLE": "f8", "OUT_TYPE_INT": "i4"}
 _AGGREGATIONS: dict[str, Aggregation | None] = {
-    "*": None, "AGG_TYPE_DEFAULT": None, "AGG_TYPE_AVG": "mean", "AGG_TYPE_BEG": "begin", "AGG_TYPE_END": "end",
-    "AGG_TYPE_MAX": "max", "AGG_TYPE_MIN": "min", "AGG_TYPE_SUM": "sum",
-}  # fmt: skip
+    "*": None,
+    "AGG_TYPE_DEFAULT": None,
+    "AGG_TYPE_AVG": "mean",
+    "AGG_TYPE_BEG": "begin",
+    "AGG_TYPE_END": "end",
+    "AGG_TYPE_MAX": "max",
+    "AGG_TYPE_MIN": "min",
+    "AGG_TYPE_SUM": "sum",
+}
 DEFAULT_COMPRESSION = 5
 
 Unit = Literal["NEVER", "NSTEPS", "NSECONDS", "NMINUTES", "NHOURS", "NDAYS", "NMONTHS", "NYEARS", "DATE", "END"]
@@ -152,8 +158,12 @@ def read_streams(path: Path | str, lines: list[Line]) -> tuple[OutputStream, ...
 
 
 def _stream(path: Path | str, block: list[Line]) -> OutputStream:
-    settings: dict[str, Any] = {"AGGFREQ": Frequency("NDAYS"), "HISTFREQ": Frequency("END"), "COMPRESS": 0,
-                      "OUT_FORMAT": "NETCDF4_CLASSIC"}  # fmt: skip
+    settings: dict[str, Any] = {
+        "AGGFREQ": Frequency("NDAYS"),
+        "HISTFREQ": Frequency("END"),
+        "COMPRESS": 0,
+        "OUT_FORMAT": "NETCDF4_CLASSIC",
+    }
     variables: list[OutputVariable] = []
     missing: list[str] = []
     for line in block[1:]:

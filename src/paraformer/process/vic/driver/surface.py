@@ -15,16 +15,46 @@ from paraformer.core.errors import DataError
 from paraformer.process.vic.files import Domain, GridNames, grid_dims, open_dataset, read_variable, write_grid
 
 SOIL = {
-    "infilt": 1, "Ds": 1, "Dsmax": 1, "Ws": 1, "c": 1, "expt": 3, "Ksat": 3, "phi_s": 3, "init_moist": 3, "elev": 1,
-    "depth": 3, "avg_T": 1, "dp": 1, "bubble": 3, "quartz": 3, "bulk_density": 3, "soil_density": 3, "off_gmt": 1,
-    "Wcr_FRACT": 3, "Wpwp_FRACT": 3, "rough": 1, "snow_rough": 1, "annual_prec": 1, "resid_moist": 3, "fs_active": 1,
-}  # fmt: skip
+    "infilt": 1,
+    "Ds": 1,
+    "Dsmax": 1,
+    "Ws": 1,
+    "c": 1,
+    "expt": 3,
+    "Ksat": 3,
+    "phi_s": 3,
+    "init_moist": 3,
+    "elev": 1,
+    "depth": 3,
+    "avg_T": 1,
+    "dp": 1,
+    "bubble": 3,
+    "quartz": 3,
+    "bulk_density": 3,
+    "soil_density": 3,
+    "off_gmt": 1,
+    "Wcr_FRACT": 3,
+    "Wpwp_FRACT": 3,
+    "rough": 1,
+    "snow_rough": 1,
+    "annual_prec": 1,
+    "resid_moist": 3,
+    "fs_active": 1,
+}
 """Soil variables in the order of the classic soil file, and their number of values a cell."""
 BANDS = ("AreaFract", "elevation", "Pfactor")
 LIBRARY = {
-    "overstory": 1, "rarc": 1, "rmin": 1, "veg_rough": 12, "displacement": 12, "wind_h": 1, "RGL": 1, "rad_atten": 1,
-    "wind_atten": 1, "trunk_ratio": 1,
-}  # fmt: skip
+    "overstory": 1,
+    "rarc": 1,
+    "rmin": 1,
+    "veg_rough": 12,
+    "displacement": 12,
+    "wind_h": 1,
+    "RGL": 1,
+    "rad_atten": 1,
+    "wind_atten": 1,
+    "trunk_ratio": 1,
+}
 """Variables of a vegetation class that the classic driver keeps once for all cells."""
 MONTHLY = ("LAI", "fcanopy", "albedo")
 """Monthly variables of a tile, in the order of the classic vegetation file."""
@@ -84,14 +114,21 @@ def read_surface(path: Path | str, domain: Domain, *, snow_bands: bool, canopy: 
 
         expt = read("expt")
         unknown = {"bubble": 0.32 * expt + 4.3, "off_gmt": domain.cell_lon * 24.0 / 360.0}
-        unknown |= {name: np.full(expt.shape if size == 3 else len(expt), _UNKNOWN[name])
-                    for name, size in SOIL.items() if name in _UNKNOWN}  # fmt: skip
-        soil = {name: read(name) if name in dataset.variables or name not in unknown else unknown[name]
-                for name in SOIL}  # fmt: skip
+        unknown |= {
+            name: np.full(expt.shape if size == 3 else len(expt), _UNKNOWN[name])
+            for name, size in SOIL.items()
+            if name in _UNKNOWN
+        }
+        soil = {
+            name: read(name) if name in dataset.variables or name not in unknown else unknown[name] for name in SOIL
+        }
         soil |= {name: np.where(np.isnan(soil[name]), values, soil[name]) for name, values in unknown.items()}
         one = np.ones((len(expt), 1))
-        bands = ({name: read(name) for name in BANDS} if snow_bands
-                 else dict(zip(BANDS, (one, soil["elev"][:, None], one), strict=True)))  # fmt: skip
+        bands = (
+            {name: read(name) for name in BANDS}
+            if snow_bands
+            else dict(zip(BANDS, (one, soil["elev"][:, None], one), strict=True))
+        )
         cover = np.nan_to_num(read("Cv"))
         vegetated = _vegetated(cover, read("Nveg"))
         kept = np.flatnonzero(vegetated.any(axis=0) | ~(cover > 0).any(axis=0))  # not a class of bare soil only
@@ -102,10 +139,17 @@ def read_surface(path: Path | str, domain: Domain, *, snow_bands: bool, canopy: 
         plants = {name: np.nan_to_num(read(name)[:, kept]) for name in wanted}
         gridcell = read("gridcell") if "gridcell" in dataset.variables else np.arange(1.0, len(expt) + 1)
     return Surface(
-        gridcell=gridcell.astype(np.int64), lat=domain.cell_lat, lon=domain.cell_lon, soil=soil, bands=bands,
-        classes=np.asarray(numbers)[kept].astype(np.int64), names=tuple(names[i] for i in kept), plant_classes=library,
-        cover=np.where(vegetated, cover, 0.0)[:, kept], plants=plants,
-    )  # fmt: skip
+        gridcell=gridcell.astype(np.int64),
+        lat=domain.cell_lat,
+        lon=domain.cell_lon,
+        soil=soil,
+        bands=bands,
+        classes=np.asarray(numbers)[kept].astype(np.int64),
+        names=tuple(names[i] for i in kept),
+        plant_classes=library,
+        cover=np.where(vegetated, cover, 0.0)[:, kept],
+        plants=plants,
+    )
 
 
 def _vegetated(cover: np.ndarray, n_plants: np.ndarray) -> np.ndarray:
@@ -116,8 +160,12 @@ def _vegetated(cover: np.ndarray, n_plants: np.ndarray) -> np.ndarray:
 def _class_names(dataset: Any, numbers: np.ndarray) -> list[str]:
     if "veg_descr" not in dataset.variables:
         return [f"class {number}" for number in numbers]
-    return ["".join(part.decode() if isinstance(part, bytes) else part for part in np.ma.compressed(row)).strip()
-            if np.ndim(row) else str(row) for row in dataset["veg_descr"][:]]  # fmt: skip
+    return [
+        "".join(part.decode() if isinstance(part, bytes) else part for part in np.ma.compressed(row)).strip()
+        if np.ndim(row)
+        else str(row)
+        for row in dataset["veg_descr"][:]
+    ]
 
 
 def _common(path: Path | str, name: str, values: np.ndarray, used: np.ndarray, numbers: np.ndarray) -> np.ndarray:
@@ -151,8 +199,9 @@ def write_surface(path: Path | str, surface: Surface, domain: Domain, names: Gri
 
         def put(name: str, values: np.ndarray, *middle: str) -> None:
             kind = "i4" if name in _INTEGER else "f8"
-            variable = dataset.createVariable(name, kind, (*middle, *grid), fill_value=-2147483647
-                                              if kind == "i4" else 9.969209968386869e36)  # fmt: skip
+            variable = dataset.createVariable(
+                name, kind, (*middle, *grid), fill_value=-2147483647 if kind == "i4" else 9.969209968386869e36
+            )
             full = np.ma.masked_all((*values.shape[1:], *domain.mask.shape), dtype=kind)
             full[..., domain.mask] = np.moveaxis(values[order], 0, -1)
             variable[...] = full
@@ -167,8 +216,12 @@ def write_surface(path: Path | str, surface: Surface, domain: Domain, names: Gri
         put("Cv", np.concatenate([surface.cover, np.where(bare < _NO_BARE, 0.0, bare)[:, None]], axis=1), "veg_class")
         for name in LIBRARY:
             values = np.concatenate([surface.plant_classes[name], _bare(name, surface.plant_classes[name])])
-            put(name, np.broadcast_to(values, (len(bare), *values.shape)), "veg_class",
-                *(("month",) if LIBRARY[name] == 12 else ()))  # fmt: skip
+            put(
+                name,
+                np.broadcast_to(values, (len(bare), *values.shape)),
+                "veg_class",
+                *(("month",) if LIBRARY[name] == 12 else ()),
+            )
         for name, values in surface.plants.items():
             last = np.full((len(bare), 1, values.shape[2]), BARE.get(name, 0.0))
             put(name, np.concatenate([values, last], axis=1), "veg_class", "root_zone" if name in ROOTS else "month")
@@ -215,6 +268,9 @@ def write_domain(path: Path | str, domain: Domain, names: GridNames) -> None:
     area = earth**2 * np.deg2rad(width) * (north - south)
     with open_dataset(path, "w") as dataset:
         write_grid(dataset, domain, names)
-        for name, kind, values in (("mask", "i4", domain.mask), ("frac", "f8", domain.mask),
-                                   ("area", "f8", np.nan_to_num(area))):  # fmt: skip
+        for name, kind, values in (
+            ("mask", "i4", domain.mask),
+            ("frac", "f8", domain.mask),
+            ("area", "f8", np.nan_to_num(area)),
+        ):
             dataset.createVariable(name, kind, grid_dims(domain, names))[:] = values.astype(kind)
