@@ -84,12 +84,34 @@ def test_changed_settings_set_the_old_result_aside_and_returning_brings_it_back(
     assert manifest["stages"]["simulate"]["runs"] == 7
 
 
-def test_a_damaged_result_is_not_reused(tmp_path: Path) -> None:
+def test_what_a_file_manager_leaves_behind_redoes_nothing(tmp_path: Path) -> None:
     found = stage(tmp_path, Work())
-    (found.path / "part-1").unlink()
+    (found.path / ".DS_Store").write_bytes(b"x")
+    (found.path / "notes.txt").write_text("mine")
     again = Work()
-    stage(tmp_path, again)
-    assert again.written == 1
+    assert stage(tmp_path, again) == found
+    assert again.written == 0
+
+
+def test_an_empty_folder_that_a_kill_left_behind_is_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / "simulate").mkdir()
+    (tmp_path / "simulate" / ".stage.json.tmp").write_text("{")
+    assert stage(tmp_path, Work()).runs == 7
+
+
+def test_unfinished_work_does_not_go_on_with_other_threads(tmp_path: Path) -> None:
+    def train(threads: int, work: Work, any_threads: bool = False) -> Stage:
+        with Run(tmp_path, any_threads=any_threads) as run:
+            return run.stage("parameters", settings={}, inputs={}, work=work, threads=threads)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(2, Work(stop_after=1))
+    with pytest.raises(RunError, match=r"begun with 2 threads, found 1 now.*OMP_NUM_THREADS=2.*--any-threads"):
+        train(1, Work())
+    done = train(1, Work(), any_threads=True)
+    assert train(4, Work()) == done  # what is done stays what it is
+    makers = json.loads((done.path / "stage.json").read_text())["made_by"]
+    assert [maker["threads"] for maker in makers] == [2, 1]
 
 
 def test_foreign_files_are_not_overwritten(tmp_path: Path) -> None:

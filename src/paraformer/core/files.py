@@ -1,9 +1,8 @@
-"""Atomic writes and content hashes: a file is either the old one or the whole new one, never half."""
+"""Atomic writes: a file is either the old one or the whole new one, never half, and the stage's ledger knows it."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -12,9 +11,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from paraformer.core import ledger
 from paraformer.core.errors import RunError
+from paraformer.core.hashing import hash_bytes, hash_json, hash_path, is_journal, journal_of
 
-_JOURNAL = ".journal.json"
+__all__ = [
+    "atomic_path",
+    "discard",
+    "hash_bytes",
+    "hash_json",
+    "hash_path",
+    "is_journal",
+    "journal_of",
+    "write_json",
+    "write_text",
+]
 
 
 @contextmanager
@@ -31,6 +42,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if temporary.is_file():
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
+        ledger.enter([(temporary, path)])
         os.replace(temporary, path)
     except OSError as error:
         discard(temporary)
@@ -49,16 +61,6 @@ def discard(path: Path) -> None:
             path.unlink()
 
 
-def journal_of(path: Path) -> Path:
-    """Hidden file beside ``path`` that remembers which parts of it are done; no part of any content hash."""
-    return path.with_name(f".{path.name}{_JOURNAL}")
-
-
-def is_journal(path: Path) -> bool:
-    """Whether ``path`` is a journal, not a result."""
-    return path.name.startswith(".") and path.name.endswith(_JOURNAL)
-
-
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     with atomic_path(path) as temporary:
@@ -67,38 +69,4 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically, keys sorted, so that equal values give equal bytes."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, default=str) + "\n")
-
-
-def hash_bytes(*parts: bytes) -> str:
-    """Short content hash (BLAKE2b, 128 bit, hex)."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(part)
-    return digest.hexdigest()
-
-
-def hash_json(value: Any) -> str:
-    """Hash of a JSON-like value, independent of key order."""
-    return hash_bytes(json.dumps(value, sort_keys=True, default=str).encode())
-
-
-def hash_path(path: Path, *, without: tuple[str, ...] = ()) -> str:
-    """Content hash of a file, or of a folder's files with their relative names, less the names in ``without``.
-
-    Raises:
-        RunError: if the path does not exist.
-    """
-    if not path.exists():
-        raise RunError(f"{path}: does not exist")
-    digest = hashlib.blake2b(digest_size=16)
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file() and not is_journal(p))
-    for file in files:
-        name = file.relative_to(path).as_posix()
-        if name in without:
-            continue
-        digest.update(name.encode())
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+    write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")

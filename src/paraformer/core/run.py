@@ -15,17 +15,25 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from paraformer.core import ledger
 from paraformer.core.errors import RunError
-from paraformer.core.files import discard, hash_json, hash_path, is_journal, write_json, write_text
+from paraformer.core.files import discard, write_json, write_text
+from paraformer.core.hashing import hash_json, hash_path, is_hidden, is_journal, journal_of
 from paraformer.core.log import JsonLinesHandler
 
 logger = logging.getLogger(__name__)
+
+NUMERICS = 1
+"""Version of the numbers. It is raised by hand when the same settings and inputs give other numbers than before (beyond
+the last bits that a machine decides), is part of every stage's key, and stands in CHANGELOG under "Changed numbers".
+Golden values in ``tests/golden`` and ``tests/pipeline`` notice a change."""
 
 _VERSIONED = ("paraformer", "numpy", "numba", "torch", "lightning-fabric", "xarray", "zarr", "scipy")
 
@@ -45,13 +53,15 @@ class Run:
 
     Args:
         directory: made if it does not exist.
+        any_threads: whether unfinished training may go on with another number of threads than it was begun with, and
+            end with other last bits.
 
     Raises:
         RunError: if the directory cannot be made or written, or another process holds it.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, *, any_threads: bool = False) -> None:
+        self.directory, self.any_threads = directory, any_threads
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self._lock = (directory / ".lock").open("w")
@@ -73,31 +83,43 @@ class Run:
         self._lock.close()
 
     def record_study(self, text: str, facts: Mapping[str, Any]) -> None:
-        """Write the resolved study and the facts of this start (versions, seeds, input hashes) to the manifest."""
+        """Write the resolved study and the facts of this start (seeds, input hashes, versions) to the manifest."""
         write_text(self.directory / "study.yaml", text)
-        manifest = self._manifest()
-        manifest |= {"versions": _versions(), "git": _git_revision(), "python": platform.python_version(), **facts}
+        manifest = self._manifest() | {"versions": _versions(), "python": platform.python_version(), **facts}
         write_json(self.directory / "manifest.json", manifest)
 
-    def stage(self, name: str, *, settings: Any, inputs: Mapping[str, str], work: Callable[[Path], int]) -> Stage:
+    def stage(
+        self,
+        name: str,
+        *,
+        settings: Any,
+        inputs: Mapping[str, str],
+        work: Callable[[Path], int],
+        threads: int | None = None,
+    ) -> Stage:
         """Return the finished stage, doing or finishing its work only where needed.
 
+        A finished stage is proved first: every file has the content that it was written with, or the stage is set
+        aside under ``stale/`` and made again. Of an unfinished one the damaged files are made again.
+
         Args:
-            settings: JSON-like settings the result depends on.
+            settings: JSON values that the result depends on.
             inputs: name -> content hash of everything the stage reads.
             work: fills the stage's folder (resuming from what it finds there) and returns the number of
                 process-model runs the stage's result stands on.
+            threads: number of threads, for work whose last bits depend on it.
+
+        Raises:
+            RunError: if a file cannot be written, or unfinished work was begun with another number of threads.
         """
-        key = hash_json({"stage": name, "settings": settings, "inputs": dict(inputs)})
+        key = hash_json({"numerics": NUMERICS, "stage": name, "settings": settings, "inputs": dict(inputs)})
         path = self.directory / name
         self._make_room(name, key)
-        mark = path / "stage.json"
-        found = _read_json(mark)
-        if found.get("complete") and _sizes(path) == found.get("sizes"):
+        found = _read_mark(path) or {}
+        if found.get("complete"):
             logger.info("%s: up to date, reused", name)
             return Stage(name, path, found["hash"], found["runs"])
-        _prepare(path)
-        write_json(mark, {"key": key, "complete": False})
+        self._begin(path, key, found, threads)
         logger.info("%s: %s", name, "resuming" if found else "starting")
         wall, cpu = time.monotonic(), time.process_time()
         try:
@@ -108,40 +130,66 @@ class Run:
             self._charge(name, key, time.monotonic() - wall, time.process_time() - cpu)
         for leftover in path.rglob(".*.tmp"):  # of a write that a kill cut short and that was not needed again
             discard(leftover)
-        done: dict[str, Any] = {
-            "key": key,
-            "complete": True,
-            "hash": hash_path(path, without=("stage.json",)),
-            "sizes": _sizes(path),
-            "runs": runs,
-        }
-        write_json(mark, done)
-        for journal in [p for p in path.rglob(".*") if is_journal(p)]:
-            journal.unlink()
-        self._charge(name, key, 0.0, 0.0, runs=runs, inputs=dict(inputs), hash=done["hash"])
+        files = contents(path)
+        done = (_read_mark(path) or {}) | {"complete": True, "files": files, "hash": hash_json(files), "runs": runs}
+        _write_mark(path, done)
+        for hidden in [p for p in path.rglob(".*") if is_journal(p) or p.name == ledger.LEDGER]:
+            hidden.unlink()
+        self._charge(name, key, 0.0, 0.0, runs=runs, inputs=dict(inputs), hash=done["hash"], made_by=done["made_by"])
         logger.info("%s: done in %.1f s", name, time.monotonic() - wall)
         return Stage(name, path, done["hash"], runs)
 
     def _make_room(self, name: str, key: str) -> None:
-        """Set aside results of other settings; bring back earlier results of these settings."""
-        path, stale = self.directory / name, self.directory / "stale"
-        found = _read_json(path / "stage.json").get("key")
-        if found == key:
-            return
-        if path.exists() and found is not None:
-            aside = _free(stale / f"{name}-{found[:12]}")
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            path.rename(aside)
-            logger.info("%s: settings or inputs changed; earlier result kept in %s", name, stale)
-        elif path.exists():
+        """Set aside results of other settings and damaged ones; bring back earlier results of these settings."""
+        path, kept = self.directory / name, self.directory / "stale" / f"{name}-{key[:12]}"
+        found = _read_mark(path)
+        if found and found["key"] != key:
+            self._set_aside(path, f"{name}-{found['key'][:12]}", "settings or inputs changed; earlier result kept")
+        elif found is None:
+            self._set_aside(path, f"{name}-damaged", "its stage.json is damaged; set aside, made again")
+        elif not found and path.exists() and any(p.is_file() and not is_hidden(p) for p in path.rglob("*")):
             raise RunError(f"{path}: holds files that are not of this run; move them away or choose another directory")
-        kept = stale / f"{name}-{key[:12]}"
-        if kept.exists():
+        if kept.exists() and not path.exists():
             kept.rename(path)
             logger.info("%s: earlier result for these settings restored", name)
+        changed = _changed(path)
+        if changed:
+            what = f"{changed[0]} is not as it was written"
+            self._set_aside(path, f"{name}-damaged", f"{what}; set aside, made again", logging.WARNING)
+
+    def _set_aside(self, path: Path, name: str, why: str, level: int = logging.INFO) -> None:
+        aside = _free(self.directory / "stale" / name)
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(aside)
+        logger.log(level, "%s: %s in %s", path.relative_to(self.directory), why, aside)
+
+    def _begin(self, path: Path, key: str, found: Mapping[str, Any], threads: int | None) -> None:
+        """Mark a stage as begun, or prove what an interrupted one left behind."""
+        begun = found.get("threads")
+        if begun is not None and begun != threads and not self.any_threads:
+            raise RunError(
+                f"{path}: begun with {begun} threads, found {threads} now, and the last bits of trained networks "
+                f"depend on their number; set OMP_NUM_THREADS={begun}, or go on all the same with --any-threads"
+            )
+        for bad in ledger.damaged(path) if found else ():
+            logger.warning("%s: damaged since it was written; made again", bad)
+            discard(bad)
+            discard(journal_of(bad))
+        maker = {"version": _own_version(), "git": _git_revision(), "numerics": NUMERICS, "threads": threads}
+        makers = [*found.get("made_by", []), *([] if maker in found.get("made_by", []) else [maker])]
+        _prepare(path)
+        _write_mark(path, {"key": key, "complete": False, "made_by": makers, "threads": begun or threads})
 
     def _manifest(self) -> dict[str, Any]:
-        return _read_json(self.directory / "manifest.json")
+        """What is known of the run; empty if there is no readable manifest, which the next start writes anew."""
+        path = self.directory / "manifest.json"
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return {}
+        except (ValueError, OSError) as error:
+            logger.warning("%s: not readable (%s); written anew", path, error)
+            return {}
 
     def _charge(self, name: str, key: str, wall: float, cpu: float, **facts: Any) -> None:
         """Add the time spent on a stage to the manifest; time of interrupted attempts that could report is included."""
@@ -174,24 +222,42 @@ def _free(path: Path) -> Path:
     return candidate
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
+def contents(path: Path) -> dict[str, list[Any]]:
+    """Size and content hash of every file of a stage, by its name in the folder; hidden files are no results."""
+    files = (p for p in sorted(path.rglob("*")) if p.is_file() and not is_hidden(p) and p != path / ledger.MARK)
+    return {p.relative_to(path).as_posix(): [p.stat().st_size, hash_path(p)] for p in files}
+
+
+def _changed(path: Path) -> list[str]:
+    """Files of a finished stage that are missing or not as they were written; those that came later are no matter."""
+    found = _read_mark(path)
+    if not found or not found["complete"]:
+        return []
+
+    def same(file: Path, size: int, content: str) -> bool:
+        return file.is_file() and file.stat().st_size == size and hash_path(file) == content
+
+    return [name for name, (size, content) in found["files"].items() if not same(path / name, size, content)]
+
+
+def _write_mark(path: Path, mark: Mapping[str, Any]) -> None:
+    """Write ``stage.json`` with a hash of its own content."""
+    write_json(path / ledger.MARK, {**mark, "seal": hash_json(dict(mark))})
+
+
+def _read_mark(path: Path) -> dict[str, Any] | None:
+    """What ``stage.json`` says; empty if there is none, ``None`` if it is damaged."""
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, OSError) as error:
-        raise RunError(f"{path}: not readable ({error}); move the file away to start this part anew") from error
+        mark = dict(json.loads((path / ledger.MARK).read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (ValueError, OSError):
+        return None
+    seal = mark.pop("seal", None)
+    return mark if seal == hash_json(mark) else None
 
 
-def _files(path: Path) -> Iterator[Path]:
-    return (p for p in sorted(path.rglob("*")) if p.is_file() and p != path / "stage.json" and not is_journal(p))
-
-
-def _sizes(path: Path) -> dict[str, int]:
-    """Size of every file of a stage: cheap proof that nothing is missing or cut short."""
-    return {p.relative_to(path).as_posix(): p.stat().st_size for p in _files(path)}
-
-
+@cache
 def _versions() -> dict[str, str]:
     found = {}
     for name in _VERSIONED:
@@ -200,6 +266,11 @@ def _versions() -> dict[str, str]:
     return found
 
 
+def _own_version() -> str:
+    return _versions().get("paraformer", "")
+
+
+@cache
 def _git_revision() -> str:
     """Revision of the checkout the package runs from, with ``+changes`` if the tree differs; empty if installed."""
     here = Path(__file__).resolve().parent

@@ -21,6 +21,7 @@ import xarray as xr
 import zarr
 from jaxtyping import Float
 
+from paraformer.core import ledger
 from paraformer.core.errors import DataError
 from paraformer.core.files import hash_json, hash_path, journal_of, write_json
 from paraformer.core.log import Progress
@@ -90,6 +91,7 @@ def _build(config: DataConfig, selection: Selection, path: Path, hashes: Mapping
         path.parent.mkdir(parents=True, exist_ok=True)
         template, encoding = _template(config, selection, hashes)
         template.to_zarr(partial, mode="w", compute=False, consolidated=False, zarr_format=3, encoding=encoding)
+        ledger.enter_store(partial)
         write_json(journal, {"key": hashes["cube_key"], "chunks": 0})
         done = 0
     for left_over in partial.rglob("*.partial"):  # what a killed process was writing
@@ -101,6 +103,8 @@ def _build(config: DataConfig, selection: Selection, path: Path, hashes: Mapping
             cells = slice(chunk * size, min((chunk + step) * size, n_cells))
             dataset = xr.Dataset(_series_of(config, selection, cells) | _climate_of(config, selection, cells))
             dataset.to_zarr(partial, region={"cell": cells}, consolidated=False, zarr_format=3)
+            for done_now in {0, *range(chunk, chunk + step)}:  # chunk 0 is the only one of some variables
+                ledger.enter_chunk(partial, done_now)
             write_json(journal, {"key": hashes["cube_key"], "chunks": chunk + step})
             advance(cells.stop - cells.start)
     with warnings.catch_warnings():

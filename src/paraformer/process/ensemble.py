@@ -19,6 +19,7 @@ import zarr
 from jaxtyping import Bool, Float
 from scipy.stats import qmc
 
+from paraformer.core import ledger
 from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import ModelError
 from paraformer.core.files import journal_of, write_json
@@ -133,6 +134,7 @@ def run_sets(
     journal = _Journal(journal_of(path))
     if journal.chunk_cells is None:
         _create(path, source, sets, outputs, axes, (chunk_cells, n_sets, len(axes["time"])))
+        ledger.enter_store(path)
         journal.chunk_cells = chunk_cells
     size = journal.chunk_cells
     _remove_left_overs(path)
@@ -149,6 +151,7 @@ def run_sets(
     with progress.task(f"process model: {path.stem}", n_cells * n_sets, unit="runs", done=before * n_sets) as advance:
         for start in executor.run(_run_chunk, map(job, left)):
             chunk = start // size
+            ledger.enter_chunk(path, chunk)
             journal.add(chunk)
             advance(len(chunks[chunk]) * n_sets)
     _remove_left_overs(path)  # of workers lost in the middle of a write
