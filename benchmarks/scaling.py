@@ -57,7 +57,6 @@ class Ensemble:
         from paraformer.core.files import hash_path
         from paraformer.core.log import Progress
         from paraformer.core.schema import Cube
-        from paraformer.pipeline.verdict import axes
         from paraformer.process.ensemble import Sets, ensemble_sets, run_sets
         from paraformer.process.recipe import ProcessRecipe
 
@@ -75,7 +74,7 @@ class Ensemble:
             sets,
             path,
             outputs=config.outputs,
-            axes=axes(Cube.open(self.store)),
+            axes=Cube.open(self.store).axes,
             chunk_cells=config.chunk_cells,
             progress=Progress(),
             executor=executor,

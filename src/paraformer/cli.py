@@ -37,6 +37,9 @@ Overrides = Annotated[
 Directory = Annotated[
     Path | None, typer.Option("--directory", "-d", help="run directory; runs/<study name> by default")
 ]
+AnyThreads = Annotated[
+    bool, typer.Option("--any-threads", help="go on with another number of threads than training was begun with")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, only results and errors")]
 
 
@@ -70,12 +73,12 @@ def load_study(path: Path, overrides: Sequence[str]) -> Study:
     return load(path, overrides)
 
 
-def _run_until(stage: str, study: Study, directory: Path | None, quiet: bool) -> None:
+def _run_until(stage: str, study: Study, directory: Path | None, quiet: bool, any_threads: bool = False) -> None:
     from paraformer.pipeline import run_study
 
     where = directory or Path("runs") / study.name
     try:
-        summary = run_study(study, where, until=stage, progress=_progress(quiet))
+        summary = run_study(study, where, until=stage, progress=_progress(quiet), any_threads=any_threads)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same command goes on where it stopped") from None
     _out().print(summary)
@@ -149,9 +152,15 @@ def parameters(
 
 
 @app.command()
-def fill(study: StudyFile, overrides: Overrides = None, directory: Directory = None, quiet: Quiet = False) -> None:
+def fill(
+    study: StudyFile,
+    overrides: Overrides = None,
+    directory: Directory = None,
+    quiet: Quiet = False,
+    any_threads: AnyThreads = False,
+) -> None:
     """Observations -> seamless series: gaps filled by an LSTM, scored on days hidden from it."""
-    _run_until("gap_filling", load_study(study, overrides or ()), directory, quiet)
+    _run_until("gap_filling", load_study(study, overrides or ()), directory, quiet, any_threads)
 
 
 @app.command()
@@ -161,33 +170,63 @@ def simulate(study: StudyFile, overrides: Overrides = None, directory: Directory
 
 
 @app.command()
-def emulate(study: StudyFile, overrides: Overrides = None, directory: Directory = None, quiet: Quiet = False) -> None:
+def emulate(
+    study: StudyFile,
+    overrides: Overrides = None,
+    directory: Directory = None,
+    quiet: Quiet = False,
+    any_threads: AnyThreads = False,
+) -> None:
     """Ensemble -> surrogate: a differentiable LSTM that answers as the process model does, and its audit."""
-    _run_until("surrogate", load_study(study, overrides or ()), directory, quiet)
+    _run_until("surrogate", load_study(study, overrides or ()), directory, quiet, any_threads)
 
 
 @app.command()
-def learn(study: StudyFile, overrides: Overrides = None, directory: Directory = None, quiet: Quiet = False) -> None:
+def learn(
+    study: StudyFile,
+    overrides: Overrides = None,
+    directory: Directory = None,
+    quiet: Quiet = False,
+    any_threads: AnyThreads = False,
+) -> None:
     """Observations -> parameters: every learner of the study, every seed, through the frozen surrogate."""
-    _run_until("parameters", load_study(study, overrides or ()), directory, quiet)
+    _run_until("parameters", load_study(study, overrides or ()), directory, quiet, any_threads)
 
 
 @app.command()
-def evaluate(study: StudyFile, overrides: Overrides = None, directory: Directory = None, quiet: Quiet = False) -> None:
+def evaluate(
+    study: StudyFile,
+    overrides: Overrides = None,
+    directory: Directory = None,
+    quiet: Quiet = False,
+    any_threads: AnyThreads = False,
+) -> None:
     """Parameters -> scores: the process model itself judges every parameter field."""
-    _run_until("scores", load_study(study, overrides or ()), directory, quiet)
+    _run_until("scores", load_study(study, overrides or ()), directory, quiet, any_threads)
 
 
 @app.command()
-def report(study: StudyFile, overrides: Overrides = None, directory: Directory = None, quiet: Quiet = False) -> None:
+def report(
+    study: StudyFile,
+    overrides: Overrides = None,
+    directory: Directory = None,
+    quiet: Quiet = False,
+    any_threads: AnyThreads = False,
+) -> None:
     """Scores -> tables, figures and one page that opens offline."""
-    _run_until("report", load_study(study, overrides or ()), directory, quiet)
+    _run_until("report", load_study(study, overrides or ()), directory, quiet, any_threads)
 
 
 @app.command()
-def run(study: StudyFile, overrides: Overrides = None, directory: Directory = None, quiet: Quiet = False) -> None:
+def run(
+    study: StudyFile,
+    overrides: Overrides = None,
+    directory: Directory = None,
+    quiet: Quiet = False,
+    any_threads: AnyThreads = False,
+) -> None:
     """The whole chain: each stage once, resumed where it was interrupted, reused where nothing changed."""
-    _run_until("report", load_study(study, overrides or ()), directory, quiet)
+    _run_until("report", load_study(study, overrides or ()), directory, quiet, any_threads)
 
 
 @app.command()
@@ -210,8 +249,8 @@ def compare(
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE.csv", help="write all columns here")] = None,
 ) -> None:
     """Scores of one run or several -> differences between methods, with interval and p-value over cells."""
+    from paraformer.core.files import write_csv
     from paraformer.pipeline.compare import Question, compare_runs, describe_comparison
-    from paraformer.pipeline.verdict import write_csv
 
     table = compare_runs(runs, Question(metric, operator, period, tile), against)
     if out is not None:

@@ -88,7 +88,7 @@ def test_verdict_is_the_process_model_s_own(finished: Path) -> None:
         theta = np.stack([field[name].values for name in study.space.names], axis=-1)
     files = ProcessFiles(finished / "parameters" / "FFN_A" / "seed-1" / "params.nc", finished / "cube" / "domain.nc")
     own = build_process(study.process, study.space, cube, files).simulate(None, ("soil_moisture",))["soil_moisture"]
-    archive = xr.open_zarr(finished / "scores" / "verdict.zarr", consolidated=False)
+    archive = xr.open_zarr(finished / "verdict" / "verdict.zarr", consolidated=False)
     position = list(zip(archive.attrs["methods"], archive.attrs["seeds"], strict=True)).index(("FFN_A", 1))
     np.testing.assert_array_equal(archive["theta"].values[:, position], theta)
     np.testing.assert_array_equal(archive["soil_moisture"].values[:, position], own[:, 0].astype(np.float32))

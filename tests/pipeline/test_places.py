@@ -75,7 +75,7 @@ def test_the_notes_of_the_table_say_what_the_rows_know(tmp_path: Path) -> None:
 
 def test_the_judged_theta_is_that_of_the_nearest_trained_cell(finished: Path) -> None:
     cube = Cube.open(finished / "cube" / "cube.zarr")
-    archive = xr.open_zarr(finished / "scores" / "verdict.zarr", consolidated=False)
+    archive = xr.open_zarr(finished / "verdict" / "verdict.zarr", consolidated=False)
     rows = list(zip(archive.attrs["methods"], archive.attrs["seeds"], strict=True))
     theta = archive["theta"].values
     own, given = (theta[:, rows.index((name, 1))] for name in ("Latin hypercube", "Latin hypercube, nearest"))

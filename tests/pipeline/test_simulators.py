@@ -10,7 +10,7 @@ import pandas as pd
 from paraformer.config import load_study
 from paraformer.core.files import hash_json
 from paraformer.pipeline import run_study
-from paraformer.pipeline.keys import process_of, settings_of
+from paraformer.pipeline.stage import process_of, settings_of
 from worlds import TINY, write_study
 
 FEW = {"steps": 2, "checkpoint_steps": 1, "schedule": {"warm_up": 1}}

@@ -9,11 +9,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paraformer.core import ledger
 from paraformer.core.errors import RunError
 from paraformer.core.hashing import hash_bytes, hash_json, hash_path, is_journal, journal_of
+
+if TYPE_CHECKING:  # tables take half a second to load, and running VIC needs none
+    import pandas as pd
 
 __all__ = [
     "atomic_path",
@@ -23,6 +26,7 @@ __all__ = [
     "hash_path",
     "is_journal",
     "journal_of",
+    "write_csv",
     "write_json",
     "write_text",
 ]
@@ -70,3 +74,10 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically, keys sorted, so that equal values give equal bytes."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table atomically; the same table gives the same bytes, compressed (``.gz``) or not."""
+    compression: Any = {"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, compression=compression)

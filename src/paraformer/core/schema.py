@@ -97,6 +97,11 @@ class Cube:
         return self.dataset["lon"].values.astype(np.float64)
 
     @property
+    def axes(self) -> dict[str, np.ndarray]:
+        """Coordinates of archives of these cells and days."""
+        return {"cell": self.cells, "time": self.time, "lat": self.lat, "lon": self.lon}
+
+    @property
     def trained(self) -> Bool[np.ndarray, " cell"]:
         """Cells whose observations may be learned from."""
         return self.dataset["trained"].values.astype(bool)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from paraformer.core.errors import DataError
+from paraformer.core.schema import Cube
 
 
 class Subset(NamedTuple):
@@ -91,3 +92,18 @@ class Holdout:
         if bad.any():
             cell, day = (int(i) for i in np.argwhere(bad)[0])
             raise DataError(f"{source}: simulation is {simulated[cell, day]} in cell {self.cells[cell]}, day {day}")
+
+
+def holdout_of(cube: Cube) -> Holdout:
+    """Observations of a cube, its trained cells and its two periods."""
+    observed, mask = cube.observed()
+    return Holdout(
+        cells=cube.cells,
+        lat=cube.lat,
+        lon=cube.lon,
+        observed=observed,
+        mask=mask,
+        trained=cube.trained,
+        train_days=cube.period("train").mask(cube.time),
+        test_days=cube.period("test").mask(cube.time),
+    )

@@ -15,30 +15,25 @@ from paraformer.core.log import Progress
 from paraformer.core.run import Run
 from paraformer.pipeline.check import check_study, require_parameter_files
 from paraformer.pipeline.describe import describe
-from paraformer.pipeline.stages import Chain
+from paraformer.pipeline.stages import STAGES, Chain
 
 __all__ = ["STAGES", "check_study", "describe", "run_study"]
 
-STAGES = (
-    "cube",
-    "gap_filling",
-    "ensemble",
-    "surrogate",
-    "rounds",
-    "parameters",
-    "uncertainty",
-    "references",
-    "scores",
-    "report",
-)
 
-
-def run_study(study: Study, directory: Path, *, until: str = "report", progress: Progress | None = None) -> str:
+def run_study(
+    study: Study,
+    directory: str | Path,
+    *,
+    until: str = "report",
+    progress: Progress | None = None,
+    any_threads: bool = False,
+) -> str:
     """Run a study up to and including a stage; finished stages are reused, an interrupted one resumes.
 
     Args:
         directory: run directory, made if needed.
         until: one of ``STAGES``.
+        any_threads: whether unfinished training may go on with another number of threads (``core.run.Run``).
 
     Returns:
         What to tell the user: the score table once there is one, and where the results are.
@@ -52,11 +47,10 @@ def run_study(study: Study, directory: Path, *, until: str = "report", progress:
         raise SettingsError("gap_filling is missing from the study; 'gap_filling: {}' takes the defaults")
     if until not in ("cube", "gap_filling"):
         require_parameter_files(study)
-    with Run(directory) as run:
+    with Run(Path(directory), any_threads=any_threads) as run:
         run.record_study(study.to_yaml(), {"seed": study.seed, "inputs": _input_hashes(study)})
         chain = Chain(study, run, progress or Progress())
-        for stage in STAGES[: STAGES.index(until) + 1]:
-            getattr(chain, stage)()
+        chain.run_until(until)
         return chain.summary()
 
 

@@ -11,10 +11,9 @@ import pandas as pd
 
 from paraformer.config import Study
 from paraformer.core.contracts import ForwardModel
-from paraformer.core.files import write_json
+from paraformer.core.files import write_csv, write_json
 from paraformer.core.log import Progress
 from paraformer.core.schema import Cube, Ensemble
-from paraformer.pipeline.verdict import write_csv
 from paraformer.process.descriptors import descriptors
 from paraformer.process.recipe import ProcessRecipe
 from paraformer.surrogate.audit import audit_held_out

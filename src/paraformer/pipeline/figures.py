@@ -17,12 +17,12 @@ from matplotlib.figure import Figure
 from paraformer.config import Study
 from paraformer.core.netcdf import read_dataset
 from paraformer.core.schema import Cube
-from paraformer.evaluation.holdout import Holdout
+from paraformer.evaluation.holdout import Holdout, holdout_of
 from paraformer.evaluation.pareto import TRUSTED_K
 from paraformer.evaluation.score import fit_operator
 from paraformer.numerics.observe import observe
 from paraformer.pipeline.rows import Rows, rows_of
-from paraformer.pipeline.verdict import DEFAULT, TRUTH, holdout_of
+from paraformer.pipeline.verdict import DEFAULT, DEFAULT_RUNS, RUNS, TRUTH
 from paraformer.report.figures import method_styles, parameter_recovery, save_figure, score_cdfs, surrogate_response
 from paraformer.report.maps import (
     Cells,
@@ -56,6 +56,11 @@ class Atlas:
     def styles(self) -> dict[str, dict[str, Any]]:
         return method_styles(self.rows.order)
 
+    @property
+    def verdict(self) -> Path:
+        """Folder of the runs that were judged."""
+        return self.scores.parent / "verdict"
+
     @cached_property
     def holdout(self) -> Holdout:
         return holdout_of(self.cube)
@@ -74,15 +79,15 @@ class Atlas:
     @cached_property
     def fields(self) -> dict[str, np.ndarray]:
         """Method -> θ [seed, cell, parameter], in the order of the tables."""
-        archive = xr.open_zarr(self.scores / "verdict.zarr", consolidated=False)
+        archive = xr.open_zarr(self.verdict / RUNS, consolidated=False)
         theta = archive["theta"].values
         names = np.array(archive.attrs["methods"])
         return {m: theta[:, names == m].swapaxes(0, 1) for m in self.rows.order if (names == m).any()}
 
     def simulated(self) -> Iterator[tuple[str, np.ndarray]]:
         """Each method's soil moisture [seed, cell, time] [m3 m-3] as the configured operator shows it."""
-        for name in ("default.zarr", "verdict.zarr"):
-            archive = xr.open_zarr(self.scores / name, consolidated=False)
+        for name in (DEFAULT_RUNS, RUNS):
+            archive = xr.open_zarr(self.verdict / name, consolidated=False)
             names = np.array(archive.attrs.get("methods", [DEFAULT]))
             for method in dict.fromkeys(names.tolist()):
                 series = archive["soil_moisture"][:, np.flatnonzero(names == method)].values.astype(np.float64)

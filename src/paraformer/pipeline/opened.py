@@ -44,9 +44,6 @@ class Opened:
             yield
         self._open_executor = None
 
-    def _hash(self, *names: str) -> dict[str, str]:
-        return {name: self.done[name].hash for name in names}
-
     def _folder(self, name: str, seed: int) -> Path:
         return self.run.directory / "parameters" / name / f"seed-{seed}"
 
@@ -62,6 +59,11 @@ class Opened:
         return process_files(self.study.process, given)
 
     @cached_property
+    def _file_hashes(self) -> dict[str, str]:
+        """Content of the process model's files, read once a run."""
+        return self._files.hashes()
+
+    @cached_property
     def _model(self) -> ProcessRecipe | ForwardModel:
         return self._source()
 
@@ -69,7 +71,7 @@ class Opened:
         """The process model on all or the first days: VIC as a recipe, read where it runs; others as they are built."""
         study, span = self.study, None if days is None else (0, days)
         if isinstance(self._files, ProcessFiles):
-            version = hash_json(self._files.hashes() | self._hash("cube"))
+            version = hash_json(self._file_hashes | {"cube": self.done["cube"].hash})
             store = self.done["cube"].path / "cube.zarr"
             return ProcessRecipe(study.process, study.space, store, self._files, span, version)
         cube = Cube(self._cube.dataset.isel(time=slice(*span) if span else slice(None)))

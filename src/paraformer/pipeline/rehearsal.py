@@ -22,10 +22,10 @@ from paraformer.core.seeding import generator
 from paraformer.data import build_cube, calibration_view
 from paraformer.data import check as check_data
 from paraformer.data.gapfill import fill_gaps
+from paraformer.evaluation.holdout import holdout_of
 from paraformer.evaluation.score import score_cells
 from paraformer.learners.learn import Learner
 from paraformer.pipeline.references import train_direct
-from paraformer.pipeline.verdict import holdout_of
 from paraformer.pipeline.world import make_world
 from paraformer.process.build import ProcessFiles, parameter_files
 from paraformer.process.cost import ProcessCost, Time, measure, timed

@@ -10,14 +10,14 @@ from typing import Any
 import pandas as pd
 
 from paraformer.config import Study
-from paraformer.core.files import write_text
+from paraformer.core.files import write_csv, write_text
 from paraformer.evaluation.baselines import NOTES
 from paraformer.evaluation.pareto import TRUSTED_K
 from paraformer.evaluation.score import summarise
 from paraformer.evaluation.transfer import NOTES as TRANSFER_NOTES
 from paraformer.pipeline.figures import draw
 from paraformer.pipeline.rows import rows_of
-from paraformer.pipeline.verdict import write_csv
+from paraformer.pipeline.verdict import AUDIT
 from paraformer.report.page import Section, render_page
 from paraformer.report.tables import (
     evapotranspiration_table,
@@ -121,7 +121,7 @@ def page(
             "The surrogate against the process model on θ it has not learned from.",
             [
                 ("Held-out θ", audit_table(surrogate / "audit.json")),
-                ("Near the learned θ", audit_table(scores / "audit_learned.json")),
+                ("Near the learned θ", audit_table(scores.parent / "verdict" / AUDIT)),
                 *_rounds(scores),
             ],
             _there(figures, {"response": "Response of soil moisture to a change of θ"}),

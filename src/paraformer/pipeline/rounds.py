@@ -22,10 +22,11 @@ from paraformer.core.contracts import CalibrationData
 from paraformer.core.files import write_json
 from paraformer.core.log import Progress
 from paraformer.core.schema import Cube, Ensemble
+from paraformer.evaluation.holdout import holdout_of
 from paraformer.evaluation.score import score_cells, surrogate_gap
 from paraformer.learners.config import LearnerConfig
 from paraformer.learners.learn import Learner
-from paraformer.pipeline.verdict import axes, holdout_of
+from paraformer.pipeline.verdict import AUDIT
 from paraformer.process.ensemble import own_sets, run_sets
 from paraformer.process.executor import Executor, Source
 from paraformer.surrogate.audit import AuditConfig, compare, perturbed
@@ -73,7 +74,7 @@ class Round:
             sets,
             path / "runs.zarr",
             outputs=study.surrogate.outputs,
-            axes=axes(self.cube),
+            axes=self.cube.axes,
             chunk_cells=study.ensemble.chunk_cells,
             progress=progress,
             executor=self.executor,
@@ -133,14 +134,16 @@ def rounds_table(study: Study, paths: Sequence[Path], scores: Path) -> pd.DataFr
 
     Args:
         paths: folders of the rounds that were run, in their order.
-        scores: folder of the verdict.
+        scores: folder of the scores, which stands beside the verdict's.
     """
     config = study.rounds
     assert config is not None
     rows = [row for path in paths for row in json.loads((path / "round.json").read_text(encoding="utf-8"))]
     if not good_enough(paths[-1]):
         gaps = pd.read_csv(scores / "surrogate_gap.csv")
-        audited = {row["where"]: row for row in json.loads((scores / "audit_learned.json").read_text(encoding="utf-8"))}
+        audited = {
+            row["where"]: row for row in json.loads((scores.parent / "verdict" / AUDIT).read_text(encoding="utf-8"))
+        }
         for name, learner in followed(study, config).items():
             gap = training_gap(gaps[gaps["seed"] == 0], name, learner.loss.operator)
             rows.append(_row(len(paths), name, gap, audited[f"near {name}"], config))

@@ -12,7 +12,7 @@ import xarray as xr
 import yaml
 
 from paraformer.evaluation.config import TransfersConfig
-from paraformer.pipeline.verdict import DEFAULT, TRUTH
+from paraformer.pipeline.verdict import DEFAULT, RUNS, TRUTH
 
 
 class Rows(NamedTuple):
@@ -36,7 +36,7 @@ def rows_of(scores: Path) -> Rows:
     methods = list(dict.fromkeys(pd.read_csv(scores / "soil_moisture.csv", usecols=["method"])["method"]))
     study = _study(scores.parent / "study.yaml")
     networks, carried = _networks(study), _carried(study)
-    archive = scores / "verdict.zarr"
+    archive = scores.parent / "verdict" / RUNS
     judged = xr.open_zarr(archive, consolidated=False).attrs["methods"] if archive.exists() else []
     found = Rows([], [], [], [], [], [])
     for method in methods:

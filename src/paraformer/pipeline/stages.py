@@ -1,285 +1,168 @@
-"""The stages of one study: what each reads, what its result depends on, what it writes."""
+"""The stages of one study as a table: what each reads, on which settings its result depends, what it writes."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 from paraformer.config import Study
-from paraformer.core.files import write_text
 from paraformer.core.log import Progress
 from paraformer.core.run import Run
-from paraformer.core.schema import Ensemble, ParameterField
-from paraformer.data import build_cube, calibration_view, gather, source_hash
-from paraformer.data.gapfill import fill_gaps
-from paraformer.learners.config import LearnerConfig
-from paraformer.learners.learn import Learner, process_runs
+from paraformer.data import source_hash
 from paraformer.pipeline import report as reporting
-from paraformer.pipeline.check import require_consistent, require_offered
-from paraformer.pipeline.emulation import fit_and_audit
-from paraformer.pipeline.keys import process_of, settings_of, space_of
-from paraformer.pipeline.opened import Opened
-from paraformer.pipeline.references import train_direct
-from paraformer.pipeline.rounds import Round, followed, good_enough, rounds_table, with_rounds
-from paraformer.pipeline.uncertainty import Uncertain
-from paraformer.pipeline.verdict import Judged, axes, holdout_of, judge, write_csv
-from paraformer.pipeline.world import make_world
+from paraformer.pipeline.check import require_consistent
+from paraformer.pipeline.rounds import followed, good_enough
+from paraformer.pipeline.stage import StageSpec, parts, settings_of
+from paraformer.pipeline.work import Work
 from paraformer.process.build import process_files
-from paraformer.process.ensemble import ensemble_sets, run_sets
-from paraformer.process.parameter_field import read_theta, write_parameter_field
 from paraformer.report.tables import to_text
-from paraformer.search.config import SearchConfig
-from paraformer.search.search import Search
-from paraformer.surrogate.model import Surrogate
+from paraformer.training.threads import own_threads
+
+STAGES = (
+    "cube",
+    "gap_filling",
+    "ensemble",
+    "surrogate",
+    "rounds",
+    "parameters",
+    "uncertainty",
+    "references",
+    "verdict",
+    "scores",
+    "report",
+)
+"""Stages in their order; a method of ``Chain`` each, which gives its rows of the table."""
 
 
-class Chain(Opened):
-    """Each public method finishes one stage and remembers it; later stages read what earlier ones left on disk."""
+class Chain(Work):
+    """The table of stages of a study, and the run that finishes one after the other."""
 
     def __init__(self, study: Study, run: Run, progress: Progress) -> None:
         require_consistent(study)
-        super().__init__(study, run)
-        self.progress = progress
+        super().__init__(study, run, progress)
 
-    def cube(self) -> None:
-        """Raw files, or the built-in world, to the cube."""
-        study, synthetic = self.study, self.study.data.source == "synthetic"
-        settings: dict[str, Any] = {"data": settings_of(study.data, "chunk_cells", "path")}
-        if synthetic:
-            settings |= {"seed": study.seed, "parameters": space_of(study), "process": process_of(study)}
-        inputs = {} if synthetic else {"data": source_hash(study.data)}
-        if synthetic and study.process.model != "vic":
-            inputs |= process_files(study.process, {}).hashes()
+    def run_until(self, last: str) -> None:
+        """Finish every stage up to and including those of ``last`` (one of ``STAGES``)."""
+        for group in STAGES[: STAGES.index(last) + 1]:
+            for spec in getattr(self, group)():
+                self._finish(spec)
+            if group == "report":
+                self._write_page()
 
-        def work(path: Path) -> int:
-            runs = make_world(study, path) if synthetic else 0
-            gathered = path / "inputs.nc" if synthetic else gather(study.data, path, self.progress)
-            build_cube(study.data, path / "cube.zarr", self.progress, inputs=gathered)
-            return runs
-
-        self._finish("cube", settings, inputs, work)
-
-    def gap_filling(self) -> None:
-        """A seamless series of the observations, where the study asks for one."""
-        study = self.study
-        if study.gap_filling is None:
-            return
-        config = study.gap_filling
-
-        def work(path: Path) -> int:
-            fill_gaps(config, self._cube, path, seed=study.seed, progress=self.progress)
-            return 0
-
-        settings = {"gap_filling": settings_of(config), "seed": study.seed}
-        self._finish("gap_filling", settings, self._hash("cube"), work)
-
-    def ensemble(self) -> None:
-        """Many θ of every cell through the process model."""
-        study = self.study
-        settings = {
-            "parameters": space_of(study),
-            "process": process_of(study),
-            "seed": study.seed,
-            "ensemble": settings_of(study.ensemble, "chunk_cells"),
-        }
-
-        def work(path: Path) -> int:
-            require_offered(study, self._model.outputs)
-            sets = ensemble_sets(study.ensemble, study.space, self._prior, study.seed)
-            return run_sets(
-                self._model,
-                sets,
-                path / "ensemble.zarr",
-                outputs=study.ensemble.outputs,
-                axes=axes(self._cube),
-                chunk_cells=study.ensemble.chunk_cells,
-                progress=self.progress,
-                executor=self._executor(),
+    def _finish(self, spec: StageSpec) -> None:
+        inputs = {name: self.done[name].hash for name in spec.reads if name in self.done}
+        with self.workers():
+            self.done[spec.name] = self.run.stage(
+                spec.name,
+                settings=dict(spec.depends),
+                inputs={**spec.files, **inputs},
+                work=spec.work,
+                threads=own_threads() if spec.trains else None,
             )
 
-        self._finish("ensemble", settings, self._files.hashes() | self._hash("cube"), work)
+    def cube(self) -> Iterator[StageSpec]:
+        """Raw files, or the built-in world, to the cube."""
+        study, synthetic = self.study, self.study.data.source == "synthetic"
+        made_of = ("data", "seed", "parameters", "process") if synthetic else ("data",)
+        files = {} if synthetic else {"data": source_hash(study.data)}
+        if synthetic and study.process.model != "vic":
+            files |= process_files(study.process, {}).hashes()
+        yield StageSpec("cube", (), parts(study, *made_of), self._build_cube, files)
 
-    def surrogate(self) -> None:
+    def gap_filling(self) -> Iterator[StageSpec]:
+        """A seamless series of the observations, where the study asks for one."""
+        study, config = self.study, self.study.gap_filling
+        if config is not None:
+            depends = parts(study, "seed", gap_filling=settings_of(config))
+            yield StageSpec("gap_filling", ("cube",), depends, self._fill_gaps, {}, trains=True)
+
+    def ensemble(self) -> Iterator[StageSpec]:
+        """Many θ of every cell through the process model."""
+        depends = parts(self.study, "parameters", "process", "seed", "ensemble")
+        yield StageSpec("ensemble", ("cube",), depends, self._run_ensemble, self._file_hashes)
+
+    def surrogate(self) -> Iterator[StageSpec]:
         """The ensemble to a differentiable surrogate, audited on θ it has not seen."""
-        study = self.study
-        settings = {"surrogate": settings_of(study.surrogate), "seed": study.seed}
+        depends = parts(self.study, "surrogate", "seed")
+        yield StageSpec("surrogate", ("cube", "ensemble"), depends, self._fit_surrogate, {}, trains=True)
 
-        def work(path: Path) -> int:
-            fit_and_audit(study.surrogate, self._surrogate_data(), path, seed=study.seed, progress=self.progress)
-            return 0
-
-        self._finish("surrogate", settings, self._hash("cube", "ensemble"), work)
-
-    def rounds(self) -> None:
+    def rounds(self) -> Iterator[StageSpec]:
         """Refine rounds, where the study asks for them; ``surrogate`` is the last one's from here on."""
         study, config = self.study, self.study.rounds
         if config is None:
             return
         learners = {name: settings_of(learner) for name, learner in followed(study, config).items()}
-        settings = {
-            "rounds": settings_of(config),
-            "evaluation": settings_of(study.evaluation),
-            "seed": study.seed,
-            "process": process_of(study),
-            "surrogate": settings_of(study.surrogate),
-            "learners": learners,
-        }
+        named = ("least_days", "seed", "process", "surrogate")
+        depends = parts(study, *named, rounds=settings_of(config), learners=learners)
+        reads = ("cube", "ensemble", "surrogate", "gap_filling")
         for number in range(config.rounds):
-            inputs = self._files.hashes() | self._hash("cube", "ensemble", "surrogate")
-            if "gap_filling" in self.done:
-                inputs |= self._hash("gap_filling")
-            name = f"rounds/{number}/runs"
-            self._finish(name, settings, inputs, partial(self._round, number))
+            name, last = f"rounds/{number}/runs", f"rounds/{number}/surrogate"
+            yield StageSpec(name, reads, depends, partial(self._round, number), self._file_hashes, trains=True)
             if good_enough(self.done[name].path):
                 return
-            last = f"rounds/{number}/surrogate"
-            self._finish(last, settings, inputs | self._hash(name), partial(self._continue_surrogate, number))
+            go_on = partial(self._continue_surrogate, number)
+            yield StageSpec(last, (*reads, name), depends, go_on, self._file_hashes, trains=True)
             self.done["surrogate"] = self.done[last]
 
-    def parameters(self) -> None:
+    def parameters(self) -> Iterator[StageSpec]:
         """θ of every cell: every search and every learner through its forward model."""
         study = self.study
         for name, search in study.searches.items():
-            settings = {"search": search.numerical(), "seeds": study.search_seeds, "seed": study.seed}
-            inputs = self._files.hashes() | self._hash("cube")
+            depends = parts(study, "search_seeds", "seed", search=search.numerical())
+            reads: tuple[str, ...] = ("cube",)
             if search.model == "process":
-                settings |= {"process": process_of(study), "parameters": space_of(study)}
+                depends |= parts(study, "process", "parameters")
             else:
-                inputs |= self._hash("surrogate")
-            self._finish(f"parameters/{name}", settings, inputs, partial(self._search, name, search))
+                reads += ("surrogate",)
+            work = partial(self._search, name, search)
+            yield StageSpec(f"parameters/{name}", reads, depends, work, self._file_hashes)
         for name, learner in study.learners.items():
-            settings = {"learner": settings_of(learner), "seeds": study.learner_seeds, "seed": study.seed}
-            inputs = self._files.hashes() | self._hash("cube")
+            depends = parts(study, "learner_seeds", "seed", learner=settings_of(learner))
+            reads = ("cube",)
             if learner.simulator != "process":
-                inputs |= self._hash("surrogate")
+                reads += ("surrogate",)
             if learner.simulator != "surrogate":
-                settings |= {"process": process_of(study), "parameters": space_of(study)}
+                depends |= parts(study, "process", "parameters")
             if learner.observations != "masked":
-                inputs |= self._hash("gap_filling")
-            self._finish(f"parameters/{name}", settings, inputs, partial(self._learn, name, learner))
+                reads += ("gap_filling",)
+            work = partial(self._learn, name, learner)
+            yield StageSpec(f"parameters/{name}", reads, depends, work, self._file_hashes, trains=True)
 
-    def uncertainty(self) -> None:
+    def uncertainty(self) -> Iterator[StageSpec]:
         """Posterior of θ around what some methods found, where the study asks for it."""
         study, config = self.study, self.study.uncertainty
-        if config is None:
-            return
+        if config is not None:
+            depends = parts(study, "process", "seed", "parameters", uncertainty=settings_of(config))
+            reads = ("cube", *(f"parameters/{name}" for name in config.methods))
+            yield StageSpec("uncertainty", reads, depends, self._sample_posterior, self._file_hashes)
 
-        def work(path: Path) -> int:
-            fields = [
-                ParameterField(name, 0, read_theta(self._folder(name, 0), study.space)) for name in config.methods
-            ]
-            this = Uncertain(
-                config,
-                study.space,
-                self._process_model(),
-                holdout_of(self._cube),
-                fields,
-                study.seed,
-                self._cube.time,
-                self._cube.dataset["prcp"].values,
-                self._truth(),
-                self._true_moisture(),
-            )
-            return this.run(path, self.progress)
-
-        settings = {
-            "uncertainty": settings_of(config),
-            "process": process_of(study),
-            "seed": study.seed,
-            "parameters": space_of(study),
-        }
-        found = self._hash("cube", *(f"parameters/{name}" for name in config.methods))
-        self._finish("uncertainty", settings, self._files.hashes() | found, work)
-
-    def references(self) -> None:
+    def references(self) -> Iterator[StageSpec]:
         """Reference rows that have to be trained."""
         study, direct = self.study, self.study.references.direct
-        if direct is None:
-            return
+        if direct is not None:
+            depends = parts(study, "seed", direct=settings_of(direct), seeds=study.references.seeds)
+            yield StageSpec("references", ("cube",), depends, self._train_direct, {}, trains=True)
 
-        def work(path: Path) -> int:
-            train_direct(
-                direct,
-                self._cube,
-                holdout_of(self._cube),
-                path,
-                seed=study.seed,
-                seeds=study.references.seeds,
-                progress=self.progress,
-            )
-            return 0
+    def verdict(self) -> Iterator[StageSpec]:
+        """The process model's own run of every θ; of the evaluation, only what decides which θ these are."""
+        depends = parts(self.study, "process", "seed", "least_days", "transfers")
+        reads = ("cube", "ensemble", "surrogate", *self._learned)
+        yield StageSpec("verdict", reads, depends, self._judge, self._file_hashes)
 
-        settings = {"direct": settings_of(direct), "seeds": study.references.seeds, "seed": study.seed}
-        self._finish("references", settings, self._hash("cube"), work)
+    def scores(self) -> Iterator[StageSpec]:
+        """Tables of the verdict."""
+        rounds = tuple(name for name in self.done if name.startswith("rounds/"))
+        reads = ("cube", "ensemble", "surrogate", "references", "verdict", *self._learned, *rounds)
+        yield StageSpec("scores", reads, parts(self.study, "evaluation", "seed"), self._write_scores, {})
 
-    def scores(self) -> None:
-        """The verdict of the process model on every θ."""
-        study = self.study
-        settings = {"evaluation": settings_of(study.evaluation), "process": process_of(study), "seed": study.seed}
-        learned = self._hash(*(f"parameters/{name}" for name in study.calibrators))
-        inputs = self._files.hashes() | self._hash("cube", "ensemble", "surrogate") | learned
-        if self._rounds_done:
-            inputs |= self._hash(*(name for name in self.done if name.startswith("rounds/")))
-        if "references" in self.done:
-            inputs |= self._hash("references")
+    def report(self) -> Iterator[StageSpec]:
+        """Figures; the page that holds them is written anew every time."""
+        reads = ("cube", "surrogate", "scores", "verdict", "uncertainty")
+        yield StageSpec("figures", reads, parts(self.study, "report"), self._draw, {})
 
-        def work(path: Path) -> int:
-            fields = [
-                ParameterField(name, seed, read_theta(self._folder(name, seed), study.space))
-                for name, seeds in study.calibrators.items()
-                for seed in range(seeds)
-            ]
-            ensemble = Ensemble.open(self.done["ensemble"].path / "ensemble.zarr")
-            runs = {
-                name: self.done[f"parameters/{name}"].runs // study.search_seeds
-                for name, search in study.searches.items()
-                if search.model == "process"
-            }
-            runs |= {
-                name: self._learner_runs(name)
-                for name, learner in study.learners.items()
-                if learner.simulator != "surrogate" or study.rounds is not None
-            }
-            direct = self.done["references"].path if "references" in self.done else None
-            case = Judged(
-                study,
-                self._cube,
-                ensemble,
-                self._process_model(),
-                self._model,
-                self._executor(),
-                self._surrogate,
-                fields,
-                runs,
-                direct,
-                self._truth(),
-            )
-            runs_of_judging = judge(case, path, self.progress)
-            if self._rounds_done:
-                write_csv(path / "rounds.csv", rounds_table(study, self._rounds_done, path))
-            return runs_of_judging
-
-        self._finish("scores", settings, inputs, work)
-
-    def report(self) -> None:
-        """Figures, and the page that holds tables and figures."""
-        study, scores = self.study, self.done["scores"].path
-        uncertainty = self.done["uncertainty"].path if "uncertainty" in self.done else None
-        inputs = self._hash("cube", "surrogate", "scores", *(["uncertainty"] if uncertainty else []))
-
-        def work(path: Path) -> int:
-            reporting.draw(study, self._cube, scores, self.done["surrogate"].path, self._prior, path, uncertainty)
-            return 0
-
-        self._finish("figures", {"report": settings_of(study.report)}, inputs, work)
-        manifest = json.loads((self.run.directory / "manifest.json").read_text())
-        page = reporting.page(
-            study, scores, self.done["surrogate"].path, self.done["figures"].path, manifest, uncertainty
-        )
-        write_text(self.run.directory / "report.html", page)
-        reporting.write_tables(scores, self.run.directory / "tables")
+    @property
+    def _learned(self) -> tuple[str, ...]:
+        return tuple(f"parameters/{name}" for name in self.study.calibrators)
 
     def summary(self) -> str:
         """What to tell the user at the end."""
@@ -304,82 +187,3 @@ class Chain(Opened):
                 f"report:  {self.run.directory / 'report.html'}",
             ]
         return "\n".join(lines or [f"{name}: {stage.path}" for name, stage in self.done.items()])
-
-    def _finish(self, name: str, settings: dict[str, Any], inputs: dict[str, str], work: Any) -> None:
-        with self.workers():
-            self.done[name] = self.run.stage(name, settings=settings, inputs=inputs, work=work)
-
-    @property
-    def _rounds_done(self) -> list[Path]:
-        """Folders of the refine rounds that were run, in their order."""
-        return [s.path for name, s in self.done.items() if name.startswith("rounds/") and name.endswith("/runs")]
-
-    def _round(self, number: int, path: Path) -> int:
-        study, config = self.study, self.study.rounds
-        assert config is not None
-        surrogate = Surrogate.load(self.done["surrogate"].path, study.space)
-        this = Round(
-            number, study, config, self._cube, self._calibration_data, self._model, self._executor(), surrogate
-        )
-        return this.run(path, self.progress)
-
-    def _continue_surrogate(self, number: int, path: Path) -> int:
-        """Go on from the surrogate of the round before, on the ensemble's runs and those of all rounds."""
-        study, config = self.study, self.study.rounds
-        assert config is not None
-        settings = study.surrogate.model_copy(update={"training": config.training})
-        data, start = self._surrogate_data(), Surrogate.load(self.done["surrogate"].path, study.space)
-        more = with_rounds(data, self._rounds_done)
-        fit_and_audit(
-            settings,
-            more,
-            path,
-            seed=study.seed,
-            progress=self.progress,
-            start=start,
-            near_share=config.share,
-            audited=data,
-        )
-        return 0
-
-    def _learn(self, name: str, config: LearnerConfig, path: Path) -> int:
-        """Every seed of one learner; returns its own process-model runs, none if it sees the surrogate alone."""
-        process = None if config.simulator == "surrogate" else self._differentiable()
-        model = process if process is not None and config.simulator == "process" else self._surrogate
-        refine_with, runs = (process if config.simulator == "surrogate_then_process" else None), 0
-        for seed in range(self.study.learner_seeds):
-            folder = path / f"seed-{seed}"
-            theta = Learner(config).calibrate(
-                model,
-                self._calibration_data,
-                seed=self.study.seed + seed,
-                directory=folder,
-                progress=self.progress,
-                refine_with=refine_with,
-            )
-            self._keep(ParameterField(name, seed, theta), folder)
-            runs += process_runs(folder)
-        return runs
-
-    def _learner_runs(self, name: str) -> int:
-        """Process-model runs that a seed of a learner stands on: its own, and the ensemble's if the surrogate's too."""
-        own = self.done[f"parameters/{name}"].runs // self.study.learner_seeds
-        if self.study.learners[name].simulator == "process":
-            return own
-        return own + sum(s.runs for stage, s in self.done.items() if stage == "ensemble" or stage.startswith("rounds/"))
-
-    def _search(self, name: str, config: SearchConfig, path: Path) -> int:
-        """Every seed of one search, each cell by its own observations of the training period; returns its runs."""
-        model, runs = self._searched(config), 0
-        data = calibration_view(self._cube, self.study.space, self._prior, every_cell=True)
-        for seed in range(self.study.search_seeds):
-            folder = path / f"seed-{seed}"
-            found = Search(config).search(
-                model, data, seed=self.study.seed + seed, directory=folder, progress=self.progress
-            )
-            self._keep(ParameterField(name, seed, found.theta), folder)
-            runs += int(found.evaluations.sum())
-        return runs if config.model == "process" else 0
-
-    def _keep(self, field: ParameterField, folder: Path) -> None:
-        write_parameter_field(folder, field, self.study.space, self._cube, self._files)

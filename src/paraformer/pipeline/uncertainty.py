@@ -19,6 +19,7 @@ from jaxtyping import Float
 
 from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.files import write_csv
 from paraformer.core.log import Progress
 from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.parameters import ParameterSpace
@@ -37,7 +38,6 @@ from paraformer.evaluation.posterior import (
     tails,
     weighted_quantiles,
 )
-from paraformer.pipeline.verdict import write_csv
 from paraformer.process.jacobian import STEP, Linearisation, inside, linearise, steps_of
 
 _OUTPUT = "soil_moisture"

@@ -1,34 +1,26 @@
-"""The verdict: the process model runs every θ, whoever found it, and the scores are written down.
+"""The verdict: the process model runs every θ, whoever found it; ``pipeline.scores`` makes the tables of it.
 
-Seeds of one study share the test; the surrogate's own answer for the same θ stands beside it as the surrogate gap.
+Its archives are the only thing here that takes long, so they depend on nothing but which θ are run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from jaxtyping import Float
 
 from paraformer.config import Study
 from paraformer.core.contracts import ForwardModel
-from paraformer.core.files import atomic_path, write_json
+from paraformer.core.files import write_json
 from paraformer.core.log import Progress
 from paraformer.core.schema import Cube, Ensemble, ParameterField
-from paraformer.evaluation import checklist
-from paraformer.evaluation.holdout import Holdout
-from paraformer.evaluation.recovery import recovery
-from paraformer.evaluation.score import aggregate, score_cells, surrogate_gap
+from paraformer.evaluation.holdout import Holdout, holdout_of
 from paraformer.evaluation.selection import best_per_cell, best_single, training_rmse
-from paraformer.evaluation.signatures import Fluxes, judge_signatures
 from paraformer.evaluation.transfer import Cells, transfer
-from paraformer.pipeline.evapotranspiration import evapotranspiration_tables
-from paraformer.pipeline.references import references
 from paraformer.process.ensemble import Sets, run_sets
 from paraformer.process.executor import Executor, Source
 from paraformer.surrogate.audit import AuditConfig, audit, perturbed
@@ -36,6 +28,9 @@ from paraformer.surrogate.model import Surrogate
 
 DEFAULT, SINGLE, PER_CELL, TRUTH = "default VIC", "best single θ", "best θ per cell", "true θ"
 """Rows of every table that are not learners."""
+
+DEFAULT_RUNS, RUNS, AUDIT = "default.zarr", "verdict.zarr", "audit_learned.json"
+"""What the verdict leaves behind: runs of the a-priori θ as it is, runs of every method's θ, the audit near them."""
 
 _OUTPUTS = ("soil_moisture", "evapotranspiration", "runoff", "baseflow")
 
@@ -49,8 +44,6 @@ class Judged:
         source: what gives it chunk by chunk.
         executor: where chunks run.
         fields: θ of searches and learners, one entry a seed.
-        runs: process-model runs of the searches and learners that made their own, per seed.
-        direct: folder of the trained reference row, ``None`` if the study leaves it out.
         truth: true θ of a built-in world [cell, parameter], else ``None``.
     """
 
@@ -62,59 +55,27 @@ class Judged:
     executor: Executor
     surrogate: Surrogate
     fields: Sequence[ParameterField]
-    runs: Mapping[str, int]
-    direct: Path | None
     truth: Float[np.ndarray, "cell parameter"] | None
 
 
-def axes(cube: Cube) -> dict[str, np.ndarray]:
-    """Coordinates of archives of this cube's cells and days."""
-    return {"cell": cube.cells, "time": cube.time, "lat": cube.lat, "lon": cube.lon}
-
-
-def holdout_of(cube: Cube) -> Holdout:
-    """Observations and holdout of a cube."""
-    observed, mask = cube.observed()
-    return Holdout(
-        cells=cube.cells,
-        lat=cube.lat,
-        lon=cube.lon,
-        observed=observed,
-        mask=mask,
-        trained=cube.trained,
-        train_days=cube.period("train").mask(cube.time),
-        test_days=cube.period("test").mask(cube.time),
-    )
-
-
 def judge(case: Judged, path: Path, progress: Progress) -> int:
-    """Run VIC with every θ, write every table of ``scores/``; returns the number of process-model runs."""
-    study, holdout = case.study, holdout_of(case.cube)
-    fields = [*_from_ensemble(case, holdout), *case.fields]
+    """Run the process model with every θ and near the learned ones; returns the number of its runs."""
+    fields = [*_from_ensemble(case, holdout_of(case.cube)), *case.fields]
     fields += _transferred(case, fields)
     if case.truth is not None:
         fields.append(ParameterField(TRUTH, -1, case.truth))
-    runs = _run_default(case, path, progress) + _run_fields(case, fields, path, progress)
-    cells = [
-        _score_archive(case, path / "default.zarr", [ParameterField(DEFAULT, -1, None)], holdout),
-        _score_archive(case, path / "verdict.zarr", fields, holdout),
-    ]
-    for name, seed, baseline in references(study, case.cube, holdout, case.direct):
-        cells.append(score_cells(name, seed, baseline.simulated, holdout.only(baseline.available), study.evaluation))
-    table = pd.concat(cells, ignore_index=True)
-    gap = surrogate_gap(table, _score_surrogate(case, fields, holdout))
-    scores = aggregate(table)
-    write_csv(path / "soil_moisture.csv", scores)
-    write_csv(path / "soil_moisture_cells.csv.gz", table)
-    write_csv(path / "surrogate_gap.csv", gap)
-    write_csv(path / "process_model_runs.csv", _cost(case, fields))
-    write_csv(path / "checklist.csv", _checks(case, fields, scores, gap, path / "verdict.zarr"))
-    _judge_evapotranspiration(case, fields, holdout, path)
-    _judge_signatures(case, fields, holdout, path)
-    if case.truth is not None:
-        write_csv(path / "recovery.csv", _recovery(case, fields))
-    runs += _audit_learned(case, path)
-    return runs
+    runs = _run(case, Sets(None), path / DEFAULT_RUNS, progress)
+    names = {"methods": [f.method for f in fields], "seeds": [f.seed for f in fields]}
+    runs += _run(case, Sets(stack(fields), attributes=names), path / RUNS, progress)
+    return runs + _audit_learned(case, path)
+
+
+def judged_fields(path: Path) -> list[ParameterField]:
+    """θ of every row of a verdict's archive, in its order."""
+    archive = xr.open_zarr(path / RUNS, consolidated=False)
+    theta = archive["theta"].values.astype(np.float64)
+    rows = zip(archive.attrs["methods"], archive.attrs["seeds"], strict=True)
+    return [ParameterField(method, int(seed), theta[:, i]) for i, (method, seed) in enumerate(rows)]
 
 
 def _from_ensemble(case: Judged, holdout: Holdout) -> list[ParameterField]:
@@ -164,22 +125,13 @@ def _outputs(case: Judged) -> tuple[str, ...]:
     return tuple(name for name in _OUTPUTS if name in case.process.outputs)
 
 
-def _run_default(case: Judged, path: Path, progress: Progress) -> int:
-    return _run(case, Sets(None), path / "default.zarr", progress)
-
-
-def _run_fields(case: Judged, fields: Sequence[ParameterField], path: Path, progress: Progress) -> int:
-    sets = Sets(stack(fields), attributes={"methods": [f.method for f in fields], "seeds": [f.seed for f in fields]})
-    return _run(case, sets, path / "verdict.zarr", progress)
-
-
 def _run(case: Judged, sets: Sets, path: Path, progress: Progress) -> int:
     return run_sets(
         case.source,
         sets,
         path,
         outputs=_outputs(case),
-        axes=axes(case.cube),
+        axes=case.cube.axes,
         executor=case.executor,
         chunk_cells=case.study.ensemble.chunk_cells,
         progress=progress,
@@ -191,98 +143,6 @@ def stack(fields: Iterable[ParameterField]) -> Float[np.ndarray, "cell set param
     return np.stack([f.theta for f in fields if f.theta is not None], axis=1)
 
 
-def _score_archive(case: Judged, path: Path, fields: Sequence[ParameterField], holdout: Holdout) -> pd.DataFrame:
-    simulated = xr.open_zarr(path, consolidated=False)["soil_moisture"]
-    return pd.concat(
-        [
-            score_cells(f.method, f.seed, simulated[:, i].values, holdout, case.study.evaluation)
-            for i, f in enumerate(fields)
-        ],
-        ignore_index=True,
-    )
-
-
-def _score_surrogate(case: Judged, fields: Sequence[ParameterField], holdout: Holdout) -> pd.DataFrame:
-    simulated = case.surrogate.simulate(stack(fields), ("soil_moisture",))["soil_moisture"]
-    return pd.concat(
-        [score_cells(f.method, f.seed, simulated[:, i], holdout, case.study.evaluation) for i, f in enumerate(fields)],
-        ignore_index=True,
-    )
-
-
-def _judge_evapotranspiration(case: Judged, fields: Sequence[ParameterField], holdout: Holdout, path: Path) -> None:
-    """Annual evapotranspiration against every product of the cube; nothing without a whole test year and a product, or
-    where the process model has none."""
-    if "evapotranspiration" not in case.process.outputs:
-        return
-    archives = {path / "default.zarr": [(DEFAULT, -1)], path / "verdict.zarr": [(f.method, f.seed) for f in fields]}
-    annual, scores = evapotranspiration_tables(case.cube, holdout, archives, "test")
-    if len(scores):
-        write_csv(path / "evapotranspiration_cells.csv.gz", annual)
-        write_csv(path / "evapotranspiration.csv", scores)
-
-
-def _judge_signatures(case: Judged, fields: Sequence[ParameterField], holdout: Holdout, path: Path) -> None:
-    """Fluxes against the cube's signatures and the true θ's; nothing where there is neither, or the model lacks one."""
-    if not set(Fluxes._fields[2:]) <= set(case.process.outputs):
-        return
-    archives = {path / "default.zarr": [(DEFAULT, -1)], path / "verdict.zarr": [(f.method, f.seed) for f in fields]}
-    truth = TRUTH if case.truth is not None else None
-    table = judge_signatures(case.cube.dataset, _fluxes(archives), holdout, case.cube.period("test"), truth)
-    if len(table):
-        write_csv(path / "signatures.csv", table)
-
-
-def _fluxes(archives: Mapping[Path, Sequence[tuple[str, int]]]) -> Iterator[Fluxes]:
-    for path, rows in archives.items():
-        store = xr.open_zarr(path, consolidated=False)
-        for position, (method, seed) in enumerate(rows):
-            yield Fluxes(method, seed, *(store[name][:, position].values for name in Fluxes._fields[2:]))
-
-
-def _cost(case: Judged, fields: Sequence[ParameterField]) -> pd.DataFrame:
-    """Process-model runs (cell x set) each method's θ stands on, its own verdict not counted."""
-    kind, n_cells = case.ensemble.kind, len(case.cube.cells)
-    own = {SINGLE: int(np.isin(kind, ("prior", "common")).sum()) * n_cells, TRUTH: 0, DEFAULT: 0} | dict(case.runs)
-    methods = dict.fromkeys([DEFAULT, *(f.method for f in fields)])
-    transfers = case.study.evaluation.transfers
-    if transfers is not None and transfers.source in own:
-        own |= {transfers.row(by): own[transfers.source] for by in transfers.by}
-    rows = [(name, own.get(name, kind.size * n_cells)) for name in methods]
-    return pd.DataFrame(rows, columns=["method", "process_model_runs"])
-
-
-def _checks(
-    case: Judged, fields: Sequence[ParameterField], scores: pd.DataFrame, gap: pd.DataFrame, archive: Path
-) -> pd.DataFrame:
-    """The post-fit checklist of all searches and learners together."""
-    limits, space = case.study.evaluation.limits, case.study.space
-    simulated, holdout = xr.open_zarr(archive, consolidated=False)["soil_moisture"], holdout_of(case.cube)
-    learners = dict.fromkeys(f.method for f in case.fields)
-    tables = [
-        checklist.surrogate_gaps(gap[gap["method"].isin(learners)], limits),
-        checklist.attribute_range(case.cube.attributes(), case.cube.attribute_names, case.cube.trained, limits),
-        checklist.unscored_cells(scores, limits),
-    ]
-    for method in learners:
-        theta = np.stack([f.theta for f in fields if f.method == method and f.theta is not None])
-        tables.append(checklist.parameters_at_bounds(method, theta.reshape(-1, len(space)), space, limits))
-        tables.append(checklist.seed_spread(method, theta, space, limits))
-        first = [f.method for f in fields].index(method)
-        tables.append(checklist.residual_autocorrelation(method, simulated[:, first].values, holdout, limits))
-    return pd.concat([t for t in tables if len(t)], ignore_index=True)
-
-
-def _recovery(case: Judged, fields: Sequence[ParameterField]) -> pd.DataFrame:
-    assert case.truth is not None
-    tables = []
-    for field in fields:
-        if field.theta is not None and field.method != TRUTH:
-            found = recovery(field.theta, case.truth, case.study.space, case.cube.trained)
-            tables.append(found.assign(method=field.method, seed=field.seed))
-    return pd.concat(tables, ignore_index=True)
-
-
 def _audit_learned(case: Judged, path: Path) -> int:
     """The surrogate's response near the learned θ (first seed), against the process model's (METHOD section 7)."""
     before, rows = case.process.runs, []
@@ -290,12 +150,5 @@ def _audit_learned(case: Judged, path: Path) -> int:
         if field.seed == 0 and field.theta is not None:
             theta, pairs = perturbed(case.study.space, field.theta, AuditConfig(), case.study.seed)
             rows += audit(case.surrogate, case.process, theta, where=f"near {field.method}", pairs=pairs)
-    write_json(path / "audit_learned.json", [asdict(row) for row in rows])
+    write_json(path / AUDIT, [asdict(row) for row in rows])
     return case.process.runs - before
-
-
-def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table atomically; the same table gives the same bytes, compressed or not."""
-    compression: Any = {"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False, compression=compression)

@@ -15,6 +15,11 @@ _THREADS = torch.get_num_threads()
 """Torch's own choice (OMP_NUM_THREADS, else the cores), read when this module is imported."""
 
 
+def own_threads() -> int:
+    """Torch's own number of threads, on which the last bits of a training depend."""
+    return _THREADS
+
+
 def settle_threads() -> None:
     """Give torch its own number of threads back, whatever another library has set since."""
     if torch.get_num_threads() != _THREADS:

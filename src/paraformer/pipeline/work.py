@@ -1,0 +1,245 @@
+"""The work of each stage: what fills its folder, from what the stages before it left behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from paraformer.config import Study
+from paraformer.core.files import write_csv, write_text
+from paraformer.core.log import Progress
+from paraformer.core.run import Run
+from paraformer.core.schema import Ensemble, ParameterField
+from paraformer.data import build_cube, calibration_view, gather
+from paraformer.data.gapfill import fill_gaps
+from paraformer.evaluation.holdout import holdout_of
+from paraformer.learners.config import LearnerConfig
+from paraformer.learners.learn import Learner, process_runs
+from paraformer.pipeline import report as reporting
+from paraformer.pipeline.check import require_offered
+from paraformer.pipeline.emulation import fit_and_audit
+from paraformer.pipeline.opened import Opened
+from paraformer.pipeline.references import train_direct
+from paraformer.pipeline.rounds import Round, rounds_table, with_rounds
+from paraformer.pipeline.scores import Verdict, write_scores
+from paraformer.pipeline.uncertainty import Uncertain
+from paraformer.pipeline.verdict import Judged, judge
+from paraformer.pipeline.world import make_world
+from paraformer.process.ensemble import ensemble_sets, run_sets
+from paraformer.process.parameter_field import read_theta, write_parameter_field
+from paraformer.search.config import SearchConfig
+from paraformer.search.search import Search
+from paraformer.surrogate.model import Surrogate
+
+
+class Work(Opened):
+    """A study, its run, and what each stage does; each method gives the process-model runs its result stands on."""
+
+    def __init__(self, study: Study, run: Run, progress: Progress) -> None:
+        super().__init__(study, run)
+        self.progress = progress
+
+    def _build_cube(self, path: Path) -> int:
+        study, synthetic = self.study, self.study.data.source == "synthetic"
+        runs = make_world(study, path) if synthetic else 0
+        gathered = path / "inputs.nc" if synthetic else gather(study.data, path, self.progress)
+        build_cube(study.data, path / "cube.zarr", self.progress, inputs=gathered)
+        return runs
+
+    def _fill_gaps(self, path: Path) -> int:
+        assert self.study.gap_filling is not None
+        fill_gaps(self.study.gap_filling, self._cube, path, seed=self.study.seed, progress=self.progress)
+        return 0
+
+    def _run_ensemble(self, path: Path) -> int:
+        study = self.study
+        require_offered(study, self._model.outputs)
+        return run_sets(
+            self._model,
+            ensemble_sets(study.ensemble, study.space, self._prior, study.seed),
+            path / "ensemble.zarr",
+            outputs=study.ensemble.outputs,
+            axes=self._cube.axes,
+            chunk_cells=study.ensemble.chunk_cells,
+            progress=self.progress,
+            executor=self._executor(),
+        )
+
+    def _fit_surrogate(self, path: Path) -> int:
+        study = self.study
+        fit_and_audit(study.surrogate, self._surrogate_data(), path, seed=study.seed, progress=self.progress)
+        return 0
+
+    def _sample_posterior(self, path: Path) -> int:
+        study, config = self.study, self.study.uncertainty
+        assert config is not None
+        fields = [self._field(name, 0) for name in config.methods]
+        this = Uncertain(
+            config,
+            study.space,
+            self._process_model(),
+            holdout_of(self._cube),
+            fields,
+            study.seed,
+            self._cube.time,
+            self._cube.dataset["prcp"].values,
+            self._truth(),
+            self._true_moisture(),
+        )
+        return this.run(path, self.progress)
+
+    def _train_direct(self, path: Path) -> int:
+        study, direct = self.study, self.study.references.direct
+        assert direct is not None
+        holdout, seeds = holdout_of(self._cube), study.references.seeds
+        train_direct(direct, self._cube, holdout, path, seed=study.seed, seeds=seeds, progress=self.progress)
+        return 0
+
+    def _judge(self, path: Path) -> int:
+        study = self.study
+        fields = [self._field(name, seed) for name, seeds in study.calibrators.items() for seed in range(seeds)]
+        case = Judged(
+            study,
+            self._cube,
+            self._archive,
+            self._process_model(),
+            self._model,
+            self._executor(),
+            self._surrogate,
+            fields,
+            self._truth(),
+        )
+        return judge(case, path, self.progress)
+
+    def _write_scores(self, path: Path) -> int:
+        study = self.study
+        case = Verdict(
+            study,
+            self._cube,
+            self._archive,
+            self._surrogate,
+            self.done["verdict"].path,
+            tuple(study.calibrators),
+            self._own_runs(),
+            self.done["references"].path if "references" in self.done else None,
+            self._truth(),
+        )
+        write_scores(case, path)
+        if self._rounds_done:
+            write_csv(path / "rounds.csv", rounds_table(study, self._rounds_done, path))
+        return 0
+
+    def _own_runs(self) -> Mapping[str, int]:
+        """Process-model runs of every search and learner that made some, a seed."""
+        study = self.study
+        searches = {
+            name: self.done[f"parameters/{name}"].runs // study.search_seeds
+            for name, search in study.searches.items()
+            if search.model == "process"
+        }
+        learners = {
+            name: self._learner_runs(name)
+            for name, learner in study.learners.items()
+            if learner.simulator != "surrogate" or study.rounds is not None
+        }
+        return searches | learners
+
+    def _draw(self, path: Path) -> int:
+        scores, surrogate = self.done["scores"].path, self.done["surrogate"].path
+        reporting.draw(self.study, self._cube, scores, surrogate, self._prior, path, self._posterior)
+        return 0
+
+    def _write_page(self) -> None:
+        scores, surrogate = self.done["scores"].path, self.done["surrogate"].path
+        manifest = json.loads((self.run.directory / "manifest.json").read_text(encoding="utf-8"))
+        figures = self.done["figures"].path
+        page = reporting.page(self.study, scores, surrogate, figures, manifest, self._posterior)
+        write_text(self.run.directory / "report.html", page)
+        reporting.write_tables(scores, self.run.directory / "tables")
+
+    @property
+    def _posterior(self) -> Path | None:
+        return self.done["uncertainty"].path if "uncertainty" in self.done else None
+
+    @property
+    def _archive(self) -> Ensemble:
+        return Ensemble.open(self.done["ensemble"].path / "ensemble.zarr")
+
+    def _field(self, name: str, seed: int) -> ParameterField:
+        return ParameterField(name, seed, read_theta(self._folder(name, seed), self.study.space))
+
+    @property
+    def _rounds_done(self) -> list[Path]:
+        """Folders of the refine rounds that were run, in their order."""
+        return [s.path for name, s in self.done.items() if name.startswith("rounds/") and name.endswith("/runs")]
+
+    def _round(self, number: int, path: Path) -> int:
+        study, config = self.study, self.study.rounds
+        assert config is not None
+        surrogate = Surrogate.load(self.done["surrogate"].path, study.space)
+        this = Round(
+            number, study, config, self._cube, self._calibration_data, self._model, self._executor(), surrogate
+        )
+        return this.run(path, self.progress)
+
+    def _continue_surrogate(self, number: int, path: Path) -> int:
+        """Go on from the surrogate of the round before, on the ensemble's runs and those of all rounds."""
+        study, config = self.study, self.study.rounds
+        assert config is not None
+        settings = study.surrogate.model_copy(update={"training": config.training})
+        data, start = self._surrogate_data(), Surrogate.load(self.done["surrogate"].path, study.space)
+        more = with_rounds(data, self._rounds_done)
+        fit_and_audit(
+            settings,
+            more,
+            path,
+            seed=study.seed,
+            progress=self.progress,
+            start=start,
+            near_share=config.share,
+            audited=data,
+        )
+        return 0
+
+    def _learn(self, name: str, config: LearnerConfig, path: Path) -> int:
+        """Every seed of one learner; returns its own process-model runs, none if it sees the surrogate alone."""
+        process = None if config.simulator == "surrogate" else self._differentiable()
+        model = process if process is not None and config.simulator == "process" else self._surrogate
+        refine_with, runs = (process if config.simulator == "surrogate_then_process" else None), 0
+        for seed in range(self.study.learner_seeds):
+            folder = path / f"seed-{seed}"
+            theta = Learner(config).calibrate(
+                model,
+                self._calibration_data,
+                seed=self.study.seed + seed,
+                directory=folder,
+                progress=self.progress,
+                refine_with=refine_with,
+            )
+            self._keep(ParameterField(name, seed, theta), folder)
+            runs += process_runs(folder)
+        return runs
+
+    def _learner_runs(self, name: str) -> int:
+        """Process-model runs that a seed of a learner stands on: its own, and the ensemble's if the surrogate's too."""
+        own = self.done[f"parameters/{name}"].runs // self.study.learner_seeds
+        if self.study.learners[name].simulator == "process":
+            return own
+        return own + sum(s.runs for stage, s in self.done.items() if stage == "ensemble" or stage.startswith("rounds/"))
+
+    def _search(self, name: str, config: SearchConfig, path: Path) -> int:
+        """Every seed of one search, each cell by its own observations of the training period; returns its runs."""
+        model, runs = self._searched(config), 0
+        data = calibration_view(self._cube, self.study.space, self._prior, every_cell=True)
+        for seed in range(self.study.search_seeds):
+            folder = path / f"seed-{seed}"
+            found = Search(config).search(
+                model, data, seed=self.study.seed + seed, directory=folder, progress=self.progress
+            )
+            self._keep(ParameterField(name, seed, found.theta), folder)
+            runs += int(found.evaluations.sum())
+        return runs if config.model == "process" else 0
+
+    def _keep(self, field: ParameterField, folder: Path) -> None:
+        write_parameter_field(folder, field, self.study.space, self._cube, self._files)
