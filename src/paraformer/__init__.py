@@ -5,8 +5,7 @@ The public names, loaded when first used, so that ``import paraformer`` is quick
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from paraformer.core.lazy import lazily
 
 __version__ = "0.1.0"
 
@@ -28,19 +27,16 @@ _PUBLIC = {
     "VIC": "process.vic.model",
     "VICSettings": "process.vic.settings",
     "build_process": "process.build",
-    "check_study": "pipeline",
-    "describe": "pipeline",
+    "check_study": "pipeline.check",
+    "describe": "pipeline.describe",
     "load_study": "config",
-    "run_study": "pipeline",
+    "run_study": "pipeline.run",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(import_module(f"paraformer.{_PUBLIC[name]}"), name)
-    raise AttributeError(f"module 'paraformer' has no attribute '{name}'")
+__getattr__ = lazily(__name__, _PUBLIC)
 
 
 def __dir__() -> list[str]:

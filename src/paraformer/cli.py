@@ -264,7 +264,7 @@ def describe(
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE.html", help="a page about a cube")] = None,
 ) -> None:
     """What a cube, a run or a study holds; of a cube also a page: coverage, ranges, what was dropped, odd cells."""
-    from paraformer.pipeline import describe as describe_path
+    from paraformer.pipeline.describe import describe as describe_path
 
     if html is None:
         _out().print(describe_path(path), soft_wrap=True)

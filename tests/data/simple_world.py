@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from paraformer.core.variables import VOCABULARY
-from paraformer.data import DataConfig
+from paraformer.data.config import DataConfig
 
 CELLS = np.array([3, 4, 7, 10, 11, 12, 20])
 N_DAYS = 800

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from data.simple_world import PERIODS
-from paraformer.data import DataConfig, SyntheticConfig
+from paraformer.data.config import DataConfig, SyntheticConfig
 
 
 def test_the_built_in_world_fills_in_its_layout():

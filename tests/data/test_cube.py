@@ -19,10 +19,11 @@ from paraformer.core.log import Progress
 from paraformer.core.parameters import PAPER_SET, ParameterSpace
 from paraformer.core.schema import Cube
 from paraformer.core.variables import FORCING
-from paraformer.data import build_cube, calibration_view, describe_cube, forcing_cube
 from paraformer.data.climate import CLIMATE
+from paraformer.data.cube import build_cube, forcing_cube
 from paraformer.data.sources import cells
 from paraformer.data.sources.cells import open_cells
+from paraformer.data.views import calibration_view, describe_cube
 
 SPACE = ParameterSpace.of(*PAPER_SET)
 PRIOR = np.tile([0.2, 0.02, 10.0, 0.8, 12.0], (5, 1))

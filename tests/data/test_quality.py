@@ -13,7 +13,7 @@ import xarray as xr
 from data.simple_world import CELLS, simple_dataset, write
 from data.simple_world import settings as settings_for
 from paraformer.core.errors import DataError
-from paraformer.data import check
+from paraformer.data.quality import check
 
 
 def refused(
@@ -297,7 +297,7 @@ def test_period_outside_the_file(tmp_path):
 
 
 def test_the_built_in_world_must_be_written_first():
-    from paraformer.data import DataConfig
+    from paraformer.data.config import DataConfig
 
     with pytest.raises(DataError, match="has to be written"):
         check(DataConfig(source="synthetic"))

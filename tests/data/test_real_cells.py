@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from data.simple_world import PERIODS, SPLIT
-from paraformer.data import DataConfig, build_cube, describe_cube
+from paraformer.data.config import DataConfig
+from paraformer.data.cube import build_cube
+from paraformer.data.views import describe_cube
 
 pytestmark = pytest.mark.shared
 

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from data.simple_world import PERIODS, settings, simple_dataset, write
 from paraformer.core.errors import DataError
 from paraformer.core.grid import points
-from paraformer.data import DataConfig, Split, check
-from paraformer.data.config import Blocks
+from paraformer.data.config import Blocks, DataConfig, Split
+from paraformer.data.quality import check
 from paraformer.data.regions import block_folds, block_labels
 from paraformer.data.sampling import LEFT_OUT, TRAINED, UNSEEN
 

@@ -14,8 +14,8 @@ from data.simple_world import files_of
 from paraformer.core.errors import DataError, ModelError
 from paraformer.core.parameters import PAPER_SET, VIC_PARAMETERS, ParameterSpace
 from paraformer.core.time import month_of
-from paraformer.data import DataConfig, SyntheticConfig, build_cube, forcing_cube, open_truth, write_world
-from paraformer.data.config import FluxObservations
+from paraformer.data.config import DataConfig, FluxObservations, SyntheticConfig
+from paraformer.data.cube import build_cube, forcing_cube
 from paraformer.data.sources.fields import autoregressive, smooth_fields
 from paraformer.data.sources.fluxes import FLUXES
 from paraformer.data.sources.land import make_land
@@ -26,8 +26,10 @@ from paraformer.data.sources.synthetic import (
     PARAMS,
     TRUTH,
     frozen_ground,
+    open_truth,
     scattered,
     true_theta,
+    write_world,
 )
 from paraformer.data.sources.vic_files import CLASSES, make_parameters, soil_hydraulics
 from paraformer.data.sources.weather import (

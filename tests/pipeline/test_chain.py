@@ -17,7 +17,8 @@ import xarray as xr
 from paraformer.config import load_study
 from paraformer.core.files import hash_path
 from paraformer.core.schema import SCORE_COLUMNS, Cube
-from paraformer.pipeline import describe, run_study
+from paraformer.pipeline import run_study
+from paraformer.pipeline.describe import describe
 from worlds import write_study
 
 METHODS = ("SCE-UA", "Latin hypercube", "FFN_A", "ParaFormer_A", "ParaFormer_Z")

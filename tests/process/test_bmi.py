@@ -20,7 +20,7 @@ from bmipy import Bmi
 from paraformer.config import Study, load_study
 from paraformer.core.errors import DataError, ModelError, SettingsError
 from paraformer.core.parameters import ParameterSpace
-from paraformer.data import build_cube
+from paraformer.data.cube import build_cube
 from paraformer.pipeline.world import make_world
 from paraformer.process.bmi import INPUTS, OUTPUTS, STORES, VICBmi
 from paraformer.process.build import ProcessFiles

@@ -20,7 +20,7 @@ from paraformer.core.errors import DataError, ModelError, RunError
 from paraformer.core.files import hash_path
 from paraformer.core.log import Progress
 from paraformer.core.schema import Cube
-from paraformer.data import build_cube
+from paraformer.data.cube import build_cube
 from paraformer.pipeline.world import make_world
 from paraformer.process import executor as executor_module
 from paraformer.process import recipe as recipe_module

@@ -11,7 +11,7 @@ import yaml
 from paraformer.config import load_study
 from paraformer.core.errors import DataError
 from paraformer.core.schema import Cube
-from paraformer.data import describe_cube
+from paraformer.data.views import describe_cube
 from paraformer.pipeline.report import tables
 from paraformer.report.tables import to_text
 

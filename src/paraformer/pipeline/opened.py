@@ -15,8 +15,9 @@ from paraformer.core.contracts import CalibrationData, DifferentiableModel, Forw
 from paraformer.core.files import hash_json
 from paraformer.core.run import Run, Stage
 from paraformer.core.schema import Cube
-from paraformer.data import calibration_view, open_truth
 from paraformer.data.gapfill import open_filled
+from paraformer.data.sources.synthetic import open_truth
+from paraformer.data.views import calibration_view
 from paraformer.pipeline.emulation import surrogate_data
 from paraformer.process.build import ProcessFiles, build_process, clipped_prior, process_files
 from paraformer.process.differentiable import DifferentiableProcess

@@ -13,8 +13,8 @@ from paraformer.core.files import atomic_path
 from paraformer.core.log import Progress
 from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.schema import Cube
-from paraformer.data import open_maps
 from paraformer.data.a_priori import TITLE, a_priori_domain, a_priori_parameters, sites_of
+from paraformer.data.gather import open_maps
 from paraformer.data.sources.products import target_of
 from paraformer.pipeline import run_study
 from paraformer.process.build import ProcessFiles, read_parameters

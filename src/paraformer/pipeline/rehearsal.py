@@ -19,9 +19,10 @@ from paraformer.core.log import Progress
 from paraformer.core.netcdf import write_dataset
 from paraformer.core.schema import Cube
 from paraformer.core.seeding import generator
-from paraformer.data import build_cube, calibration_view
-from paraformer.data import check as check_data
+from paraformer.data.cube import build_cube
 from paraformer.data.gapfill import fill_gaps
+from paraformer.data.quality import check as check_data
+from paraformer.data.views import calibration_view
 from paraformer.evaluation.holdout import holdout_of
 from paraformer.evaluation.score import score_cells
 from paraformer.learners.learn import Learner

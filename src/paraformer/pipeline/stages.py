@@ -8,7 +8,7 @@ from functools import partial
 from paraformer.config import Study
 from paraformer.core.log import Progress
 from paraformer.core.run import Run
-from paraformer.data import source_hash
+from paraformer.data.gather import source_hash
 from paraformer.pipeline import report as reporting
 from paraformer.pipeline.check import require_consistent
 from paraformer.pipeline.rounds import followed, good_enough

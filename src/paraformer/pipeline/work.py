@@ -11,8 +11,10 @@ from paraformer.core.files import write_csv, write_text
 from paraformer.core.log import Progress
 from paraformer.core.run import Run
 from paraformer.core.schema import Ensemble, ParameterField
-from paraformer.data import build_cube, calibration_view, gather
+from paraformer.data.cube import build_cube
 from paraformer.data.gapfill import fill_gaps
+from paraformer.data.gather import gather
+from paraformer.data.views import calibration_view
 from paraformer.evaluation.holdout import holdout_of
 from paraformer.learners.config import LearnerConfig
 from paraformer.learners.learn import Learner, process_runs

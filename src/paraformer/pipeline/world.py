@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from paraformer.config import Study
-from paraformer.data import forcing_cube, write_world
+from paraformer.data.cube import forcing_cube
+from paraformer.data.sources.synthetic import write_world
 from paraformer.process.build import build_process, process_files
 
 

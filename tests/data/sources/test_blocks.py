@@ -10,7 +10,8 @@ from data.sources.nldas_files import LAT, LON, write_hours
 from data.sources.smap_granules import overpass, write_granule
 from paraformer.core.errors import DataError
 from paraformer.core.grid import ease2_global
-from paraformer.data import DataConfig, check
+from paraformer.data.config import DataConfig
+from paraformer.data.quality import check
 from paraformer.data.regrid import remap
 from paraformer.data.sources.blocks import combine, join_blocks, write_blocks
 from paraformer.data.sources.config import NldasConfig, RegridConfig, SmapConfig, TableConfig
