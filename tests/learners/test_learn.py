@@ -28,16 +28,27 @@ def calibrate(config: LearnerConfig, directory: Path, data: CalibrationData | No
     return Learner(config).calibrate(Waves(), data or twin(), seed=seed, directory=directory, progress=Progress())
 
 
-@pytest.mark.parametrize("head", ["bounded", "linear"])
+@pytest.mark.parametrize(("head", "start"), [("bounded", "prior"), ("linear", "prior"), ("linear", "middle")])
 @pytest.mark.parametrize("network", ["ffn_a", "paraformer_a"])
-def test_a_learner_recovers_the_hidden_parameters(tmp_path: Path, network: str, head: str) -> None:
+def test_a_learner_recovers_the_hidden_parameters(tmp_path: Path, network: str, head: str, start: str) -> None:
     """On the trained cells the known optimum, on the others most of it."""
     data = twin()
-    u = SPACE.to_unit(calibrate(small(network, 120, head=head), tmp_path))
+    u = SPACE.to_unit(calibrate(small(network, 120, head=head, start=start), tmp_path))
     error = np.abs(u - true_u(data.attributes))
     start = np.abs(SPACE.to_unit(data.prior) - true_u(data.attributes))
     assert error[data.trained].mean() < 0.06
     assert error[~data.trained].mean() < 0.6 * start[~data.trained].mean()
+
+
+def test_a_map_that_starts_in_the_middle_is_read_back_as_such(tmp_path: Path) -> None:
+    data = twin()
+    calibrate(small("paraformer_a", start="middle"), tmp_path / "a")
+    learned = LearnedMap.load(tmp_path / "a")
+    other = SPACE.from_unit(np.full((CELLS, 2), 0.9))
+    found = [learned.predict(data.attributes, prior, NAMES) for prior in (data.prior, other)]
+    assert np.array_equal(*found)
+    with pytest.raises(RunError, match="another 'settings'"):
+        calibrate(small("paraformer_a"), tmp_path / "a")
 
 
 def test_the_prior_pulls(tmp_path: Path) -> None:

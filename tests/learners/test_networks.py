@@ -171,6 +171,22 @@ def test_every_learner_starts_at_each_cells_prior(kind: str, name: str) -> None:
     assert torch.allclose(network(attributes, prior, *history), prior, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["bounded", "linear"])
+@pytest.mark.parametrize("name", OWN)
+def test_from_the_middle_nothing_of_the_prior_reaches_theta(kind: str, name: str) -> None:
+    """θ starts at the middle of every range, and is a function of the inputs alone whatever the weights."""
+    torch.manual_seed(0)
+    config, attributes, history = inputs(name, 3, 4)
+    config = config.model_copy(update={"head": kind, "start": "middle"})
+    network = ParameterMap(config, attributes=4, parameters=2).double().eval()
+    one, other = torch.rand(3, 2).double(), torch.rand(3, 2).double()
+    assert torch.equal(network(attributes, one, *history), torch.full((3, 2), 0.5).double())
+    torch.nn.init.normal_(network.head.linear.weight, std=0.01)
+    learned = network(attributes, one, *history)
+    assert torch.equal(learned, network(attributes, other, *history))
+    assert not torch.allclose(learned[0], learned[1])
+
+
 def test_a_bounded_head_stays_inside_and_a_linear_one_may_leave() -> None:
     prior = torch.tensor([[0.0, 1.0]])
     for kind, inside in (("bounded", True), ("linear", False)):

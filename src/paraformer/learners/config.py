@@ -186,6 +186,11 @@ class LearnerConfig(BaseModel):
 
     network: NetworkConfig = ParaFormerAConfig()
     head: Literal["bounded", "linear"] = "bounded"
+    start: Literal["prior", "middle"] = Field(
+        default="prior",
+        description="θ of an untrained network, to which what it learns is added: each cell's a-priori θ, or the "
+        "middle of the range everywhere, as in the paper",
+    )
     loss: LossConfig = LossConfig()
     simulator: Literal["surrogate", "process", "surrogate_then_process"] = Field(
         default="surrogate",
@@ -241,9 +246,9 @@ class LearnerConfig(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_what_is_off(self, serialise: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """Keys and files of a study that does not ask for the process model are those of before it could."""
+        """Keys and files of a study that does not ask for what came later are those of before it could."""
         found = serialise(self)
-        off = {"simulator": "surrogate", "refinement": None, "pretraining": None, "targets": None}
+        off = {"start": "prior", "simulator": "surrogate", "refinement": None, "pretraining": None, "targets": None}
         for name, default in off.items():
             if found.get(name) == default:
                 found.pop(name, None)
