@@ -189,11 +189,16 @@ def test_a_filled_day_counts_with_its_weight(fit: str) -> None:
         assert found == pytest.approx(expected, rel=1e-5)
 
 
+PAPER = {"window": 20, "periods": "own", "history": "loss", "start": "middle", "head": "linear"}
+"""Each cell has a window of its own, whose days are those of its history: the paper's batches."""
+
+
+@pytest.mark.parametrize("changes", [{}, PAPER], ids=["shared", "own"])
 @pytest.mark.parametrize("network", Z)
-def test_a_training_killed_at_any_step_ends_with_the_same_bits(tmp_path: Path, network: str) -> None:
+def test_a_training_killed_at_any_step_ends_with_the_same_bits(tmp_path: Path, network: str, changes: dict) -> None:
     data, _ = secretive_twin(24)
     training = {"steps": 5, "checkpoint_steps": 1, "checkpoint_seconds": None, "ema": 0.9, "validate_every": 2}
-    config = small(network, training=training, validation=0.25, observations="both", windows_per_batch=2)
+    config = small(network, training=training, validation=0.25, observations="both", windows_per_batch=2, **changes)
     whole = theta(learn(config, tmp_path / "whole", data), data, "both")
     for step in range(1, 6):
         place = tmp_path / str(step)
@@ -204,26 +209,55 @@ def test_a_training_killed_at_any_step_ends_with_the_same_bits(tmp_path: Path, n
         assert same_weights(place, tmp_path / "whole")
 
 
-def test_a_batch_of_several_windows_is_one_loss_over_all_of_them() -> None:
+@pytest.mark.parametrize("changes", [{}, {"periods": "own"}, PAPER], ids=["shared", "own", "paper"])
+def test_a_batch_of_several_windows_is_one_loss_over_all_of_them(changes: dict) -> None:
     """Each window has its own cells, days and histories; the loss is pooled, whatever the batch is cut into."""
     data, _ = secretive_twin(24)
-    config = small("paraformer_z", windows_per_batch=3, cells_per_batch=12, loss={"prior_weight": 0.0, "fit": "rmse"})
+    loss = {"prior_weight": 0.0, "range_weight": 0.0, "fit": "rmse"}
+    config = small("paraformer_z", windows_per_batch=3, cells_per_batch=12, loss=loss, **changes)
     task = task_of(config, data)
     batch = task.draw(4)
     assert batch.cells.shape == batch.starts.shape == batch.histories.shape == (36,)
-    assert len(np.unique(batch.starts)) > 1
+    assert len(np.unique(batch.starts)) > (3 if changes else 1)
+    assert len(np.unique(batch.starts)) <= (36 if changes else 3)
     assert len(np.unique(batch.histories)) > 3
     assert batch.histories.max() <= DAYS - 20
+    assert np.array_equal(batch.histories, batch.starts) is (config.history == "loss")
     assert len(np.unique(batch.cells)) > 12
     squares, days = 0.0, 0
     for cell, start, first in zip(*batch[:3], strict=True):
         history = task.inputs.history[cell : cell + 1, first : first + 20]
         u = task.network(task.inputs.attributes[cell : cell + 1], task.prior[cell : cell + 1], history)
-        series = Waves(24).respond(u, torch.tensor([cell]), FIRST + int(start), 40)["soil_moisture"].detach().numpy()[0]
-        seen = data.mask[cell, start : start + 40]
-        squares += ((series - data.observed[cell, start : start + 40])[seen] ** 2).sum()
+        one = Waves(24).respond(u, torch.tensor([cell]), FIRST + int(start), config.window)["soil_moisture"]
+        days_of = slice(start, start + config.window)
+        seen = data.mask[cell, days_of]
+        squares += ((one.detach().numpy()[0] - data.observed[cell, days_of])[seen] ** 2).sum()
         days += seen.sum()
     assert float(task.loss(task.network, 4, 0).detach()) == pytest.approx(np.sqrt(squares / days), rel=1e-5)
+
+
+def test_other_days_than_those_of_the_loss_reach_neither_theta_nor_the_loss() -> None:
+    """With ``history: loss`` a sample is its window: forcing, observations in and observations out."""
+    data, _ = secretive_twin(24)
+    task = task_of(small("lstm_z", **PAPER, cells_per_batch=1), data)
+    batch = task.draw(2)
+    (cell,), (start,) = batch.cells, batch.starts
+    inside = (np.arange(24)[:, None] == cell) & (np.arange(DAYS) >= start) & (np.arange(DAYS) < start + 20)
+    changed = replace(
+        data,
+        forcing=np.where(inside[..., None], data.forcing, data.forcing + 3),
+        history=np.where(inside, data.history, data.history + 0.2),
+        observed=np.where(inside, data.observed, data.observed + 0.2),
+    )
+    scaling = Scaling.fit(data, task.config)
+
+    def loss(given: CalibrationData, history: str) -> float:
+        config = task.config.model_copy(update={"history": history})
+        other = LearnTask(task.network, config, Waves(24), given, scaling, Draw(0, 0, 0))
+        return float(other.loss(other.network, 2, 0).detach())
+
+    assert loss(data, "loss") == loss(changed, "loss")
+    assert loss(data, "random") != loss(changed, "random")
 
 
 def test_batches_depend_on_seed_and_step_alone_and_cells_do_not_depend_on_the_history() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import torch
 from learners.toy import CELLS, FIRST, NAMES, SPACE, Waves, small, true_u, twin
 from paraformer.core.contracts import CalibrationData, Calibrator
 from paraformer.core.errors import DataError, ModelError, RunError
-from paraformer.core.log import Progress
+from paraformer.core.log import Advance, Progress
 from paraformer.core.parameters import ParameterSpace
 from paraformer.learners.config import LearnerConfig, LossConfig
 from paraformer.learners.inputs import Scaling
@@ -28,16 +30,27 @@ def calibrate(config: LearnerConfig, directory: Path, data: CalibrationData | No
     return Learner(config).calibrate(Waves(), data or twin(), seed=seed, directory=directory, progress=Progress())
 
 
-@pytest.mark.parametrize("head", ["bounded", "linear"])
+@pytest.mark.parametrize(("head", "start"), [("bounded", "prior"), ("linear", "prior"), ("linear", "middle")])
 @pytest.mark.parametrize("network", ["ffn_a", "paraformer_a"])
-def test_a_learner_recovers_the_hidden_parameters(tmp_path: Path, network: str, head: str) -> None:
+def test_a_learner_recovers_the_hidden_parameters(tmp_path: Path, network: str, head: str, start: str) -> None:
     """On the trained cells the known optimum, on the others most of it."""
     data = twin()
-    u = SPACE.to_unit(calibrate(small(network, 120, head=head), tmp_path))
+    u = SPACE.to_unit(calibrate(small(network, 120, head=head, start=start), tmp_path))
     error = np.abs(u - true_u(data.attributes))
     start = np.abs(SPACE.to_unit(data.prior) - true_u(data.attributes))
     assert error[data.trained].mean() < 0.06
     assert error[~data.trained].mean() < 0.6 * start[~data.trained].mean()
+
+
+def test_a_map_that_starts_in_the_middle_is_read_back_as_such(tmp_path: Path) -> None:
+    data = twin()
+    calibrate(small("paraformer_a", start="middle"), tmp_path / "a")
+    learned = LearnedMap.load(tmp_path / "a")
+    other = SPACE.from_unit(np.full((CELLS, 2), 0.9))
+    found = [learned.predict(data.attributes, prior, NAMES) for prior in (data.prior, other)]
+    assert np.array_equal(*found)
+    with pytest.raises(RunError, match="another 'settings'"):
+        calibrate(small("paraformer_a"), tmp_path / "a")
 
 
 def test_the_prior_pulls(tmp_path: Path) -> None:
@@ -78,6 +91,70 @@ def test_a_killed_training_ends_with_the_same_files(tmp_path: Path, killed_at: i
     for name in ("model.json", "member-0.safetensors"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
     assert sorted(p.name for p in (tmp_path / "killed").iterdir()) == ["member-0.safetensors", "model.json"]
+
+
+class Counted(Progress):
+    """Notes how many steps a training says it has, and how many it does."""
+
+    def __init__(self) -> None:
+        self.total = self.done = 0
+
+    @contextmanager
+    def task(self, description: str, total: int, *, unit: str = "steps", done: int = 0) -> Iterator[Advance]:
+        self.total = total
+
+        def advance(steps: int = 1, note: str = "") -> None:
+            self.done += steps
+
+        yield advance
+
+
+@pytest.mark.parametrize(
+    ("changes", "epoch"),
+    [
+        ({"window": 40}, 3),  # 18 cells x 60 days over 12 x 40, rounded up
+        ({"window": 40, "windows_per_batch": 2}, 2),
+        ({"window": None}, 2),
+        ({"window": 20, "cells_per_batch": 100, "periods": "own"}, 3),  # no more than the 18 that there are
+        ({"window": 40, "validation": 0.5, "cells_per_batch": 3}, 5),  # of the nine that are learned from
+    ],
+)
+def test_an_epoch_draws_as_many_cell_days_as_there_are(
+    tmp_path: Path, changes: dict, epoch: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    training = {"epochs": 2, "checkpoint_steps": 3, "checkpoint_seconds": None, "optimiser": {"rate": 1e-2}}
+    if "validation" in changes:
+        training["validate_every"] = 4
+    config, steps = (
+        small(training=training, **changes),
+        small(training={**training, "steps": 2 * epoch, "epochs": None}, **changes),
+    )
+    progress = Counted()
+    with caplog.at_level("INFO", logger="paraformer"):
+        Learner(config).calibrate(Waves(), twin(), seed=0, directory=tmp_path / "epochs", progress=progress)
+    assert (progress.total, progress.done) == (2 * epoch, 2 * epoch)
+    assert f"ffn_a: 2 epochs of {epoch} steps, {2 * epoch} steps" in caplog.text
+    assert config.training.steps is None
+    calibrate(steps, tmp_path / "steps")
+    weights = [(tmp_path / name / "member-0.safetensors").read_bytes() for name in ("epochs", "steps")]
+    assert weights[0] == weights[1]
+    assert LearnedMap.load(tmp_path / "epochs").config == config
+
+
+def test_a_killed_training_of_epochs_goes_on_in_their_middle(tmp_path: Path) -> None:
+    training = {"epochs": 3, "checkpoint_steps": 1, "checkpoint_seconds": None, "schedule": {"warm_up": 2}}
+    config = small("paraformer_a", training=training)
+    whole = calibrate(config, tmp_path / "whole")
+    for step in (1, 4, 8):
+        with pytest.raises(Killed):
+            Learner(config).calibrate(Waves(), twin(), seed=0, directory=tmp_path / str(step), progress=KillAt(step))
+        progress = Counted()
+        again = Learner(config).calibrate(Waves(), twin(), seed=0, directory=tmp_path / str(step), progress=progress)
+        assert (progress.total, progress.done) == (9, 9 - step)
+        assert np.array_equal(whole, again)
+    more = small("paraformer_a", training={**training, "epochs": 4})
+    with pytest.raises(RunError, match="another 'settings'"):
+        calibrate(more, tmp_path / "1")
 
 
 def test_members_are_averaged_keep_other_cells_aside_and_survive_a_kill(tmp_path: Path) -> None:

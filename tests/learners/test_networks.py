@@ -171,6 +171,22 @@ def test_every_learner_starts_at_each_cells_prior(kind: str, name: str) -> None:
     assert torch.allclose(network(attributes, prior, *history), prior, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["bounded", "linear"])
+@pytest.mark.parametrize("name", OWN)
+def test_from_the_middle_nothing_of_the_prior_reaches_theta(kind: str, name: str) -> None:
+    """θ starts at the middle of every range, and is a function of the inputs alone whatever the weights."""
+    torch.manual_seed(0)
+    config, attributes, history = inputs(name, 3, 4)
+    config = config.model_copy(update={"head": kind, "start": "middle"})
+    network = ParameterMap(config, attributes=4, parameters=2).double().eval()
+    one, other = torch.rand(3, 2).double(), torch.rand(3, 2).double()
+    assert torch.equal(network(attributes, one, *history), torch.full((3, 2), 0.5).double())
+    torch.nn.init.normal_(network.head.linear.weight, std=0.01)
+    learned = network(attributes, one, *history)
+    assert torch.equal(learned, network(attributes, other, *history))
+    assert not torch.allclose(learned[0], learned[1])
+
+
 def test_a_bounded_head_stays_inside_and_a_linear_one_may_leave() -> None:
     prior = torch.tensor([[0.0, 1.0]])
     for kind, inside in (("bounded", True), ("linear", False)):
@@ -221,11 +237,47 @@ def test_gradients_of_the_map_are_right(name: str) -> None:
         ({"filled_weight": 0.5}, "'filled_weight' applies to observations 'both'"),
         ({"windows_per_batch": 3}, "'windows_per_batch' needs 'window'"),
         ({"validation": 0.2}, "go together"),
+        ({"start": "zero"}, "'prior' or 'middle'"),
+        ({"training": {"steps": 9, "epochs": 2}}, "either 'steps' or 'epochs', found steps 9 and epochs 2"),
+        ({"training": {"steps": None}}, "either 'steps' or 'epochs', found neither"),
+        ({"training": {"epochs": 0}}, "greater than or equal to 1"),
+        ({"network": {"name": "paraformer_z"}, "pretraining": {"epochs": 3}}, "Extra inputs"),
+        ({"periods": "own"}, "'periods: own' needs 'window'"),
+        ({"periods": "own", "simulator": "process"}, "'periods: own' needs 'window'"),
+        ({"network": {"name": "ffn_a"}, "window": 240, "history": "loss"}, "'ffn_a' does not read"),
+        ({"network": {"name": "paraformer_n", "own_history": True}, "history": "loss"}, "'paraformer_n' does not read"),
+        ({"network": {"name": "lstm_z"}, "history": "loss"}, r"\(240 days\), found no window"),
+        ({"network": {"name": "lstm_z"}, "window": 60, "history": "loss"}, r"\(240 days\), found 60 days"),
     ],
 )
 def test_unknown_and_inapplicable_settings_are_errors(settings: dict, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         LearnerConfig.model_validate(settings)
+
+
+def test_new_settings_that_are_off_leave_no_trace() -> None:
+    """Files and hashes of studies that do not ask for them are those of before."""
+    found = LearnerConfig.model_validate({"network": {"name": "lstm_z"}, "training": {"steps": 9}}).model_dump()
+    assert not {"start", "periods", "history"} & found.keys()
+    assert "epochs" not in found["training"]
+    asked = {"start": "middle", "periods": "own", "history": "loss", "window": 240, "training": {"epochs": 2}}
+    config = LearnerConfig.model_validate({"network": {"name": "lstm_z"}, **asked})
+    again = config.model_dump(mode="json")
+    assert "steps" not in again["training"]
+    assert LearnerConfig.model_validate(again) == config
+
+
+def test_through_the_process_model_windows_fall_away() -> None:
+    given = {"window": 240, "periods": "own", "history": "loss", "windows_per_batch": 2, "training": {"epochs": 9}}
+    refinement = {"simulator": "surrogate_then_process", "refinement": {"epochs": 2, "cells_per_batch": 5}}
+    config = LearnerConfig.model_validate({"network": {"name": "lstm_z"}, **given, **refinement})
+    then = config.refined()
+    assert (then.window, then.periods, then.history, then.windows_per_batch) == (None, "shared", "random", 1)
+    assert (config.epoch(18, 731), then.epoch(18, 731)) == (2, 4)
+    assert (config.steps(18, 731), then.steps(18, 731)) == (18, 8)
+    assert then.training.in_steps(then.epoch(18, 731)).steps == 8
+    plain = LearnerConfig()
+    assert plain.refined() is plain
 
 
 def test_the_papers_sizes_are_the_defaults() -> None:

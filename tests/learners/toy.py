@@ -47,8 +47,11 @@ class Waves:
         u = torch.as_tensor(SPACE.to_unit(theta))
         return {"soil_moisture": (0.1 + 0.2 * u[..., :1] * self.wave[:, None] + 0.2 * u[..., 1:]).numpy()}
 
-    def respond(self, u: torch.Tensor, cells: torch.Tensor, start: int, length: int) -> dict[str, torch.Tensor]:
-        wave = self.wave[cells, start : start + length]
+    def respond(
+        self, u: torch.Tensor, cells: torch.Tensor, start: int | np.ndarray, length: int
+    ) -> dict[str, torch.Tensor]:
+        days = torch.as_tensor(np.atleast_1d(start)[:, None] + np.arange(length))
+        wave = self.wave[cells[:, None], days]
         return {"soil_moisture": 0.1 + 0.2 * u[:, :1] * wave + 0.2 * u[:, 1:]}
 
 

@@ -80,6 +80,19 @@ def test_a_window_agrees_with_the_whole_series_after_its_own_warm_up(surrogate: 
     assert np.abs(window - whole[:, 150:190]).max() < 0.3 * whole.std()
 
 
+def test_windows_of_their_own_are_the_same_as_one_by_one(surrogate: Surrogate) -> None:
+    cells, u, starts = torch.tensor([4, 0, 4]), unit(), np.array([150, 3, 0])
+    both = surrogate.respond(u, cells, starts, 40, ("soil_moisture", "baseflow"))
+    for i, start in enumerate(starts.tolist()):
+        alone = surrogate.respond(u[i : i + 1], cells[i : i + 1], start, 40, ("soil_moisture", "baseflow"))
+        for name, series in both.items():
+            assert torch.allclose(series[i], alone[name][0], atol=1e-6)
+    same = surrogate.respond(u, cells, np.full(3, 150), 40)["soil_moisture"]
+    assert torch.equal(same, surrogate.respond(u, cells, 150, 40)["soil_moisture"])
+    with pytest.raises(ModelError, match=r"days 0\.\.309 are outside its 300 days"):
+        surrogate.respond(u, cells, np.array([0, 270, 10]), 40)
+
+
 def test_the_warm_up_recycles_the_spin_up_year() -> None:
     assert recycled(np.array([-3, -1, 0, 2, 400]), 365).tolist() == [362, 364, 0, 2, 400]
     assert recycled(np.array([-366]), 365).tolist() == [364]

@@ -59,6 +59,19 @@ def test_windows_stay_inside_and_depend_on_seed_and_step_alone(seed: int, step: 
     assert starts.max() <= 40
 
 
+@given(seed=st.integers(0, 99), step=st.integers(0, 10**6), batch=st.integers(1, 30), count=st.integers(1, 4))
+def test_windows_of_their_own_differ_from_cell_to_cell(seed: int, step: int, batch: int, count: int) -> None:
+    windows = Windows(np.arange(3, 23), first=10, last=60, length=20, batch=batch, seed=seed)
+    cells, starts = windows.draw(step, count, own=True)
+    assert cells.size == starts.size == count * min(batch, 20)
+    assert all(len(set(part.tolist())) == part.size for part in np.split(cells, count))
+    assert (starts >= 10).all()
+    assert (starts <= 40).all()
+    assert cells.size < 8 or len(np.unique(starts)) > 1
+    for one, again in zip((cells, starts), windows.draw(step, count, own=True), strict=True):
+        assert np.array_equal(one, again)
+
+
 def test_several_windows_each_draw_cells_of_their_own() -> None:
     """The first is that of a batch of one window; a cell comes back, but not within a window."""
     windows = Windows(np.arange(8), first=0, last=60, length=10, batch=5, seed=0)

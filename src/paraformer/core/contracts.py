@@ -61,14 +61,15 @@ class DifferentiableModel(ForwardModel, Protocol):
     time: np.ndarray
 
     def respond(
-        self, u: Any, cells: Any, start: int, length: int, outputs: Sequence[str] = ("soil_moisture",)
+        self, u: Any, cells: Any, start: Any, length: int, outputs: Sequence[str] = ("soil_moisture",)
     ) -> dict[str, Any]:
         """Differentiable series of a batch.
 
         Args:
             u: unit coordinates, float Tensor [batch, parameter].
             cells: positions of the batch's cells, long Tensor [batch].
-            start: first day of the window, position on ``time`` (the model adds its own warm-up before it).
+            start: first day of the window, position on ``time`` (the model adds its own warm-up before it): one number;
+                a surrogate also takes one of each of the batch, an integer array [batch].
             length: number of days.
             outputs: names of the series, all of them from one set of runs.
 

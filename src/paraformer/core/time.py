@@ -28,6 +28,11 @@ class Period(BaseModel):
             raise ValueError(f"period ends ({self.end}) before it starts ({self.start})")
         return self
 
+    @property
+    def days(self) -> int:
+        """Number of days."""
+        return (self.end - self.start).days + 1
+
     def mask(self, days: np.ndarray) -> Bool[np.ndarray, " time"]:
         """Days [datetime64] inside the period.
 

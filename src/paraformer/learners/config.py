@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 
 from paraformer.learners.targets_config import TargetsConfig
-from paraformer.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig, completed
+from paraformer.learners.training_config import LearningConfig, PretrainingConfig, RefinementConfig, completed_learning
+from paraformer.training.config import completed
 
 
 class FFNConfig(BaseModel):
@@ -146,35 +148,6 @@ class LossConfig(BaseModel):
     range_epsilon: float = Field(default=0.01, gt=0, description="ε of the range-boundary loss")
 
 
-_TRAINING = TrainingConfig(
-    steps=600,
-    optimiser=OptimiserConfig(name="adamw", rate=1e-3, weight_decay=1e-2),
-    schedule=ScheduleConfig(name="cosine", warm_up=20),
-    ema=0.98,
-)
-
-
-class RefinementConfig(TrainingConfig):
-    """How a learner goes on through the process model, whose every step costs 2p + 1 runs of each of its cells."""
-
-    steps: int = Field(default=60, ge=1)
-    optimiser: OptimiserConfig = OptimiserConfig(name="adamw", rate=3e-4, weight_decay=1e-2)
-    schedule: ScheduleConfig = ScheduleConfig(name="cosine", warm_up=5)
-    ema: float | None = Field(default=0.9, gt=0, lt=1, description="decay of the moving average of the weights")
-    cells_per_batch: int = Field(default=64, ge=1, description="cells of a step; at most the trained ones")
-
-
-class PretrainingConfig(TrainingConfig):
-    """Masked pretraining of ParaFormer_Z's history encoder on forcing and soil moisture of the trained cells."""
-
-    steps: int = Field(default=300, ge=1)
-    optimiser: OptimiserConfig = OptimiserConfig(name="adamw", rate=1e-3, weight_decay=1e-2)
-    schedule: ScheduleConfig = ScheduleConfig(name="cosine", warm_up=20)
-    share: float = Field(default=0.4, gt=0, lt=1, description="share of time tokens whose soil moisture is hidden")
-    forcing_share: float = Field(default=0.15, ge=0, lt=1, description="share of time tokens whose forcing is hidden")
-    cells_per_batch: int = Field(default=64, ge=1, description="cells of a step; at most the trained ones")
-
-
 class LearnerConfig(BaseModel):
     """One learner: its network, head, loss and training.
 
@@ -186,6 +159,11 @@ class LearnerConfig(BaseModel):
 
     network: NetworkConfig = ParaFormerAConfig()
     head: Literal["bounded", "linear"] = "bounded"
+    start: Literal["prior", "middle"] = Field(
+        default="prior",
+        description="θ of an untrained network, to which what it learns is added: each cell's a-priori θ, or the "
+        "middle of the range everywhere, as in the paper",
+    )
     loss: LossConfig = LossConfig()
     simulator: Literal["surrogate", "process", "surrogate_then_process"] = Field(
         default="surrogate",
@@ -201,11 +179,21 @@ class LearnerConfig(BaseModel):
     window: int | None = Field(default=None, ge=1, description="days of the loss through the surrogate; none takes all")
     cells_per_batch: int = Field(default=64, ge=1, description="cells of a window; at most the trained ones")
     windows_per_batch: int = Field(default=1, ge=1, description="windows of a batch, each with its own draw of cells")
+    periods: Literal["shared", "own"] = Field(
+        default="shared",
+        description="first day of a window: one for all of its cells, or one of its own for each of them, as in the "
+        "paper",
+    )
+    history: Literal["random", "loss"] = Field(
+        default="random",
+        description="days of the history that θ is read from in training: random ones, or those of the loss, as in "
+        "the paper",
+    )
     members: int = Field(default=1, ge=1, description="networks trained apart whose θ are averaged (unit coordinates)")
     validation: float = Field(
         default=0.0, ge=0, lt=1, description="fraction of trained cells a member keeps aside to choose its step"
     )
-    training: TrainingConfig = _TRAINING
+    training: LearningConfig = LearningConfig()
     pretraining: PretrainingConfig | None = Field(
         default=None, description="paraformer_z only: masked pretraining of the history encoder; none does without"
     )
@@ -220,7 +208,7 @@ class LearnerConfig(BaseModel):
     @field_validator("training", mode="before")
     @classmethod
     def _training_is_completed(cls, given: Any) -> Any:
-        return completed(given, _TRAINING)
+        return completed_learning(given, LearningConfig())
 
     @field_validator("pretraining", mode="before")
     @classmethod
@@ -230,7 +218,7 @@ class LearnerConfig(BaseModel):
     @field_validator("refinement", mode="before")
     @classmethod
     def _refinement_is_completed(cls, given: Any) -> Any:
-        return completed(given, RefinementConfig())
+        return completed_learning(given, RefinementConfig())
 
     @model_validator(mode="before")
     @classmethod
@@ -241,9 +229,17 @@ class LearnerConfig(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_what_is_off(self, serialise: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """Keys and files of a study that does not ask for the process model are those of before it could."""
+        """Keys and files of a study that does not ask for what came later are those of before it could."""
         found = serialise(self)
-        off = {"simulator": "surrogate", "refinement": None, "pretraining": None, "targets": None}
+        off = {
+            "start": "prior",
+            "simulator": "surrogate",
+            "periods": "shared",
+            "history": "random",
+            "refinement": None,
+            "pretraining": None,
+            "targets": None,
+        }
         for name, default in off.items():
             if found.get(name) == default:
                 found.pop(name, None)
@@ -295,7 +291,54 @@ class LearnerConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _days_apply(self) -> LearnerConfig:
+        if self.periods == "own" and self.window is None:
+            raise ValueError("'periods: own' needs 'window': without it every window is the whole training period")
+        if self.history == "random":
+            return self
+        if not isinstance(self.network, HistoryConfig):
+            raise ValueError(f"'history' is of the windows of a history, which '{self.network.name}' does not read")
+        if self.window != self.network.history_days:
+            found = "no window" if self.window is None else f"{self.window} days"
+            raise ValueError(
+                f"'history: loss' reads the days of the loss: 'window' must be 'network.history_days' "
+                f"({self.network.history_days} days), found {found}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _validation_is_whole(self) -> LearnerConfig:
         if (self.validation > 0) != (self.training.validate_every is not None):
             raise ValueError("'validation' (a fraction of the cells) and 'training.validate_every' go together")
         return self
+
+    def epoch(self, cells: int, days: int) -> int:
+        """Steps that draw as many cell-days as there are, rounded up.
+
+        Args:
+            cells: cells that are learned from.
+            days: days of the training period.
+        """
+        drawn = min(self.cells_per_batch, cells) * self.windows_per_batch * (self.window or days)
+        return math.ceil(cells * days / drawn)
+
+    def steps(self, cells: int, days: int) -> int:
+        """Steps of the whole training of a network, ``refinement`` not counted."""
+        return self.training.length(self.epoch(cells, days))
+
+    def refined(self) -> LearnerConfig:
+        """Settings with which the learner goes on through the process model; its own where it has no ``refinement``.
+
+        The process model runs the whole training period: windows, and what is tied to them, fall away.
+        """
+        if self.refinement is None:
+            return self
+        whole = {
+            "window": None,
+            "windows_per_batch": 1,
+            "periods": "shared",
+            "history": "random",
+            "training": self.refinement,
+            "cells_per_batch": self.refinement.cells_per_batch,
+        }
+        return self.model_copy(update=whole)

@@ -1,4 +1,4 @@
-"""Heads: from features to unit coordinates of θ, starting at the a-priori θ of every cell."""
+"""Heads: from features to unit coordinates of θ, starting at the a-priori θ of every cell or in mid-range."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ _MARGIN = 0.01
 
 
 class Head(nn.Module):
-    """Linear layer with zero weights whose bias is the cell's prior, so that step 0 is the default process model.
+    """Linear layer with zero weights on top of where every cell starts.
 
     ``linear`` may leave the range, and needs the range-boundary loss (the paper's head); ``bounded`` is a sigmoid onto
-    the range.
+    the range. With ``start`` at the ``prior`` step 0 is the default process model, and the map the network learns is
+    the change of θ; from the ``middle`` of the range θ is a function of the inputs alone, as in eqs. 8 and 12.
     """
 
-    def __init__(self, width: int, parameters: int, kind: str) -> None:
+    def __init__(self, width: int, parameters: int, kind: str, start: str = "prior") -> None:
         super().__init__()
         self.bounded = kind == "bounded"
+        self.from_prior = start == "prior"
         self.scale = _REACH / width
         self.linear = nn.Linear(width, parameters)
         nn.init.zeros_(self.linear.weight)
@@ -34,6 +36,7 @@ class Head(nn.Module):
     ) -> Float[Tensor, "cell parameter"]:
         """Unit coordinates of θ from features and the unit coordinates of the prior."""
         move = self.linear(features * self.scale)
+        start = prior if self.from_prior else torch.full_like(prior, 0.5)
         if self.bounded:
-            return torch.sigmoid(torch.logit(prior, eps=_MARGIN) + move)
-        return prior + move
+            return torch.sigmoid(torch.logit(start, eps=_MARGIN) + move)
+        return start + move

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -23,8 +24,12 @@ from paraformer.learners.networks import ParameterMap
 from paraformer.learners.paraformer_z import ParaFormerZ
 from paraformer.learners.pretraining import PretrainingTask
 from paraformer.learners.task import Draw, LearnTask, trained_inputs
+from paraformer.learners.training_config import LearningConfig
 from paraformer.training.checkpoint import require_same, space_hash
+from paraformer.training.config import TrainingConfig
 from paraformer.training.loop import train
+
+logger = logging.getLogger(__name__)
 
 
 class Phase(NamedTuple):
@@ -136,14 +141,7 @@ class Learner:
                 f"learner '{self.name}': the surrogate has {model.parameters!r}, the process model "
                 f"{refine_with.parameters!r}"
             )
-        whole = {
-            "window": None,
-            "windows_per_batch": 1,
-            "training": config.refinement,
-            "cells_per_batch": config.refinement.cells_per_batch,
-        }
-        then = config.model_copy(update=whole)
-        return first, Phase("refinement", cast(DifferentiableModel, refine_with), then, True)
+        return first, Phase("refinement", cast(DifferentiableModel, refine_with), config.refined(), True)
 
     def _tidy(self, phases: tuple[Phase, ...], directory: Path) -> None:
         """Remove the checkpoints of a stored map; a kill may have come between storing and removing."""
@@ -182,7 +180,7 @@ class Learner:
             name = name if self.config.members == 1 else f"{name} {member + 1} of {self.config.members}"
             outcome = train(
                 task,
-                phase.config.training,
+                _in_steps(name, phase.config.training, task.epoch),
                 seed=own,
                 identity={**identity, "member": member},
                 path=phase.checkpoint(directory, member),
@@ -256,6 +254,14 @@ class Learner:
         if self.config.targets is not None and not self._reads_history:
             arrays.append(data.forcing[seen])
         return arrays
+
+
+def _in_steps(name: str, training: LearningConfig, epoch: int) -> TrainingConfig:
+    """A training whose length is known, now that the data are."""
+    settled = training.in_steps(epoch)
+    if training.epochs is not None:
+        logger.info("%s: %d epochs of %d steps, %d steps", name, training.epochs, epoch, settled.steps)
+    return settled
 
 
 _RUNS = "runs.json"

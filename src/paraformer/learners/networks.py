@@ -40,7 +40,7 @@ class ParameterMap(nn.Module):
             self.days, self.windows = network.history_days, network.history_windows
             sizes.append(len(HISTORY_FEATURES))
         self.body = LEARNERS[network.name](network, *sizes)
-        self.head = Head(cast(int, self.body.width), parameters, config.head)
+        self.head = Head(cast(int, self.body.width), parameters, config.head, config.start)
 
     def forward(
         self,

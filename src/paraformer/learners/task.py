@@ -110,13 +110,20 @@ class LearnTask:
         """Samples of a step, which depend on (seed, step) alone: not on the number of processes."""
         config, network = self.config, self.config.network
         windows = Windows(self.pool, 0, self.days, self._length, config.cells_per_batch, self.seed, "learner/0")
-        cells, starts = windows.draw(step, config.windows_per_batch)
+        cells, starts = windows.draw(step, config.windows_per_batch, own=config.periods == "own")
         last = self.days - network.history_days if isinstance(network, HistoryConfig) else 0
         histories = generator(self.seed, "history", step).integers(0, last + 1, size=cells.size)
+        if config.history == "loss":
+            histories = starts
         neighbours = np.empty((cells.size, 0), dtype=np.int64)
         if self.neighbour_draw is not None:
             neighbours = self.neighbour_draw.draw(self.place_of[cells], generator(self.seed, "neighbours", step))
         return Batch(cells, starts, histories, neighbours)
+
+    @property
+    def epoch(self) -> int:
+        """Steps that draw as many cell-days as the training period has."""
+        return self.config.epoch(self.pool.size, self.days)
 
     @property
     def _length(self) -> int:
@@ -138,7 +145,9 @@ class LearnTask:
         return network(attributes, prior, self.inputs.history[cells[:, None], self._index(days)])
 
     def _simulate(self, u: Float[Tensor, "sample parameter"], batch: Batch) -> dict[str, Float[Tensor, "sample day"]]:
-        """Series that the targets need; one run of the model for all neighbours that share their days."""
+        """Series that the targets need; one run of the model for all neighbours that share their days, or for all."""
+        if self.config.periods == "own":
+            return self._respond(u, self._index(batch.cells), self.first_day + batch.starts, self._length)
         parts = np.split(np.arange(batch.cells.size), np.flatnonzero(np.diff(batch.starts)) + 1)
         series = []
         for part in parts:
@@ -147,7 +156,9 @@ class LearnTask:
             series.append(self._respond(u[part[0] : part[-1] + 1], cells, start, self._length))
         return {name: torch.cat([one[name] for one in series]) for name in self.outputs}
 
-    def _respond(self, u: Tensor, cells: Tensor, start: int, length: int) -> dict[str, Float[Tensor, "sample day"]]:
+    def _respond(
+        self, u: Tensor, cells: Tensor, start: int | Int[np.ndarray, " sample"], length: int
+    ) -> dict[str, Float[Tensor, "sample day"]]:
         """Series of all outputs from one set of runs; a model of soil moisture alone need not know of others."""
         asked = {} if self.others is None else {"outputs": self.outputs}
         return self.model.respond(u, cells, start, length, **asked)

@@ -170,7 +170,7 @@ def _rounds(study: Study, rehearsal: Rehearsal, size: Size, base: float, kept: f
     archive = _archive(study, size, len(learners) * (1 + config.perturbations), len(study.surrogate.outputs))
     one = cost.time(archive) + rehearsal.surrogate_price(size.cells, config.training.steps)
     for name, learner in learners.items():
-        one += rehearsal.learner_price(name)(size.cells, learner.training.steps) * learner.members
+        one += rehearsal.learner_price(name)(size.cells, _steps(study, learner, size)) * learner.members
     series = 4.0 * size.cells * size.days * (1 + study.ensemble.common + study.ensemble.own)
     series += 4.0 * archive.runs * size.days * config.rounds
     memory = base + series * (len(study.surrogate.outputs) + 3)
@@ -191,22 +191,30 @@ def _parameters(study: Study, rehearsal: Rehearsal, size: Size, base: float) -> 
         yield StagePlan(f"parameters/{name}", runs if own else 0, time, base, file * study.search_seeds)
     for name, learner in study.learners.items():
         price, members = rehearsal.learner_price(name), learner.members * study.learner_seeds
-        through_surrogate = learner.training.steps if learner.simulator != "process" else 0
-        runs = _process_runs(learner, size, len(study.parameters)) * members
+        through_surrogate = _steps(study, learner, size) if learner.simulator != "process" else 0
+        runs = _process_runs(study, learner, size) * members
         time = price(size.cells, through_surrogate) * members + rehearsal.process.run * (runs * _years(study, size))
         disk = (file + price.disk * learner.members) * study.learner_seeds
         yield StagePlan(f"parameters/{name}", runs, time, base, disk)
 
 
-def _process_runs(learner: LearnerConfig, size: Size, parameters: int) -> int:
+def _pool(learner: LearnerConfig, size: Size) -> int:
+    """Cells a member is trained on."""
+    return size.trained - round(learner.validation * size.trained)
+
+
+def _steps(study: Study, learner: LearnerConfig, size: Size) -> int:
+    """Steps of one member; of epochs as many as these come to if every trained cell is observed."""
+    return learner.steps(_pool(learner, size), study.data.train.days)
+
+
+def _process_runs(study: Study, learner: LearnerConfig, size: Size) -> int:
     """Process-model runs of one member's gradients; a few of validations and a-priori lines are left out."""
-    training, batch = learner.training, learner.cells_per_batch
     if learner.simulator == "surrogate":
         return 0
-    if learner.refinement is not None:
-        training, batch = learner.refinement, learner.refinement.cells_per_batch
-    pool = size.trained - round(learner.validation * size.trained)
-    return training.steps * min(batch, pool) * (2 * parameters + 1)
+    through_process = learner.refined()
+    batch = min(through_process.cells_per_batch, _pool(learner, size))
+    return _steps(study, through_process, size) * batch * (2 * len(study.parameters) + 1)
 
 
 def _years(study: Study, size: Size) -> float:

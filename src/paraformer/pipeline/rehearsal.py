@@ -175,8 +175,10 @@ class Rehearsal:
 
     def learner_price(self, name: str) -> Price:
         """Price of a step of one member of a learner through the surrogate."""
+        config = self.study.learners[name]
         alone = {"members": 1, "simulator": "surrogate", "refinement": None}
-        config = self.study.learners[name].model_copy(update=alone)
+        alone["training"] = config.training.model_copy(update={"steps": 1, "epochs": None})  # a trial counts its own
+        config = config.model_copy(update=alone)
         batch = min(config.cells_per_batch, self.size.trained)
 
         def learn(small: Any, folder: Path) -> None:

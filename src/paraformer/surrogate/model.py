@@ -152,20 +152,26 @@ class Surrogate:
         self,
         u: Float[Tensor, "batch parameter"],
         cells: Int[Tensor, " batch"],
-        start: int,
+        start: int | Int[np.ndarray, " batch"],
         length: int,
         outputs: Sequence[str] = ("soil_moisture",),
     ) -> dict[str, Float[Tensor, "batch day"]]:
         """Differentiable series in physical units of days ``start .. start + length - 1``; weights stay frozen.
 
         The warm-up before ``start`` is added here; before the first day of the time axis it uses the recycled year.
+
+        Args:
+            start: one first day for all, or one of each of the batch.
         """
         self.require_outputs(outputs)
-        if start < 0 or start + length > len(self.time):
-            raise ModelError(f"surrogate: days {start}..{start + length - 1} are outside its {len(self.time)} days")
+        first = np.atleast_1d(np.asarray(start))[:, None]
+        if first.min() < 0 or first.max() + length > len(self.time):
+            raise ModelError(
+                f"surrogate: days {first.min()}..{first.max() + length - 1} are outside its {len(self.time)} days"
+            )
         warm_up = self.config.warm_up
-        days = torch.as_tensor(recycled(np.arange(start - warm_up, start + length), self.spin_up), device=cells.device)
-        rows, columns = cells[:, None], days[None, :]
+        days = recycled(first + np.arange(-warm_up, length), self.spin_up)
+        rows, columns = cells[:, None], torch.as_tensor(days, device=cells.device)
         needed = dict.fromkeys((self.outputs[0], *outputs))
         normalised = self.network(
             u.to(self.inputs.daily.dtype),

@@ -49,12 +49,12 @@ class ScheduleConfig(BaseModel):
         return self
 
 
-class TrainingConfig(BaseModel):
-    """Settings of one training run, whatever is trained."""
+class TrainingBase(BaseModel):
+    """What every training run is told; how long it is, its owner says in steps or in what comes to steps."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    steps: int = Field(default=1000, ge=1)
+    steps: int | None = Field(default=None, ge=1)
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     ema: float | None = Field(default=None, gt=0, lt=1, description="decay of the moving average of the weights")
@@ -67,7 +67,7 @@ class TrainingConfig(BaseModel):
     precision: Literal["32-true", "64-true", "16-mixed", "bf16-mixed"] = "32-true"
 
     @model_validator(mode="after")
-    def _patience_needs_validation(self) -> TrainingConfig:
+    def _patience_needs_validation(self) -> TrainingBase:
         if self.patience is not None and self.validate_every is None:
             raise ValueError("'patience' needs 'validate_every'")
         return self
@@ -77,7 +77,13 @@ class TrainingConfig(BaseModel):
         return self.model_dump(mode="json", exclude={"checkpoint_steps", "checkpoint_seconds"})
 
 
-def completed(given: Any, default: TrainingConfig) -> Any:
+class TrainingConfig(TrainingBase):
+    """Settings of one training run, as the loop takes them, whatever is trained."""
+
+    steps: int = Field(default=1000, ge=1)
+
+
+def completed(given: Any, default: TrainingBase) -> Any:
     """Fill what a study leaves out of ``training`` from the owner's default, not from the class's.
 
     A study that changes ``training.steps`` keeps the owner's optimiser; one that names another optimiser or schedule

@@ -43,24 +43,33 @@ class Windows:
         """The random stream of one step."""
         return generator(self.seed, self.stream, step)
 
-    def draw(self, step: int, windows: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, step: int, windows: int = 1, *, own: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Cells and first days of a batch of several windows [sample], the samples of a window in a row.
 
-        Every window has a draw of cells of its own, without repetition and sorted, that share its first day.
+        Every window has a draw of cells of its own, without repetition and sorted, that share its first day, or with
+        ``own`` have each their own.
         """
         random = self.random(step)
-        cells, starts = [], []
-        for _ in range(windows):
-            start = random.integers(self.first, self.last - self.length + 1)
-            every = self.batch >= self.cells.size
-            cells.append(self.cells if every else np.sort(random.choice(self.cells, size=self.batch, replace=False)))
-            starts.append(np.full(cells[-1].size, start))
+        parts = [self._each(random) if own else self._together(random) for _ in range(windows)]
+        cells, starts = zip(*parts, strict=True)
         return np.concatenate(cells), np.concatenate(starts)
 
     def draw_each(self, step: int) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
         """Cells [batch], the first day of each one's own span [batch], and the step's stream for further draws."""
         random = self.random(step)
-        cells = self.cells
-        if self.batch < cells.size:
-            cells = np.sort(random.choice(cells, size=self.batch, replace=False))
-        return cells, random.integers(self.first, self.last - self.length + 1, size=cells.size), random
+        return *self._each(random), random
+
+    def _together(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        start = random.integers(self.first, self.last - self.length + 1)
+        cells = self._some(random)
+        return cells, np.full(cells.size, start)
+
+    def _each(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        cells = self._some(random)
+        return cells, random.integers(self.first, self.last - self.length + 1, size=cells.size)
+
+    def _some(self, random: np.random.Generator) -> np.ndarray:
+        """As many cells as a batch holds, sorted; all of them if there are no more."""
+        if self.batch >= self.cells.size:
+            return self.cells
+        return np.sort(random.choice(self.cells, size=self.batch, replace=False))
