@@ -11,8 +11,6 @@ from matplotlib.figure import Figure
 from paraformer.core.errors import DataError
 from paraformer.core.parameters import PAPER_SET, VIC_PARAMETERS, ParameterSpace
 from paraformer.report.maps import (
-    Cells,
-    cell_rectangles,
     difference_maps,
     gain_maps,
     parameter_maps,
@@ -20,6 +18,7 @@ from paraformer.report.maps import (
     score_maps,
     spread_maps,
 )
+from paraformer.report.rectangles import Cells, cell_rectangles
 from report.results import CELLS, LAT, LON, TRAINED
 
 WHERE = Cells(LAT, LON, TRAINED)

@@ -2,10 +2,20 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from paraformer.core.errors import DataError
-from paraformer.report.scatter import Fields, Pairs, density_scatter, evapotranspiration_scatter
-from report.results import CELLS, TRAINED
+from paraformer.report.colours import look
+from paraformer.report.scatter import (
+    Fields,
+    Pairs,
+    daily_means,
+    density_scatter,
+    evapotranspiration_scatter,
+    mean_scatter,
+    trade_off,
+)
+from report.results import CELLS
 from report.test_figures import draw
 
 
@@ -31,16 +41,16 @@ def test_every_pair_is_counted_once(methods):
         assert axes.texts[0].get_text() == "RMSE 0.050"
     assert len({a.get_xlim() + a.get_ylim() for a in shown}) == 1
     assert shown[0].get_xlim() == shown[0].get_ylim()
-    assert shown[-1].get_xlabel() == "observed [m³ m⁻³]"
-    assert shown[0].get_ylabel() == "simulated [m³ m⁻³]"
+    assert shown[-1].get_xlabel() == "simulated [m³ m⁻³]"
+    assert shown[0].get_ylabel() == "observed [m³ m⁻³]"
 
 
-def test_observed_runs_along_x():
-    """Planted asymmetry: all simulations are high and all observations low, so counts lie above the diagonal."""
+def test_simulated_runs_along_x():
+    """Planted asymmetry: all simulations are high and all observations low, so counts lie below the diagonal."""
     high, low = np.full(50, 0.35), np.full(50, 0.05)
     axes = density_scatter({"m": Pairs(high, low, "")}, title="t", limit=0.4).axes[0]
     rows, columns = np.nonzero(np.nan_to_num(axes.collections[0].get_array().reshape(60, 60)))
-    assert rows > columns
+    assert rows < columns
 
 
 def test_values_beyond_the_axes_are_kept_at_their_edge():
@@ -51,26 +61,72 @@ def test_values_beyond_the_axes_are_kept_at_their_edge():
 def test_nothing_to_draw_is_refused():
     with pytest.raises(DataError, match="no pair to draw: t"):
         density_scatter({"m": pairs(0)}, title="t")
-    with pytest.raises(DataError, match="no cell to draw against GLEAM"):
-        evapotranspiration_scatter({"m": annual(np.full(CELLS, np.nan))}, np.ones(CELLS), TRAINED, name="GLEAM")
+    with pytest.raises(DataError, match="no cell to draw: t against GLEAM"):
+        evapotranspiration_scatter({"m": annual(np.full(CELLS, np.nan))}, np.ones(CELLS), name="GLEAM", title="t")
+    with pytest.raises(DataError, match="no cell to draw: t"):
+        mean_scatter({}, np.ones(CELLS), title="t")
 
 
-def test_evapotranspiration_shows_each_cell_and_its_seeds():
+def test_means_are_over_the_chosen_days_alone():
+    values = np.array([[[1.0, 2.0, 9.0], [4.0, 5.0, 6.0]]])
+    mask = np.array([[True, True, False], [False, False, False]])
+    np.testing.assert_array_equal(daily_means(values, mask), [[1.5, np.nan]])
+    np.testing.assert_array_equal(daily_means(values[0], ~mask), [9.0, 5.0])
+
+
+def test_a_cell_is_one_point_in_the_colour_of_its_method():
+    observed = np.linspace(0.05, 0.4, CELLS)
+    observed[3] = np.nan
+    seeds = np.stack([observed - 0.06, observed - 0.02])
+    figure = mean_scatter(
+        {"SCE-UA": Fields.of(seeds, "NSE 0.1"), "mine": Fields.of(seeds[:1], "")}, observed, title="t"
+    )
+    draw(figure)
+    bars, points = figure.axes[0].collections
+    known = np.isfinite(observed)
+    np.testing.assert_allclose(points.get_offsets(), np.stack([observed - 0.04, observed], axis=1)[known])
+    np.testing.assert_allclose([b[:, 0] for b in bars.get_segments()], seeds.T[known])
+    np.testing.assert_allclose(points.get_facecolor()[0, :3], to_rgb(look("SCE-UA").colour))
+    assert [len(a.collections) for a in figure.axes[:2]] == [2, 1], "one seed has no bar"
+    assert figure.axes[1].texts[0].get_text() == "\n1 below 0", "an operator may make a mean negative"
+    assert figure.axes[0].get_xlabel() == "simulated [m³ m⁻³]"
+    assert figure.axes[0].get_ylabel() == "observed [m³ m⁻³]"
+    assert figure.axes[0].get_xlim()[0] < -0.01
+
+
+def test_evapotranspiration_shows_each_cell_its_seeds_and_how_dense_they_lie():
     reference = np.linspace(200, 900, CELLS)
-    reference[2] = np.nan
+    reference[:10] = 500 + np.arange(10)
+    reference[12] = np.nan
     values = reference * 1.1
-    values[4] = np.nan
+    values[14] = np.nan
     figure = evapotranspiration_scatter(
-        {"net": annual(values), "FLUXCOM": annual(reference + 5)}, reference, TRAINED, name="GLEAM"
+        {"net": annual(values), "FLUXCOM": annual(reference + 5)}, reference, name="GLEAM", title="Trained"
     )
     draw(figure)
     axes = figure.axes[0]
-    dots = np.concatenate([c.get_offsets() for c in axes.collections[1::2]])
+    bars, points = axes.collections
     chosen = np.isfinite(reference) & np.isfinite(values)
-    assert len(dots) == chosen.sum()
-    np.testing.assert_allclose(np.sort(dots[:, 0]), np.sort(reference[chosen]))
-    bars = [line for c in axes.collections[::2] for line in c.get_segments()]
-    assert all(line[1, 1] - line[0, 1] == pytest.approx(40) for line in bars)
-    assert axes.get_xlabel() == "GLEAM [mm year⁻¹]"
-    labels = [t.get_text() for t in figure.legends[0].get_texts()]
-    assert labels == [f"trained cells (n = {TRAINED.sum()})", f"unseen cells (n = {(~TRAINED).sum()})"]
+    assert len(points.get_offsets()) == chosen.sum()
+    np.testing.assert_allclose(np.sort(points.get_offsets()[:, 1]), np.sort(reference[chosen]))
+    assert all(bar[1, 0] - bar[0, 0] == pytest.approx(40) for bar in bars.get_segments())
+    at = dict(zip(points.get_offsets()[:, 1].tolist(), points.get_array().tolist(), strict=True))
+    assert at[505.0] >= 10 > at[900.0]
+    assert (np.diff(points.get_array()) >= 0).all(), "the densest lie on top"
+    colours = points.get_cmap()(np.linspace(0, 1, 9))
+    assert colours[-1, 1] > max(colours[-1, 0], colours[-1, 2]), "dense is green"
+    assert axes.get_xlabel() == "simulated [mm year⁻¹]"
+    assert axes.get_ylabel() == "GLEAM [mm year⁻¹]"
+    assert figure.get_suptitle() == "Trained against GLEAM"
+
+
+def test_a_method_has_its_colour_and_marker_in_the_trade_off():
+    one = (np.array([0.05, 0.06]), np.array([80.0, 90.0]))
+    figure = trade_off({"GLEAM": {"LSTM_Z": one}, "FLUXCOM": {"mine": one, "LSTM_Z": one}})
+    draw(figure)
+    for axes in figure.axes:
+        for line, method in zip(
+            axes.lines, ("LSTM_Z",) if axes.get_title() == "GLEAM" else ("mine", "LSTM_Z"), strict=True
+        ):
+            assert (line.get_color(), line.get_marker()) == (look(method).colour, look(method).marker)
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["LSTM_Z", "mine"]

@@ -2,23 +2,37 @@
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from paraformer.core.errors import DataError
-from paraformer.report.figures import method_styles
-from paraformer.report.series import DAYS_AFTER, DAYS_BEFORE, Site, choose_sites, heaviest_rain, site_series
+from paraformer.core.errors import DataError, SettingsError
+from paraformer.report.colours import SITE, look
+from paraformer.report.rectangles import Cells
+from paraformer.report.series import (
+    DAYS_AFTER,
+    DAYS_BEFORE,
+    Climate,
+    Site,
+    choose_sites,
+    heaviest_rain,
+    shown_methods,
+    site_positions,
+    site_series,
+)
+from report.results import CELLS, LAT, LON, TRAINED
 from report.test_figures import draw
 
 DAYS = np.arange("2016-04-01", "2017-04-01", dtype="datetime64[D]")
-STYLES = method_styles(["default VIC", "net"])
+CLIMATE = Climate(Cells(LAT, LON, TRAINED), np.linspace(200, 1200, CELLS), np.linspace(3, 20, CELLS))
 
 
-def site(seeds: int = 2) -> Site:
+def site(cell: int = 7, seeds: int = 2) -> Site:
     random = np.random.default_rng(0)
     rain = np.where(random.random(DAYS.size) < 0.3, random.gamma(1, 8, DAYS.size), 0.0)
     observed = 0.2 + 0.05 * random.standard_normal(DAYS.size)
     return Site(
-        "cell 7",
+        f"cell {cell}",
+        cell,
         observed,
         random.random(DAYS.size) < 0.4,
         rain,
@@ -26,8 +40,12 @@ def site(seeds: int = 2) -> Site:
     )
 
 
-def dots(figure: Figure, panel: int) -> np.ndarray:
-    return next(line.get_ydata() for line in figure.axes[panel].lines if line.get_marker() == "o")
+def panel(figure: Figure, title: str) -> Axes:
+    return next(a for a in figure.axes if a.get_title(loc="left").startswith(title))
+
+
+def dots(axes: Axes) -> np.ndarray:
+    return next(line.get_ydata() for line in axes.lines if line.get_marker() == "o")
 
 
 def test_sites_are_the_quartiles_of_the_well_observed_cells():
@@ -57,22 +75,53 @@ def test_the_heaviest_rain_is_one_with_observations_around_it():
 
 def test_every_observation_and_method_is_drawn():
     shown = site()
-    figure = site_series(DAYS, [shown, shown, shown], STYLES)
+    figure = site_series(DAYS, [shown, site(3), site(5)], CLIMATE)
     draw(figure)
-    np.testing.assert_array_equal(dots(figure, 0), shown.observed[shown.mask])
+    whole, event = panel(figure, "(c) cell 7"), panel(figure, "heaviest rain")
+    np.testing.assert_array_equal(dots(whole), shown.observed[shown.mask])
     at = heaviest_rain(shown.precipitation, shown.mask)
     window = slice(at - DAYS_BEFORE, at + DAYS_AFTER + 1)
-    np.testing.assert_array_equal(dots(figure, 1), shown.observed[window][shown.mask[window]])
-    whole = figure.axes[0]
+    np.testing.assert_array_equal(dots(event), shown.observed[window][shown.mask[window]])
     np.testing.assert_allclose(whole.lines[1].get_ydata(), shown.simulated["net"].mean(axis=0))
+    assert whole.lines[0].get_color() == look("default VIC").colour
     assert len(whole.collections) == 1, "a band for the method with seeds, none for the other"
     bars = next(a for a in figure.axes if a.get_ylabel() == "precipitation [mm day⁻¹]")
     assert bars.yaxis_inverted()
-    assert str(DAYS[at]) in figure.axes[1].get_title(loc="left")
-    labels = [t.get_text() for t in figure.legends[0].get_texts()]
-    assert labels == ["default VIC", "net (2 seeds)", "observed", "precipitation"]
+    assert str(DAYS[at]) in event.get_title(loc="left")
+    legend = next(part.legends[0] for part in figure.subfigs if part.legends)
+    assert [t.get_text() for t in legend.get_texts()] == ["default VIC", "net (2 seeds)", "observed", "precipitation"]
+
+
+@pytest.mark.parametrize("map_title", ["(a) mean precipitation", "(b) mean air temperature"])
+def test_sites_are_marked_where_they_are_by_the_letters_of_their_rows(map_title):
+    cells = [7, 3, 20]
+    figure = site_series(DAYS, [site(cell) for cell in cells], CLIMATE)
+    draw(figure)
+    axes = panel(figure, map_title)
+    field = next(c.get_array() for c in axes.collections if c.get_array() is not None)
+    np.testing.assert_array_equal(field, CLIMATE.precipitation if "precip" in map_title else CLIMATE.temperature)
+    triangles = [line for line in axes.lines if line.get_marker() == "^"]
+    assert {line.get_color() for line in triangles} == {SITE}
+    assert [(*line.get_xdata(), *line.get_ydata()) for line in triangles] == [(LON[c], LAT[c]) for c in cells]
+    letters = [text.get_text() for text in axes.texts]
+    assert letters == ["c", "d", "e"]
+    for letter, cell in zip(letters, cells, strict=True):
+        assert panel(figure, f"({letter})").get_title(loc="left") == f"({letter}) cell {cell}"
+
+
+def test_the_methods_of_the_paper_are_always_shown_where_they_are():
+    present = ["default VIC", "best single θ", "SCE-UA", "FFN_A", "mine", "LSTM_Z", "ParaFormer_Z"]
+    assert shown_methods(present, ["mine"]) == ["default VIC", "SCE-UA", "mine", "LSTM_Z", "ParaFormer_Z"]
+    assert shown_methods(["default VIC", "mine"], []) == ["default VIC"]
+
+
+def test_sites_are_cells_of_the_cube():
+    assert site_positions([30, "20"], np.array([10, 20, 30])) == [2, 1]
+    assert site_positions(["b"], np.array(["a", "b"])) == [1]
+    with pytest.raises(SettingsError, match=r"report\.sites: no cell 301 among the 3 cells; did you mean '30'"):
+        site_positions([20, 301], np.array([10, 20, 30]))
 
 
 def test_no_site_is_refused():
     with pytest.raises(DataError, match="no site to draw"):
-        site_series(DAYS, [], STYLES)
+        site_series(DAYS, [], CLIMATE)

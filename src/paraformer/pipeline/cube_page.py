@@ -15,8 +15,9 @@ from paraformer.core.parameters import Parameter
 from paraformer.core.schema import Cube
 from paraformer.core.variables import FORCING, VOCABULARY
 from paraformer.data.suspects import suspicious_cells
-from paraformer.report.maps import Cells, parameter_maps
+from paraformer.report.maps import parameter_maps
 from paraformer.report.page import Section, write_page
+from paraformer.report.rectangles import Cells
 
 _SHARE = Parameter(name="coverage", lower=0.0, upper=1.0, unit="1", meaning="share of days with an observation")
 _MOST_ROWS = 50

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,24 +16,34 @@ from matplotlib.figure import Figure
 from paraformer.config import Study
 from paraformer.core.netcdf import read_dataset
 from paraformer.core.schema import Cube
+from paraformer.evaluation.evapotranspiration import DAYS_PER_YEAR
 from paraformer.evaluation.holdout import Holdout, holdout_of
 from paraformer.evaluation.pareto import TRUSTED_K
 from paraformer.evaluation.score import fit_operator
 from paraformer.numerics.observe import observe
 from paraformer.pipeline.rows import Rows, rows_of
 from paraformer.pipeline.verdict import DEFAULT, DEFAULT_RUNS, RUNS, TRUTH
-from paraformer.report.figures import method_styles, parameter_recovery, save_figure, score_cdfs, surrogate_response
+from paraformer.report.figures import parameter_recovery, save_figure, score_cdfs, surrogate_response
 from paraformer.report.maps import (
-    Cells,
     difference_maps,
     gain_maps,
     parameter_maps,
+    raised_maps,
     residual_maps,
     score_maps,
     spread_maps,
 )
-from paraformer.report.scatter import Fields, Pairs, density_scatter, evapotranspiration_scatter, trade_off
-from paraformer.report.series import Site, choose_sites, site_series
+from paraformer.report.rectangles import Cells
+from paraformer.report.scatter import (
+    Fields,
+    Pairs,
+    daily_means,
+    density_scatter,
+    evapotranspiration_scatter,
+    mean_scatter,
+    trade_off,
+)
+from paraformer.report.series import Climate, Site, choose_sites, shown_methods, site_positions, site_series
 from paraformer.report.tables import product_name
 
 
@@ -53,17 +62,13 @@ class Atlas:
         return rows_of(self.scores)
 
     @cached_property
-    def styles(self) -> dict[str, dict[str, Any]]:
-        return method_styles(self.rows.order)
+    def holdout(self) -> Holdout:
+        return holdout_of(self.cube)
 
     @property
     def verdict(self) -> Path:
         """Folder of the runs that were judged."""
         return self.scores.parent / "verdict"
-
-    @cached_property
-    def holdout(self) -> Holdout:
-        return holdout_of(self.cube)
 
     @cached_property
     def where(self) -> Cells:
@@ -117,7 +122,7 @@ def draw(
 ) -> None:
     """Every figure of the study into ``path``; ``uncertainty`` is the folder of the posteriors, if there are any."""
     atlas = Atlas(study, cube, scores, prior, path)
-    atlas.save(score_cdfs(atlas.cells, operator=study.report.operator, styles=atlas.styles), "cdf")
+    atlas.save(score_cdfs(atlas.cells, operator=study.report.operator), "cdf")
     response = pd.read_csv(surrogate / "response.csv")
     if len(response):
         both = (response[name].to_numpy() for name in ("process_model", "surrogate"))
@@ -140,23 +145,26 @@ def trusted_gain(posterior: xr.Dataset) -> Float[np.ndarray, "cell parameter"]:
 
 
 def _draw_scatter(atlas: Atlas, series: dict[str, np.ndarray]) -> None:
-    """Density of simulated over observed soil moisture in the test period, all seeds together."""
-    holdout, days = atlas.holdout, atlas.holdout.test_days
+    """Simulated and observed soil moisture of the test period: means of each cell, or every day of all seeds."""
+    holdout, seen = atlas.holdout, atlas.holdout.mask & atlas.holdout.test_days
+    methods = [m for m in atlas.rows.order if m in series]
     for group, cells in (("trained", holdout.trained), ("unseen", ~holdout.trained)):
-        chosen = holdout.mask & days & cells[:, None]
+        chosen = seen & cells[:, None]
+        title = f"Soil moisture of {group} cells, test period; scores are means over cells"
+        if atlas.study.report.scatter == "cells":
+            chosen = chosen & (chosen.sum(axis=1) >= atlas.study.evaluation.min_days)[:, None]
         if not chosen.any():
             continue
-        panels = {
-            m: Pairs(
-                series[m][:, chosen].ravel(),
-                np.tile(holdout.observed[chosen], len(series[m])),
-                _cell_means(atlas, m, group),
-            )
-            for m in atlas.rows.order
-            if m in series
-        }
-        title = f"Soil moisture of {group} cells, test period; scores are means over cells"
-        atlas.save(density_scatter(panels, title=title), f"scatter-{group}")
+        if atlas.study.report.scatter == "cells":
+            means = {m: Fields.of(daily_means(series[m], chosen), _cell_means(atlas, m, group)) for m in methods}
+            figure = mean_scatter(means, daily_means(holdout.observed, chosen), title=title)
+        else:
+            pairs = {}
+            for m in methods:
+                reference = np.tile(holdout.observed[chosen], len(series[m]))
+                pairs[m] = Pairs(series[m][:, chosen].ravel(), reference, _cell_means(atlas, m, group))
+            figure = density_scatter(pairs, title=title)
+        atlas.save(figure, f"scatter-{group}")
 
 
 def _cell_means(atlas: Atlas, method: str, group: str) -> str:
@@ -172,33 +180,32 @@ def _cell_means(atlas: Atlas, method: str, group: str) -> str:
 
 
 def _draw_series(atlas: Atlas, series: dict[str, np.ndarray]) -> None:
-    """Three sites by the NSE of the leading learner; lines of default VIC and the leader of each kind of method."""
-    holdout, rows = atlas.holdout, atlas.rows
+    """Chosen sites, or three by the NSE of the leading learner; default VIC, the paper's and the leading methods."""
+    holdout, rows, wanted = atlas.holdout, atlas.rows, atlas.study.report.sites
     nse, days = atlas.score_fields("nse"), holdout.test_days
     learned = [m for m in (_leader(nse, group) for group in (rows.learners, rows.history)) if m]
     searched = [m for m in (_leader(nse, rows.searches),) if m]
     first = _leader(nse, learned) or _leader(nse, searched)
-    if first is None:
+    if first is None and not wanted:
         return
-    seen = (holdout.mask & days).sum(axis=1)
+    methods = shown_methods([m for m in rows.order if m in series], [*searched, *learned])
+    chosen: Iterable[int] = site_positions(wanted, atlas.cube.cells)
+    if first is not None and not wanted:
+        chosen = choose_sites(nse[first], (holdout.mask & days).sum(axis=1)).tolist()
     sites = []
-    for cell in choose_sites(nse[first], seen):
+    for cell in chosen:
         group = "trained" if holdout.trained[cell] else "unseen"
-        title = (
-            f"cell {holdout.cells[cell]}, {_place(holdout.lat[cell], holdout.lon[cell])}, {group}: "
-            f"NSE of {first} {nse[first][cell]:.2f}"
-        )
-        sites.append(
-            Site(
-                title,
-                holdout.observed[cell][days],
-                holdout.mask[cell][days],
-                atlas.cube.dataset["prcp"][int(cell)].values[days].astype(np.float64),
-                {m: series[m][:, cell][:, days] for m in (DEFAULT, *searched, *learned)},
-            )
-        )
+        title = f"cell {holdout.cells[cell]}, {_place(holdout.lat[cell], holdout.lon[cell])}, {group}"
+        if first is not None and np.isfinite(nse[first][cell]):
+            title += f": NSE of {first} {nse[first][cell]:.2f}"
+        rain = atlas.cube.dataset["prcp"][cell].values[days].astype(np.float64)
+        shown = {m: series[m][:, cell][:, days] for m in methods}
+        sites.append(Site(title, cell, holdout.observed[cell][days], holdout.mask[cell][days], rain, shown))
     if sites:
-        atlas.save(site_series(atlas.cube.time[days], sites, atlas.styles), "series")
+        means = (atlas.cube.dataset[name].mean("time", dtype=np.float64).values for name in ("prcp", "tair"))
+        precipitation, temperature = means
+        climate = Climate(atlas.where, DAYS_PER_YEAR * precipitation, temperature)
+        atlas.save(site_series(atlas.cube.time[days], sites, climate), "series")
 
 
 def _leader(score: dict[str, np.ndarray], methods: list[str]) -> str | None:
@@ -221,6 +228,7 @@ def _draw_parameters(atlas: Atlas) -> None:
         atlas.save(parameter_maps(everything, where, parameter), f"map-{parameter.name}")
         atlas.save(parameter_maps(everything, where, parameter, shared=False), f"map-{parameter.name}-own")
         atlas.save(residual_maps(found, prior, where, parameter), f"map-{parameter.name}-residual")
+        atlas.save(raised_maps(found, prior, where, parameter), f"map-{parameter.name}-raised")
     for method, theta in atlas.fields.items():
         if len(theta) > 1:
             atlas.save(spread_maps(theta, where, space, method=method), f"map-spread-{method}")
@@ -250,19 +258,21 @@ def _draw_evapotranspiration(atlas: Atlas) -> None:
         key: part.groupby("seed", sort=False)["value"].agg(list) for key, part in cells.groupby("method", sort=False)
     }
     stacked = {str(name): np.stack([np.array(v, dtype=np.float64) for v in seeds]) for name, seeds in wide.items()}
+    trained = atlas.where.trained
     for reference in dict.fromkeys(scores["reference"]):
-        panels = {}
-        for name in dict.fromkeys([*(m for m in atlas.rows.order if m in stacked), *stacked]):
-            if name != reference:
-                seeds = stacked[name]
-                label = product_name(name) if name.startswith("et_") else name
-                panels[label] = Fields(
-                    seeds.mean(axis=0), seeds.min(axis=0), seeds.max(axis=0), _annual_scores(scores, name, reference)
-                )
-        figure = evapotranspiration_scatter(
-            panels, stacked[reference][0], atlas.where.trained, name=product_name(reference)
-        )
-        atlas.save(figure, f"evapotranspiration-{reference.removeprefix('et_')}")
+        product = product_name(reference)
+        for group, chosen in (("trained", trained), ("unseen", ~trained)):
+            known = np.where(chosen, stacked[reference][0], np.nan)
+            if not np.isfinite(known).any():
+                continue
+            panels = {}
+            for name in dict.fromkeys([*(m for m in atlas.rows.order if m in stacked), *stacked]):
+                if name != reference:
+                    label = product_name(name) if name.startswith("et_") else name
+                    panels[label] = Fields.of(stacked[name], _annual_scores(scores, name, reference, group))
+            title = f"Annual evapotranspiration of {group} cells"
+            figure = evapotranspiration_scatter(panels, known, name=product, title=title)
+            atlas.save(figure, f"evapotranspiration-{reference.removeprefix('et_')}-{group}")
     _draw_trade_off(atlas, scores)
 
 
@@ -285,10 +295,10 @@ def _draw_trade_off(atlas: Atlas, scores: pd.DataFrame) -> None:
             m: (both.loc[m, "x"].to_numpy(), both.loc[m, "y"].to_numpy()) for m in names
         }
     if panels:
-        atlas.save(trade_off(panels, atlas.styles), "trade-off")
+        atlas.save(trade_off(panels), "trade-off")
 
 
-def _annual_scores(scores: pd.DataFrame, method: str, reference: str) -> str:
-    found = scores[(scores["method"] == method) & (scores["reference"] == reference) & (scores["cells"] == "all")]
+def _annual_scores(scores: pd.DataFrame, method: str, reference: str, cells: str) -> str:
+    found = scores[(scores["method"] == method) & (scores["reference"] == reference) & (scores["cells"] == cells)]
     mean = found[["rmse", "pcc", "nse"]].mean()
     return f"RMSE {mean['rmse']:.0f}\nPCC {mean['pcc']:.2f}\nNSE {mean['nse']:.2f}"

@@ -19,3 +19,9 @@ class ReportConfig(BaseModel):
     operator: Literal["raw", "global_linear", "cell_moments", "cell_lstsq"] = Field(
         default="raw", description="observation operator of the CDFs and score maps"
     )
+    scatter: Literal["cells", "cell_days"] = Field(
+        default="cells", description="points of the soil moisture scatter: means of the test period, or every day"
+    )
+    sites: tuple[int | str, ...] = Field(
+        default=(), description="cells of the site series; none takes the quartiles of the leading method's NSE"
+    )

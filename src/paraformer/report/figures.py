@@ -20,11 +20,8 @@ from matplotlib.ticker import MaxNLocator
 from paraformer.core.errors import DataError
 from paraformer.core.files import atomic_path
 from paraformer.core.parameters import Parameter, ParameterSpace
+from paraformer.report.colours import TRAINED, UNSEEN, method_styles
 from paraformer.report.config import ReportConfig
-
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
-"""Okabe & Ito (2008), colours that stay apart for colour-blind readers, and a grey."""
-LINE_STYLES = ("-", "--", "-.", ":")
 
 METRIC_LABELS = {
     "rmse": "RMSE [m³ m⁻³]",
@@ -42,7 +39,6 @@ OPERATOR_LABELS = {
 }
 
 _LEFT_LIMIT = {"pcc": -0.2, "nse": -1.0, "kge": -1.0}
-TRAINED_COLOUR, UNSEEN_COLOUR = "#0072B2", "#D55E00"
 
 
 def save_figure(figure: Figure, path: Path, config: ReportConfig) -> list[Path]:
@@ -71,7 +67,6 @@ def score_cdfs(
     operator: str = "raw",
     period: str = "test",
     metrics: Sequence[str] = ("rmse", "pcc", "nse"),
-    styles: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Figure:
     """Cumulative distributions over cells of each metric per method, trained cells above unseen ones.
 
@@ -84,7 +79,6 @@ def score_cdfs(
         operator: observation operator.
         period: ``test`` or ``train``.
         metrics: one column of panels each.
-        styles: method -> line style; by default that of ``method_styles`` in order of appearance.
 
     Raises:
         DataError: if the table has no row for this operator and period.
@@ -94,7 +88,7 @@ def score_cdfs(
         raise DataError(f"no score to draw for operator '{operator}' in the {period} period")
     methods = list(dict.fromkeys(chosen["method"]))
     groups = [g for g in ("trained", "unseen") if (chosen["cells"] == g).any()]
-    styles = styles or method_styles(methods)
+    styles = method_styles(methods)
     legend_rows = -(-len(methods) // 3)
     height = 2.9 * len(groups) + 0.22 * legend_rows + 0.9
     figure = Figure(figsize=(3.7 * len(metrics) + 0.4, height), layout="constrained")
@@ -103,7 +97,7 @@ def score_cdfs(
     for i, group in enumerate(groups):
         for j, metric in enumerate(metrics):
             part = scored[(scored["cells"] == group) & (scored["metric"] == metric)]
-            _draw_cdfs(axes[i, j], part, {m: styles[m] for m in methods})
+            _draw_cdfs(axes[i, j], part, styles)
             axes[i, j].set_title(f"{group} cells", fontsize=10, loc="left")
             if i == len(groups) - 1:
                 axes[i, j].set_xlabel(METRIC_LABELS[metric])
@@ -146,7 +140,7 @@ def surrogate_response(
         )
         figure.colorbar(image, ax=axes, label="number of pairs", shrink=0.8)
     else:
-        axes.scatter(process_model, surrogate, s=8, alpha=0.5, color=PALETTE[0], linewidths=0)
+        axes.scatter(process_model, surrogate, s=8, alpha=0.5, color=TRAINED, linewidths=0)
     axes.plot([-limit, limit], [-limit, limit], color="black", linewidth=1)
     text = f"n = {process_model.size:,}"
     if process_model.size > 2 and np.ptp(process_model) > 0:
@@ -183,7 +177,7 @@ def parameter_recovery(
     rows = -(-len(space) // columns)
     figure = Figure(figsize=(3.3 * columns, 3.3 * rows + 0.6), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
-    groups = [("trained", trained, TRAINED_COLOUR, "o"), ("unseen", ~trained, UNSEEN_COLOUR, "D")]
+    groups = [("trained", trained, TRAINED, "o"), ("unseen", ~trained, UNSEEN, "D")]
     groups = [g for g in groups if g[1].any()]
     for i, parameter in enumerate(space):
         panel = axes.flat[i]
@@ -240,19 +234,6 @@ def _label(scored: pd.DataFrame, method: str, groups: Sequence[str], metric: str
     seeds = max(part["seed"].nunique(), 1)
     counts = [f"{(part['cells'] == group).sum() // seeds}" for group in groups]
     return f"{method} (n = {' + '.join(counts)}" + (f", {seeds} seeds)" if seeds > 1 else ")")
-
-
-def method_styles(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Colour and dash of each method's line, by its place in the list: the same list gives the same look everywhere."""
-    return {method: _style(k) for k, method in enumerate(methods)}
-
-
-def _style(k: int) -> dict[str, Any]:
-    return {
-        "color": PALETTE[k % len(PALETTE)],
-        "linestyle": LINE_STYLES[k // len(PALETTE) % len(LINE_STYLES)],
-        "linewidth": 1.5,
-    }
 
 
 def _correlation(parameter: Parameter, found: np.ndarray, true: np.ndarray) -> str:

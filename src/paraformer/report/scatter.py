@@ -1,24 +1,30 @@
-"""Simulated against reference values, one panel a method: soil moisture of cell-days, evapotranspiration of cells."""
+"""Reference against simulated values, one panel a method: soil moisture, annual evapotranspiration, and their errors.
+
+Simulated values run along x and what they are compared with along y, as in the paper's Figure 4.
+"""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from scipy.spatial import cKDTree
 
 from paraformer.core.errors import DataError
-from paraformer.report.figures import TRAINED_COLOUR, UNSEEN_COLOUR, quiet
+from paraformer.report.colours import DENSITY, look
+from paraformer.report.figures import quiet
 
 _BINS = 60
 _WIDTH, _COLUMNS = 2.75, 4
+_NEARBY = 1 / 30
+"""How far a point that counts for the density of another may be [length of an axis]."""
 
 
 class Pairs(NamedTuple):
@@ -36,16 +42,55 @@ class Pairs(NamedTuple):
 
 
 class Fields(NamedTuple):
-    """One panel of annual evapotranspiration [mm year-1]: the mean, least and greatest of the seeds [cell]."""
+    """One panel of values a cell: the mean, least and greatest of the seeds [cell], and the scores to print in it."""
 
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
     text: str
 
+    @classmethod
+    def of(cls, seeds: Float[np.ndarray, "seed cell"], text: str) -> Fields:
+        return cls(seeds.mean(axis=0), seeds.min(axis=0), seeds.max(axis=0), text)
+
+
+def daily_means(
+    values: Float[np.ndarray, "*n cell time"], mask: Bool[np.ndarray, "cell time"]
+) -> Float[np.ndarray, "*n cell"]:
+    """Mean of each cell over its chosen days; NaN where it has none."""
+    days = mask.sum(axis=1)
+    total = np.where(mask, values, 0.0).sum(axis=-1)
+    return np.divide(total, days, out=np.full(total.shape, np.nan), where=days > 0)
+
+
+def mean_scatter(panels: Mapping[str, Fields], observed: Float[np.ndarray, " cell"], *, title: str) -> Figure:
+    """Mean observed (y) over mean simulated (x) soil moisture [m3 m-3], a point a cell (Figure 4 of the paper).
+
+    A point is the mean over seeds, a bar their range. How many simulated means are negative stands in the panel: an
+    observation operator may make them so.
+
+    Args:
+        panels: method -> fields [cell], drawn in the method's colour.
+        observed: NaN where a cell has too few observations; it is left out.
+
+    Raises:
+        DataError: if there is no panel or no cell.
+    """
+    known = {name: np.isfinite(p.mean) & np.isfinite(observed) for name, p in panels.items()}
+    limits = _limits(panels, observed, known, title)
+    figure, axes = _panels(len(panels), title)
+    for panel, (name, field) in zip(axes, panels.items(), strict=False):
+        chosen = known[name]
+        _draw_ranges(panel, field, observed, chosen, look(name).colour)
+        panel.scatter(field.mean[chosen], observed[chosen], s=9, alpha=0.55, color=look(name).colour, linewidths=0)
+        below = int((field.mean[chosen] < 0).sum())
+        _frame(panel, name, field.text + (f"\n{below} below 0" if below else ""), limits)
+    _outer_labels(axes, len(panels), "simulated [m³ m⁻³]", "observed [m³ m⁻³]")
+    return figure
+
 
 def density_scatter(panels: Mapping[str, Pairs], *, title: str, limit: float | None = None) -> Figure:
-    """Density of simulated (y) over observed (x) soil moisture [m3 m-3] (Figure 4 of the paper, day by day).
+    """Density of observed (y) over simulated (x) soil moisture [m3 m-3], day by day.
 
     All panels share axes and colours; the black line is a perfect simulation. Pairs beyond the axes are counted at
     their edges, so that none is lost.
@@ -65,72 +110,56 @@ def density_scatter(panels: Mapping[str, Pairs], *, title: str, limit: float | N
     low = min(float(np.percentile(together, 0.1)), 0.0)
     edges = np.linspace(low, high, _BINS + 1)
     counts = {
-        name: np.histogram2d(np.clip(p.reference, low, high), np.clip(p.simulated, low, high), edges)[0].T
+        name: np.histogram2d(np.clip(p.simulated, low, high), np.clip(p.reference, low, high), edges)[0].T
         for name, p in panels.items()
     }
     norm = LogNorm(1, max(max(float(c.max()) for c in counts.values()), 2.0))
     figure, axes = _panels(len(panels), title)
     for panel, (name, pairs) in zip(axes, panels.items(), strict=False):
         count = np.where(counts[name] > 0, counts[name], np.nan)
-        image = panel.pcolormesh(edges, edges, count, norm=norm, cmap="viridis", rasterized=True)
+        image = panel.pcolormesh(edges, edges, count, norm=norm, cmap=DENSITY, rasterized=True)
         _frame(panel, name, pairs.text, (low, high))
-    used = axes[: len(panels)]
-    bar = figure.colorbar(image, ax=list(used), label="number of cell-days", shrink=0.85, pad=0.01)
-    bar.outline.set_linewidth(0.5)
-    _outer_labels(axes, len(panels), "observed [m³ m⁻³]", "simulated [m³ m⁻³]")
+    _bar(figure, image, axes[: len(panels)], "number of cell-days")
+    _outer_labels(axes, len(panels), "simulated [m³ m⁻³]", "observed [m³ m⁻³]")
     return figure
 
 
 def evapotranspiration_scatter(
-    panels: Mapping[str, Fields],
-    reference: Float[np.ndarray, " cell"],
-    trained: Bool[np.ndarray, " cell"],
-    *,
-    name: str,
+    panels: Mapping[str, Fields], reference: Float[np.ndarray, " cell"], *, name: str, title: str
 ) -> Figure:
-    """Annual evapotranspiration of every cell against a reference (Figure 9 of the paper).
+    """Annual evapotranspiration by a product (y) over that of each method (x) [mm year-1] (Figure 9 of the paper).
 
-    A dot is the mean over seeds, a bar their range. Cells the reference (NaN) or the method (NaN) lacks are left out.
+    A point is a cell and the mean over seeds, a bar their range; the greener a point, the more others lie around it.
+    Cells the product (NaN) or the method (NaN) lacks are left out.
 
     Args:
-        panels: method -> fields [mm year-1] [cell].
-        reference: the product [mm year-1].
-        trained: cells learned from.
+        panels: method -> fields [cell].
+        reference: the product.
         name: of the product, for the axis.
 
     Raises:
         DataError: if there is no panel or no cell to draw.
     """
-    known = [p.mean[np.isfinite(p.mean) & np.isfinite(reference)] for p in panels.values()]
-    if not any(k.size for k in known):
-        raise DataError(f"no cell to draw against {name}")
-    high = 1.05 * max(float(np.nanmax(reference)), *(float(k.max(initial=0.0)) for k in known))
-    low = min(0.0, *(float(k.min(initial=0.0)) for k in known))
-    figure, axes = _panels(len(panels), f"Annual evapotranspiration against {name}")
-    groups = [("trained", trained, TRAINED_COLOUR, "o"), ("unseen", ~trained, UNSEEN_COLOUR, "D")]
+    known = {method: np.isfinite(p.mean) & np.isfinite(reference) for method, p in panels.items()}
+    limits = _limits(panels, reference, known, f"{title} against {name}")
+    near = {
+        method: _nearby(np.stack([p.mean, reference], axis=1)[known[method]], limits) for method, p in panels.items()
+    }
+    norm = Normalize(1, max(2, *(int(n.max(initial=1)) for n in near.values())))
+    figure, axes = _panels(len(panels), f"{title} against {name}")
     for panel, (method, field) in zip(axes, panels.items(), strict=False):
-        for _, mask, colour, marker in groups:
-            chosen = mask & np.isfinite(field.mean) & np.isfinite(reference)
-            panel.vlines(
-                reference[chosen], field.low[chosen], field.high[chosen], color=colour, linewidth=0.6, alpha=0.5
-            )
-            panel.scatter(
-                reference[chosen], field.mean[chosen], s=9, alpha=0.6, color=colour, marker=marker, linewidths=0
-            )
-        _frame(panel, method, field.text, (low, high))
-    _outer_labels(axes, len(panels), f"{name} [mm year⁻¹]", "simulated [mm year⁻¹]")
-    handles = [
-        Line2D([], [], linestyle="", marker=marker, color=colour, label=f"{label} cells (n = {int(mask.sum())})")
-        for label, mask, colour, marker in groups
-        if mask.any()
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+        chosen = known[method]
+        _draw_ranges(panel, field, reference, chosen, "#999999")
+        order = np.argsort(near[method], kind="stable")  # the densest on top
+        x, y = field.mean[chosen][order], reference[chosen][order]
+        image = panel.scatter(x, y, s=9, c=near[method][order], cmap=DENSITY, norm=norm, linewidths=0)
+        _frame(panel, method, field.text, limits)
+    _bar(figure, image, axes[: len(panels)], "number of cells nearby")
+    _outer_labels(axes, len(panels), "simulated [mm year⁻¹]", f"{name} [mm year⁻¹]")
     return figure
 
 
-def trade_off(
-    panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]], styles: Mapping[str, Mapping[str, Any]]
-) -> Figure:
+def trade_off(panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]]) -> Figure:
     """Error of evapotranspiration (y) against that of soil moisture (x), a panel for each reference, a dot a seed.
 
     A method to the lower left of another is better in both; those that none is lower left of make the Pareto front.
@@ -138,7 +167,6 @@ def trade_off(
     Args:
         panels: reference -> method -> RMSE of soil moisture [m3 m-3] and of annual evapotranspiration [mm year-1], by
             seed.
-        styles: method -> line style, of which the colour is taken.
 
     Raises:
         DataError: if there is no panel.
@@ -148,30 +176,67 @@ def trade_off(
     figure = Figure(figsize=(4.2 * len(panels) + 2.2, 4.2), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
     methods = list(dict.fromkeys(m for panel in panels.values() for m in panel))
-    markers = dict(zip(methods, itertools.cycle("osD^v<>Pp"), strict=False))
     for panel, (reference, found) in zip(axes, panels.items(), strict=True):
         for method, (moisture, evaporation) in found.items():
             panel.plot(
                 moisture,
                 evaporation,
                 linestyle="",
-                marker=markers[method],
+                marker=look(method).marker,
                 markersize=6,
                 alpha=0.8,
                 markeredgewidth=0,
-                color=styles[method]["color"],
+                color=look(method).colour,
             )
         panel.set(xlabel="RMSE of soil moisture [m³ m⁻³]", title=reference)
         panel.set_ylabel("RMSE of evapotranspiration [mm year⁻¹]")
         quiet(panel)
-    handles = [Line2D([], [], linestyle="", marker=markers[m], color=styles[m]["color"], label=m) for m in methods]
+    handles = [Line2D([], [], linestyle="", marker=look(m).marker, color=look(m).colour, label=m) for m in methods]
     figure.legend(handles=handles, loc="outside right center", frameon=False, fontsize=9)
     return figure
 
 
+def _limits(
+    panels: Mapping[str, Fields], reference: np.ndarray, known: Mapping[str, np.ndarray], title: str
+) -> tuple[float, float]:
+    """Range of both axes: every point, and 0.
+
+    Raises:
+        DataError: if there is no point.
+    """
+    values = [np.r_[p.mean[known[name]], reference[known[name]]] for name, p in panels.items()]
+    together = np.concatenate(values) if values else np.empty(0)
+    if not together.size:
+        raise DataError(f"no cell to draw: {title}")
+    low, high = min(float(together.min()), 0.0), float(together.max())
+    margin = 0.05 * ((high - low) or 1.0)
+    return low - margin * (low < 0), high + margin
+
+
+def _nearby(points: Float[np.ndarray, "cell 2"], limits: tuple[float, float]) -> np.ndarray:
+    """How many points lie around each, itself among them."""
+    if not len(points):
+        return np.zeros(0, dtype=np.int64)
+    reach = _NEARBY * (limits[1] - limits[0])
+    return np.asarray(cKDTree(points).query_ball_point(points, reach, return_length=True))
+
+
+def _draw_ranges(axes: Axes, field: Fields, reference: np.ndarray, chosen: np.ndarray, colour: str) -> None:
+    """A bar over the seeds of each chosen cell, where there are several."""
+    if np.array_equal(field.low, field.high, equal_nan=True):
+        return
+    bounds = (field.low[chosen], field.high[chosen])
+    axes.hlines(reference[chosen], *bounds, color=colour, linewidth=0.6, alpha=0.5, zorder=0.9)  # under the points
+
+
+def _bar(figure: Figure, image: Any, axes: np.ndarray, label: str) -> None:
+    bar = figure.colorbar(image, ax=list(axes), label=label, shrink=0.85, pad=0.01)
+    bar.outline.set_linewidth(0.5)
+
+
 def _panels(count: int, title: str) -> tuple[Figure, np.ndarray]:
     """A figure with a square panel for each method, axes flat, the superfluous ones hidden."""
-    columns = min(count, _COLUMNS if count != 5 else 3)
+    columns = 3 if count in (5, 6, 9) else min(count, _COLUMNS)
     rows = -(-count // columns)
     figure = Figure(figsize=(_WIDTH * columns + 0.9, (_WIDTH + 0.15) * rows + 0.8), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()

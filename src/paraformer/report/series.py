@@ -1,29 +1,45 @@
-"""Three sites through the test year, with a closer look at the heaviest rain (Figure 8 of the paper)."""
+"""Sites on maps of the climate and through the test year, with a closer look at the heaviest rain (the paper's Figure
+8)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import string
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib.dates as mdates
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from paraformer.core.errors import DataError
+from paraformer.core.errors import DataError, SettingsError, nearest
+from paraformer.report.colours import RAIN, RAIN_TEXT, SITE, method_styles
 from paraformer.report.figures import quiet
+from paraformer.report.map_panels import Ground, Scale, colour_bar, draw_field
+from paraformer.report.rectangles import Cells
 
 DAYS_BEFORE, DAYS_AFTER = 5, 20
 """Days shown before and after the heaviest rain."""
 MIN_SITE_DAYS, MIN_EVENT_DAYS = 60, 5
 """Observed days a site needs in the period, and around its heaviest rain."""
 QUANTILES = (0.25, 0.5, 0.75)
+ALWAYS = ("default VIC", "SCE-UA", "LSTM_Z", "ParaFormer_Z")
+"""Methods that are shown wherever a study has them: the a-priori θ and the three of the paper's Figure 8."""
+_WIDTH, _ROW = 10.5, 2.45
+"""Width of the figure, and height of a site's row [inch]."""
 
-_RAIN = "#7aa6c2"
+
+class Climate(NamedTuple):
+    """Where the sites are: mean precipitation [mm year-1] and mean air temperature [degC] of all cells [cell]."""
+
+    cells: Cells
+    precipitation: Float[np.ndarray, " cell"]
+    temperature: Float[np.ndarray, " cell"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +48,7 @@ class Site:
 
     Attributes:
         title: where the site is and how well it does.
+        cell: its position among all cells.
         observed: [m3 m-3] [time], any value where ``mask`` is False.
         mask: observed days [time].
         precipitation: [mm day-1] [time].
@@ -39,6 +56,7 @@ class Site:
     """
 
     title: str
+    cell: int
     observed: Float[np.ndarray, " time"]
     mask: Bool[np.ndarray, " time"]
     precipitation: Float[np.ndarray, " time"]
@@ -65,6 +83,19 @@ def choose_sites(
     return ordered[sorted(set(places))].astype(np.int64)
 
 
+def site_positions(wanted: Sequence[int | str], cells: np.ndarray) -> list[int]:
+    """Positions of the cells that the setting ``report.sites`` names.
+
+    Raises:
+        SettingsError: naming the first that is not among them.
+    """
+    place = {str(cell): i for i, cell in enumerate(cells.tolist())}
+    for cell in map(str, wanted):
+        if cell not in place:
+            raise SettingsError(f"report.sites: no cell {cell} among the {len(place)} cells{nearest(cell, place)}")
+    return [place[str(cell)] for cell in wanted]
+
+
 def heaviest_rain(precipitation: Float[np.ndarray, " time"], mask: Bool[np.ndarray, " time"]) -> int:
     """Position of the day with most precipitation among those with ``MIN_EVENT_DAYS`` observed days around them.
 
@@ -75,36 +106,80 @@ def heaviest_rain(precipitation: Float[np.ndarray, " time"], mask: Bool[np.ndarr
     return int(np.argmax(np.where(candidates | ~candidates.any(), precipitation, -1.0)))
 
 
-def site_series(days: np.ndarray, sites: Sequence[Site], styles: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """A row a site: the whole period to the left, the heaviest rain to the right.
+def shown_methods(present: Iterable[str], leaders: Iterable[str]) -> list[str]:
+    """Methods of the figure, in the order of ``present``: those that are always shown, and the leaders of each kind."""
+    wanted = {*ALWAYS, *leaders}
+    return [method for method in present if method in wanted]
+
+
+def site_series(days: np.ndarray, sites: Sequence[Site], climate: Climate) -> Figure:
+    """Maps of the climate with the sites marked, then a row a site: the whole period, and its heaviest rain.
 
     Lines are means over seeds, bands their range, dots the satellite, bars from above the precipitation.
 
     Args:
         days: UTC days of the period (datetime64) [time].
         sites: rows of the figure.
-        styles: method -> line style, as ``figures.method_styles`` gives it.
+        climate: of all cells.
 
     Raises:
         DataError: if there is no site.
     """
     if not sites:
         raise DataError("no site to draw: no cell is scored")
-    days = days.astype("datetime64[D]")
-    figure = Figure(figsize=(10.5, 2.45 * len(sites) + 0.7), layout="constrained")
-    axes = figure.subplots(len(sites), 2, squeeze=False, width_ratios=(3, 1.25), sharey="row")
-    for (whole, event), site in zip(axes, sites, strict=True):
+    days, ground = days.astype("datetime64[D]"), Ground.of(climate.cells)
+    heights = (0.42 * _WIDTH * ground.shape + 0.3, _ROW * len(sites) + 0.7)
+    figure = Figure(figsize=(_WIDTH, sum(heights)), layout="constrained")
+    grid = figure.add_gridspec(2, 1, height_ratios=heights)
+    above, below = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
+    _draw_climate(above, sites, climate, ground)
+    axes = below.subplots(len(sites), 2, squeeze=False, width_ratios=(3, 1.25), sharey="row")
+    styles = method_styles(dict.fromkeys(method for site in sites for method in site.simulated))
+    for (whole, event), site, letter in zip(axes, sites, _letters(len(sites)), strict=True):
         at = heaviest_rain(site.precipitation, site.mask)
         window = slice(max(at - DAYS_BEFORE, 0), at + DAYS_AFTER + 1)
         top = 2.5 * max(float(site.precipitation.max()), 1.0)
         for panel, shown in ((whole, slice(None)), (event, window)):
             _draw_site(panel, days, site, shown, styles, top)
-        whole.set_title(site.title, fontsize=9.5, loc="left")
+        whole.set_title(f"({letter}) {site.title}", fontsize=9.5, loc="left")
         event.set_title(f"heaviest rain, {days[at]}", fontsize=9.5, loc="left")
         whole.set_ylabel("soil moisture [m³ m⁻³]", fontsize=9)
         _draw_window(whole, days[window])
-    figure.legend(handles=_handles(sites, styles), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    below.legend(handles=_handles(sites, styles), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     return figure
+
+
+def _letters(sites: int) -> list[str]:
+    """Letters of the sites' rows; the maps are a and b. Beyond z they go on as aa, ab, ..."""
+    alphabet = string.ascii_lowercase
+    names = [*alphabet, *(a + b for a in alphabet for b in alphabet)]
+    return names[2 : 2 + sites]
+
+
+def _draw_climate(figure: SubFigure, sites: Sequence[Site], climate: Climate, ground: Ground) -> None:
+    """Both maps, a triangle and the letter of its row at each site."""
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    shown = (
+        ("(a) mean precipitation", climate.precipitation, "YlGnBu", "[mm year⁻¹]"),
+        ("(b) mean air temperature", climate.temperature, "RdYlBu_r", "[°C]"),
+    )
+    for panel, (title, values, colours, unit) in zip(panels, shown, strict=True):
+        scale = Scale(Normalize(float(np.nanmin(values)), float(np.nanmax(values))), colours, unit, "neither")
+        draw_field(panel, values, ground, scale)
+        colour_bar(figure, panel, scale)
+        panel.set_title(title, fontsize=9.5, loc="left")
+        for site, letter in zip(sites, _letters(len(sites)), strict=True):
+            place = (climate.cells.lon[site.cell], climate.cells.lat[site.cell])
+            panel.plot(*place, marker="^", markersize=8, color=SITE, markeredgecolor="white", linestyle="", zorder=5)
+            panel.annotate(
+                letter,
+                place,
+                xytext=(5, 3),
+                textcoords="offset points",
+                fontsize=9,
+                zorder=6,
+                bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.8},
+            )
 
 
 def _draw_site(
@@ -130,16 +205,16 @@ def _draw_site(
         zorder=5,
     )
     rain = axes.twinx()
-    rain.bar(x, site.precipitation[shown], width=1.0, color=_RAIN, alpha=0.75, linewidth=0)
+    rain.bar(x, site.precipitation[shown], width=1.0, color=RAIN, alpha=0.75, linewidth=0)
     rain.set(ylim=(top, 0))
     ticks = MaxNLocator(3, steps=[1, 2, 5, 10]).tick_values(0, 0.4 * top)
     rain.set_yticks([tick for tick in ticks if 0 <= tick <= 0.42 * top])
-    rain.tick_params(labelsize=8, colors="#42718f", labelright=closer, right=closer)
+    rain.tick_params(labelsize=8, colors=RAIN_TEXT, labelright=closer, right=closer)
     rain.spines[["top", "left", "bottom"]].set_visible(False)
     rain.spines["right"].set_visible(closer)
-    rain.spines["right"].set_color("#42718f")
+    rain.spines["right"].set_color(RAIN_TEXT)
     if closer:
-        rain.set_ylabel("precipitation [mm day⁻¹]", fontsize=8, color="#42718f")
+        rain.set_ylabel("precipitation [mm day⁻¹]", fontsize=8, color=RAIN_TEXT)
     axes.set_xlim(x[0] - np.timedelta64(1, "D"), x[-1] + np.timedelta64(1, "D"))
     locator = mdates.DayLocator(bymonthday=(1, 8, 15, 22)) if closer else mdates.AutoDateLocator(minticks=3, maxticks=8)
     axes.xaxis.set_major_locator(locator)
@@ -161,5 +236,5 @@ def _handles(sites: Sequence[Site], styles: Mapping[str, Mapping[str, Any]]) -> 
     seeds = {method: max(len(s.simulated[method]) for s in sites if method in s.simulated) for method in methods}
     handles = [Line2D([], [], **styles[m], label=f"{m} ({seeds[m]} seeds)" if seeds[m] > 1 else m) for m in methods]
     handles.append(Line2D([], [], linestyle="", marker="o", color="black", markersize=4, label="observed"))
-    handles.append(Line2D([], [], color=_RAIN, linewidth=5, label="precipitation"))
+    handles.append(Line2D([], [], color=RAIN, linewidth=5, label="precipitation"))
     return handles
