@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from paraformer.core.errors import DataError, nearest
-from paraformer.core.grid import match_cells
 from paraformer.core.seeding import derive_seed, generator
 from paraformer.core.time import Period, day_of_year, month_of, require_daily
 from paraformer.core.units import canonical, same_unit
@@ -97,14 +96,6 @@ def test_streams_depend_on_their_names_alone() -> None:
     generator(3, "something else").random(100)
     np.testing.assert_array_equal(one, generator(3, "ensemble", "own").random(4))
     assert derive_seed(3, "a") != derive_seed(4, "a") != derive_seed(3, "b")
-
-
-def test_cells_are_matched_by_place_not_by_order() -> None:
-    lat, lon = np.array([10.0, 50.0, -30.0]), np.array([179.999, -120.0, 0.0])
-    index = match_cells(lat, lon, lat[::-1], np.array([0.0, -120.0, -179.999]), source="p")
-    np.testing.assert_array_equal(index, [2, 1, 0])
-    with pytest.raises(DataError, match=r"params.nc: no cell within .* lat 50.0000, lon -120.0000"):
-        match_cells(lat, lon, lat, lon + np.array([0, 0.5, 0]), source="params.nc")
 
 
 def test_nearest_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
@@ -27,6 +28,45 @@ def points(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"]) -> 
     return EARTH_RADIUS * unit_vectors(np.asarray(lat, float), np.asarray(lon, float))
 
 
+Words = Callable[[int], str]
+"""Words for the cell at a position of a list: ``cell 17 (lat 40.1, lon -100.3)``."""
+
+
+def cell_words(
+    lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"], cells: Int[np.ndarray, " cell"] | None = None
+) -> Words:
+    """Words for cells by identifier, or by position where they have none, and place."""
+
+    def words(position: int) -> str:
+        name = f"cell {cells[position]}" if cells is not None else f"the cell at position {position}"
+        return f"{name} (lat {lat[position]:.6g}, lon {lon[position]:.7g})"
+
+    return words
+
+
+def require_places(lat: np.ndarray, lon: np.ndarray, words: Words, *, source: str) -> None:
+    """Raise unless every latitude lies in -90..90 and every longitude in -180..360.
+
+    Raises:
+        DataError: naming the first cell.
+    """
+    for name, values, low, high in (("latitude", lat, -90, 90), ("longitude", lon, -180, 360)):
+        bad = ~((values >= low) & (values <= high))  # not a number is bad
+        if bad.any():
+            at = int(np.argmax(bad))
+            swapped = "; latitude and longitude swapped?" if name == "latitude" and 90 < abs(values[at]) <= 360 else ""
+            raise DataError(
+                f"{source}: {name} of {words(at)}: found {values[at]:g}, expected {low} to {high} degrees{swapped}"
+            )
+
+
+SAME_PLACE = 0.01
+"""Largest distance between two files' coordinates of one cell [degree of arc], and ..."""
+SAME_PLACE_PART = 0.25
+"""... the same as a part of the smallest distance between neighbouring cells."""
+_DUPLICATE = 1e-7  # cells nearer than this share a place [degree of arc]
+
+
 def match_cells(
     lat: Float[np.ndarray, " cell"],
     lon: Float[np.ndarray, " cell"],
@@ -34,26 +74,78 @@ def match_cells(
     other_lon: Float[np.ndarray, " other"],
     *,
     source: str,
-    tolerance: float = 0.01,
+    words: Words | None = None,
+    tolerance: float = SAME_PLACE,
 ) -> Int[np.ndarray, " cell"]:
-    """Position in the other list of each cell, by nearest latitude and longitude.
+    """Position in the other list of each cell, by latitude and longitude [degree], whatever the order.
+
+    Longitudes may be given from 0 to 360 or from -180 to 180. Cells are the same if they are nearer than a quarter of
+    the smallest distance between neighbours in either list, and than ``tolerance``; so no two share a partner.
 
     Args:
+        other_lat, other_lon: where to look; places without a number are passed over.
+        source: the file with the other list, as errors begin.
+        words: what errors call the cells; their positions by default.
         tolerance: largest distance that still counts as the same place [degree of arc].
 
     Raises:
-        DataError: naming the first cell that has no partner within the tolerance.
+        DataError: naming the first cell that has no partner, more than one, or one that another cell has too.
     """
-    tree = cKDTree(unit_vectors(np.asarray(other_lat, float), np.asarray(other_lon, float)))
-    distance, index = tree.query(unit_vectors(np.asarray(lat, float), np.asarray(lon, float)))
-    far = distance > 2 * np.sin(np.deg2rad(tolerance) / 2)
+    words = words or cell_words(lat, lon)
+    require_places(lat, lon, words, source=source)
+    known = np.flatnonzero(np.isfinite(other_lat) & np.isfinite(other_lon))
+    here = unit_vectors(np.asarray(lat, float), np.asarray(lon, float))
+    there = unit_vectors(np.asarray(other_lat, float)[known], np.asarray(other_lon, float)[known])
+    if not len(here) or not len(there):
+        if len(here):
+            raise DataError(f"{source}: no cell with coordinates, expected {words(0)}")
+        return np.empty(0, dtype=np.int64)
+    tree = cKDTree(there)
+    distance, index = tree.query(here)
+    between = np.minimum(_spacing(cKDTree(here), here), _spacing(tree, there[index]))
+    limit = min(_chord(tolerance), SAME_PLACE_PART * between[between > _chord(_DUPLICATE)].min(initial=np.inf))
+    far = ~(distance < limit)
     if far.any():
         at = int(np.argmax(far))
+        found = known[index[at]]
         raise DataError(
-            f"{source}: no cell within {tolerance} degree of lat {lat[at]:.4f}, lon {lon[at]:.4f} "
-            f"(nearest is {np.rad2deg(distance[at]):.3f} degree away)"
+            f"{source}: no cell at the place of {words(at)}: the nearest, lat {other_lat[found]:.6g}, lon "
+            f"{other_lon[found]:.7g}, is {_degrees(distance[at]):.2g} degree away, expected less than "
+            f"{_degrees(limit):.2g}"
         )
-    return index.astype(np.int64)
+    _require_one_to_one(tree, there[index], index, words, source)
+    return known[index].astype(np.int64)
+
+
+def _spacing(tree: cKDTree, places: Float[np.ndarray, "cell 3"]) -> Float[np.ndarray, " cell"]:
+    """Distance of places of a tree to their nearest neighbour in it; infinite where there is none."""
+    return np.asarray(tree.query(places, k=2)[0][:, 1])
+
+
+def _require_one_to_one(
+    tree: cKDTree, partners: Float[np.ndarray, "cell 3"], index: np.ndarray, words: Words, source: str
+) -> None:
+    """Raise for two cells with one partner, and for a partner that shares its place."""
+    order = np.argsort(index, kind="stable")
+    shared = np.flatnonzero(np.diff(index[order]) == 0)
+    if shared.size:
+        first, second = (int(order[shared[0] + i]) for i in (0, 1))
+        raise DataError(
+            f"{source}: {words(first)} and {words(second)} are at one place; expected one cell at a place "
+            f"({shared.size} such pairs)"
+        )
+    double = _spacing(tree, partners) <= _chord(_DUPLICATE)
+    if double.any():
+        raise DataError(f"{source}: more than one cell at the place of {words(int(np.argmax(double)))}, expected one")
+
+
+def _chord(degrees: float) -> float:
+    """Length of the straight line that spans an arc on the unit sphere."""
+    return float(2 * np.sin(np.deg2rad(degrees) / 2))
+
+
+def _degrees(chord: float) -> float:
+    return float(np.rad2deg(2 * np.arcsin(np.minimum(chord / 2, 1.0))))
 
 
 @dataclass(frozen=True)

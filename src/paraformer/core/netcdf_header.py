@@ -16,8 +16,10 @@ def require_whole(path: Path | str) -> None:
     """Raise unless a netCDF file has all the bytes its header demands; files of other formats pass.
 
     Raises:
-        DataError: it cannot be read, or is truncated: file, bytes found and expected.
+        DataError: there is no such file, it cannot be read, or it is truncated: file, bytes found and expected.
     """
+    if not Path(path).is_file():  # a pipe would be waited for
+        raise DataError(f"{path}: {'not a regular file' if Path(path).exists() else 'no such file'}")
     try:
         size = Path(path).stat().st_size
         with Path(path).open("rb") as file:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from collections.abc import Mapping
+from typing import Any
 
+import cftime
 import numpy as np
 from jaxtyping import Bool
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -76,3 +80,80 @@ def require_daily(days: np.ndarray, source: str) -> None:
             f"{source}: time gap after {stamps[at]}: found {stamps[at + 1]}, "
             f"expected {stamps[at] + np.timedelta64(86400, 's')}"
         )
+
+
+CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
+_SECONDS = {"day": 86400, "d": 86400, "hour": 3600, "hr": 3600, "h": 3600, "minute": 60, "min": 60}
+_SECONDS |= {"second": 1, "sec": 1, "s": 1}
+_UNITS = re.compile(
+    r"\s*(?P<unit>[a-z]+?)s?\s+since\s+(?P<year>\d{1,4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
+    r"([t\s]+(?P<hour>\d{1,2})(:(?P<minute>\d{1,2})(:(?P<second>\d{1,2})(\.0*)?)?)?)?\s*(?P<zone>\S.*)?",
+    re.IGNORECASE,
+)
+_UTC = re.compile(r"(utc|gmt|z)?\s*([+-]?0{1,2}(:?0{1,2})?)?", re.IGNORECASE)
+_ZONE_ATTRIBUTES = {"time_zone", "timezone", "tz", "utc_offset"}
+_EPOCH = "seconds since 1970-01-01"
+
+
+def decode_times(values: np.ndarray, attributes: Mapping[str, Any], *, source: str) -> np.ndarray:
+    """UTC stamps, rounded to the second, of a CF time axis (datetime64[s]).
+
+    Args:
+        values: numbers of the variable ``time``.
+        attributes: its attributes: ``units`` (``days since 2015-04-01``), ``calendar``, ``standard`` by default.
+        source: the file, as errors begin.
+
+    Raises:
+        DataError: other units or calendar, a time zone that is not UTC, or a missing value.
+    """
+    calendar = str(attributes.get("calendar", "standard")).strip().lower()
+    if calendar not in CALENDARS:
+        raise DataError(f"{source}: variable 'time' has calendar '{calendar}', expected one of {', '.join(CALENDARS)}")
+    units = str(attributes.get("units", ""))
+    found = _UNITS.fullmatch(units)
+    seconds = _SECONDS.get(found["unit"].lower()) if found else None
+    if found is None or seconds is None:
+        raise DataError(f"{source}: variable 'time' has units '{units}', expected 'days since YYYY-MM-DD' or of hours")
+    zones = {name: str(attributes[name]) for name in attributes if name.lower() in _ZONE_ATTRIBUTES}
+    for name, zone in {"units": found["zone"] or "", **zones}.items():
+        if zone.strip() and not _UTC.fullmatch(zone.strip()):
+            raise DataError(f"{source}: variable 'time' has the time zone '{zone.strip()}' in '{name}', expected UTC")
+    numbers = np.ma.filled(np.ma.asarray(values).astype(np.float64), np.nan)
+    bad = ~np.isfinite(numbers)
+    if bad.any():
+        raise DataError(f"{source}: variable 'time' holds a missing date at position {int(np.argmax(bad))}")
+    parts = [int(found[name] or 0) for name in ("year", "month", "day", "hour", "minute", "second")]
+    try:
+        origin = cftime.date2num(cftime.datetime(*parts, calendar=calendar), _EPOCH, calendar)
+    except ValueError as error:
+        raise DataError(f"{source}: variable 'time' has units '{units}', whose date is none ({error})") from error
+    return np.datetime64(0, "s") + (np.rint(numbers * seconds).astype(np.int64) + int(origin))
+
+
+def require_steps(stamps: np.ndarray, steps_per_day: int, source: str) -> np.ndarray:
+    """Stamps of equal steps of a day, each set to the step it is within a hundredth of (datetime64[s]).
+
+    Raises:
+        DataError: naming the first stamp that is no step, that runs backwards, is there twice, or follows a gap.
+    """
+    if stamps.size == 0:
+        raise DataError(f"{source}: variable 'time' is empty")
+    length = 86400 // steps_per_day
+    seconds = stamps.astype("datetime64[s]").astype(np.int64)
+    number = np.rint(seconds / length).astype(np.int64)
+    exact = np.datetime64(0, "s") + number * length
+    off = np.abs(seconds - number * length) > length / 100
+    if off.any():
+        at = int(np.argmax(off))
+        raise DataError(
+            f"{source}: variable 'time' at position {at}: found {stamps[at]}, expected a step of {steps_per_day} a day"
+        )
+    step = np.diff(number)
+    if (step != 1).any():
+        at = int(np.argmax(step != 1))
+        what = "there twice" if step[at] == 0 else "time runs backwards" if step[at] < 0 else "time gap"
+        raise DataError(
+            f"{source}: {what}: found {exact[at + 1]} after {exact[at]} at position {at + 1}, "
+            f"expected {exact[at] + np.timedelta64(length, 's')}"
+        )
+    return exact
