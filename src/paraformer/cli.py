@@ -1,10 +1,13 @@
 """Command line: the verbs of the chain, in the order in which the water flows.
 
-Exit codes: 0 done; 2 settings, 3 data, 4 model, 5 run directory, 130 interrupted (run again to resume), 70 a bug.
+Exit codes: 0 done; 2 settings, 3 data, 4 model, 5 run directory or machine (disk, memory, permission), 130 interrupted
+(run again to resume), 70 a bug.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import os
 import sys
@@ -17,6 +20,7 @@ import typer
 from rich.console import Console
 
 from paraformer.core.errors import ParaformerError
+from paraformer.core.faults import explained, refusal
 from paraformer.core.log import BarProgress, LogProgress, Progress
 
 if TYPE_CHECKING:  # torch takes seconds to load, and running VIC does not need it
@@ -55,9 +59,16 @@ def _common(debug: Annotated[bool, typer.Option("--debug", help="show the full t
     os.environ["PARAFORMER_DEBUG"] = "1" if debug else os.environ.get("PARAFORMER_DEBUG", "")
 
 
+class _Out(Console):
+    """Where results are shown. A reader that leaves (``| head``) has read enough: the work is done all the same."""
+
+    def on_broken_pipe(self) -> None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _out() -> Console:
     """Plain width on files and pipes, so that tables are never cut."""
-    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    return _Out(width=None if sys.stdout.isatty() else 160, highlight=False)
 
 
 def _progress(quiet: bool) -> Progress:
@@ -332,6 +343,7 @@ def vic_convert(
 
 def main() -> None:
     """Entry point: one clear line and a non-zero exit code for every error; ``--debug`` shows the trace."""
+    _settle_streams()
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     package = logging.getLogger("paraformer")
@@ -343,10 +355,24 @@ def main() -> None:
         app()
     except Interrupted as error:
         _leave(str(error), error.exit_code)
-    except ParaformerError as error:
-        _fail(f"error: {error}", error.exit_code)
     except Exception as error:
-        _fail(f"unexpected error: {type(error).__name__}: {error} (a bug; --debug shows where)", 70)
+        known = explained(error)
+        if known is None:
+            _fail(f"unexpected error: {type(error).__name__}: {error} (a bug; --debug shows where)", 70)
+        elif refusal(error) is None:
+            _fail(f"error: {known}", known.exit_code)
+        else:  # libraries that could not write or allocate may crash while the interpreter goes down
+            _leave(f"error: {known}", known.exit_code)
+
+
+def _settle_streams() -> None:
+    """Show what the terminal's encoding lacks as question marks; print to nowhere where a stream was closed before."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors != "backslashreplace":
+            stream.reconfigure(errors="replace")
 
 
 def _fail(line: str, code: int) -> None:
@@ -355,17 +381,19 @@ def _fail(line: str, code: int) -> None:
 
 
 def _leave(line: str, code: int) -> None:
-    """End at once: the interrupted storage threads must not write, nor complain, while the interpreter goes down.
+    """End at once: interrupted storage threads and libraries that failed must do nothing more, nor complain.
 
     Nothing is lost: whatever a kill leaves behind, the next run takes up.
     """
     _say(line)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
     os._exit(code)
 
 
 def _say(line: str) -> None:
     if os.environ.get("PARAFORMER_DEBUG") == "1":
         logging.getLogger("paraformer").exception("trace")
-    print(line.replace("\n", " "), file=sys.stderr)  # noqa: T201
+    with contextlib.suppress(OSError):  # nobody may be listening any more
+        print(line.replace("\n", " "), file=sys.stderr)  # noqa: T201

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from paraformer.core.errors import RunError
+from paraformer.core.errors import ModelError, RunError
 from paraformer.core.files import atomic_path, hash_path, write_text
 from paraformer.core.run import Run, Stage
 
@@ -132,6 +133,57 @@ def test_unwritable_run_directory_is_one_clear_line(tmp_path: Path) -> None:
 def test_two_processes_cannot_share_a_run(tmp_path: Path) -> None:
     with Run(tmp_path), pytest.raises(RunError, match="another process"):
         Run(tmp_path)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS])
+def test_a_file_system_without_locks_is_said_not_taken_for_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    assert stage(tmp_path, Work()).runs == 7
+    assert f"cannot lock this run directory ({os.strerror(number)})" in caplog.text
+
+
+def test_a_log_that_cannot_be_written_is_said_once_and_stops_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "log.jsonl").mkdir()
+    with caplog.at_level("INFO"):
+        assert stage(tmp_path, Work()).runs == 7
+    assert caplog.text.count("log.jsonl: cannot be written (Is a directory); the run goes on") == 1
+    assert "simulate: done" in caplog.text
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError("Unable to allocate 9 GiB"), "simulate stopped .memory is exhausted .Unable to allocate 9 GiB"),
+        (OSError(errno.ENOSPC, "No space left on device", "a.zarr/c/0"), "a.zarr/c/0: No space left on device"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "a.nc"), "No such file or directory: 'a.nc'"),
+    ],
+)
+def test_what_the_machine_refuses_a_stage_is_one_line_that_says_how_to_go_on(
+    tmp_path: Path, error: Exception, words: str
+) -> None:
+    def fail(path: Path) -> int:
+        raise error
+
+    with Run(tmp_path) as run, pytest.raises(RunError, match=f"simulate.*{words}.*run again to resume"):
+        run.stage("simulate", settings={}, inputs={}, work=fail)
+
+
+@pytest.mark.parametrize("error", [KeyError("a"), ModelError("VIC gave a value that is not finite")])
+def test_what_a_stage_raises_else_is_left_as_it_is(tmp_path: Path, error: Exception) -> None:
+    def fail(path: Path) -> int:
+        raise error
+
+    with Run(tmp_path) as run, pytest.raises(type(error)) as found:
+        run.stage("simulate", settings={}, inputs={}, work=fail)
+    assert found.value is error
 
 
 def _killed_while_writing(path: Path) -> None:

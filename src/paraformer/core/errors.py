@@ -31,7 +31,7 @@ class ModelError(ParaformerError):
 
 
 class RunError(ParaformerError):
-    """The run directory cannot be used: unwritable, full, locked, or made by another study."""
+    """The run cannot go on here: its directory is unwritable, full, locked or of another study; memory is exhausted."""
 
     exit_code = 5
 

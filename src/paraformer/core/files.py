@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paraformer.core import ledger
-from paraformer.core.errors import RunError
+from paraformer.core.errors import ParaformerError, RunError
+from paraformer.core.faults import cannot_grow, refusal
 from paraformer.core.hashing import hash_bytes, hash_json, hash_path, is_journal, journal_of
 
 if TYPE_CHECKING:  # tables take half a second to load, and running VIC needs none
@@ -37,7 +38,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Context that gives a temporary path beside ``path`` and renames it into place when the block succeeds.
 
     Raises:
-        RunError: if the folder is not writable or the disk is full, naming the file; the old file stays.
+        RunError: if the folder is not writable or the disk is full, whichever library says so in whichever words,
+            naming the file; the old file stays.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -48,12 +50,25 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 os.fsync(file.fileno())
         ledger.enter([(temporary, path)])
         os.replace(temporary, path)
-    except OSError as error:
+    except Exception as error:
+        reason = _why_not_written(error, temporary)
         discard(temporary)
-        raise RunError(f"{path}: cannot write ({error.strerror or error})") from error
+        if reason is None:
+            raise
+        raise RunError(f"{path}: cannot write ({reason})") from error
     except BaseException:
         discard(temporary)
         raise
+
+
+def _why_not_written(error: Exception, temporary: Path) -> str | None:
+    """What kept a file from being written; ``None`` where something else than the machine went wrong."""
+    if isinstance(error, ParaformerError) and str(temporary) not in str(error):
+        return None
+    reason = refusal(error) or cannot_grow(temporary)
+    if reason is None and isinstance(error, OSError):
+        reason = error.strerror or str(error)
+    return None if reason is None else reason.removeprefix(f"{temporary}: ")
 
 
 def discard(path: Path) -> None:

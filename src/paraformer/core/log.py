@@ -83,11 +83,15 @@ class BarProgress(Progress):
 
 
 class JsonLinesHandler(logging.Handler):
-    """Append every log record of the package to ``log.jsonl`` of the run directory, one JSON object a line."""
+    """Append every log record of the package to ``log.jsonl`` of the run directory, one JSON object a line.
+
+    A log that cannot be written does not stop the run: the first record that is lost is followed by a warning.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
+        self.lost = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         line = {
@@ -99,5 +103,8 @@ class JsonLinesHandler(logging.Handler):
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
-        except OSError:
-            self.handleError(record)
+        except OSError as error:
+            self.lost += 1
+            if self.lost == 1:
+                reason = error.strerror or error
+                logging.getLogger(__name__).warning("%s: cannot be written (%s); the run goes on", self.path, reason)

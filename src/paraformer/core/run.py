@@ -24,6 +24,7 @@ from typing import Any
 
 from paraformer.core import ledger
 from paraformer.core.errors import RunError
+from paraformer.core.faults import explained
 from paraformer.core.files import discard, write_json, write_text
 from paraformer.core.hashing import hash_json, hash_path, is_hidden, is_journal, journal_of
 from paraformer.core.log import JsonLinesHandler
@@ -57,7 +58,8 @@ class Run:
             end with other last bits.
 
     Raises:
-        RunError: if the directory cannot be made or written, or another process holds it.
+        RunError: if the directory cannot be made or written, or another process holds it. Where the file system has no
+            locks, a warning says so.
     """
 
     def __init__(self, directory: Path, *, any_threads: bool = False) -> None:
@@ -69,9 +71,15 @@ class Run:
             raise RunError(f"{directory}: run directory is not writable ({error.strerror or error})") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             self._lock.close()
             raise RunError(f"{directory}: another process is using this run directory") from error
+        except OSError as error:  # some network file systems have no locks
+            logger.warning(
+                "%s: the file system cannot lock this run directory (%s); let no other process use it meanwhile",
+                directory,
+                error.strerror or error,
+            )
         self._handler = JsonLinesHandler(directory / "log.jsonl")
         logging.getLogger("paraformer").addHandler(self._handler)
 
@@ -124,8 +132,11 @@ class Run:
         wall, cpu = time.monotonic(), time.process_time()
         try:
             runs = work(path)
-        except OSError as error:
-            raise RunError(f"{path}: {name} could not write or read ({error}); run again to resume") from error
+        except Exception as error:
+            known = explained(error)
+            if known is error or not (known or isinstance(error, OSError)):
+                raise
+            raise RunError(f"{path}: {name} stopped ({known or error}); run again to resume") from error
         finally:
             self._charge(name, key, time.monotonic() - wall, time.process_time() - cpu)
         for leftover in path.rglob(".*.tmp"):  # of a write that a kill cut short and that was not needed again

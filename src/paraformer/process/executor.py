@@ -15,6 +15,7 @@ import numpy as np
 
 from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import ModelError, RunError
+from paraformer.core.faults import refusal
 from paraformer.core.parameters import ParameterSpace
 from paraformer.process.config import DaskExecutor, ExecutorConfig, LocalExecutor
 from paraformer.process.vic.jit import code_digest
@@ -202,7 +203,11 @@ def _on_worker(digest: int, function: Callable[..., T], job: Job) -> T:
 
 @contextmanager
 def _cluster(config: DaskExecutor) -> Iterator[Any]:
-    """Worker processes on this machine; the cores are shared out among them."""
+    """Worker processes on this machine; the cores are shared out among them.
+
+    Raises:
+        RunError: if they cannot start.
+    """
     if config.scheduler is not None:
         with nullcontext(config.scheduler) as address:
             yield address
@@ -213,19 +218,22 @@ def _cluster(config: DaskExecutor) -> Iterator[Any]:
     count = config.workers or CPU_COUNT
     threads = str(max(1, CPU_COUNT // count))
     environment = {"NUMBA_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any port, so that two clusters do not meet
-            silence_logs=logging.CRITICAL,
-            env=environment,
-        ) as cluster,
-    ):
-        yield cluster
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+        try:
+            started = LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any port, so that two clusters do not meet
+                silence_logs=logging.CRITICAL,
+                env=environment,
+            )
+        except (OSError, RuntimeError) as error:
+            reason = refusal(error) or error.__cause__ or error
+            raise RunError(f"process.executor: {count} Dask worker(s) could not start here ({reason})") from error
+        with started as cluster:
+            yield cluster
 
 
 @contextmanager

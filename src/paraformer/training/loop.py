@@ -21,6 +21,7 @@ from paraformer.core.log import Progress
 from paraformer.core.seeding import derive_seed
 from paraformer.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from paraformer.training.config import TrainingConfig
+from paraformer.training.devices import require_devices
 from paraformer.training.processes import in_processes
 from paraformer.training.schedule import OPTIMISERS, rate_factor
 from paraformer.training.threads import no_denormals, settle_threads, share_threads
@@ -93,9 +94,11 @@ def train(
         identity: what the result depends on (settings, hashes); a checkpoint with another identity is refused.
 
     Raises:
+        SettingsError: if this machine lacks the devices asked for.
         ModelError: if the loss is not finite.
         RunError: if the checkpoint belongs to other work or cannot be read or written.
     """
+    require_devices(config)
     settle_threads()
     job = Job(task, config, seed, identity, path, description)
     strategy = "ddp_spawn" if config.devices > 1 else "auto"

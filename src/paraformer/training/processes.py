@@ -10,9 +10,10 @@ from typing import Any
 
 import torch.multiprocessing as multiprocessing
 from lightning_fabric import Fabric
-from torch.multiprocessing.spawn import ProcessRaisedException
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
-from paraformer.core.errors import ParaformerError
+from paraformer.core.errors import RunError
+from paraformer.core.faults import explained
 from paraformer.core.log import Advance, Progress
 
 
@@ -40,6 +41,7 @@ def in_processes(fabric: Fabric, work: Callable[..., Any], job: Any, progress: P
 
     Raises:
         ParaformerError: the one that a process raised.
+        RunError: a process was killed.
     """
     context = multiprocessing.get_context("spawn")
     reports, failures = context.SimpleQueue(), context.SimpleQueue()
@@ -52,6 +54,8 @@ def in_processes(fabric: Fabric, work: Callable[..., Any], job: Any, progress: P
         if failures.empty():
             raise
         raise failures.get() from None
+    except ProcessExitedException as error:
+        raise RunError(f"a process of the training ended ({error}); most often memory: lower cells_per_batch") from error
     finally:
         reports.put(None)
         shown.join()
@@ -60,8 +64,10 @@ def in_processes(fabric: Fabric, work: Callable[..., Any], job: Any, progress: P
 def _work(fabric: Fabric, work: Callable[..., Any], job: Any, reports: Any, failures: Any) -> Any:
     try:
         return work(fabric, job, Reports(reports) if fabric.is_global_zero else Progress())
-    except ParaformerError as error:
-        failures.put(error)
+    except Exception as error:
+        known = explained(error)
+        if known is not None:
+            failures.put(known)
         raise
 
 

@@ -7,12 +7,19 @@ cache key holds a digest of the code of all of the model's modules instead.
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.core.caching import FunctionCache
+
+logger = logging.getLogger(__name__)
+
+_ELSEWHERE = "NUMBA_CACHE_DIR names another folder for it"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,8 +46,35 @@ def contracted_inlined(function: F) -> F:
 
 
 def entry_point(function: F) -> F:
-    """Compile a function that runs the model over many columns in parallel; its machine code is cached on disk."""
-    return cast(F, numba.njit(error_model="numpy", nogil=True, parallel=True, cache=True)(function))
+    """Compile a function that runs the model over many columns in parallel; its machine code is cached on disk.
+
+    Where no folder for it can be written, it is compiled in every process anew.
+    """
+    dispatcher = numba.njit(error_model="numpy", nogil=True, parallel=True)(function)
+    try:
+        dispatcher._cache = _Cache(function)  # as numba's own ``cache=True`` does
+    except RuntimeError as error:
+        logger.warning("the compiled model is not kept (%s); %s", error, _ELSEWHERE)
+    return cast(F, dispatcher)
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    """numba's cache, without which the model runs as well: one that is damaged or cannot be written stops nothing."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception as error:  # whatever unpickling half a file raises
+            logger.warning("%s: the kept model is not readable (%s); compiled anew", self.cache_path, error)
+            with contextlib.suppress(Exception):
+                self.flush()  # or its index would be in the way of the new one
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except Exception as error:
+            logger.warning("%s: the compiled model is not kept (%s); %s", self.cache_path, error, _ELSEWHERE)
 
 
 def source_digest() -> int:
