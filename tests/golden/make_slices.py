@@ -3,7 +3,11 @@
 * ``walnutgulch.npz``: cells [0, 2] and [1, 0] of the WalnutGulch runs L2015 and MOD_IGBP (partial canopy), 2008, daily
   and 3-hourly step, and sets 1, 5 and 9 of the perturbed parameters (8 significant digits).
 * ``stehekin.npz``: an overstory tile, a low tile and the tile that snow leaves last of cell [1, 0], 4 bands, synthetic
-  forcing 1970, daily and 3-hourly step.
+  forcing 1970, daily and 3-hourly step. The same year with overstory that has no leaves from November to February
+  (``wb_lai0``, ``wb_lai0_daily``) or a canopy fraction of 0 in January and February and 0.7 after (``wb_fcan0``): two
+  overstory tiles, results as stored, with 38 bits.
+
+All are outputs of compiled VIC-5.1.0 on parameters and forcing of VIC's sample data (GPL-2; here for tests alone).
 
 Forcing is stored as float32 where that is exact. Everything else is float64, as compiled VIC-5 wrote it.
 """
@@ -17,7 +21,7 @@ import netCDF4
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from golden.vic_runs import LAYERS, RUNS, load, read_results
+from golden.vic_runs import LAYERS, RUNS, load, read_days, read_results
 
 DATA = Path(__file__).parent / "data"
 KEPT = (
@@ -51,16 +55,19 @@ def exact_float32(values: np.ndarray) -> np.ndarray:
 
 
 def add_run(arrays: dict[str, np.ndarray], name: str, shared: Path, cells: np.ndarray, n_day: int) -> None:
-    """Parameters and results of a run, and its forcing (once)."""
+    """Parameters and results of a run, its days if some were not stored, and its forcing (once)."""
     case = load(RUNS[name], shared)
-    results = read_results(case.folder / f"{case.run.name}.daily.nc", case.domain.mask)
+    path = case.folder / f"{case.run.name}.daily.nc"
+    results, days = read_results(path, case.domain.mask), read_days(path, case.settings.first_day)
     for field, values in case.parameters.select(cells)._asdict().items():
         arrays[f"{name}/parameters/{field}"] = values
-    forcing = case.forcing.select(cells).select_days(0, n_day)
-    for field, values in forcing._asdict().items():
-        arrays[f"forcing/{field}"] = exact_float32(values)
-    for output in KEPT:
-        arrays[f"{name}/results/{output}"] = results[output][cells, :n_day]
+    if "forcing/prcp" not in arrays:
+        for field, values in case.forcing.select(cells).select_days(0, n_day)._asdict().items():
+            arrays[f"forcing/{field}"] = exact_float32(values)
+    if len(days) < case.settings.n_day:
+        arrays[f"{name}/days"] = days[days < n_day]
+    for output in filter(results.__contains__, KEPT):  # the energy data set has not all of them
+        arrays[f"{name}/results/{output}"] = results[output][cells][:, days < n_day]
 
 
 def main(shared: Path) -> None:
@@ -79,6 +86,8 @@ def main(shared: Path) -> None:
     arrays = {}
     for name in ("stehekin_tiles_daily", "tiles_3h"):
         add_run(arrays, name, shared, np.array([0, 2, 4]), 365)
+    for name in ("wb_lai0", "wb_lai0_daily", "wb_fcan0"):
+        add_run(arrays, name, shared, np.array([0, 2]), 365)
     for field in [k for k in arrays if k.startswith("forcing/") and arrays[k].ndim == 2]:
         arrays[field] = arrays[field][:1]  # one cell's forcing for all tiles
     np.savez_compressed(DATA / "stehekin.npz", **arrays)

@@ -18,7 +18,7 @@ import numpy as np
 from typer.testing import CliRunner
 
 from golden.comparison import Difference, history_gaps, rounding, state_gaps, summarise, values_of
-from golden.vic_runs import COMPARED, LAYERS, RUNS, Run, load, write_tile_forcing
+from golden.vic_runs import COMPARED, LAYERS, RUNS, TILE_FORCING, Run, load, write_tile_forcing
 from paraformer.cli import app
 from paraformer.process.vic import files
 from paraformer.process.vic.disaggregation import disaggregate
@@ -29,7 +29,9 @@ from paraformer.process.vic.settings import VICSettings
 from paraformer.process.vic.simulate import Simulation, simulate
 
 Way = Literal["vic run", "library", "refused"]
-VIC5, CONUS = "reference/vic5", "data/conus/vic5"
+VIC5, ENERGY, CONUS = "reference/vic5", "reference/vic5_energy", "data/conus/vic5"
+ENERGY_BITS = 38
+"""Bits of the mantissa that the history files of the energy data set keep."""
 INPUTS = (
     f"{VIC5}/README.md",
     f"{VIC5}/TIMING.md",
@@ -55,6 +57,7 @@ INPUTS = (
             "forcing.*.nc",
         )
     ),
+    *(f"{ENERGY}/{n}" for n in ("README.md", "make_inputs.py", "inputs/*", "*/trace_*")),
     *(
         f"{CONUS}/{n}"
         for n in (
@@ -66,7 +69,7 @@ INPUTS = (
         )
     ),
 )
-"""Files that hold no result of compiled VIC-5 and no global parameter file."""
+"""Files that hold no result of compiled VIC-5 (or only the inside of single steps) and no global parameter file."""
 THETA = {
     "infilt": "infilt",
     "ds": "Ds",
@@ -107,7 +110,7 @@ def left_out(names: Iterable[str], references: Iterable[Reference]) -> list[str]
 
 def shared_files(shared: Path) -> list[str]:
     """All files of compiled VIC-5 in the shared data, relative to it."""
-    paths = (path for folder in (VIC5, CONUS) for path in (shared / folder).rglob("*") if path.is_file())
+    paths = (path for folder in (VIC5, ENERGY, CONUS) for path in (shared / folder).rglob("*") if path.is_file())
     return sorted(path.relative_to(shared).as_posix() for path in paths)
 
 
@@ -128,7 +131,9 @@ def _require_run(path: Path, **environment: str | Path) -> list[Path]:
     return written
 
 
-def _files_result(name: str, kind: Literal["daily", "sub-daily", "state"], ours: Path, theirs: Path) -> Result:
+def _files_result(
+    name: str, kind: Literal["daily", "sub-daily", "state"], ours: Path, theirs: Path, bits: int = 52
+) -> Result:
     gaps = state_gaps(ours, theirs) if kind == "state" else history_gaps(ours, theirs)
     gaps = {variable: gap for variable, gap in gaps.items() if variable.startswith(("OUT_", "STATE_"))}
     size = " x ".join(str(n) for n in next(iter(gaps.values())).shape[-2:]) + " grid"
@@ -136,7 +141,8 @@ def _files_result(name: str, kind: Literal["daily", "sub-daily", "state"], ours:
         size = f"{len(next(iter(gaps.values())))} records, {size}"
     with netCDF4.Dataset(theirs) as dataset:
         found = {
-            n: summarise(gap, dataset[n].units or "1", rounding(n, values_of(dataset, n))) for n, gap in gaps.items()
+            n: summarise(gap, dataset[n].units or "1", rounding(n, values_of(dataset, n), bits))
+            for n, gap in gaps.items()
         }
     return Result(name, kind, size, found)
 
@@ -147,25 +153,60 @@ def _image_run(run: Run, shared: Path, work: Path) -> list[Result]:
         write_tile_forcing(run, shared, work)
     folder = run.folder(shared)
     written = _require_run(folder / "global" / f"{run.name}.txt", **run.environment(shared, work))
+    bits = ENERGY_BITS if run.data == "vic5_energy" else 52
     results = []
     for path in written:
         stream = path.name.split(".")[0]
-        kind = {"daily": "daily", "sub": "sub-daily", "state": "state"}[stream]
-        theirs = path.name if stream == "state" else {"daily": "daily.nc", "sub": "subdaily.nc"}[stream]
-        results.append(_files_result(f"{run.site}/{run.name}", kind, path, folder / f"{run.name}.{theirs}"))  # type: ignore[arg-type]
+        kind = {"daily": "daily", "sub": "sub-daily", "subdaily": "sub-daily", "state": "state"}[stream]
+        theirs = folder / f"{run.name}.{path.name if stream == 'state' else kind.replace('-', '') + '.nc'}"
+        if run.data == "vic5" or theirs.exists():
+            results.append(_files_result(_name(run), kind, path, theirs, bits))  # type: ignore[arg-type]
     return results
 
 
+def _name(run: Run) -> str:
+    return f"{run.site if run.data == 'vic5' else 'energy'}/{run.name}"
+
+
 def _covers(run: Run, shared: Path) -> tuple[str, ...]:
-    """Files of a run by name; which of them exist is seen from its global parameter file."""
-    stem = f"{VIC5}/{run.site}"
+    """Files of a run by name; which of them exist is seen from its global parameter file.
+
+    Of the energy data set some were not stored.
+    """
+    stem = f"reference/{run.data}/{run.site}"
     found = run.read(shared)
     names = [f"{stem}/global/{run.name}.txt", f"{stem}/{run.name}.daily.nc"]
     if len(found.streams) > 1:
         names.append(f"{stem}/{run.name}.subdaily.nc")
     if found.state is not None:
         names.append(f"{stem}/{run.name}.{found.state.path.name}")
-    return tuple(names)
+    return tuple(name for name in names if run.data == "vic5" or (shared / name).exists())
+
+
+def _other_energy_runs(shared: Path) -> list[str]:
+    """Files of the runs of the energy data set that are none of ``RUNS``: other modes than this model has."""
+    ours = {(run.site, run.name) for run in RUNS.values() if run.data == "vic5_energy"}
+    found = []
+    for path in (shared / ENERGY).rglob("*"):
+        site, _, file = path.relative_to(shared / ENERGY).as_posix().partition("/")
+        name = file.removeprefix("global/").split(".")[0]
+        if (site, name) not in ours and (shared / ENERGY / site / "global" / f"{name}.txt").exists():
+            found.append(path.relative_to(shared).as_posix())
+    return sorted(found)
+
+
+def _energy_refused(shared: Path, work: Path) -> list[Result]:
+    """Every other run of the energy data set is refused, and the options that make it one are named."""
+    for site in TILE_FORCING:
+        write_tile_forcing(Run("tiles", site), shared, work)
+    for name in _other_energy_runs(shared):
+        if "/global/" in name:
+            path = shared / name
+            _, problem = run_command(path, **Run("", "", "vic5_energy").environment(shared, work))
+            inputs = path.stem.endswith(("_nl2", "_rz2")) and path.stem.startswith("wb")
+            assert problem, f"{name} ran"
+            assert inputs or (str(path) in problem and " is not supported" in problem), f"{name}: {problem}"
+    return []
 
 
 def link_sample(shared: Path, work: Path) -> None:
@@ -387,17 +428,34 @@ def _disaggregation(shared: Path, work: Path) -> list[Result]:
     return [Result("conus/forcing", "sub-daily", f"310 cells, {len(days)} days x 8", found)]
 
 
+REMARKS = {
+    "wb_lai0": "overstory without leaves from November to February",
+    "wb_lai0_daily": "the same, daily step",
+    "wb_fcan0": "overstory with fcanopy 0 in January and February, 0.7 after",
+    "allvars_wb_MODIGBP": "partial canopy",
+}
+
+
 def references(shared: Path) -> list[Reference]:
     """Every reference, in the order of the report."""
     samples = f"{VIC5}/samples_global"
     classic = f"{samples}/sample_classic_stehekin.global.txt"
     walnut = f"{samples}/sample_image_walnut.global.txt"
     found = [
-        Reference(f"{run.site}/{run.name}", "vic run", _covers(run, shared), partial(_image_run, run))
+        Reference(_name(run), "vic run", _covers(run, shared), partial(_image_run, run), REMARKS.get(run.name, ""))
         for run in RUNS.values()
     ]
+    others = tuple(_other_energy_runs(shared))
     return [
         *found,
+        Reference(
+            "energy/others",
+            "refused",
+            others,
+            _energy_refused,
+            f"{sum('/global/' in name for name in others)} runs: energy balance, frozen soil, other options this model "
+            "lacks, two layers or two root zones",
+        ),
         Reference(
             "walnutgulch/ens_L2015_daily",
             "vic run",

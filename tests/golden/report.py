@@ -152,6 +152,8 @@ GROUPS = (
     ("Sub-daily files", "*/[sL]*", "sub-daily"),
     ("States, Stehekin", "stehekin/*", "state"),
     ("States, Walnut Gulch", "walnutgulch/*", "state"),
+    ("Water-balance runs of the energy data set, daily files", "energy/*", "daily"),
+    ("Water-balance runs of the energy data set, sub-daily files", "energy/*", "sub-daily"),
     ("VIC's own sample", "samples/*", "daily"),
     ("Real cells", "conus/*", "daily"),
     ("Forcing of the real cells", "conus/*", "sub-daily"),
@@ -193,8 +195,8 @@ out or a difference that is not explained. Compiled VIC 5.1.0 (image driver, gcc
 
 Numbers are largest / mean absolute difference over all cells, layers and times. *At rounding* is 1e-10 in the
 variable's unit, or eight last bits of a large value; values stored with fewer digits are at rounding if the last stored
-digit agrees (soil in state files: 12 digits; perturbed sets: 8; the sample: float32; real cells: half a packing step of
-int16, their ensemble also 2^-11 of the value). **Bold** is beyond that.
+digit agrees (soil in state files: 12 digits; perturbed sets: 8; the sample: float32; energy data set: 38 bits; real
+cells: half a packing step of int16, their ensemble also 2^-11 of the value). **Bold** is beyond that.
 
 {summary(found)}
 ## What is not at rounding, and why

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import netCDF4
 import numpy as np
@@ -40,14 +40,23 @@ COMPARED = {
 LAYERS = ("soil_moisture_1", "soil_moisture_2", "soil_moisture_3")
 
 
+DataSet = Literal["vic5", "vic5_energy"]
+
+
 @dataclass(frozen=True)
 class Run:
     """One reference run: its global parameter file says the rest."""
 
     name: str
     site: str
+    data: DataSet = "vic5"
 
     def folder(self, shared: Path) -> Path:
+        """Its global parameter file and its results."""
+        return shared / "reference" / self.data / self.site
+
+    def inputs(self, shared: Path) -> Path:
+        """Grids and forcing, which both data sets share."""
         return shared / "reference" / "vic5" / self.site
 
     def read(self, shared: Path, output: Path = Path("unused"), **environment: str) -> GlobalParameters:
@@ -57,14 +66,22 @@ class Run:
 
     def environment(self, shared: Path, output: Path) -> dict[str, str]:
         """What the global parameter files of the reference take from the environment."""
-        return {"REF": str(shared / "reference" / "vic5"), "OUT": str(output), "TILEFORC": str(output)}
+        here = shared / "reference"
+        return {
+            "REF": str(here / "vic5"),
+            "HERE": str(here / "vic5_energy"),
+            "OUT": str(output),
+            "TILEFORC": str(output),
+        }
 
     @property
     def tiles(self) -> bool:
         """Whether each pseudo-cell is one tile of cell [1, 0], all with that cell's forcing."""
-        return self.name.startswith("tiles")
+        return self.name.startswith("tiles") or (self.data == "vic5_energy" and self.name not in WHOLE_SITE)
 
 
+WHOLE_SITE = ("allvars_wb", "allvars_wb_MODIGBP")
+"""Runs of the energy data set that are not of single tiles."""
 TILE_FORCING = {"stehekin": ("forcing_syn.", "ste."), "walnutgulch": ("forcing.", "wal.")}
 RUNS = {
     run.name if run != Run("tiles_daily", "stehekin") else "stehekin_tiles_daily": run
@@ -75,15 +92,30 @@ RUNS = {
         ),
         *(Run(name, "walnutgulch") for name in ("L2015_daily", "L2015_3h", "MODIGBP_daily", "MODIGBP_3h")),
         Run("tiles_daily", "walnutgulch"),
+        *(
+            Run(name, "stehekin", "vic5_energy")
+            for name in (
+                "wb_lai0",
+                "wb_lai0_daily",
+                "wb_fcan0",
+                "wb_AR_406_FULL",
+                "allvars_wb",
+                "allvars_wb_tiles",
+                "allvars_wb_dailystep",
+            )
+        ),
+        Run("allvars_wb_MODIGBP", "walnutgulch", "vic5_energy"),
     )
 }
+"""Runs in water-balance mode with the options this model has. Those of the energy data set have overstory without
+leaves in some months (``wb_lai0``, ``wb_fcan0``) and all output variables (``allvars``); its other runs are refused."""
 
 
 def write_tile_forcing(run: Run, shared: Path, output: Path) -> None:
     """Forcing files in which every pseudo-cell of a tile run has the forcing of cell [1, 0]."""
     source, target = TILE_FORCING[run.site]
-    grid = files.read_domain(run.folder(shared) / "tiles_domain.nc")
-    for path in sorted(run.folder(shared).glob(f"{source}*.nc")):
+    grid = files.read_domain(run.inputs(shared) / "tiles_domain.nc")
+    for path in sorted(run.inputs(shared).glob(f"{source}*.nc")):
         with netCDF4.Dataset(path) as theirs, netCDF4.Dataset(output / path.name.replace(source, target), "w") as ours:
             files.write_grid(ours, grid)
             ours.createDimension("time", len(theirs["time"]))
@@ -114,12 +146,12 @@ class Case:
 
 def load(run: Run, shared: Path) -> Case:
     """Read the inputs of a reference run."""
-    folder, found = run.folder(shared), run.read(shared)
+    folder, inputs, found = run.folder(shared), run.inputs(shared), run.read(shared)
     domain = files.read_run_cells(found.parameters, files.read_domain(found.domain))
     parameters = files.read_parameters(found.parameters, domain, canopy_source=found.canopy_source)
-    grid = files.read_domain(folder / "domain.nc") if run.tiles else domain
+    grid = files.read_domain(inputs / "domain.nc") if run.tiles else domain
     names = found.forcing[0].names
-    prefix = str(folder / TILE_FORCING[run.site][0]) if run.tiles else found.forcing[0].prefix
+    prefix = str(inputs / TILE_FORCING[run.site][0]) if run.tiles else found.forcing[0].prefix
     paths = [f"{prefix}{year}.nc" for year in np.unique(found.days.astype("datetime64[Y]"))]
     forcing = files.read_forcing(paths, grid, found.days, found.settings.forcing_steps_per_day, names)
     if run.tiles:
@@ -135,8 +167,18 @@ def read_results(path: Path, mask: np.ndarray) -> dict[str, np.ndarray]:
             for theirs, ours in COMPARED.items()
             if theirs in dataset.variables
         }
-        moisture = np.ma.filled(dataset["OUT_SOIL_MOIST"][:], np.nan)
+        liquid = "OUT_SOIL_MOIST" if "OUT_SOIL_MOIST" in dataset.variables else "OUT_SOIL_LIQ"  # there is no ice
+        moisture = np.ma.filled(dataset[liquid][:], np.nan)
     return found | {name: moisture[:, layer][:, mask].T for layer, name in enumerate(LAYERS)}
+
+
+def read_days(path: Path, first_day: np.datetime64) -> np.ndarray:
+    """Days since the first one that a daily history file holds."""
+    with netCDF4.Dataset(path) as dataset:
+        first = netCDF4.date2num(
+            first_day.astype("datetime64[s]").astype(object), dataset["time"].units, dataset["time"].calendar
+        )
+        return np.round(np.asarray(dataset["time"][:]) - first).astype(np.int64)
 
 
 def differences(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -31,8 +31,9 @@ np.savez(sys.argv[1], errors=result.max_abs_water_error, state=result.state, **r
 
 
 def run(device: Device) -> Simulation:
-    """Forest, grass and bare soil in two bands, two cells, two sets, three days of rain and snow."""
+    """Forest (without leaves in one cell), grass and bare soil in two bands, two sets, three days of rain and snow."""
     parameters, forcing = make_parameters(2), make_forcing(2, 3, temperature=0.0, rain=6.0)
+    parameters.lai[1, 0] = 0.0
     return simulate(
         parameters,
         forcing,
@@ -51,7 +52,7 @@ def test_simulated_gpu_gives_the_numbers_of_the_cpu(block_bytes: int, tmp_path: 
         **os.environ,
         "NUMBA_ENABLE_CUDASIM": "1",
         "NUMBA_DISABLE_JIT": "1",
-        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
     }
     done = subprocess.run(
         [sys.executable, "-c", IN_SIMULATOR, str(tmp_path / "gpu.npz"), str(block_bytes)],

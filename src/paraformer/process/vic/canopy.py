@@ -20,7 +20,9 @@ class WetCanopy(NamedTuple):
 
 @compiled
 def wet_fraction(storage: float, capacity: float) -> float:
-    """Part of the leaves that is wet [1]: (storage / capacity)^(2/3) (Deardorff 1978); both in mm."""
+    """Part of the leaves that is wet [1]: (storage / capacity)^(2/3) (Deardorff 1978); both in mm. 0 without leaves."""
+    if capacity == 0.0:
+        return 0.0
     return (min(storage, capacity) / capacity) ** (2.0 / 3.0)
 
 

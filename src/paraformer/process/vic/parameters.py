@@ -340,6 +340,10 @@ def require_valid(parameters: CellParameters) -> None:
     rooted = used & ~parameters.bare
     roots = np.abs(parameters.root_fract.sum(axis=2) - 1.0) < 1e-3
     _require(parameters, ~rooted | roots | (parameters.lai.max(axis=2) == 0), "root_fract", "does not sum to 1")
+    trees = used & parameters.overstory
+    tall = parameters.displacement.min(axis=2) > 0
+    _require(parameters, ~trees | tall, "displacement", "must be above 0 in all months of a class with overstory")
+    _require(parameters, ~trees | (parameters.wind_atten > 0), "wind_atten", "must be above 0 with overstory")
 
 
 def _require(parameters: CellParameters, good: np.ndarray, name: str, reason: str) -> None:

@@ -250,7 +250,7 @@ def advance_with_snow(
     canopy_loss = 0.0
     column.transpiration = report_sub_step(column.transpiration, 0.0, conserving)
     column.bare_soil_evaporation = report_sub_step(column.bare_soil_evaporation, 0.0, conserving)
-    if tile.overstory and fraction > 0.0:
+    if tile.overstory and not tile.bare:  # also in months without leaves, where only its radiation counts (quirk Q33)
         run_forest(tile, month, met, temperature, rain, snow, conserving, state, work)
         forest = work.forest
         rain, snow = forest.rain * MM_PER_M, forest.snowfall * MM_PER_M
@@ -300,8 +300,9 @@ def run_forest(
     """Hand a sub-step to the canopy snow model; rain and snow in mm."""
     forest, column = work.forest, work.column
     fraction = tile.canopy_fraction[month]
+    absorbed = (1.0 - column.transmission) * met.shortwave
     forest.air_temperature = temperature
-    forest.shortwave = (1.0 - column.transmission) * met.shortwave / fraction
+    forest.shortwave = absorbed / fraction if fraction > 0.0 else absorbed
     forest.snow_free_albedo = tile.albedo[month]
     forest.longwave = met.longwave
     forest.longwave_up = state.longwave_up

@@ -118,12 +118,11 @@ def _relative_humidity(steps: Steps) -> np.ndarray:
 
 
 def _cover(steps: Steps, leaf_area: bool) -> np.ndarray:
-    """Cell mean of the month's canopy fraction, or of LAI per canopy area."""
+    """Cell mean of the month's canopy fraction, or of LAI (per area of the tile); both 0 in months without leaves."""
     p = steps.parameters
     cover = p.cv / p.cv.sum(axis=1, keepdims=True)
     leafless = (p.fcanopy < MINIMUM_CANOPY_FRACTION) | (p.lai == 0.0) | p.bare[:, :, None]
-    fraction = np.where(leafless, 0.0, p.fcanopy)
-    value = np.divide(p.lai, fraction, out=np.zeros_like(p.lai), where=fraction > 0) if leaf_area else fraction
+    value = np.where(leafless, 0.0, p.lai if leaf_area else p.fcanopy)
     monthly = (cover[:, :, None] * value).sum(axis=1)
     return monthly[:, steps.month - 1][None]
 
@@ -220,7 +219,7 @@ HISTORY: dict[str, HistoryVariable] = {
         "specific_humidity", "1", "specific humidity", "mean", _specific_humidity, forcing=True
     ),
     "OUT_REL_HUMID": HistoryVariable(
-        "relative_humidity", "%", "relative humidity", "mean", _relative_humidity, forcing=True
+        "relative_humidity", "1", "relative humidity", "mean", _relative_humidity, forcing=True
     ),
 }
 """VIC-5's name -> what this model writes under it."""
@@ -243,7 +242,7 @@ OUT_ALBEDO_BAND OUT_DELTACC_BAND OUT_GRND_FLUX_BAND OUT_IN_LONG_BAND OUT_LATENT_
 OUT_MELT_ENERGY_BAND OUT_LWNET_BAND OUT_SWNET_BAND OUT_RFRZ_ENERGY_BAND OUT_SENSIBLE_BAND OUT_SNOW_CANOPY_BAND
 OUT_SNOW_COVER_BAND OUT_SNOW_DEPTH_BAND OUT_SNOW_FLUX_BAND OUT_SNOW_MELT_BAND OUT_SNOW_PACKT_BAND
 OUT_SNOW_SURFT_BAND OUT_SWE_BAND OUT_APAR OUT_GPP OUT_RAUT OUT_NPP OUT_LITTERFALL OUT_RHET OUT_NEE OUT_CLITTER
-OUT_CINTER OUT_CSLOW OUT_TIME_VICRUN_WALL OUT_TIME_VICRUN_CPU
+OUT_CINTER OUT_CSLOW OUT_DISCHARGE OUT_TIME_VICRUN_WALL OUT_TIME_VICRUN_CPU
 """
 NOT_COMPUTED = frozenset(_OTHERS.split())
 """Variables of VIC-5 that this model does not compute: energy terms, water table, lakes, carbon, bands."""
