@@ -12,25 +12,13 @@ from paraformer.config import Study
 from paraformer.core.errors import ParaformerError, SettingsError
 from paraformer.core.files import hash_path
 from paraformer.core.log import Progress
+from paraformer.core.names import STAGES
 from paraformer.core.run import Run
 from paraformer.pipeline.check import check_study, require_parameter_files
 from paraformer.pipeline.describe import describe
 from paraformer.pipeline.stages import Chain
 
 __all__ = ["STAGES", "check_study", "describe", "run_study"]
-
-STAGES = (
-    "cube",
-    "gap_filling",
-    "ensemble",
-    "surrogate",
-    "rounds",
-    "parameters",
-    "uncertainty",
-    "references",
-    "scores",
-    "report",
-)
 
 
 def run_study(study: Study, directory: Path, *, until: str = "report", progress: Progress | None = None) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from paraformer.config import Study
 from paraformer.core.errors import DataError, ModelError, SettingsError, nearest
+from paraformer.core.names import PER_CELL
 from paraformer.data import check as check_data
 from paraformer.data import source_hash
-from paraformer.pipeline.verdict import PER_CELL
 from paraformer.process.build import ProcessFiles, process_files, read_parameters
 
 

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from paraformer.config import Study
+from paraformer.core.names import DEFAULT, TRUTH
 from paraformer.core.netcdf import read_dataset
 from paraformer.core.schema import Cube
 from paraformer.evaluation.holdout import Holdout
@@ -22,7 +23,7 @@ from paraformer.evaluation.pareto import TRUSTED_K
 from paraformer.evaluation.score import fit_operator
 from paraformer.numerics.observe import observe
 from paraformer.pipeline.rows import Rows, rows_of
-from paraformer.pipeline.verdict import DEFAULT, TRUTH, holdout_of
+from paraformer.pipeline.verdict import holdout_of
 from paraformer.report.figures import method_styles, parameter_recovery, save_figure, score_cdfs, surrogate_response
 from paraformer.report.maps import (
     Cells,

@@ -11,8 +11,8 @@ import pandas as pd
 import xarray as xr
 import yaml
 
+from paraformer.core.names import DEFAULT, TRUTH
 from paraformer.evaluation.config import TransfersConfig
-from paraformer.pipeline.verdict import DEFAULT, TRUTH
 
 
 class Rows(NamedTuple):

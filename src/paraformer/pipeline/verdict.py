@@ -19,6 +19,7 @@ from paraformer.config import Study
 from paraformer.core.contracts import ForwardModel
 from paraformer.core.files import atomic_path, write_json
 from paraformer.core.log import Progress
+from paraformer.core.names import DEFAULT, PER_CELL, SINGLE, TRUTH
 from paraformer.core.schema import Cube, Ensemble, ParameterField
 from paraformer.evaluation import checklist
 from paraformer.evaluation.holdout import Holdout
@@ -33,9 +34,6 @@ from paraformer.process.ensemble import Sets, run_sets
 from paraformer.process.executor import Executor, Source
 from paraformer.surrogate.audit import AuditConfig, audit, perturbed
 from paraformer.surrogate.model import Surrogate
-
-DEFAULT, SINGLE, PER_CELL, TRUTH = "default VIC", "best single θ", "best θ per cell", "true θ"
-"""Rows of every table that are not learners."""
 
 _OUTPUTS = ("soil_moisture", "evapotranspiration", "runoff", "baseflow")
 
