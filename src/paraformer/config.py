@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-import typing
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from paraformer.core.errors import SettingsError, nearest
+from paraformer.core.names import ROWS, require_file_name, require_names
 from paraformer.core.parameters import PAPER_SET, VIC_PARAMETERS, Parameter, ParameterSpace
+from paraformer.core.paths import located
+from paraformer.core.settings import Settings, explain
+from paraformer.core.yaml import MOST_DEPTH, dump, parse, read
 from paraformer.data.config import DataConfig, GapFillConfig
 from paraformer.evaluation.config import EvaluationConfig, ReferencesConfig, UncertaintyConfig
 from paraformer.learners.config import LearnerConfig
@@ -22,13 +25,11 @@ from paraformer.search.config import SearchConfig
 from paraformer.surrogate.config import RoundsConfig, SurrogateConfig
 
 
-class Study(BaseModel):
+class Study(Settings):
     """One study: which data, which process model and parameters, which surrogate and learners, how judged.
 
     Relative paths in a study file are relative to that file; ``${NAME}`` is replaced by the environment variable.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$", description="names the run directory")
     seed: int = Field(default=0, ge=0, description="root seed; every random stream derives from it")
@@ -59,10 +60,24 @@ class Study(BaseModel):
     )
     report: ReportConfig = ReportConfig()
 
+    @field_validator("name")
+    @classmethod
+    def _name_is_that_of_a_folder(cls, value: str) -> str:
+        require_file_name(value)
+        return value
+
+    @field_validator("parameters")
+    @classmethod
+    def _parameters_are_different(cls, value: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
+        try:
+            ParameterSpace(value)
+        except SettingsError as error:
+            raise ValueError(str(error).removeprefix("parameters: ")) from error
+        return value
+
     @model_validator(mode="after")
-    def _names_are_unique(self) -> Study:
-        for name in self.learners.keys() & self.searches.keys():
-            raise ValueError(f"'{name}' names a learner and a search; the tables need a name of its own for each")
+    def _names_are_rows_and_folders(self) -> Study:
+        require_names((*self.searches, *self.learners), self.rows)
         return self
 
     @model_validator(mode="after")
@@ -90,6 +105,12 @@ class Study(BaseModel):
                 hint = nearest(name, self.calibrators)
                 raise ValueError(f"uncertainty.methods: no search or learner is called '{name}'{hint}")
         return self
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Rows of the tables beside those of learners and searches."""
+        transfers = self.evaluation.transfers
+        return (*ROWS, *(transfers.row(by) for by in transfers.by)) if transfers is not None else ROWS
 
     @property
     def target_references(self) -> tuple[str, ...]:
@@ -122,39 +143,43 @@ class Study(BaseModel):
 
     def to_yaml(self) -> str:
         """The resolved study as YAML; loading it gives the same study."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+        return dump(self.model_dump(mode="json"))
 
 
-def load_study(path: Path, overrides: Sequence[str] = ()) -> Study:
+def load_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
     """Read a study file and apply ``a.b=value`` overrides.
 
     Raises:
-        SettingsError: naming file and key for anything unknown, missing, mistyped or out of range.
+        SettingsError: naming file, line and key of anything unknown, missing, mistyped or out of range.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot read the study file ({error.strerror or error})") from error
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: not valid YAML ({str(error).splitlines()[0]})") from error
+    path = Path(path)
+    content, lines = read(path)
     if not isinstance(content, dict):
-        raise SettingsError(f"{path}: a study file is a mapping of settings, found {type(content).__name__}")
-    for override in overrides:
-        _override(content, override)
+        found = "nothing" if content is None else type(content).__name__
+        raise SettingsError(f"{path}: a study file is a mapping of settings, found {found}")
+    given = [_override(content, override) for override in overrides]
+    content = _expand(content, str(path))
     try:
-        study = Study.model_validate(_expand(content, str(path)))
+        study = Study.model_validate(content)
     except ValidationError as error:
-        raise SettingsError(f"{path}: {_explain(error)}") from error
-    return _absolute(study, path.resolve().parent)
+        place, problem = explain(error, content, Study)
+        own = any(place[: len(key)] == key for key in given)
+        line = None if own else next((lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in lines), None)
+        raise SettingsError(f"{path}{f', line {line}' if line else ''}: {problem}") from error
+    try:
+        return located(study, path.resolve().parent)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from error
 
 
-def _override(content: dict[str, Any], override: str) -> None:
+def _override(content: dict[str, Any], override: str) -> tuple[str, ...]:
+    """Set a key; returns its place."""
     key, separator, value = override.partition("=")
     if not separator or not key:
         raise SettingsError(f"--set {override}: expected key=value, for instance learner_seeds=4")
-    *parents, last = key.split(".")
+    *parents, last = place = key.split(".")
+    if len(place) > MOST_DEPTH:
+        raise SettingsError(f"--set {key[:40]}...: nested more than {MOST_DEPTH} deep")
     node = content
     for parent in parents:
         if node.get(parent) is None:
@@ -162,7 +187,8 @@ def _override(content: dict[str, Any], override: str) -> None:
         node = node[parent]
         if not isinstance(node, dict):
             raise SettingsError(f"--set {override}: '{parent}' is not a group of settings")
-    node[last] = yaml.safe_load(value)
+    node[last] = parse(value, f"--set {override}")
+    return tuple(place)
 
 
 def _expand(value: Any, source: str) -> Any:
@@ -171,60 +197,12 @@ def _expand(value: Any, source: str) -> Any:
         return {key: _expand(entry, source) for key, entry in value.items()}
     if isinstance(value, list):
         return [_expand(entry, source) for entry in value]
-    if isinstance(value, str) and "${" in value:
-        expanded = os.path.expandvars(value)
-        if "${" in expanded:
+    if not isinstance(value, str):
+        return value
+
+    def replaced(match: re.Match[str]) -> str:
+        if match[1] not in os.environ:
             raise SettingsError(f"{source}: environment variable in '{value}' is not set")
-        return expanded
-    return value
+        return os.environ[match[1]]
 
-
-def _absolute(model: Any, base: Path) -> Any:
-    """Copy of a settings model with every relative path made absolute from ``base``."""
-    changes: dict[str, Any] = {}
-    for name in type(model).model_fields:
-        value = getattr(model, name)
-        if isinstance(value, Path) and not value.is_absolute():
-            changes[name] = (base / value).resolve()
-        elif isinstance(value, BaseModel):
-            changes[name] = _absolute(value, base)
-        elif isinstance(value, dict) and any(isinstance(entry, Path) for entry in value.values()):
-            changes[name] = {key: (base / entry).resolve() for key, entry in value.items()}
-    return model.model_copy(update=changes)
-
-
-def _explain(error: ValidationError) -> str:
-    """The first problem in one line: dotted key, what is wrong, what would be right."""
-    first = error.errors()[0]
-    keys = [str(part) for part in first["loc"]]
-    dotted = ".".join(keys)
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    if first["type"] == "extra_forbidden":
-        owner = _model_at(Study, keys[:-1])
-        hint = nearest(keys[-1], owner.model_fields) if owner is not None else ""
-        return f"unknown key '{dotted}'{hint}{more}"
-    if first["type"] == "missing":
-        return f"key '{dotted}' is missing{more}"
-    message = first["msg"].removeprefix("Value error, ")
-    given = first.get("input")
-    shown = f", found {given!r}" if isinstance(given, str | int | float | bool | type(None)) else ""
-    return f"{dotted}: {message}{shown}{more}" if dotted else f"{message}{more}"
-
-
-def _model_at(model: type[BaseModel], keys: Sequence[str]) -> type[BaseModel] | None:
-    """The settings class that owns the keys below a dotted path."""
-    current: type[BaseModel] | None = model
-    for key in keys:
-        if current is not None and key in current.model_fields:
-            current = _settings_class(current.model_fields[key].annotation)
-    return current
-
-
-def _settings_class(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in typing.get_args(annotation):
-        found = _settings_class(argument)
-        if found is not None:
-            return found
-    return None
+    return re.sub(r"\$\{([^}]*)\}", replaced, value)

@@ -48,7 +48,7 @@ def test_one_label_stands_for_a_list():
         ({"source": "synthetic", "synthetic": {"start": "2016-02-29"}}, ("synthetic",), "29 February"),
         ({"path": "a.nc", "train": PERIODS["train"], "test": PERIODS["train"]}, (), "overlap"),
         ({"path": "a.nc", "split": {"trained": "a", "unseen": "a"}, **PERIODS}, ("split",), "both trained and unseen"),
-        ({"path": "a.nc", "attributes": ["sand", "sand"], **PERIODS}, (), "twice"),
+        ({"path": "a.nc", "attributes": ["sand", "sand"], **PERIODS}, ("attributes",), "twice"),
     ],
 )
 def test_wrong_settings_are_refused_at_their_key(given, key, message):

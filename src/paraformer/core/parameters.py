@@ -7,24 +7,24 @@ span decades): METHOD section 2.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from paraformer.core.errors import DataError, SettingsError, nearest
+from paraformer.core.settings import Settings
 
 
-class Parameter(BaseModel):
+class Parameter(Settings):
     """One parameter of a process model.
 
     ``scale`` divides the physical value before it is compared with the bounds: the paper's Table 1 states some bounds
     in scaled units (Li & Lu 2023, Table 1); 1 means physical units.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     lower: float
@@ -34,12 +34,23 @@ class Parameter(BaseModel):
     scale: float = Field(default=1.0, gt=0)
     meaning: str = ""
 
+    @field_validator("name")
+    @classmethod
+    def _name_is_that_of_a_variable(cls, value: str) -> str:
+        if not value.isidentifier() or value in ("cell", "lat", "lon"):
+            raise ValueError("expected letters, digits and _, as in names of variables, and no coordinate")
+        return value
+
     @model_validator(mode="after")
     def _bounds_are_ordered(self) -> Parameter:
         if not self.lower < self.upper:
             raise ValueError(f"parameter '{self.name}': lower bound {self.lower} is not below upper bound {self.upper}")
         if self.transform == "log" and self.lower <= 0:
             raise ValueError(f"parameter '{self.name}': a log transform needs a lower bound above 0, got {self.lower}")
+        low, high = self.physical_bounds
+        span = high / low if self.transform == "log" and low > 0 else high - low
+        if not (low < high and math.isfinite(span)):
+            raise ValueError(f"parameter '{self.name}': bounds times scale, {low} to {high}, are too wide or too close")
         return self
 
     @property

@@ -5,26 +5,43 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import cftime
 import numpy as np
 from jaxtyping import Bool
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BeforeValidator, model_validator
 
 from paraformer.core.errors import DataError
+from paraformer.core.settings import Settings
 
 DAYS_OF_MONTH = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 """Days of the mean calendar month; they sum to the 365.25 of a mean year."""
 
 
-class Period(BaseModel):
+FIRST_DAY, LAST_DAY = dt.date(1678, 1, 1), dt.date(2261, 12, 31)
+"""What time axes in nanoseconds, as xarray has them, can hold."""
+
+
+def _day(given: Any) -> dt.date:
+    if isinstance(given, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", given):
+        given = dt.date.fromisoformat(given)
+    if type(given) is not dt.date:
+        raise ValueError("expected a date, YYYY-MM-DD")
+    if not FIRST_DAY <= given <= LAST_DAY:
+        raise ValueError(f"expected a date from {FIRST_DAY} to {LAST_DAY}, found {given}")
+    return given
+
+
+Day = Annotated[dt.date, BeforeValidator(_day)]
+"""A UTC day of a setting: a date, or its text ``YYYY-MM-DD``; no number stands for one."""
+
+
+class Period(Settings):
     """A span of UTC days, first and last included. In a study file: ``{start: 2015-04-01, end: 2016-03-31}``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    start: dt.date
-    end: dt.date
+    start: Day
+    end: Day
 
     @model_validator(mode="after")
     def _is_ordered(self) -> Period:
@@ -33,7 +50,7 @@ class Period(BaseModel):
         return self
 
     @property
-    def days(self) -> int:
+    def n_days(self) -> int:
         """Number of days."""
         return (self.end - self.start).days + 1
 

@@ -5,34 +5,26 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeInt,
-    ValidationError,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, NonNegativeInt, ValidationError, field_validator, model_serializer, model_validator
 
-from paraformer.core.time import Period
+from paraformer.core.settings import Distinct, Settings
+from paraformer.core.time import LAST_DAY, Day, Period
+from paraformer.data.names import require_free
 from paraformer.data.sources.config import HydrodlConfig, ProductsConfig
 from paraformer.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig, completed
 from paraformer.training.sequence_config import SequenceConfig
 
 Value = int | float | str
+Labels = Annotated[tuple[Value, ...], Distinct]
 
 DESIGN = r"^S([2-9]|[1-9][0-9]+)(NG)?$"
 """Names of sampling designs: the side of a block, and whether neighbours are judged."""
 
 
-class Blocks(BaseModel):
+class Blocks(Settings):
     """Whole blocks of latitude and longitude are unseen, one fold of them in a study (``data.regions``)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     degrees: float = Field(default=8.0, gt=0, le=90, description="side of a block [degree]")
     folds: int = Field(default=5, ge=2, description="groups that the blocks are dealt out to, alike in cells")
@@ -49,21 +41,19 @@ class Blocks(BaseModel):
         return self
 
 
-class Split(BaseModel):
+class Split(Settings):
     """Which cells are learned from and which are only scored; the others are left out.
 
     By the value of a static variable of the file (``variable``, ``trained``, ``unseen``), by a sampling design on a
     regular grid (``design``; see ``data.sampling``), or by regions (``blocks``).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     variable: str | None = Field(
         default=None,
         description="variable (cell) that holds the labels; none takes 'split', unless there is a design or blocks",
     )
-    trained: tuple[Value, ...] = Field(default=(), description="labels of cells that are learned from")
-    unseen: tuple[Value, ...] = Field(default=(), description="labels of cells that are only scored")
+    trained: Labels = Field(default=(), description="labels of cells that are learned from")
+    unseen: Labels = Field(default=(), description="labels of cells that are only scored")
     design: str | None = Field(
         default=None,
         pattern=DESIGN,
@@ -117,25 +107,21 @@ class Split(BaseModel):
         return self
 
 
-class FluxObservations(BaseModel):
+class FluxObservations(Settings):
     """Observations of the built-in world's fluxes in the training period: standard deviations of their errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     evapotranspiration: float = Field(default=10.0, ge=0, description="of each mean month's total [mm month-1]")
     runoff_ratio: float = Field(default=0.05, ge=0, description="of total runoff over precipitation [1]")
     baseflow_index: float = Field(default=0.1, ge=0, description="of baseflow over total runoff [1]")
 
 
-class SyntheticConfig(BaseModel):
+class SyntheticConfig(Settings):
     """The built-in world: a small grid with made-up weather and soil, and a hidden true θ."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rows: int = Field(default=8, ge=2, le=100, description="cells from south to north")
     columns: int = Field(default=12, ge=2, le=100, description="cells from west to east")
     years: int = Field(default=3, ge=2, le=50, description="years of daily forcing; the last one is the test period")
-    start: dt.date = Field(default=dt.date(2015, 4, 1), description="first day")
+    start: Day = Field(default=dt.date(2015, 4, 1), description="first day")
     noise: float = Field(default=0.04, ge=0, le=0.5, description="standard deviation of observation noise [m3 m-3]")
     lost: float = Field(default=0.05, ge=0, le=1, description="share of overpasses without a retrieval")
     lost_frozen: float = Field(default=0.9, ge=0, le=1, description="the same on frozen or snow-covered ground")
@@ -160,6 +146,8 @@ class SyntheticConfig(BaseModel):
     def _starts_on_a_day_of_every_year(self) -> SyntheticConfig:
         if (self.start.month, self.start.day) == (2, 29):
             raise ValueError("start must be a day that every year has, not 29 February")
+        if self.start.year + self.years > LAST_DAY.year:
+            raise ValueError(f"{self.years} years from {self.start} end after {LAST_DAY}")
         return self
 
     @property
@@ -176,18 +164,16 @@ class SyntheticConfig(BaseModel):
         return self.start.replace(year=self.start.year + years)
 
 
-class DataConfig(BaseModel):
+class DataConfig(Settings):
     """Where the data come from, which cells and periods are used, and what is known about the cells.
 
     With ``source: synthetic`` the observation, split and periods default to those of the built-in world.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     source: Literal["cells", "synthetic", "products", "hydrodl"] = "cells"
     path: Path | None = Field(default=None, description="file of the simple format (docs/input_format.md)")
     observation: str = Field(default="sm_smap", description="variable that is learned from")
-    attributes: tuple[str, ...] | None = Field(
+    attributes: Annotated[tuple[str, ...], Distinct] | None = Field(
         default=None, description="static variables shown to the learners; none takes those of the vocabulary"
     )
     climate_attributes: bool = Field(default=True, description="add climate indices of the training period's forcing")
@@ -202,6 +188,14 @@ class DataConfig(BaseModel):
         default=None, description="granules of SMAP and NLDAS-2, and tables (source: products; docs/data_sources.md)"
     )
     hydrodl: HydrodlConfig | None = Field(default=None, description="a hydroDL data base of CSV (source: hydrodl)")
+
+    @property
+    def days(self) -> Period | None:
+        """Days of the data where the settings say them; a file of the simple format says them itself."""
+        if self.synthetic is not None:
+            return Period(start=self.synthetic.train.start, end=self.synthetic.test.end)
+        part = self.products or self.hydrodl
+        return None if part is None else part.period
 
     @model_validator(mode="before")
     @classmethod
@@ -238,10 +232,34 @@ class DataConfig(BaseModel):
             if not given and source == self.source:
                 reads = "reads a file" if source == "cells" else "needs its settings"
                 raise ValueError(f"{section} is missing: source '{source}' {reads}")
+        return self
+
+    @model_validator(mode="after")
+    def _training_comes_first(self) -> DataConfig:
         if self.train.start <= self.test.end and self.test.start <= self.train.end:
             raise ValueError(f"train {self.train} and test {self.test} overlap")
-        if self.attributes is not None and len(set(self.attributes)) < len(self.attributes):
-            raise ValueError("attributes names a variable twice")
+        if self.test.end < self.train.start:
+            raise ValueError(
+                f"test {self.test} lies before train {self.train}; judged are days after those of learning"
+            )
+        days = self.days
+        for name, period in (("train", self.train), ("test", self.test)):
+            if days is not None and not (days.start <= period.start and period.end <= days.end):
+                raise ValueError(f"{name} {period} is not inside the days of source '{self.source}', {days}")
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> DataConfig:
+        for key, names in (("observation", (self.observation,)), ("attributes", self.attributes or ())):
+            try:
+                require_free(names)
+            except ValueError as error:
+                raise ValueError(f"{key}: {error}") from error
+        for name in self.attributes or ():
+            if name == self.observation or (self.split is not None and name == self.split.variable):
+                raise ValueError(f"attributes: '{name}' is the observation or the split of the cells")
+        if self.attributes == () and not self.climate_attributes and not self.location:
+            raise ValueError("attributes is empty and climate_attributes is off; θ has to be learned from something")
         return self
 
 

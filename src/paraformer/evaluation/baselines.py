@@ -8,21 +8,21 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
+from paraformer.core.names import API, API_PER_CELL, API_TEMPERATURE, CLIMATOLOGY, DIRECT, TRAINING_MEAN
 from paraformer.core.time import day_of_year
 from paraformer.evaluation.holdout import Holdout
 from paraformer.numerics.observe import fit_line, observe
 from paraformer.numerics.seasonal import masked_range, seasonal_course
 
 NOTES = {
-    "training mean": "each cell's own mean of its training-period observations, of unseen cells too",
-    "climatology": "seasonal course fitted to each cell's own training-period observations, of unseen cells too; "
+    TRAINING_MEAN: "each cell's own mean of its training-period observations, of unseen cells too",
+    CLIMATOLOGY: "seasonal course fitted to each cell's own training-period observations, of unseen cells too; "
     "with one training year it is that year's smoothed course",
-    "API, one decay": "square root of an antecedent-precipitation index, decay chosen on the trained cells' training "
+    API: "square root of an antecedent-precipitation index, decay chosen on the trained cells' training "
     "period, on a line fitted to each cell's own training-period observations, of unseen cells too",
-    "API, decay per cell": "the same with each cell's decay chosen on its own training-period observations, of unseen "
-    "cells too",
-    "API, decay with temperature": "the first with a decay that quickens with air temperature, alike in all cells",
-    "direct LSTM": "network from forcing and attributes straight to soil moisture, trained on the trained cells' "
+    API_PER_CELL: "the same with each cell's decay chosen on its own training-period observations, of unseen cells too",
+    API_TEMPERATURE: "the first with a decay that quickens with air temperature, alike in all cells",
+    DIRECT: "network from forcing and attributes straight to soil moisture, trained on the trained cells' "
     "training-period observations: what the inputs hold, without any process model",
 }
 """Names of the baselines, with what a reader of the table must know."""

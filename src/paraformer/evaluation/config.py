@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer
+from pydantic import Field, field_validator, model_serializer
 
+from paraformer.core.settings import Distinct, Settings
 from paraformer.numerics.observe import OPERATORS, Operator
 from paraformer.numerics.scores import MIN_DAYS
 from paraformer.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig, completed
@@ -19,10 +20,8 @@ _TRAINING = TrainingConfig(
 )
 
 
-class ChecklistLimits(BaseModel):
+class ChecklistLimits(Settings):
     """From where on the checklist warns."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     bound_distance: float = Field(
         default=0.01, ge=0, lt=0.5, description="distance that counts as at the bound [unit coordinate]"
@@ -45,13 +44,11 @@ METHODS: tuple[str, ...] = get_args(TransferMethod)
 """Kinds of transfer (``evaluation.transfer``)."""
 
 
-class TransfersConfig(BaseModel):
+class TransfersConfig(Settings):
     """Rows whose θ is that of other cells: what was found cell by cell in trained cells, carried to every cell."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     source: str = Field(description="whose θ is carried: a search of the study, or 'best θ per cell'")
-    by: tuple[TransferMethod, ...] = Field(
+    by: Annotated[tuple[TransferMethod, ...], Distinct] = Field(
         default=("nearest", "inverse_distance", "attributes", "kriging"),
         min_length=1,
         description="how: from the nearest trained cell, nearest ones, those most like it, or by kriging",
@@ -59,24 +56,15 @@ class TransfersConfig(BaseModel):
     donors: int = Field(default=5, ge=1, description="trained cells averaged by inverse_distance and attributes")
     kriging_donors: int = Field(default=64, ge=2, description="nearest trained cells that kriging weighs")
 
-    @field_validator("by")
-    @classmethod
-    def _kinds_are_unique(cls, value: tuple[TransferMethod, ...]) -> tuple[TransferMethod, ...]:
-        if len(set(value)) < len(value):
-            raise ValueError("a kind of transfer occurs twice")
-        return value
-
     def row(self, by: str) -> str:
         """Name of a row in the tables."""
         return f"{self.source}, {by.replace('_', ' ')}"
 
 
-class EvaluationConfig(BaseModel):
+class EvaluationConfig(Settings):
     """How θ is judged."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    operators: tuple[Operator, ...] = Field(
+    operators: Annotated[tuple[Operator, ...], Distinct] = Field(
         default=OPERATORS, min_length=1, description="observation operators in the score table"
     )
     min_days: int = Field(default=MIN_DAYS, ge=2, description="observed days a cell needs to be scored")
@@ -85,13 +73,6 @@ class EvaluationConfig(BaseModel):
     transfers: TransfersConfig | None = Field(
         default=None, description="rows of θ carried from trained to unseen cells; none leaves them out"
     )
-
-    @field_validator("operators")
-    @classmethod
-    def _names_are_unique(cls, value: tuple[Operator, ...]) -> tuple[Operator, ...]:
-        if len(set(value)) < len(value):
-            raise ValueError("an operator occurs twice")
-        return value
 
 
 class DirectConfig(SequenceConfig):
@@ -108,22 +89,18 @@ class DirectConfig(SequenceConfig):
         return completed(given, _TRAINING)
 
 
-class ReferencesConfig(BaseModel):
+class ReferencesConfig(Settings):
     """Reference rows that have to be trained; the others need no settings and are always there."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     direct: DirectConfig | None = Field(default=None, description="the row 'direct LSTM'; none leaves it out")
     seeds: int = Field(default=1, ge=1, description="how many seeds it is trained with")
 
 
-class TargetErrors(BaseModel):
+class TargetErrors(Settings):
     """Standard errors of observations that θ might be learned from: what each of them could pin down (decision 0019).
 
     Those of evapotranspiration are the difference of FLUXCOM and GLEAM over the cells of ``conus.yaml``, over √2.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     annual_evapotranspiration: float = Field(default=75.0, gt=0, description="of a mean annual total [mm year-1]")
     monthly_evapotranspiration: float = Field(default=12.0, gt=0, description="of each mean month's total [mm month-1]")
@@ -131,12 +108,12 @@ class TargetErrors(BaseModel):
     baseflow_index: float = Field(default=0.1, gt=0, description="of baseflow over total runoff [1]")
 
 
-class UncertaintyConfig(BaseModel):
+class UncertaintyConfig(Settings):
     """Posterior of θ in every cell, around the θ of some methods (decision 0018)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    methods: tuple[str, ...] = Field(min_length=1, description="searches and learners, whose first seed it is around")
+    methods: Annotated[tuple[str, ...], Distinct] = Field(
+        min_length=1, description="searches and learners, whose first seed it is around"
+    )
     draws: int = Field(default=100, ge=25, description="runs of each round, cell and method, beside 2p + 1 at first")
     rounds: int = Field(default=2, ge=1, description="of draws; all but the first come from where the weights are")
     temperature: float = Field(default=2.0, ge=1, description="widening of the draws against the linear posterior")

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from jaxtyping import Bool, Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from paraformer.core.errors import DataError
+from paraformer.core.settings import Settings
 from paraformer.core.time import DAYS_OF_MONTH, Period
 from paraformer.core.units import canonical
 from paraformer.evaluation.holdout import Holdout
@@ -55,10 +56,8 @@ _PER_DAY = {"mm day-1": 1.0, "mm year-1": 1 / DAYS_PER_YEAR, "mm yr-1": 1 / DAYS
 """Factor from a unit of constant length to mm day-1; months differ in length and are handled by their own days."""
 
 
-class EvapotranspirationConfig(BaseModel):
+class EvapotranspirationConfig(Settings):
     """Which days annual evapotranspiration is taken over."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     period: Literal["test", "train"] | Period = Field(
         default="test", description="test, train, or {start, end}; only its whole years count, from its first day"

@@ -6,17 +6,16 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
+from pydantic import Field, field_validator, model_serializer, model_validator
 
+from paraformer.core.settings import Settings
 from paraformer.learners.targets_config import TargetsConfig
 from paraformer.learners.training_config import LearningConfig, PretrainingConfig, RefinementConfig, completed_learning
 from paraformer.training.config import completed
 
 
-class FFNConfig(BaseModel):
+class FFNConfig(Settings):
     """FFN_A; the paper's hidden size is 1280 (DAS-S4) or 256 (DAS-S8), its dropout 0.5 (section 4.2)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Literal["ffn_a"] = "ffn_a"
     hidden: int = Field(default=256, ge=1)
@@ -24,10 +23,8 @@ class FFNConfig(BaseModel):
     dropout: float = Field(default=0.5, ge=0, lt=1)
 
 
-class ParaFormerAConfig(BaseModel):
+class ParaFormerAConfig(Settings):
     """ParaFormer_A; width 128, 4 heads and 2 layers are the paper's (section 4.2)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Literal["paraformer_a"] = "paraformer_a"
     width: int = Field(default=128, ge=1, description="d, the width of a token")
@@ -44,10 +41,8 @@ class ParaFormerAConfig(BaseModel):
         return self
 
 
-class HistoryConfig(BaseModel):
+class HistoryConfig(Settings):
     """What every network has that reads the history of a cell; 240 days are the paper's (section 4.2)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     history_days: int = Field(default=240, ge=1, description="days of history that θ is read from, L")
     history_windows: int = Field(
@@ -90,10 +85,8 @@ class ParaFormerZConfig(HistoryConfig):
         return self
 
 
-class ParaFormerNConfig(BaseModel):
+class ParaFormerNConfig(Settings):
     """ParaFormer_N: attention to the trained cells around a cell; not in the paper."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Literal["paraformer_n"] = "paraformer_n"
     neighbours: int = Field(default=8, ge=1, description="nearest trained cells a cell sees; never itself")
@@ -131,10 +124,8 @@ def reads_history(network: NetworkConfig) -> bool:
     return isinstance(network, HistoryConfig) or (isinstance(network, ParaFormerNConfig) and network.own_history)
 
 
-class LossConfig(BaseModel):
+class LossConfig(Settings):
     """What a learner minimises (METHOD sections 3 and 5)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     fit: Literal["rmse", "cell_rmse"] = "rmse"
     operator: Literal["raw", "global_linear", "cell_moments", "cell_lstsq"] = "raw"
@@ -148,14 +139,12 @@ class LossConfig(BaseModel):
     range_epsilon: float = Field(default=0.01, gt=0, description="ε of the range-boundary loss")
 
 
-class LearnerConfig(BaseModel):
+class LearnerConfig(Settings):
     """One learner: its network, head, loss and training.
 
     ``simulator`` says through which forward model the gradient reaches θ. The process model always runs the whole
     training period, so ``window`` is of no use to it.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     network: NetworkConfig = ParaFormerAConfig()
     head: Literal["bounded", "linear"] = "bounded"

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from paraformer.core.settings import Distinct, Settings
 
 
-class TargetConfig(BaseModel):
+class TargetConfig(Settings):
     """One variable: the cube's references it is compared with, and how much it counts.
 
     The error against each reference is divided by the standard deviation of that reference over trained cells, as that
     of soil moisture is by its own: a weight of 1 makes two variables equal. The references of one share it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    reference: tuple[str, ...] = Field(min_length=1, description="variables of the cube")
+    reference: Annotated[tuple[str, ...], Distinct] = Field(min_length=1, description="variables of the cube")
     weight: float = Field(default=0.05, gt=0, description="weight; that of soil moisture is 1 unless given")
     bias: Literal["keep", "remove"] = Field(
         default="keep", description="remove: the mean difference over the cells of a step does not count"
@@ -31,10 +31,8 @@ class EvapotranspirationTarget(TargetConfig):
     )
 
 
-class TargetsConfig(BaseModel):
+class TargetsConfig(Settings):
     """Targets of a learner; what is not named does not count, but for soil moisture."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     soil_moisture: float = Field(default=1.0, ge=0, description="weight of soil moisture; 0 leaves it out of the loss")
     evapotranspiration: EvapotranspirationTarget | None = Field(default=None, description="monthly or annual totals")

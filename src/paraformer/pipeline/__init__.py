@@ -7,7 +7,7 @@ learns to answer as M does; learners find θ through the frozen M̂; M itself pa
 from paraformer.core.lazy import lazily
 
 _PUBLIC = {
-    "STAGES": "pipeline.stages",
+    "STAGES": "core.names",
     "check_study": "pipeline.check",
     "run_study": "pipeline.run",
 }

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from paraformer.config import Study
 from paraformer.core.errors import DataError, ModelError, SettingsError, nearest
+from paraformer.core.names import PER_CELL
 from paraformer.data.gather import source_hash
 from paraformer.data.quality import check as check_data
-from paraformer.pipeline.verdict import PER_CELL
 from paraformer.process.build import ProcessFiles, process_files, read_parameters
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from paraformer.core.errors import DataError, RunError, SettingsError, nearest
+from paraformer.core.names import DEFAULT
 from paraformer.core.schema import Cube
 from paraformer.evaluation.compare import compare
 from paraformer.evaluation.score import CELL_COLUMNS
-from paraformer.pipeline.verdict import DEFAULT
 from paraformer.report.tables import compare_table, to_text
 
 _TABLE = "soil_moisture_cells.csv.gz"

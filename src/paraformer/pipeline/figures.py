@@ -14,6 +14,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from paraformer.config import Study
+from paraformer.core.names import DEFAULT, TRUTH
 from paraformer.core.netcdf import read_dataset
 from paraformer.core.schema import Cube
 from paraformer.evaluation.evapotranspiration import DAYS_PER_YEAR
@@ -22,7 +23,7 @@ from paraformer.evaluation.pareto import TRUSTED_K
 from paraformer.evaluation.score import fit_operator
 from paraformer.numerics.observe import observe
 from paraformer.pipeline.rows import Rows, rows_of
-from paraformer.pipeline.verdict import DEFAULT, DEFAULT_RUNS, RUNS, TRUTH
+from paraformer.pipeline.verdict import DEFAULT_RUNS, RUNS
 from paraformer.report.figures import parameter_recovery, save_figure, score_cdfs, surrogate_response
 from paraformer.report.maps import (
     difference_maps,

@@ -205,7 +205,7 @@ def _pool(learner: LearnerConfig, size: Size) -> int:
 
 def _steps(study: Study, learner: LearnerConfig, size: Size) -> int:
     """Steps of one member; of epochs as many as these come to if every trained cell is observed."""
-    return learner.steps(_pool(learner, size), study.data.train.days)
+    return learner.steps(_pool(learner, size), study.data.train.n_days)
 
 
 def _process_runs(study: Study, learner: LearnerConfig, size: Size) -> int:

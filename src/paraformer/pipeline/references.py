@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from paraformer.config import Study
 from paraformer.core.log import Progress
+from paraformer.core.names import API, API_PER_CELL, API_TEMPERATURE, CLIMATOLOGY, DIRECT, TRAINING_MEAN
 from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.schema import Cube
 from paraformer.core.seeding import derive_seed
@@ -20,8 +21,6 @@ from paraformer.evaluation.config import DirectConfig
 from paraformer.evaluation.direct import fit_direct
 from paraformer.evaluation.holdout import Holdout
 from paraformer.training.sequence import CellInputs
-
-DIRECT = "direct LSTM"
 
 
 class Reference(NamedTuple):
@@ -57,12 +56,12 @@ def references(study: Study, cube: Cube, holdout: Holdout, direct: Path | None) 
         direct: folder that ``train_direct`` filled, ``None`` if the study leaves that row out.
     """
     prcp, tair = (cube.dataset[name].values.astype(np.float64) for name in ("prcp", "tair"))
-    yield Reference("training mean", -1, training_mean(holdout))
+    yield Reference(TRAINING_MEAN, -1, training_mean(holdout))
     seasons = climatology(cube.time, holdout, harmonics=study.evaluation.harmonics)
-    yield Reference("climatology", -1, seasons)
-    yield Reference("API, one decay", -1, precipitation_memory(prcp, holdout))
-    yield Reference("API, decay per cell", -1, precipitation_memory(prcp, holdout, per_cell=True))
-    yield Reference("API, decay with temperature", -1, precipitation_memory(prcp, holdout, tair=tair))
+    yield Reference(CLIMATOLOGY, -1, seasons)
+    yield Reference(API, -1, precipitation_memory(prcp, holdout))
+    yield Reference(API_PER_CELL, -1, precipitation_memory(prcp, holdout, per_cell=True))
+    yield Reference(API_TEMPERATURE, -1, precipitation_memory(prcp, holdout, tair=tair))
     if direct is not None:
         for seed, series in enumerate(_read(direct)):
             yield Reference(DIRECT, seed, Baseline(series, np.ones(len(series), dtype=bool)))

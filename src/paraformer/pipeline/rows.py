@@ -11,8 +11,9 @@ import pandas as pd
 import xarray as xr
 import yaml
 
+from paraformer.core.names import DEFAULT, TRUTH
 from paraformer.evaluation.config import TransfersConfig
-from paraformer.pipeline.verdict import DEFAULT, RUNS, TRUTH
+from paraformer.pipeline.verdict import RUNS
 
 
 class Rows(NamedTuple):

@@ -8,9 +8,10 @@ from paraformer.config import Study
 from paraformer.core.errors import ParaformerError, SettingsError
 from paraformer.core.files import hash_path
 from paraformer.core.log import Progress
+from paraformer.core.names import STAGES
 from paraformer.core.run import Run
 from paraformer.pipeline.check import require_parameter_files
-from paraformer.pipeline.stages import STAGES, Chain
+from paraformer.pipeline.stages import Chain
 
 
 def run_study(

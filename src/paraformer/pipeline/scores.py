@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from paraformer.config import Study
 from paraformer.core.files import write_csv
+from paraformer.core.names import DEFAULT, SINGLE, TRUTH
 from paraformer.core.schema import Cube, Ensemble, ParameterField
 from paraformer.evaluation import checklist
 from paraformer.evaluation.holdout import Holdout, holdout_of
@@ -24,7 +25,7 @@ from paraformer.evaluation.score import aggregate, score_cells, surrogate_gap
 from paraformer.evaluation.signatures import Fluxes, judge_signatures
 from paraformer.pipeline.evapotranspiration import evapotranspiration_tables
 from paraformer.pipeline.references import references
-from paraformer.pipeline.verdict import DEFAULT, DEFAULT_RUNS, RUNS, SINGLE, TRUTH, judged_fields, stack
+from paraformer.pipeline.verdict import DEFAULT_RUNS, RUNS, judged_fields, stack
 from paraformer.surrogate.model import Surrogate
 
 

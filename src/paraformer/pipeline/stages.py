@@ -7,6 +7,7 @@ from functools import partial
 
 from paraformer.config import Study
 from paraformer.core.log import Progress
+from paraformer.core.names import STAGES
 from paraformer.core.run import Run
 from paraformer.data.gather import source_hash
 from paraformer.pipeline import report as reporting
@@ -17,21 +18,6 @@ from paraformer.pipeline.work import Work
 from paraformer.process.build import process_files
 from paraformer.report.tables import to_text
 from paraformer.training.threads import own_threads
-
-STAGES = (
-    "cube",
-    "gap_filling",
-    "ensemble",
-    "surrogate",
-    "rounds",
-    "parameters",
-    "uncertainty",
-    "references",
-    "verdict",
-    "scores",
-    "report",
-)
-"""Stages in their order; a method of ``Chain`` each, which gives its rows of the table."""
 
 
 class Chain(Work):

@@ -17,6 +17,7 @@ from paraformer.config import Study
 from paraformer.core.contracts import ForwardModel
 from paraformer.core.files import write_json
 from paraformer.core.log import Progress
+from paraformer.core.names import PER_CELL, SINGLE, TRUTH
 from paraformer.core.schema import Cube, Ensemble, ParameterField
 from paraformer.evaluation.holdout import Holdout, holdout_of
 from paraformer.evaluation.selection import best_per_cell, best_single, training_rmse
@@ -25,9 +26,6 @@ from paraformer.process.ensemble import Sets, run_sets
 from paraformer.process.executor import Executor, Source
 from paraformer.surrogate.audit import AuditConfig, audit, perturbed
 from paraformer.surrogate.model import Surrogate
-
-DEFAULT, SINGLE, PER_CELL, TRUTH = "default VIC", "best single θ", "best θ per cell", "true θ"
-"""Rows of every table that are not learners."""
 
 DEFAULT_RUNS, RUNS, AUDIT = "default.zarr", "verdict.zarr", "audit_learned.json"
 """What the verdict leaves behind: runs of the a-priori θ as it is, runs of every method's θ, the audit near them."""

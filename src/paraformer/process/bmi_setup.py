@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import yaml
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from paraformer.core.errors import DataError, SettingsError
 from paraformer.core.parameters import PAPER_SET, ParameterSpace
 from paraformer.core.schema import Cube
+from paraformer.core.settings import Settings
+from paraformer.core.time import Day
 from paraformer.process.build import parameter_files
 from paraformer.process.config import ProcessConfig
 from paraformer.process.recipe import ProcessRecipe
@@ -36,19 +37,17 @@ from paraformer.process.vic.simulate import simulate
 from paraformer.process.vic.state import State, cold_start
 
 
-class BMIConfig(BaseModel):
+class BMIConfig(Settings):
     """Settings of a stepping run; relative paths start at the file.
 
     ``process`` is the group of a study file; ``parameters`` and ``domain`` must be given, spin-up comes before day 0.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     cube: Path = Field(description="cube of a run directory (cube/cube.zarr)")
     process: ProcessConfig
     cells: tuple[int, ...] | None = Field(default=None, min_length=1, description="identifiers; none takes all cells")
-    start: dt.date | None = Field(default=None, description="first day; none takes that of the cube")
-    end: dt.date | None = Field(default=None, description="last day; none takes that of the cube")
+    start: Day | None = Field(default=None, description="first day; none takes that of the cube")
+    end: Day | None = Field(default=None, description="last day; none takes that of the cube")
 
 
 @dataclass(frozen=True)

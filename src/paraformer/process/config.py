@@ -6,32 +6,27 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from paraformer.core.settings import Distinct, Settings
 from paraformer.process.vic.settings import VICSettings
 
 
-class SpinUp(BaseModel):
+class SpinUp(Settings):
     """Repeat the first ``days`` of the forcing ``cycles`` times, unrecorded, with each run's own θ."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     days: int = Field(default=365, ge=0)
     cycles: int = Field(default=1, ge=0)
 
 
-class LocalExecutor(BaseModel):
+class LocalExecutor(Settings):
     """Chunks of cells one after the other, in this process and on its threads."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Literal["local"] = "local"
 
 
-class DaskExecutor(BaseModel):
+class DaskExecutor(Settings):
     """One Dask task a chunk of cells; every worker must see the study's files and the run directory (docs/scale.md)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Literal["dask"] = "dask"
     scheduler: str | None = Field(
@@ -71,14 +66,12 @@ _APPLIES: dict[str, tuple[str, ...]] = {
 """Settings that only some models have; ``own`` is one of the user's."""
 
 
-class ProcessConfig(BaseModel):
+class ProcessConfig(Settings):
     """Which process model runs, on which parameter files, from which state.
 
     ``vic``, ``spin_up`` and ``threads`` are VIC's; any other model has its own start and its own settings. The built-in
     world hands its files to any model.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(
         default="vic", description="vic, compiled (your own VIC-5), bucket, or package.module:factory of your own"
@@ -125,15 +118,13 @@ class ProcessConfig(BaseModel):
         return self
 
 
-class EnsembleConfig(BaseModel):
+class EnsembleConfig(Settings):
     """Sampling design of the ensemble from which the surrogate learns (METHOD section 7)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     common: int = Field(default=32, ge=0, description="sets with the same unit coordinates in every cell")
     own: int = Field(default=64, ge=1, description="sets of each cell's own")
     held_out: int = Field(default=4, ge=1, description="own sets a cell that no surrogate may learn from")
-    outputs: tuple[str, ...] = ("soil_moisture", "evapotranspiration", "runoff", "baseflow")
+    outputs: Annotated[tuple[str, ...], Distinct] = ("soil_moisture", "evapotranspiration", "runoff", "baseflow")
     chunk_cells: int = Field(default=16, ge=1, description="cells simulated and written together")
 
     @model_validator(mode="after")

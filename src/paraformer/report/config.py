@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from paraformer.core.settings import Distinct, Settings
 
 
-class ReportConfig(BaseModel):
+class ReportConfig(Settings):
     """How results are shown."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    formats: tuple[Literal["png", "pdf"], ...] = Field(
+    formats: Annotated[tuple[Literal["png", "pdf"], ...], Distinct] = Field(
         default=("png", "pdf"), min_length=1, description="file formats of figures"
     )
     dpi: int = Field(default=150, ge=50, le=600, description="resolution of PNG figures")

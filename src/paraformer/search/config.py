@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
+
+from paraformer.core.settings import Settings
 
 
-class MisfitConfig(BaseModel):
+class MisfitConfig(Settings):
     """What a search minimises in each cell: the RMSE over its observed training days (METHOD sections 3 and 5)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     operator: Literal["raw", "cell_moments", "cell_lstsq"] = Field(
         default="raw", description="observation operator, fitted anew to every simulated series"
@@ -25,9 +25,7 @@ class MisfitConfig(BaseModel):
         return given
 
 
-class _CommonConfig(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _CommonConfig(Settings):
     model: Literal["process", "surrogate"] = Field(default="process", description="forward model that is searched")
     loss: MisfitConfig = MisfitConfig()
     budget: int = Field(default=500, ge=1, description="most forward runs of a cell, never exceeded [maxn]")

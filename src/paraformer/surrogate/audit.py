@@ -9,21 +9,20 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import DataError
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.seeding import generator
+from paraformer.core.settings import Settings
 from paraformer.surrogate.fit import SurrogateData
 
 Pairs = Sequence[tuple[int, int]]
 
 
-class AuditConfig(BaseModel):
+class AuditConfig(Settings):
     """Size of the audit near given θ."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     perturbation: float = Field(
         default=0.1, gt=0, le=1, description="half-width of the perturbations, unit coordinates"

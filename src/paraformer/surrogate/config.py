@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, NonNegativeFloat, field_validator, model_validator
 
+from paraformer.core.errors import nearest
+from paraformer.core.settings import Distinct, Settings
 from paraformer.core.time import Period
 from paraformer.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig, completed
 
@@ -22,16 +24,14 @@ _CONTINUED = TrainingConfig(
 )
 
 
-class SurrogateConfig(BaseModel):
+class SurrogateConfig(Settings):
     """How the surrogate is built and fitted (METHOD section 7; decision 0003).
 
     ``anchors`` runs of the same cell at the ensemble's common parameter sets enter as extra series; 0 is the plain
     surrogate of the paper.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    outputs: tuple[str, ...] = ("soil_moisture", "evapotranspiration", "runoff", "baseflow")
+    outputs: Annotated[tuple[str, ...], Distinct] = ("soil_moisture", "evapotranspiration", "runoff", "baseflow")
     anchors: int = Field(default=16, ge=0, description="common sets given to the network as series")
     mixtures: int = Field(default=4, ge=1, description="blends of the anchors per output, among which the LSTM chooses")
     hidden: int = Field(default=48, ge=1)
@@ -41,7 +41,7 @@ class SurrogateConfig(BaseModel):
     cells_per_batch: int = Field(default=48, ge=1)
     sets_per_cell: int = Field(default=6, ge=2, description="sets of the same cell and window in a batch")
     response_weight: float = Field(default=1.0, ge=0, description="weight of the loss of differences between sets")
-    weights: dict[str, float] = Field(
+    weights: dict[str, NonNegativeFloat] = Field(
         default={"soil_moisture": 1.0}, description="loss weight of outputs; 0.2 if absent"
     )
     cells: Literal["all", "trained"] = Field(default="all", description="cells whose runs are learned from")
@@ -53,18 +53,26 @@ class SurrogateConfig(BaseModel):
     def _training_is_completed(cls, given: Any) -> Any:
         return completed(given, _TRAINING)
 
+    @model_validator(mode="after")
+    def _outputs_are_learned(self) -> SurrogateConfig:
+        if "soil_moisture" not in self.outputs:
+            raise ValueError("outputs: 'soil_moisture' is missing; it is what is learned from")
+        for name in self.weights:
+            if name not in self.outputs:
+                raise ValueError(f"weights: '{name}' is not in outputs{nearest(name, self.outputs)}")
+        _require_no_validation(self.training)
+        return self
 
-class RoundsConfig(BaseModel):
+
+class RoundsConfig(Settings):
     """Refine rounds: the process model runs the θ that learners found and θ around them, and the surrogate goes on
     learning from these runs (decision 0021).
 
     A round ends them all when, for every learner followed, |surrogate gap| <= ``gap`` and response slope >= ``slope``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     rounds: int = Field(default=2, ge=1, description="how many rounds at most")
-    learners: tuple[str, ...] = Field(
+    learners: Annotated[tuple[str, ...], Distinct] = Field(
         default=(), description="learners whose θ are followed; none follows all that are trained through the surrogate"
     )
     perturbations: int = Field(default=4, ge=2, description="runs of each cell around each θ; the last is held out")
@@ -83,3 +91,13 @@ class RoundsConfig(BaseModel):
     @classmethod
     def _training_is_completed(cls, given: Any) -> Any:
         return completed(given, _CONTINUED)
+
+    @model_validator(mode="after")
+    def _training_has_nothing_to_validate_on(self) -> RoundsConfig:
+        _require_no_validation(self.training)
+        return self
+
+
+def _require_no_validation(training: TrainingConfig) -> None:
+    if training.validate_every is not None:
+        raise ValueError("training.validate_every does not apply: the surrogate is judged by its audit, not in its fit")

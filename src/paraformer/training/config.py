@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from paraformer.core.settings import Settings
 
 
-class OptimiserConfig(BaseModel):
+class OptimiserConfig(Settings):
     """How weights move. The paper: AdaDelta, rate 0.5, rho 0.95, weight decay 1e-5 (Li & Lu 2023, section 4.2)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Literal["adamw", "adadelta"] = "adamw"
     rate: float = Field(default=2e-3, gt=0, description="learning rate; for adadelta the factor applied to delta")
@@ -31,10 +31,8 @@ class OptimiserConfig(BaseModel):
         return cls(name="adadelta", rate=0.5, rho=0.95, weight_decay=1e-5, clip=None)
 
 
-class ScheduleConfig(BaseModel):
+class ScheduleConfig(Settings):
     """How the learning rate changes over the steps."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Literal["cosine", "constant"] = "cosine"
     warm_up: int = Field(default=50, ge=0, description="steps of linear warm-up from 0")
@@ -49,10 +47,8 @@ class ScheduleConfig(BaseModel):
         return self
 
 
-class TrainingBase(BaseModel):
+class TrainingBase(Settings):
     """What every training run is told; how long it is, its owner says in steps or in what comes to steps."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     steps: int | None = Field(default=None, ge=1)
     optimiser: OptimiserConfig = OptimiserConfig()
@@ -62,8 +58,10 @@ class TrainingBase(BaseModel):
     patience: int | None = Field(default=None, ge=1, description="validations without a gain before an early stop")
     checkpoint_steps: int | None = Field(default=None, ge=1, description="steps between checkpoints")
     checkpoint_seconds: float | None = Field(default=30.0, gt=0, description="seconds between checkpoints")
-    device: str = Field(default="cpu", description="Lightning accelerator: cpu, gpu, auto")
-    devices: int = Field(default=1, ge=1)
+    device: Literal["cpu", "gpu", "cuda", "mps", "auto"] = Field(
+        default="cpu", description="Lightning accelerator; auto is a GPU where there is one"
+    )
+    devices: int = Field(default=1, ge=1, description="GPUs, or processes on a CPU, that share each batch")
     precision: Literal["32-true", "64-true", "16-mixed", "bf16-mixed"] = "32-true"
 
     @model_validator(mode="after")

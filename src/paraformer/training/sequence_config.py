@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from paraformer.core.settings import Settings
 from paraformer.training.config import TrainingConfig
 
 
-class SequenceConfig(BaseModel):
+class SequenceConfig(Settings):
     """Sizes and windows of a sequence regression; its users set the defaults of ``training``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     hidden: int = Field(default=64, ge=1, description="state size of the LSTM")
     dropout: float = Field(default=0.5, ge=0, lt=1, description="share of inputs and states dropped in training")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from paraformer.core.settings import Distinct, Settings
 from paraformer.core.time import Period
 from paraformer.data.sources.land_config import LandConfig
 
@@ -30,10 +31,8 @@ SurfaceFlag = Literal[
 SURFACE_BITS: dict[str, int] = {name: bit for bit, name in enumerate(get_args(SurfaceFlag))}
 
 
-class Region(BaseModel):
+class Region(Settings):
     """A latitude-longitude box [degree]; a cell belongs to it if its centre does."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     south: float = Field(ge=-90, le=90)
     north: float = Field(ge=-90, le=90)
@@ -49,10 +48,8 @@ class Region(BaseModel):
         return self
 
 
-class SmapConfig(BaseModel):
+class SmapConfig(Settings):
     """Daily SMAP level-3 soil moisture from a folder of granules (``SMAP_L3_SM_P[_E]_YYYYMMDD_Rnnnnn_nnn.h5``)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     folder: Path = Field(description="folder with the granules, searched with its sub-folders")
     product: Literal["SPL3SMP_E", "SPL3SMP"] = Field(description="enhanced, 9 km, or standard, 36 km")
@@ -66,7 +63,7 @@ class SmapConfig(BaseModel):
         default="recommended",
         description="retrievals of recommended quality (bit 0 of retrieval_qual_flag), or all successful ones",
     )
-    exclude: tuple[SurfaceFlag, ...] = Field(
+    exclude: Annotated[tuple[SurfaceFlag, ...], Distinct] = Field(
         default=(), description="drop retrievals with one of these bits of surface_flag"
     )
     maximum_water: float = Field(default=1.0, ge=0, le=1, description="drop cells with a larger share of static water")
@@ -75,10 +72,8 @@ class SmapConfig(BaseModel):
     )
 
 
-class NldasConfig(BaseModel):
+class NldasConfig(Settings):
     """NLDAS-2 primary forcing from a folder of hourly files (``NLDAS_FORA0125_H.AYYYYMMDD.HH00.020.nc``)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     folder: Path = Field(description="folder with the files, searched with its sub-folders")
     region: Region
@@ -99,10 +94,8 @@ class NldasConfig(BaseModel):
         return self
 
 
-class RegridConfig(BaseModel):
+class RegridConfig(Settings):
     """How values of one raster become values of another, and which of its cells are kept."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: Literal["conservative", "nearest"] = Field(
         default="conservative", description="area-weighted mean, or the cell that holds the centre"
@@ -116,10 +109,8 @@ class RegridConfig(BaseModel):
     cache: Path | None = Field(default=None, description="folder that keeps weights between runs")
 
 
-class ModisConfig(BaseModel):
+class ModisConfig(Settings):
     """MODIS evapotranspiration from a folder of tiles (``MOD16A2[GF].AYYYYDDD.hXXvYY.061.*.hdf``)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     folder: Path = Field(description="folder with the tiles, searched with its sub-folders")
     product: Literal["MOD16A2GF", "MOD16A2"] = Field(
@@ -139,10 +130,8 @@ class ModisConfig(BaseModel):
     cache: Path | None = Field(default=None, description="folder that keeps regridding weights between runs")
 
 
-class HydrodlConfig(BaseModel):
+class HydrodlConfig(Settings):
     """A data base in the CSV layout of hydroDL and Tsai et al. (2021): ``Subset``, ``ROOT/YEAR/VAR.csv``, ``const``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     folder: Path = Field(description="folder that holds Subset/ and the data folders")
     subset: str = Field(description="name of a file of Subset/, without .csv")
@@ -157,10 +146,8 @@ class HydrodlConfig(BaseModel):
     )
 
 
-class TableConfig(BaseModel):
+class TableConfig(Settings):
     """A table of attributes, one row a cell (CAMELS and the like): CSV, text with ``;``, or parquet."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: Path
     key: str | None = Field(default=None, description="column with the cells' identifiers; none matches by place")
@@ -172,14 +159,12 @@ class TableConfig(BaseModel):
     tolerance: float = Field(default=0.01, gt=0, description="largest distance of the same place [degree]")
 
 
-class ProductsConfig(BaseModel):
+class ProductsConfig(Settings):
     """Forcing, observation and attributes from granules in folders, put on the cells of one grid.
 
     ``region`` and ``period`` of the parts default to those given here; their regions reach 0.6 degree further, so that
     the cells of the grid at the rim are covered.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     grid: Literal["ease2_36km", "ease2_9km", "nldas"] = Field(description="whose cells the study has")
     region: Region
@@ -205,7 +190,10 @@ class ProductsConfig(BaseModel):
         if not isinstance(given, Mapping) or "region" not in given or "period" not in given:
             return given
         filled = dict(given)
-        region = Region.model_validate(given["region"])
+        try:
+            region = Region.model_validate(given["region"])
+        except ValidationError:
+            return given  # the field's own validation reports the error with its key
         rim = 0.6
         wider = {
             "south": max(region.south - rim, -90.0),

@@ -6,15 +6,15 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from paraformer.core.settings import Settings
 
 _DEPTH = re.compile(r"(?P<top>\d+(?:\.\d+)?)-(?P<bottom>\d+(?:\.\d+)?)cm")
 
 
-class RasterConfig(BaseModel):
+class RasterConfig(Settings):
     """A raster file that rasterio opens (GeoTIFF, VRT, netCDF), or a folder with tiles of MCD12Q1 or MCD15A2H."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: Path = Field(description="{depth} and {month} stand for a depth of the soil and a month, 01 to 12")
     band: int = Field(default=1, ge=1, description="band of the file; for leaf area without {month}, that of January")
@@ -29,10 +29,8 @@ class RasterConfig(BaseModel):
         return self.model_copy(update={"path": Path(path), "band": band})
 
 
-class SoilConfig(BaseModel):
+class SoilConfig(Settings):
     """Texture, bulk density and organic matter by depth; the defaults are the depths of SoilGrids 2.0."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     sand: RasterConfig = Field(description="[% of weight]")
     clay: RasterConfig = Field(description="[% of weight]; silt is the rest")
@@ -73,10 +71,8 @@ class SoilConfig(BaseModel):
         return self
 
 
-class BaseflowConfig(BaseModel):
+class BaseflowConfig(Settings):
     """First values of what no map shows: infiltration and baseflow. They are what is learned."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     infilt: float = Field(default=0.2, gt=0, description="shape of the infiltration curve [1]")
     ds: float = Field(default=0.02, gt=0, le=1, description="fraction of dsmax where non-linear baseflow begins [1]")
@@ -87,10 +83,8 @@ class BaseflowConfig(BaseModel):
     ws: float = Field(default=0.8, gt=0, le=1, description="fraction of moisture where non-linear baseflow begins [1]")
 
 
-class SnowBandConfig(BaseModel):
+class SnowBandConfig(Settings):
     """Elevation bands in which VIC keeps snow apart, from the pixels of the elevation model."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     number: int = Field(ge=2, le=25, description="bands of a cell")
     by: Literal["area", "height"] = Field(default="area", description="bands of equal area, or of equal height")
@@ -102,10 +96,8 @@ class SnowBandConfig(BaseModel):
     )
 
 
-class LandConfig(BaseModel):
+class LandConfig(Settings):
     """Rasters of soil, land cover, leaf area and terrain: attributes of the cells, and a-priori parameters of VIC."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     soil: SoilConfig
     cover: RasterConfig = Field(description="IGBP classes (0 or 17: water), or a folder of MCD12Q1 tiles")

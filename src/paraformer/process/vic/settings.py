@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 
 from paraformer.core.errors import SettingsError
+from paraformer.core.settings import Settings
 
 WaterBalance = Literal["vic", "conserving"]
 
 
-class VICSettings(BaseModel):
+class VICSettings(Settings):
     """How VIC-5 is run in water-balance mode (names follow the global parameter file).
 
     ``water_balance``: ``vic`` repeats every quirk of VIC-5, also those that lose water; ``conserving`` closes the
     balance in every step and is identical wherever VIC-5 closes it too.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model_steps_per_day: int = 1
     snow_steps_per_day: int = 8
