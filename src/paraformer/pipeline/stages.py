@@ -19,6 +19,7 @@ from paraformer.learners.learn import Learner, process_runs
 from paraformer.pipeline import report as reporting
 from paraformer.pipeline.check import require_consistent, require_offered
 from paraformer.pipeline.emulation import fit_and_audit
+from paraformer.pipeline.evapotranspiration import why_left_out
 from paraformer.pipeline.keys import process_of, settings_of, space_of
 from paraformer.pipeline.opened import Opened
 from paraformer.pipeline.references import train_direct
@@ -29,7 +30,7 @@ from paraformer.pipeline.world import make_world
 from paraformer.process.build import process_files
 from paraformer.process.ensemble import ensemble_sets, run_sets
 from paraformer.process.parameter_field import read_theta, write_parameter_field
-from paraformer.report.tables import to_text
+from paraformer.report.tables import operator_note, to_text
 from paraformer.search.config import SearchConfig
 from paraformer.search.search import Search
 from paraformer.surrogate.model import Surrogate
@@ -275,9 +276,9 @@ class Chain(Opened):
 
         self._finish("figures", {"report": settings_of(study.report)}, inputs, work)
         manifest = json.loads((self.run.directory / "manifest.json").read_text())
-        page = reporting.page(
-            study, scores, self.done["surrogate"].path, self.done["figures"].path, manifest, uncertainty
-        )
+        folders = (scores, self.done["surrogate"].path, self.done["figures"].path)
+        left_out = why_left_out(self._cube, self._model.outputs)
+        page = reporting.page(study, *folders, manifest, uncertainty, left_out)
         write_text(self.run.directory / "report.html", page)
         reporting.write_tables(scores, self.run.directory / "tables")
 
@@ -285,8 +286,9 @@ class Chain(Opened):
         """What to tell the user at the end."""
         lines = []
         if "scores" in self.done:
-            scores = self.done["scores"].path
-            lines = ["Test period, every θ judged by the process model:", to_text(reporting.tables(scores)), ""]
+            scores, note = self.done["scores"].path, operator_note(self.study.report.operator)
+            heading = f"Test period, every θ judged by the process model: {note}".rstrip()
+            lines = [heading, to_text(reporting.tables(scores)), ""]
             if (scores / "evapotranspiration.csv").exists():
                 lines += [
                     "Annual evapotranspiration against every product, all cells:",

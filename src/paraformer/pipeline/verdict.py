@@ -5,6 +5,7 @@ Seeds of one study share the test; the surrogate's own answer for the same θ st
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,12 +28,14 @@ from paraformer.evaluation.score import aggregate, score_cells, surrogate_gap
 from paraformer.evaluation.selection import best_per_cell, best_single, training_rmse
 from paraformer.evaluation.signatures import Fluxes, judge_signatures
 from paraformer.evaluation.transfer import Cells, transfer
-from paraformer.pipeline.evapotranspiration import evapotranspiration_tables
+from paraformer.pipeline.evapotranspiration import evapotranspiration_tables, why_left_out
 from paraformer.pipeline.references import references
 from paraformer.process.ensemble import Sets, run_sets
 from paraformer.process.executor import Executor, Source
 from paraformer.surrogate.audit import AuditConfig, audit, perturbed
 from paraformer.surrogate.model import Surrogate
+
+logger = logging.getLogger(__name__)
 
 DEFAULT, SINGLE, PER_CELL, TRUTH = "default VIC", "best single θ", "best θ per cell", "true θ"
 """Rows of every table that are not learners."""
@@ -211,15 +214,15 @@ def _score_surrogate(case: Judged, fields: Sequence[ParameterField], holdout: Ho
 
 
 def _judge_evapotranspiration(case: Judged, fields: Sequence[ParameterField], holdout: Holdout, path: Path) -> None:
-    """Annual evapotranspiration against every product of the cube; nothing without a whole test year and a product, or
-    where the process model has none."""
-    if "evapotranspiration" not in case.process.outputs:
+    """Annual evapotranspiration against every product of the cube; where there is nothing to judge the log says why."""
+    missing = why_left_out(case.cube, case.process.outputs)
+    if missing is not None:
+        logger.info(missing)
         return
     archives = {path / "default.zarr": [(DEFAULT, -1)], path / "verdict.zarr": [(f.method, f.seed) for f in fields]}
     annual, scores = evapotranspiration_tables(case.cube, holdout, archives, "test")
-    if len(scores):
-        write_csv(path / "evapotranspiration_cells.csv.gz", annual)
-        write_csv(path / "evapotranspiration.csv", scores)
+    write_csv(path / "evapotranspiration_cells.csv.gz", annual)
+    write_csv(path / "evapotranspiration.csv", scores)
 
 
 def _judge_signatures(case: Judged, fields: Sequence[ParameterField], holdout: Holdout, path: Path) -> None:
