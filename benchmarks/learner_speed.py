@@ -35,7 +35,7 @@ from paraformer.learners.networks import ParameterMap
 from paraformer.learners.task import Draw, LearnTask
 from paraformer.surrogate.fit import FitTask, SurrogateData
 from paraformer.surrogate.model import Surrogate
-from paraformer.training.config import TrainingConfig
+from paraformer.training.config import TrainingBase
 from paraformer.training.schedule import OPTIMISERS
 from paraformer.training.threads import no_denormals
 
@@ -102,7 +102,7 @@ def measure_fit(model: Surrogate, cube: Cube, ensemble: Ensemble, repeats: int) 
 
 
 def measure_step(
-    network: nn.Module, loss: Callable[[int], torch.Tensor], training: TrainingConfig, repeats: int
+    network: nn.Module, loss: Callable[[int], torch.Tensor], training: TrainingBase, repeats: int
 ) -> dict[str, Any]:
     """Seconds of a step, and its profile."""
     optimiser = OPTIMISERS[training.optimiser.name](network.parameters(), training.optimiser)

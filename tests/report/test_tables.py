@@ -6,11 +6,14 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 
+from paraformer.numerics.observe import OPERATORS as ALL_OPERATORS
 from paraformer.report.tables import (
+    OPERATORS,
     compare_table,
     evapotranspiration_table,
     full_score_table,
     in_order,
+    operator_note,
     rounded,
     score_table,
     to_html,
@@ -36,6 +39,30 @@ def test_entries_are_the_summarys_numbers():
     assert "±" not in row["median NSE"]
     assert row["surrogate gap"] == "+0.0020"
     assert row["model runs"] == "29,488"
+
+
+def test_the_configured_operator_stands_first_with_raw_beside():
+    """Its columns say whose scores they are; every number is the summary's own."""
+    both = pd.concat(
+        [summary(), summary().query("operator == 'raw'").assign(operator="cell_moments", mean=0.0333, median=0.21)]
+    )
+    names = score_table(both, operator="cell_moments").columns.tolist()
+    assert names[2:-2] == [
+        *(f"moments {name}" for name in ("RMSE", "PCC", "NSE", "median NSE")),
+        *("raw RMSE", "raw NSE", "raw ubRMSE", "line RMSE", "line NSE"),
+    ]
+    row = score_table(both, operator="cell_moments").iloc[2]
+    assert (row["moments RMSE"].split()[0], row["moments median NSE"]) == ("0.0333", "0.21")
+    assert row["raw RMSE"] == TABLE.iloc[2]["RMSE"]
+    assert row["line NSE"] == TABLE.iloc[2]["line NSE"]
+    line = score_table(summary(), operator="global_linear")
+    assert line.columns.tolist()[2:9] == [
+        *("line RMSE", "line PCC", "line NSE", "line median NSE"),
+        *("raw RMSE", "raw NSE", "raw ubRMSE"),
+    ]
+    assert operator_note("raw") == ""
+    assert set(OPERATORS) == set(ALL_OPERATORS)
+    assert "cell_moments" in operator_note("cell_moments")
 
 
 def test_what_is_missing_is_a_dash():

@@ -18,6 +18,7 @@ from paraformer.core.log import Progress
 from paraformer.core.units import canonical, same_unit
 from paraformer.core.variables import ATTRIBUTES, FORCING, REFERENCES, VOCABULARY, Variable
 from paraformer.data.config import DataConfig, Split, Value
+from paraformer.data.presampled import Sample, require_whole_grid, sample_of_places, sample_of_rows
 from paraformer.data.regions import block_labels
 from paraformer.data.sampling import LEFT_OUT, TRAINED, UNSEEN, GridIndex, grid_index, require_distinct, sampling_labels
 from paraformer.data.sources.cells import CellsFile, open_cells
@@ -124,9 +125,11 @@ def _labels_of(split: Split, file: CellsFile, usable: Bool[np.ndarray, " cell"])
         lat, lon = (file.static(name).astype(float) for name in ("lat", "lon"))
         return block_labels(split.blocks, lat, lon, usable, source=str(file.path))
     if split.design is not None:
-        return sampling_labels(
-            split.design, _grid_index(file), usable, offset=split.offset or (0, 0), neighbours=split.neighbours or 1
-        )
+        index, sample = _grid_index(file)
+        offset, neighbours = split.offset or (0, 0), split.neighbours or 1
+        labels = sampling_labels(split.design, index, usable, offset=offset, neighbours=neighbours)
+        require_whole_grid(split.design, sample, labels, usable, source=str(file.path))
+        return labels
     assert split.variable is not None
     values = file.static(split.variable)
     for value in (*split.trained, *split.unseen):
@@ -142,10 +145,13 @@ def _labels_of(split: Split, file: CellsFile, usable: Bool[np.ndarray, " cell"])
     return labels
 
 
-def _grid_index(file: CellsFile) -> GridIndex:
-    """Rows and columns as the variables ``row`` and ``col`` give them, else from latitude and longitude."""
+def _grid_index(file: CellsFile) -> tuple[GridIndex, Sample | None]:
+    """Rows and columns as the variables ``row`` and ``col`` give them, else from latitude and longitude; and whether
+    the cells are a sample of the grid already."""
     if not {"row", "col"} <= set(map(str, file.dataset.variables)):
-        return grid_index(file.static("lat").astype(float), file.static("lon").astype(float), source=str(file.path))
+        lat, lon = (file.static(name).astype(float) for name in ("lat", "lon"))
+        index = grid_index(lat, lon, source=str(file.path))
+        return index, sample_of_places(lat, lon, index)
     found = []
     for name in ("row", "col"):
         values = file.static(name)
@@ -154,7 +160,7 @@ def _grid_index(file: CellsFile) -> GridIndex:
         found.append(values.astype(np.int64))
     index = GridIndex(*found)
     require_distinct(index, source=str(file.path))
-    return index
+    return index, sample_of_rows(index)
 
 
 def _equals(values: np.ndarray, value: Value) -> Bool[np.ndarray, " cell"]:

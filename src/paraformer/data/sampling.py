@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from pyproj import Transformer
 
 from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.grid import ease2_global
 from paraformer.data.config import DESIGN
 
 TRAINED, UNSEEN, LEFT_OUT = "trained", "unseen", "left out"
@@ -91,6 +91,23 @@ def _neighbours(
     return found
 
 
+class Plane(NamedTuple):
+    """Cell centres in a plane where grids are even: in degrees, or in units of 100 km, which are about a degree."""
+
+    east: Float[np.ndarray, " cell"]
+    north: Float[np.ndarray, " cell"]
+    edges: tuple[float, float]  # where the cells of its usual grids begin, in the west and in the south or north
+    unit: str
+    size: float  # of the unit of the coordinates, in ``unit``
+
+
+def planes(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"]) -> tuple[Plane, Plane]:
+    """Latitude and longitude, and the plane of the global EASE-Grid 2.0; longitudes in -180..180 or 0..360."""
+    lon, grid = np.where(lon >= 180, lon - 360, lon), ease2_global(36)
+    x, y = (values / 1e5 for values in grid.project(lat, lon))
+    return Plane(lon, lat, (-180.0, -90.0), "degree", 1.0), Plane(x, y, (grid.x0 / 1e5, grid.y0 / 1e5), "km", 100.0)
+
+
 def grid_index(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"], *, source: str) -> GridIndex:
     """Rows and columns of cells on a regular grid: evenly spaced in latitude and longitude, or on an EASE-Grid 2.0.
 
@@ -103,10 +120,8 @@ def grid_index(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"],
     Raises:
         DataError: if the cells lie on neither kind of grid, or two of them at one place.
     """
-    lon = np.where(lon >= 180, lon - 360, lon)
-    x, y = Transformer.from_crs(4326, 6933, always_xy=True).transform(lon, lat)
-    for east, north in ((lon, lat), (np.asarray(x) / 1e5, np.asarray(y) / 1e5)):  # 100 km are about a degree
-        row, column = _evenly(north), _evenly(east)
+    for plane in planes(lat, lon):
+        row, column = _evenly(plane.north), _evenly(plane.east)
         if row is None or column is None or len(row) < _FULL * (row.max() + 1) * (column.max() + 1):
             continue
         require_distinct(GridIndex(row, column), source=source)

@@ -91,6 +91,9 @@ def require_consistent(study: Study) -> None:
         if transfers.source not in sources:
             hint = nearest(transfers.source, sources)
             raise SettingsError(f"evaluation.transfers.source: '{transfers.source}' is no search of the study{hint}")
+    if study.report.operator not in study.evaluation.operators:
+        among = ", ".join(study.evaluation.operators)
+        raise SettingsError(f"report.operator: '{study.report.operator}' is not in evaluation.operators ({among})")
     if study.surrogate.anchors > study.ensemble.common:
         raise SettingsError(
             f"surrogate.anchors ({study.surrogate.anchors}) exceeds ensemble.common ({study.ensemble.common})"

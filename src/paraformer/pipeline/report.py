@@ -16,13 +16,14 @@ from paraformer.evaluation.pareto import TRUSTED_K
 from paraformer.evaluation.score import summarise
 from paraformer.evaluation.transfer import NOTES as TRANSFER_NOTES
 from paraformer.pipeline.figures import draw
-from paraformer.pipeline.rows import rows_of
+from paraformer.pipeline.rows import operator_of, rows_of
 from paraformer.pipeline.verdict import AUDIT
 from paraformer.report.page import Section, render_page
 from paraformer.report.tables import (
     evapotranspiration_table,
     full_score_table,
     in_order,
+    operator_note,
     product_name,
     rounded,
     score_table,
@@ -45,10 +46,10 @@ __all__ = [
 
 
 def tables(scores: Path, *, period: str = "test") -> pd.DataFrame:
-    """The score table of a judged study, ready to print."""
+    """The score table of a judged study under the operator its study file names, ready to print."""
     gap = pd.read_csv(scores / "surrogate_gap.csv")
     runs = pd.read_csv(scores / "process_model_runs.csv").set_index("method")["process_model_runs"].to_dict()
-    return score_table(_summary(scores), gap=gap, runs=runs, period=period)
+    return score_table(_summary(scores), gap=gap, runs=runs, period=period, operator=operator_of(scores))
 
 
 def evapotranspiration(scores: Path, *, cells: str = "all") -> pd.DataFrame:
@@ -90,14 +91,26 @@ def write_tables(scores: Path, directory: Path) -> None:
 
 
 def page(
-    study: Study, scores: Path, surrogate: Path, figures: Path, manifest: Mapping[str, Any], uncertainty: Path | None
+    study: Study,
+    scores: Path,
+    surrogate: Path,
+    figures: Path,
+    manifest: Mapping[str, Any],
+    uncertainty: Path | None,
+    left_out: str | None = None,
 ) -> str:
-    """The report as one HTML text that opens without a network; ``uncertainty`` is the folder of the posteriors."""
+    """The report as one HTML text that opens without a network.
+
+    Args:
+        uncertainty: the folder of the posteriors.
+        left_out: why there is no table of evapotranspiration, where there is none.
+    """
     summary, operator = _summary(scores), study.report.operator
     sections = [
         Section(
             "Soil moisture (Table 2)",
-            f"Every θ is judged by the process model itself. RMSE, ubRMSE and gap in m3 m-3. {notes(study)}",
+            f"Every θ is judged by the process model itself. RMSE, ubRMSE and gap in m3 m-3. {operator_note(operator)} "
+            f"{notes(study)}",
             [
                 ("Test period", tables(scores)),
                 ("Training period", tables(scores, period="train")),
@@ -114,7 +127,7 @@ def page(
             ),
         ),
         *_recovery_section(study, scores, figures),
-        *_evapotranspiration_section(scores, figures),
+        *_evapotranspiration_section(scores, figures, left_out),
         *_signature_section(scores),
         Section(
             "Surrogate",
@@ -190,10 +203,10 @@ def _signature_section(scores: Path) -> list[Section]:
     return [Section("Water balance", text, [("", table)])]
 
 
-def _evapotranspiration_section(scores: Path, figures: Path) -> list[Section]:
-    table = evapotranspiration(scores)
+def _evapotranspiration_section(scores: Path, figures: Path, left_out: str | None) -> list[Section]:
+    heading, table = "Evapotranspiration (Table 3)", evapotranspiration(scores)
     if table.empty:
-        return []
+        return [] if left_out is None else [Section(heading, left_out, [])]
     periods = ", ".join(pd.read_csv(scores / "evapotranspiration.csv")["period"].unique())
     text = (
         f"Annual evapotranspiration ({periods}) of θ, learned from soil moisture alone unless a learner "
@@ -210,7 +223,7 @@ def _evapotranspiration_section(scores: Path, figures: Path) -> list[Section]:
     unseen = evapotranspiration(scores, cells="unseen")
     if len(unseen):
         shown.append(("Unseen cells", unseen))
-    return [Section("Evapotranspiration (Table 3)", text, shown, _there(figures, captions))]
+    return [Section(heading, text, shown, _there(figures, captions))]
 
 
 def _parameter_maps(study: Study, figures: Path) -> list[tuple[str, Path]]:

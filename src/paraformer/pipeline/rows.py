@@ -52,6 +52,11 @@ def rows_of(scores: Path) -> Rows:
     return found
 
 
+def operator_of(scores: Path) -> str:
+    """The observation operator that the run's study file shows its scores under."""
+    return str((_study(scores.parent / "study.yaml").get("report") or {}).get("operator", "raw"))
+
+
 def _study(path: Path) -> dict[str, Any]:
     """The resolved study; empty where there is no study file."""
     return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}

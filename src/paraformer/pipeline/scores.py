@@ -5,6 +5,7 @@ No process model runs here, so that a changed setting of the evaluation costs se
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,12 @@ from paraformer.evaluation.holdout import Holdout, holdout_of
 from paraformer.evaluation.recovery import recovery
 from paraformer.evaluation.score import aggregate, score_cells, surrogate_gap
 from paraformer.evaluation.signatures import Fluxes, judge_signatures
-from paraformer.pipeline.evapotranspiration import evapotranspiration_tables
+from paraformer.pipeline.evapotranspiration import evapotranspiration_tables, why_left_out
 from paraformer.pipeline.references import references
 from paraformer.pipeline.verdict import DEFAULT_RUNS, RUNS, judged_fields, stack
 from paraformer.surrogate.model import Surrogate
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,10 @@ class Verdict:
         rows = [(f.method, f.seed) for f in judged_fields(self.path)]
         return {self.path / DEFAULT_RUNS: [(DEFAULT, -1)], self.path / RUNS: rows}
 
-    def offers(self, *outputs: str) -> bool:
-        """Whether the process model gave these outputs."""
-        return set(outputs) <= set(xr.open_zarr(self.path / RUNS, consolidated=False).data_vars)
+    @property
+    def outputs(self) -> set[str]:
+        """Series that the process model gave."""
+        return {str(name) for name in xr.open_zarr(self.path / RUNS, consolidated=False).data_vars}
 
 
 def write_scores(case: Verdict, path: Path) -> None:
@@ -103,19 +107,19 @@ def _score_surrogate(case: Verdict, fields: Sequence[ParameterField], holdout: H
 
 
 def _judge_evapotranspiration(case: Verdict, holdout: Holdout, path: Path) -> None:
-    """Annual evapotranspiration against every product of the cube; nothing without a whole test year and a product, or
-    where the process model has none."""
-    if not case.offers("evapotranspiration"):
+    """Annual evapotranspiration against every product of the cube; where there is nothing to judge the log says why."""
+    missing = why_left_out(case.cube, case.outputs)
+    if missing is not None:
+        logger.info(missing)
         return
     annual, scores = evapotranspiration_tables(case.cube, holdout, case.archives, "test")
-    if len(scores):
-        write_csv(path / "evapotranspiration_cells.csv.gz", annual)
-        write_csv(path / "evapotranspiration.csv", scores)
+    write_csv(path / "evapotranspiration_cells.csv.gz", annual)
+    write_csv(path / "evapotranspiration.csv", scores)
 
 
 def _judge_signatures(case: Verdict, holdout: Holdout, path: Path) -> None:
     """Fluxes against the cube's signatures and the true θ's; nothing where there is neither, or the model lacks one."""
-    if not case.offers(*Fluxes._fields[2:]):
+    if not set(Fluxes._fields[2:]) <= case.outputs:
         return
     truth = TRUTH if case.truth is not None else None
     table = judge_signatures(case.cube.dataset, _fluxes(case.archives), holdout, case.cube.period("test"), truth)

@@ -16,7 +16,7 @@ from paraformer.pipeline.rounds import followed, good_enough
 from paraformer.pipeline.stage import StageSpec, parts, settings_of
 from paraformer.pipeline.work import Work
 from paraformer.process.build import process_files
-from paraformer.report.tables import to_text
+from paraformer.report.tables import operator_note, to_text
 from paraformer.training.threads import own_threads
 
 
@@ -154,8 +154,9 @@ class Chain(Work):
         """What to tell the user at the end."""
         lines = []
         if "scores" in self.done:
-            scores = self.done["scores"].path
-            lines = ["Test period, every θ judged by the process model:", to_text(reporting.tables(scores)), ""]
+            scores, note = self.done["scores"].path, operator_note(self.study.report.operator)
+            heading = f"Test period, every θ judged by the process model: {note}".rstrip()
+            lines = [heading, to_text(reporting.tables(scores)), ""]
             if (scores / "evapotranspiration.csv").exists():
                 lines += [
                     "Annual evapotranspiration against every product, all cells:",

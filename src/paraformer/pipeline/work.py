@@ -21,6 +21,7 @@ from paraformer.learners.learn import Learner, process_runs
 from paraformer.pipeline import report as reporting
 from paraformer.pipeline.check import require_offered
 from paraformer.pipeline.emulation import fit_and_audit
+from paraformer.pipeline.evapotranspiration import why_left_out
 from paraformer.pipeline.opened import Opened
 from paraformer.pipeline.references import train_direct
 from paraformer.pipeline.rounds import Round, rounds_table, with_rounds
@@ -155,8 +156,8 @@ class Work(Opened):
     def _write_page(self) -> None:
         scores, surrogate = self.done["scores"].path, self.done["surrogate"].path
         manifest = json.loads((self.run.directory / "manifest.json").read_text(encoding="utf-8"))
-        figures = self.done["figures"].path
-        page = reporting.page(self.study, scores, surrogate, figures, manifest, self._posterior)
+        figures, left_out = self.done["figures"].path, why_left_out(self._cube, self._model.outputs)
+        page = reporting.page(self.study, scores, surrogate, figures, manifest, self._posterior, left_out)
         write_text(self.run.directory / "report.html", page)
         reporting.write_tables(scores, self.run.directory / "tables")
 

@@ -17,7 +17,7 @@ class ReportConfig(Settings):
     )
     dpi: int = Field(default=150, ge=50, le=600, description="resolution of PNG figures")
     operator: Literal["raw", "global_linear", "cell_moments", "cell_lstsq"] = Field(
-        default="raw", description="observation operator of the CDFs and score maps"
+        default="raw", description="observation operator of Table 2, of the CDFs, scatter and score maps"
     )
     scatter: Literal["cells", "cell_days"] = Field(
         default="cells", description="points of the soil moisture scatter: means of the test period, or every day"

@@ -23,15 +23,40 @@ class _Score(NamedTuple):
     decimals: int
 
 
-_SCORES = (
-    _Score("RMSE", "raw", "rmse", "mean", 4),
-    _Score("PCC", "raw", "pcc", "mean", 3),
-    _Score("NSE", "raw", "nse", "mean", 2),
-    _Score("median NSE", "raw", "nse", "median", 2),
-    _Score("ubRMSE", "raw", "ubrmse", "mean", 4),
-    _Score("line RMSE", "global_linear", "rmse", "mean", 4),
-    _Score("line NSE", "global_linear", "nse", "mean", 2),
-)
+OPERATORS: Mapping[str, tuple[str, str]] = {
+    "raw": ("raw", "as simulated"),
+    "global_linear": ("line", "after one gain and offset for all cells"),
+    "cell_moments": (
+        "moments",
+        "with each cell's mean and standard deviation of the training period made the observed",
+    ),
+    "cell_lstsq": ("cell line", "after a gain and an offset of each cell"),
+}
+"""Observation operator -> word before the metric in a header, and what is done to the simulation."""
+
+
+def _columns(operator: str) -> list[_Score]:
+    """The configured operator's scores, with raw ones and those after one line for all cells beside them."""
+    word, raw = ("", "") if operator == "raw" else (f"{OPERATORS[operator][0]} ", "raw ")
+    found = [
+        _Score(f"{word}RMSE", operator, "rmse", "mean", 4),
+        _Score(f"{word}PCC", operator, "pcc", "mean", 3),
+        _Score(f"{word}NSE", operator, "nse", "mean", 2),
+        _Score(f"{word}median NSE", operator, "nse", "median", 2),
+    ]
+    if operator != "raw":
+        found += [_Score("raw RMSE", "raw", "rmse", "mean", 4), _Score("raw NSE", "raw", "nse", "mean", 2)]
+    found.append(_Score(f"{raw}ubRMSE", "raw", "ubrmse", "mean", 4))
+    if operator != "global_linear":
+        found.append(_Score("line RMSE", "global_linear", "rmse", "mean", 4))
+        found.append(_Score("line NSE", "global_linear", "nse", "mean", 2))
+    return found
+
+
+def operator_note(operator: str) -> str:
+    """What the scores that stand first in the score table are of, for its caption; empty where they are raw."""
+    word, done = OPERATORS[operator]
+    return "" if operator == "raw" else f"'{word}' (operator {operator}): {done}."
 
 
 _FULL = (
@@ -58,6 +83,7 @@ def score_table(
     gap: pd.DataFrame | None = None,
     runs: Mapping[str, int] | None = None,
     period: str = "test",
+    operator: str = "raw",
 ) -> pd.DataFrame:
     """The headline table, ready to print: every entry is text.
 
@@ -68,13 +94,15 @@ def score_table(
             over seeds.
         runs: number of process-model runs (cell x parameter set) each method cost.
         period: ``test`` or ``train``.
+        operator: observation operator whose scores stand first, one of ``OPERATORS``; raw ones stand beside them.
 
     Returns:
         One row per method and group of cells in order of appearance. RMSE, ubRMSE and gap in m3 m-3; "line" scores are
-        after one gain and offset for all cells. ``±`` is the standard deviation over seeds; ``cells`` counts the
-        scored cells, and the unscored ones where there are any. Missing entries are an en dash.
+        after one gain and offset for all cells, other words of the headers are in ``OPERATORS``. ``±`` is the standard
+        deviation over seeds; ``cells`` counts the scored cells, and the unscored ones where there are any. Missing
+        entries are an en dash.
     """
-    chosen = summary[summary["period"] == period]
+    chosen, scores = summary[summary["period"] == period], _columns(operator)
     rows = []
     for method in dict.fromkeys(chosen["method"]):
         for cells in _CELLS:
@@ -82,11 +110,11 @@ def score_table(
             if part.empty:
                 continue
             row = {"method": str(method), "cells": f"{cells} ({_count(part)})"}
-            row |= {score.header: _entry(part, score) for score in _SCORES}
+            row |= {score.header: _entry(part, score) for score in scores}
             row["surrogate gap"] = _gap(gap, method, cells, period)
             row["model runs"] = f"{runs[method]:,}" if runs and method in runs else "–"
             rows.append(row)
-    return pd.DataFrame(rows, columns=["method", "cells", *(s.header for s in _SCORES), "surrogate gap", "model runs"])
+    return pd.DataFrame(rows, columns=["method", "cells", *(s.header for s in scores), "surrogate gap", "model runs"])
 
 
 def full_score_table(summary: pd.DataFrame, *, period: str = "test") -> pd.DataFrame:
