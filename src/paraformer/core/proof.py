@@ -19,6 +19,17 @@ logger = logging.getLogger(__name__)
 Place = Callable[[tuple[int, ...]], str]
 """Words for a position in an array: ``cell 17 (lat 40.1, lon -100.3), layer 2``."""
 
+
+def place_of(*axes: Callable[[int], str]) -> Place:
+    """Words for a position, from words for the position on each axis."""
+    return lambda index: ", ".join(say(i) for say, i in zip(axes, index, strict=False))
+
+
+def numbered(name: str) -> Callable[[int], str]:
+    """Words for the positions of an axis that are counted from 1: ``layer 1``."""
+    return lambda i: f"{name} {i + 1}"
+
+
 _SHOWN = 5
 
 
@@ -46,9 +57,12 @@ class Proof:
             used: which values matter (a class without area has no albedo); all by default.
             name: name in the file, where it is not the variable's.
         """
+        (low, high), common = variable.valid, variable.usual or variable.valid
+        right = (values >= max(low, common[0])) & (values <= min(high, common[1]))
+        if (right if used is None else right | ~used).all():
+            return values
         name, unit = name or variable.name, "" if variable.unit == "1" else f" {variable.unit}"
         used = np.ones(values.shape, dtype=bool) if used is None else np.broadcast_to(used, values.shape)
-        low, high = variable.valid
         missing = used & ~np.isfinite(values)
         outside = used & ((values < low) | (values > high))
         slight = outside & (values >= low - variable.rounding) & (values <= high + variable.rounding)
@@ -82,6 +96,12 @@ class Proof:
         if bad.any():
             line, count = say(tuple(int(i) for i in np.argwhere(bad)[0])), int(bad.sum())
             self.refused.append(line if count == 1 else f"{line} ({count} such values)")
+
+    def warn(self, good: np.ndarray, say: Callable[[tuple[int, ...]], str]) -> None:
+        """Say that not all of ``good`` is true; ``say`` gives the line for the first position that is not."""
+        odd = ~np.asarray(good)
+        if odd.any():
+            self.warned.append(f"{say(tuple(int(i) for i in np.argwhere(odd)[0]))} ({_count(odd)})")
 
     def finish(self) -> None:
         """Log what is odd, then raise for what is wrong.
