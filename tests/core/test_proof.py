@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from paraformer.core.errors import DataError
-from paraformer.core.proof import Proof
-from paraformer.core.variables import Variable
+from paraformer.core.proof import Proof, numbered, place_of, rounded
+from paraformer.core.variables import VOCABULARY, Variable
 
 RAIN = Variable(
     "prcp",
@@ -59,3 +59,44 @@ def test_values_that_do_not_matter_are_not_proved() -> None:
     proof.values(RAIN, np.array([[np.nan, 1.0]]), place, used=np.array([[False, True]]))
     proof.finish()
     assert proof.refused == proof.warned == []
+
+
+def test_a_file_is_proved_part_by_part(caplog: pytest.LogCaptureFixture) -> None:
+    proof = Proof("weather.nc")
+    with caplog.at_level(logging.WARNING, logger="paraformer"):
+        for start, rain in ((0, [[-1e-9, 600.0]]), (1, [[700.0, -2e-9], [1.0, 2.0]])):
+            proof.values(RAIN, np.array(rain), lambda i, start=start: place((start + i[0], i[1])))
+        proof.finish()
+    assert len(caplog.records) == 2
+    assert "2 values in 2 cells outside 0 to 2000 mm day-1 set to the nearer end (largest change 2e-09" in caplog.text
+    assert "2 values in 2 cells outside the usual 0 to 500 mm day-1, first 600 at cell 0, day 1" in caplog.text
+
+
+def test_what_looks_like_an_undeclared_fill_value_is_called_so() -> None:
+    for value in (-9999.0, 9.96921e36, 1e20):
+        proof = Proof("weather.nc")
+        proof.values(RAIN, np.array([[value]]), place)
+        with pytest.raises(DataError, match="a fill value that the file does not declare"):
+            proof.finish()
+
+
+def test_a_class_is_a_whole_number() -> None:
+    cover = VOCABULARY["landcover_igbp"]
+    Proof("a.nc").values(cover, np.array([1.0, 17.0]), place_of(numbered("cell")))
+    for value, expected in ((10.5, "expected a whole number"), (0.0, "expected 1 to 17"), (18.0, "expected 1 to 17")):
+        proof = Proof("a.nc")
+        proof.values(cover, np.array([1.0, value]), place_of(numbered("cell")))
+        with pytest.raises(DataError, match=rf"landcover_igbp at cell 2: found {value:g}, {expected}"):
+            proof.finish()
+
+
+def test_rounding_is_undone_with_all_other_bits_the_same() -> None:
+    values = np.array([-1e-9, 0.1, -0.0, 2000.0, -1.0], "f4")
+    np.testing.assert_array_equal(rounded(RAIN, values), np.array([0.0, 0.1, -0.0, 2000.0, -1.0], "f4"))
+    assert rounded(RAIN, values).dtype == np.float32
+    assert np.shares_memory(rounded(RAIN, values[1:4]), values)
+
+
+def test_a_step_has_a_wider_range_than_a_day() -> None:
+    assert VOCABULARY["swdown"].of_step().valid == (0, 1500)
+    assert VOCABULARY["tair"].of_step() == VOCABULARY["tair"]

@@ -40,11 +40,53 @@ def test_time_gap_names_both_days() -> None:
     require_daily(days[:2], "in.nc")
 
 
-def test_unit_spellings() -> None:
-    assert same_unit("mm/d", "mm day-1")
-    assert same_unit("deg C", "celsius")
-    assert not same_unit("K", "degC")
-    assert not same_unit("Pa", "kPa")
+@pytest.mark.parametrize(
+    ("unit", "spellings"),
+    [
+        ("mm day-1", "mm/d, mm/day, mm d-1, mm d^-1, mm d**-1, mm.day-1, mm*day^-1, mm·d⁻¹, kg m-2 d-1, kg/m2/day"),
+        ("kg kg-1", "kg/kg, kg kg^-1, kg kg**-1, kg.kg-1, kg kg**(-1), kilogram kilogram-1"),
+        ("W m-2", "W/m2, W/m^2, W m^-2, W.m-2, Wm-2, watt m-2, W m⁻²"),
+        ("m3 m-3", "m3/m3, m^3 m^-3, m3.m-3, m³ m⁻³, cm3 cm-3, cm^3/cm^3"),
+        ("g cm-3", "g/cm3, g cm^-3, kg dm-3, g.cm-3"),
+        ("m s-1", "m/s, m s^-1, m.s-1, meter second-1"),
+        ("degC", "C, celsius, Celsius, deg C, degree_Celsius, degrees_celsius, degrees C, °C"),
+        ("degrees_north", "degree_north, degrees_N, degreeN"),
+        ("mm month-1", "mm/month, mm month^-1, kg m-2 month-1"),
+        ("kPa", "kilopascal"),
+        ("%", "percent, pct"),
+        ("1", "-, none, dimensionless"),
+    ],
+)
+def test_spellings_of_one_unit(unit: str, spellings: str) -> None:
+    for spelling in spellings.split(", "):
+        assert canonical(spelling) == unit, spelling
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("K", "degC"),
+        ("Pa", "kPa"),
+        ("hPa", "kPa"),
+        ("mm s-1", "mm day-1"),
+        ("kg m-2 s-1", "mm day-1"),
+        ("10 mm day-1", "mm day-1"),
+        ("mm day", "mm day-1"),
+        ("mm/3h", "mm h-1"),
+        ("Mm day-1", "mm day-1"),
+        ("g kg-1", "kg kg-1"),
+        ("m3 m-3", "kg kg-1"),
+        ("m s-2", "m s-1"),
+        ("kWh m-2 day-1", "W m-2"),
+        ("degrees_east", "degrees_north"),
+        ("radian", "degree"),
+    ],
+)
+def test_other_units_stay_other_units(one: str, other: str) -> None:
+    assert not same_unit(one, other)
+
+
+def test_units_of_the_vocabulary_are_spelled_as_the_project_does() -> None:
     for variable in VOCABULARY.values():
         assert canonical(variable.unit) == variable.unit
 

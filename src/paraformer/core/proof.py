@@ -1,13 +1,14 @@
 """Values held against the table of variables (``core.variables``).
 
 What cannot be is refused, what rounding made is set to the end of its range, what is rare is said. A proof collects
-all it finds in one file, so that a user mends the file once.
+all it finds in one file, so that a user mends the file once; a file may be proved part by part.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -32,6 +33,10 @@ def numbered(name: str) -> Callable[[int], str]:
 
 _SHOWN = 5
 
+_FILLS = (-9999.0, -99999.0, -999.0, -32768.0, -32767.0)
+_HUGE = 1e15
+"""Fill values that files forget to declare: netCDF's own is 9.97e36, others are 1e20 and the end of a type."""
+
 
 class Proof:
     """Everything found wrong or odd in one file.
@@ -44,6 +49,7 @@ class Proof:
         self.source = source
         self.refused: list[str] = []
         self.warned: list[str] = []
+        self._found: dict[tuple[str, str], _Tally] = {}
 
     def values(
         self, variable: Variable, values: np.ndarray, place: Place, *, used: np.ndarray | None = None, name: str = ""
@@ -52,42 +58,48 @@ class Proof:
 
         Args:
             variable: what they are.
-            values: any shape, in the unit of the variable.
+            values: any shape, in the unit of the variable; further cells of a variable come with further calls.
             place: words for a position.
             used: which values matter (a class without area has no albedo); all by default.
             name: name in the file, where it is not the variable's.
         """
         (low, high), common = variable.valid, variable.usual or variable.valid
         right = (values >= max(low, common[0])) & (values <= min(high, common[1]))
+        if variable.whole:
+            right &= values == np.rint(values)
         if (right if used is None else right | ~used).all():
             return values
         name, unit = name or variable.name, "" if variable.unit == "1" else f" {variable.unit}"
         used = np.ones(values.shape, dtype=bool) if used is None else np.broadcast_to(used, values.shape)
+        range_of = f"{low:g} to {high:g}{unit}"
         missing = used & ~np.isfinite(values)
         outside = used & ((values < low) | (values > high))
-        slight = outside & (values >= low - variable.rounding) & (values <= high + variable.rounding)
-        hint = f"; {variable.hint}" if variable.hint else ""
-        self.require(~missing, lambda i: f"{name} at {place(i)}: missing or not a number{hint}")
+        slight = outside & is_slight(variable, values)
+        self.require(~missing, lambda i: f"{name} at {place(i)}: missing or not a number{_hint(variable)}")
         self.require(
             ~(outside & ~slight),
-            lambda i: f"{name} at {place(i)}: found {values[i]:g}{unit}, expected {low:g} to {high:g}{unit}{hint}",
+            lambda i: (
+                f"{name} at {place(i)}: found {values[i]:g}{unit}, expected {range_of}{_hint(variable, values[i])}"
+            ),
         )
+        if variable.whole:
+            broken = used & ~missing & (values != np.rint(values))
+            self.require(
+                ~broken,
+                lambda i: f"{name} at {place(i)}: found {values[i]:g}{unit}, expected a whole number{_hint(variable)}",
+            )
         if slight.any():
             inside = np.where(slight, np.clip(values, low, high), values)
             change = float(np.abs(inside - np.where(slight, values, inside)).max())
-            self.warned.append(
-                f"{name}: {_count(slight)} outside {low:g} to {high:g}{unit} set to the nearer end "
-                f"(largest change {change:.2g}{unit})"
-            )
+            self._tally(name, f"outside {range_of} set to the nearer end", unit).add(slight, change=change)
             values = inside
         if variable.usual is not None:
             rare = used & ~outside & ((values < variable.usual[0]) | (values > variable.usual[1]))
             if rare.any():
                 first = tuple(int(i) for i in np.argwhere(rare)[0])
-                self.warned.append(
-                    f"{name}: {_count(rare)} outside the usual {variable.usual[0]:g} to {variable.usual[1]:g}{unit}, "
-                    f"first {values[first]:g} at {place(first)}{hint}"
-                )
+                usual = f"outside the usual {variable.usual[0]:g} to {variable.usual[1]:g}{unit}"
+                words = f"first {values[first]:g} at {place(first)}{_hint(variable)}"
+                self._tally(name, usual, unit).add(rare, words=words)
         return values
 
     def require(self, good: np.ndarray, say: Callable[[tuple[int, ...]], str]) -> None:
@@ -101,7 +113,9 @@ class Proof:
         """Say that not all of ``good`` is true; ``say`` gives the line for the first position that is not."""
         odd = ~np.asarray(good)
         if odd.any():
-            self.warned.append(f"{say(tuple(int(i) for i in np.argwhere(odd)[0]))} ({_count(odd)})")
+            self.warned.append(
+                f"{say(tuple(int(i) for i in np.argwhere(odd)[0]))} ({_count(int(odd.sum()), _cells(odd))})"
+            )
 
     def finish(self) -> None:
         """Log what is odd, then raise for what is wrong.
@@ -109,15 +123,65 @@ class Proof:
         Raises:
             DataError: one line with the first refusals.
         """
-        for line in self.warned:
+        for line in (*self.warned, *(str(tally) for tally in self._found.values())):
             logger.warning("%s: %s", self.source, line)
+        self.warned, self._found = [], {}
         if self.refused:
             more = len(self.refused) - _SHOWN
             shown = "; also ".join(self.refused[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
             raise DataError(f"{self.source}: {shown}")
 
+    def _tally(self, name: str, what: str, unit: str) -> _Tally:
+        return self._found.setdefault((name, what), _Tally(name, what, unit))
 
-def _count(where: np.ndarray) -> str:
-    """Number of values, and of cells: the first axis is the cell."""
-    cells = int(where.reshape(len(where), -1).any(axis=1).sum()) if where.ndim else 1
-    return f"{int(where.sum())} values in {cells} cell{'s' if cells != 1 else ''}"
+
+def is_slight(variable: Variable, values: np.ndarray) -> np.ndarray:
+    """Where values outside the range lie so near to it that rounding may have put them there."""
+    low, high = variable.valid
+    return (values >= low - variable.rounding) & (values <= high + variable.rounding)
+
+
+def rounded(variable: Variable, values: np.ndarray) -> np.ndarray:
+    """Values with those that rounding put outside the range set to its end; all others as they are, bit for bit."""
+    low, high = variable.valid
+    slight = ((values < low) | (values > high)) & is_slight(variable, values)
+    return np.where(slight, np.clip(values, low, high), values) if slight.any() else values
+
+
+@dataclass
+class _Tally:
+    """How often something was found, in how many cells, and the first or the largest of it."""
+
+    name: str
+    what: str
+    unit: str
+    values: int = 0
+    cells: int = 0
+    change: float = 0.0
+    words: str = ""
+
+    def add(self, where: np.ndarray, *, change: float = 0.0, words: str = "") -> None:
+        """Further values, of other cells than before: the first axis is the cell."""
+        self.values += int(where.sum())
+        self.cells += _cells(where)
+        self.change = max(self.change, change)
+        self.words = self.words or words
+
+    def __str__(self) -> str:
+        ending = f" (largest change {self.change:.2g}{self.unit})" if self.change else f", {self.words}"
+        return f"{self.name}: {_count(self.values, self.cells)} {self.what}{ending}"
+
+
+def _cells(where: np.ndarray) -> int:
+    """Number of cells with a value: the first axis is the cell."""
+    return int(where.reshape(len(where), -1).any(axis=1).sum()) if where.ndim else 1
+
+
+def _count(values: int, cells: int) -> str:
+    return f"{values} values in {cells} cell{'s' if cells != 1 else ''}"
+
+
+def _hint(variable: Variable, found: float | None = None) -> str:
+    if found is not None and (found in _FILLS or abs(found) >= _HUGE):
+        return "; a fill value that the file does not declare (_FillValue)?"
+    return f"; {variable.hint}" if variable.hint else ""
