@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from data.simple_world import settings, simple_dataset, write
 from paraformer.core.errors import DataError
 from paraformer.core.grid import ease2_global
-from paraformer.data import check
 from paraformer.data.presampled import Sample, sample_of_places, sample_of_rows
+from paraformer.data.quality import check
 from paraformer.data.sampling import GridIndex, grid_index
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 
-from paraformer.process.vic import files
 from paraformer.process.vic.forcing import Forcing
+from paraformer.process.vic.inputs import BANDS, PLANTS, SOIL
 from paraformer.process.vic.parameters import CellParameters
 from process.miniature import STEPS, make_forcing, make_parameters
 
@@ -54,12 +54,12 @@ def write_parameters(path: Path, parameters: CellParameters) -> None:
             full[..., MASK] = np.moveaxis(values, 0, -1)
             dataset.createVariable(name, kind, (*middle, "lat", "lon"), fill_value=-999)[:] = full
 
-        for field, name in files._SOIL.items():
+        for field, name in SOIL.items():
             values = getattr(parameters, field)
             put(name, values, ("nlayer",) if values.ndim == 2 else ())
-        for field, name in files._BANDS.items():
+        for field, name in BANDS.items():
             put(name, getattr(parameters, field), ("snow_band",))
-        for field, name in {**files._PLANTS, "fcanopy": "fcanopy"}.items():
+        for field, name in PLANTS.items():
             values = np.asarray(getattr(parameters, field), dtype=np.float64)
             spread = np.zeros((len(values), 4, *values.shape[2:]))
             spread[:, CLASSES] = values

@@ -25,9 +25,9 @@ def _spoil(field: np.ndarray, where: Any, value: float) -> np.ndarray:
     [
         ("tair", np.nan, r"'tair', cell 101, day 2, step 1: missing value"),
         ("tair", 288.0, r"'tair', cell 101, day 2, step 1: found 288.*Kelvin"),
-        ("prcp", -0.1, r"'prcp', cell 101.*found -0.1, expected \[0"),
-        ("vp", 1200.0, r"'vp'.*kPa: Pa\?"),
-        ("pres", 95000.0, r"'pres'.*kPa: Pa\?"),
+        ("prcp", -0.1, r"'prcp', cell 101.*found -0.1 mm, expected 0 to 2000 mm"),
+        ("vp", 1200.0, r"'vp'.*kPa; Pa or hPa\?"),
+        ("pres", 95000.0, r"'pres'.*kPa; Pa or hPa\?"),
         ("swdown", -5.0, r"'swdown'"),
         ("wind", np.inf, r"'wind'"),
     ],
@@ -48,15 +48,20 @@ def test_forcing_of_the_wrong_shape() -> None:
 @pytest.mark.parametrize(
     ("name", "where", "value", "message"),
     [
-        ("wpwp_fract", (1, 0), 0.9, r"cell 101: Wpwp_FRACT .* exceeds Wcr_FRACT"),
-        ("depth", (0, 0), 0.5, r"cell 100, set 0: depth_1 = 0.5 must not exceed depth_2"),
-        ("expt", (0, 1), 2.5, r"expt_2 = 2.5 must be above 3"),
-        ("bulk_density", (1, 2), 3000.0, r"bulk_density"),
-        ("wind_h", (0, 1), 0.0, r"wind_h .*must be above 0"),
-        ("resid_moist", (0, 0), 0.3, r"Wpwp_FRACT .* below residual moisture"),
-        ("lai", (0, 0, 3), np.nan, r"lai .* is not finite"),
-        ("fcanopy", (0, 0, 3), 1.2, r"fcanopy"),
-        ("root_fract", (0, 0, 0), 0.9, r"root_fract .* does not sum to 1"),
+        ("wpwp_fract", (1, 0), 0.9, r"Wpwp_FRACT at cell 101, layer 1: found 0.9, expected at most Wcr_FRACT 0.5"),
+        ("depth", (0, 0), 0.5, r"depth at cell 100: layer 1 has 0.5 m, expected at most layer 2's 0.3 m"),
+        ("expt", (0, 1), 2.5, r"expt at cell 100, layer 2: found 2.5, expected 3.01 to 200"),
+        ("bulk_density", (1, 2), 2900.0, r"bulk_density at cell 101, layer 3: found 2900 .* below soil_density 2685"),
+        ("wind_h", (0, 1), 0.0, r"wind_h at cell 100, class 1: found 0 m, expected 0.5 to 500 m"),
+        (
+            "resid_moist",
+            (0, 0),
+            0.3,
+            r"resid_moist at cell 100, layer 1: found 0.3, expected at most the wilting point",
+        ),
+        ("lai", (0, 0, 3), np.nan, r"LAI at cell 100, class 0, month 4: missing or not a number"),
+        ("fcanopy", (0, 0, 3), 1.2, r"fcanopy at cell 100, class 0, month 4: found 1.2, expected 0 to 1; percent"),
+        ("root_fract", (0, 0, 0), 0.9, r"root_fract at cell 100, class 0: found a sum of 1.8, expected 1"),
     ],
 )
 def test_parameters(name: str, where: Any, value: float, message: str) -> None:
@@ -72,10 +77,10 @@ def test_parameters(name: str, where: Any, value: float, message: str) -> None:
     [
         (("infilt", "expd"), [0.2, 9.0], SettingsError, r"unknown VIC parameter 'expd'; did you mean 'expt'"),
         (("expt", "expt_1"), [9.0, 9.0], SettingsError, r"'expt' and 'expt_1' both set expt_1"),
-        (("ds",), [1.5], DataError, r"cell 100, set 0: ds = 1.5 must be above 0 and at most 1"),
-        (("dsmax",), [0.0], DataError, r"dsmax = 0 must be above 0"),
+        (("ds",), [1.5], DataError, r"cell 100, set 0: ds = 1.5, expected 0 to 1"),
+        (("dsmax",), [-1.0], DataError, r"dsmax = -1, expected 0 to 100000 mm day-1"),
         (("ws",), [np.nan], DataError, r"ws = nan"),
-        (("wcr",), [3.0], DataError, r"wcr = 3 puts the critical point of layer 1 above saturation"),
+        (("wcr",), [3.0], DataError, r"wcr = 3, which puts the critical point of layer 1 above saturation"),
         (("infilt",), [0.2, 0.3], DataError, r"theta has shape"),
     ],
 )

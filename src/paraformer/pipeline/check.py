@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from paraformer.config import Study
 from paraformer.core.errors import DataError, ModelError, SettingsError, nearest
 from paraformer.core.names import PER_CELL
 from paraformer.data.gather import source_hash
 from paraformer.data.quality import check as check_data
-from paraformer.process.build import ProcessFiles, process_files, read_parameters
+from paraformer.process.build import Places, ProcessFiles, process_files, read_land
 
 
 def check_study(study: Study) -> str:
@@ -31,11 +33,11 @@ def check_study(study: Study) -> str:
     selection = check_data(study.data)
     trained = int(selection.trained.sum())
     file, kept = selection.file, selection.position
-    lat, lon = file.static("lat")[kept], file.static("lon")[kept]
+    places = Places(np.asarray(selection.cells), *(file.static(name)[kept].astype(float) for name in ("lat", "lon")))
     file.close()
     files = process_files(study.process, {})
     if isinstance(files, ProcessFiles):
-        read_parameters(files, lat, lon)
+        read_land(files, places)
     runs = len(selection.cells) * (1 + study.ensemble.common + study.ensemble.own)
     return (
         f"study {study.name}: ok\n"

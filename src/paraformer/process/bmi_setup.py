@@ -21,17 +21,10 @@ from paraformer.process.build import parameter_files
 from paraformer.process.config import ProcessConfig
 from paraformer.process.recipe import ProcessRecipe
 from paraformer.process.vic.driver.global_param import GlobalParameters, read_global_parameters
-from paraformer.process.vic.files import (
-    as_forcing,
-    read_domain,
-    read_parameters,
-    read_run_cells,
-    read_series,
-    read_state,
-)
+from paraformer.process.vic.driver.inputs import capped, read_days, read_land, read_start
 from paraformer.process.vic.forcing import Forcing
 from paraformer.process.vic.model import VIC
-from paraformer.process.vic.parameters import CellParameters, column_moisture_capacity, require_valid
+from paraformer.process.vic.parameters import CellParameters
 from paraformer.process.vic.settings import VICSettings
 from paraformer.process.vic.simulate import simulate
 from paraformer.process.vic.state import State, cold_start
@@ -122,7 +115,7 @@ def _from_cube(config: BMIConfig, folder: Path) -> World:
         cube.lon[cells],
         forcing.n_day,
         lambda day: forcing.select_days(day, day + 1),
-        _capped(_spun_up(model, state), parameters),
+        capped(_spun_up(model, state), parameters),
         process.threads,
     )
 
@@ -161,19 +154,13 @@ def _spun_up(model: VIC, state: State) -> State:
 
 
 def _from_global(run: GlobalParameters) -> World:
-    domain = read_run_cells(run.parameters, read_domain(run.domain, run.grid_names), run.grid_names)
-    parameters = read_parameters(
-        run.parameters, domain, canopy_source=run.canopy_source, snow_bands=run.snow_bands, names=run.grid_names
-    )
-    require_valid(parameters)
+    domain, parameters = read_land(run)
+    said: set[str] = set()
 
     @lru_cache(maxsize=1)
     def year_of(year: int) -> tuple[np.datetime64, Forcing]:
         days = run.days[run.days.astype("datetime64[Y]").astype(np.int64) + 1970 == year]
-        series: dict[str, np.ndarray] = {}
-        for files in run.forcing:
-            series |= read_series([files.path(year)], domain, days, run.settings.forcing_steps_per_day, files.names)
-        return days[0], as_forcing(series, days)
+        return days[0], read_days(run, domain, days, said)
 
     def weather(day: int) -> Forcing:
         date = run.days[day]
@@ -181,15 +168,5 @@ def _from_global(run: GlobalParameters) -> World:
         at = int((date - first).astype(int))
         return forcing.select_days(at, at + 1)
 
-    state = cold_start(parameters) if run.initial_state is None else read_state(run.initial_state, parameters, domain)
-    return World(
-        parameters, run.settings, domain.cell_lat, domain.cell_lon, run.n_day, weather, _capped(state, parameters)
-    )
-
-
-def _capped(state: State, parameters: CellParameters) -> State:
-    """The state with no more moisture than the soil holds, a copy of its own."""
-    capped = state.copy()
-    most = column_moisture_capacity(parameters)
-    capped["moisture"] = np.minimum(capped["moisture"], most[:, None, None, :])
-    return capped
+    state = read_start(run, domain, parameters)
+    return World(parameters, run.settings, domain.cell_lat, domain.cell_lon, run.n_day, weather, state)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import DataError, SettingsError
 from paraformer.core.files import hash_path
-from paraformer.core.grid import match_cells
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import Cube
 from paraformer.core.time import day_of_year, month_of
@@ -29,6 +29,7 @@ from paraformer.process.vic.forcing import Forcing
 from paraformer.process.vic.model import VIC
 from paraformer.process.vic.parameters import CellParameters
 from paraformer.process.vic.settings import VICSettings
+from paraformer.process.vic.state import State
 
 
 @dataclass(frozen=True)
@@ -79,16 +80,52 @@ def process_files(config: ProcessConfig, given: Mapping[str, Path]) -> ProcessFi
     return ProcessFiles(**given) if given else parameter_files(config)
 
 
-def read_parameters(
-    files: ProcessFiles, lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"]
-) -> CellParameters:
-    """A-priori parameters of the cells at the given places, in their order.
+class Places(NamedTuple):
+    """Cells by identifier, latitude and longitude [degree]."""
+
+    cells: Int[np.ndarray, " cell"]
+    lat: Float[np.ndarray, " cell"]
+    lon: Float[np.ndarray, " cell"]
+
+    @classmethod
+    def of(cls, cube: Cube) -> Places:
+        """The cells of a cube."""
+        return cls(np.asarray(cube.cells), cube.lat, cube.lon)
+
+    def select(self, cells: np.ndarray) -> Places:
+        """Some of the cells, by position."""
+        return Places(*(values[cells] for values in self))
+
+
+class Land(NamedTuple):
+    """What VIC's files hold of some cells, in their order."""
+
+    parameters: CellParameters
+    state: State | None  # ``None`` is a cold start
+
+
+def read_land(files: ProcessFiles, places: Places, *, quiet: bool = False) -> Land:
+    """A-priori parameters and initial state of cells, found by their places and proved.
+
+    Args:
+        quiet: whether what is odd in the files is not said, as where they are read part by part.
 
     Raises:
-        DataError: missing variable, cell without parameters, or values VIC cannot run with.
+        DataError: missing variable, a cell that is not in a file or not to be run, or values no soil, plant or state
+            has.
     """
-    domain = read_domain(files.domain)
-    return read_vic_parameters(files.parameters, domain).select(_positions(files, domain, lat, lon))
+    return land_of(files, read_domain(files.domain), places, quiet=quiet)
+
+
+def land_of(files: ProcessFiles, domain: Domain, places: Places, *, quiet: bool = False) -> Land:
+    """As ``read_land``, with the domain that has been read."""
+    position = domain.find(places.lat, places.lon, places.cells)
+    order = np.argsort(position)  # of the file
+    here = domain.only(position[order], places.cells[order])
+    parameters = read_vic_parameters(files.parameters, here, quiet=quiet)
+    state = None if files.initial_state is None else read_state(files.initial_state, parameters, here, quiet=quiet)
+    back = np.argsort(order)
+    return Land(parameters.select(back), None if state is None else state[back])
 
 
 def build_process(
@@ -119,16 +156,13 @@ def build_vic(config: ProcessConfig, space: ParameterSpace, cube: Cube, files: P
     Raises:
         DataError: if files and cube do not fit, naming the first cell.
     """
-    domain = read_domain(files.domain)
-    everywhere = read_vic_parameters(files.parameters, domain)
-    here = _positions(files, domain, cube.lat, cube.lon)
-    state = None if files.initial_state is None else read_state(files.initial_state, everywhere, domain)[here]
+    land = read_land(files, Places.of(cube))
     return VIC(
         space,
-        everywhere.select(here)._replace(cell=np.asarray(cube.cells)),
+        land.parameters,
         forcing_of(cube, config.vic),
         config.vic,
-        initial_state=state,
+        initial_state=land.state,
         spin_up_days=config.spin_up.days,
         spin_up_cycles=config.spin_up.cycles,
         threads=config.threads,
@@ -160,7 +194,3 @@ def forcing_of(cube: Cube, settings: VICSettings) -> Forcing:
 def clipped_prior(model: Source) -> Float[np.ndarray, "cell parameter"]:
     """A-priori θ of the cells of a model or recipe, clamped to the bounds of the study."""
     return model.parameters.clip(prior_of(model))
-
-
-def _positions(files: ProcessFiles, domain: Domain, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
-    return match_cells(lat, lon, domain.cell_lat, domain.cell_lon, source=str(files.domain))

@@ -21,10 +21,10 @@ import numpy as np
 from jaxtyping import Float
 
 from paraformer.core.errors import DataError, ModelError, SettingsError, nearest
-from paraformer.core.grid import match_cells
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import Cube
 from paraformer.process.config import ProcessConfig
+from paraformer.process.vic.domain import locate
 from paraformer.process.vic.driver.global_param import REPEATED_KEYS, grid_names, is_classic, period
 from paraformer.process.vic.driver.keys import Keys, read_lines
 from paraformer.process.vic.driver.streams import STREAM_KEYS
@@ -109,6 +109,7 @@ def read_compiled_files(path: Path | str, environment: Mapping[str, str] | None 
     names = grid_names(keys)
     parameters = keys.path_of("PARAMETERS").absolute()
     domain = read_run_cells(parameters, read_domain(keys.path_of("DOMAIN"), names), names)
+    _require_order(parameters, domain, names)
     kept = tuple(" ".join((line.key, *line.values)) for line in lines if line.key not in _OURS)
     cells = read_parameters(
         parameters, domain, snow_bands=keys.text("SNOW_BAND", "FALSE").upper() == "TRUE", names=names
@@ -117,6 +118,20 @@ def read_compiled_files(path: Path | str, environment: Mapping[str, str] | None 
     if keys.text("INIT_STATE", "FALSE").upper() != "FALSE":
         named["initial_state"] = keys.path_of("INIT_STATE").absolute()
     return CompiledFiles(kept, parameters, names, domain, cells, first_day, n_day, tuple(named.items()))
+
+
+def _require_order(parameters: Path, domain: Domain, names: GridNames) -> None:
+    """Raise unless the parameter file has its cells where the domain has them: VIC-5 joins files by position."""
+    with open_dataset(parameters) as dataset:
+        located = locate(dataset, domain, names)
+    row, column = np.nonzero(domain.mask)
+    moved = (located.row != row) | (located.column != column)
+    if located.shape != domain.mask.shape or moved.any():
+        at = int(np.argmax(moved))
+        raise DataError(
+            f"{parameters}: {domain.words(at)} of {domain.source} is at row {located.row[at]}, column "
+            f"{located.column[at]}; expected the same position in both files, as VIC-5 takes it"
+        )
 
 
 def compiled_files(config: ProcessConfig) -> tuple[tuple[tuple[str, Path], ...], Path]:
@@ -152,9 +167,7 @@ def build_compiled(config: ProcessConfig, space: ParameterSpace, cube: Cube) -> 
             f"{config.global_parameters}: the run is {files.first_day}..{last}, the study's data are "
             f"{days[0]}..{days[-1]}; let it begin on the same day and not end before"
         )
-    cells = match_cells(
-        cube.lat, cube.lon, files.domain.cell_lat, files.domain.cell_lon, source=str(config.global_parameters)
-    )
+    cells = files.domain.find(cube.lat, cube.lon, np.asarray(cube.cells))
     work = config.work or Path(tempfile.gettempdir()) / f"paraformer-compiled-{os.getpid()}"
     return CompiledVIC(
         space, files.until(len(days)), (str(config.executable),), work, cells=cells, processes=config.processes
@@ -338,6 +351,7 @@ class CompiledVIC:
                 domain.cell_lon[cells],
                 self.parameters.names,
                 theta,
+                grid_names=self.files.names,
             )
         run = np.zeros(domain.mask.size, dtype=np.int32)
         run[np.flatnonzero(domain.mask)[cells]] = 1

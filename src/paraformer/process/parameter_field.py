@@ -42,7 +42,9 @@ def write_parameter_field(
     attributes = {"Conventions": "CF-1.8", "title": f"Parameters found by {field.method}", "seed": field.seed}
     if files.parameters is not None:
         with atomic_path(directory / PARAMS) as temporary:
-            write_parameters(files.parameters, temporary, cube.lat, cube.lon, space.names, field.theta)
+            write_parameters(
+                files.parameters, temporary, cube.lat, cube.lon, space.names, field.theta, cells=cube.cells
+            )
     write_dataset(xr.Dataset(variables, coords, attributes), directory / THETA)
 
 

@@ -17,14 +17,12 @@ from jaxtyping import Float, Int
 from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import DataError, SettingsError
 from paraformer.core.files import hash_path
-from paraformer.core.grid import match_cells
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import Cube
-from paraformer.process.build import ProcessFiles, forcing_of, read_parameters
+from paraformer.process.build import Land, Places, ProcessFiles, forcing_of, land_of, read_land
 from paraformer.process.config import ProcessConfig
 from paraformer.process.executor import CellSource, Executor, Source, deferred, memory
-from paraformer.process.vic.files import Domain, read_domain, read_state
-from paraformer.process.vic.files import read_parameters as read_vic_parameters
+from paraformer.process.vic.files import Domain, read_domain
 from paraformer.process.vic.model import VIC
 from paraformer.process.vic.parameters import CellParameters, a_priori
 
@@ -88,7 +86,7 @@ class ProcessRecipe:
     @property
     def cell_parameters(self) -> CellParameters:
         """A-priori parameters of all cells, some 10 kB each; no forcing is read."""
-        return read_parameters(self.files, self._cube().lat, self._cube().lon)
+        return read_land(self.files, Places.of(self._cube()), quiet=True).parameters
 
     def select(self, cells: np.ndarray) -> VIC:
         """The model of some cells, by position; reads their forcing, parameters and state, and nothing of the others.
@@ -102,17 +100,14 @@ class ProcessRecipe:
         spin_up = self.config.spin_up
         if spin_up.days > stop - first:
             raise SettingsError(f"process.spin_up.days: {spin_up.days} days, but the forcing has {stop - first}")
-        parameters, domain, order = self._parameters(np.asarray(cells))
-        state = None
-        if self.files.initial_state is not None:
-            state = read_state(self.files.initial_state, parameters, domain)[order]
+        land = self._land(np.asarray(cells), quiet=True)
         cube = Cube(everywhere.dataset.isel(cell=np.asarray(cells), time=slice(first, stop)))
         return VIC(
             self.parameters,
-            parameters.select(order)._replace(cell=np.asarray(cube.cells)),
+            land.parameters,
             forcing_of(cube, self.config.vic),
             self.config.vic,
-            initial_state=state,
+            initial_state=land.state,
             spin_up_days=spin_up.days,
             spin_up_cycles=spin_up.cycles,
             threads=self.config.threads,
@@ -124,23 +119,16 @@ class ProcessRecipe:
         parts = []
         for start in range(0, self.n_cells, _PRIOR_CELLS):
             cells = np.arange(start, min(start + _PRIOR_CELLS, self.n_cells))
-            parameters, _, order = self._parameters(cells)
-            parts.append(a_priori(parameters.select(order), self.parameters.names))
+            parts.append(a_priori(self._land(cells, quiet=False).parameters, self.parameters.names))
         return np.concatenate(parts)
 
     def _cube(self) -> Cube:
         return _open_cube(self.cube, _stamp(self.cube / "zarr.json"))
 
-    def _parameters(self, cells: np.ndarray) -> tuple[CellParameters, Domain, np.ndarray]:
-        """Parameters and domain of the cells in the file's order, and where each of the cells is in it."""
-        stamps = (_stamp(self.files.domain), _stamp(self.cube / "zarr.json"))
-        domain, position = _place(self.files.domain, self.cube, stamps)
-        found, order = np.unique(position[cells], return_inverse=True)
-        row, column = (index[found] for index in np.nonzero(domain.mask))
-        mask = np.zeros_like(domain.mask)
-        mask[row, column] = True
-        here = domain._replace(mask=mask)
-        return read_vic_parameters(self.files.parameters, here), here, order
+    def _land(self, cells: np.ndarray, *, quiet: bool) -> Land:
+        """Parameters and state of some cells, by position."""
+        domain = _open_domain(self.files.domain, _stamp(self.files.domain))
+        return land_of(self.files, domain, Places.of(self._cube()).select(cells), quiet=quiet)
 
 
 def _stamp(path: Path) -> int:
@@ -158,10 +146,9 @@ def _open_cube(path: Path, stamp: int) -> Cube:
 
 
 @lru_cache(maxsize=4)
-def _place(domain_file: Path, cube: Path, stamps: tuple[int, int]) -> tuple[Domain, np.ndarray]:
-    """The domain, and the position among its active cells of every cell of the cube."""
-    domain, cells = read_domain(domain_file), _open_cube(cube, stamps[1])
-    return domain, match_cells(cells.lat, cells.lon, domain.cell_lat, domain.cell_lon, source=str(domain_file))
+def _open_domain(path: Path, stamp: int) -> Domain:
+    """The domain, read once a process."""
+    return read_domain(path)
 
 
 class ChunkedModel:

@@ -18,15 +18,21 @@ from paraformer.process.vic.constants import (
 from paraformer.process.vic.drainage import NEAREST_POWER, TERMS, drainage_coefficient, drainage_series
 from paraformer.process.vic.ground_heat import dry_conductivity, saturated_conductivity
 from paraformer.process.vic.jit import compiled
-from paraformer.process.vic.parameters import MOST_OPEN_CANOPY, CellParameters, residual_fraction
+from paraformer.process.vic.parameters import (
+    MOST_OPEN_CANOPY,
+    MOST_ROOT_ZONES,
+    CellParameters,
+    residual_fraction,
+)
 from paraformer.process.vic.radiation import canopy_transmission
 
 SMALLEST_ROOT_FRACTION = 1e-4  # [1]
 
 
-def _record(scalars: str, layers: str = "", months: str = "", flags: str = "") -> np.dtype:
+def _record(scalars: str, layers: str = "", months: str = "", flags: str = "", zones: str = "") -> np.dtype:
     fields: list[Any] = [(name, np.float64) for name in scalars.split()]
     fields += [(name, np.float64, (3,)) for name in layers.split()]
+    fields += [(name, np.float64, (MOST_ROOT_ZONES,)) for name in zones.split()]
     fields += [(name, np.float64, (12,)) for name in months.split()]
     fields += [(name, np.int64) for name in flags.split()]
     return np.dtype(fields)
@@ -40,11 +46,11 @@ SITE = _record(
 
 PLANT = _record(
     "rarc rmin rgl rad_atten wind_atten trunk_ratio wind_h",
-    "root_depth root_fract",
-    "lai fcanopy albedo veg_rough displacement",
-    "active bare overstory",
+    months="lai fcanopy albedo veg_rough displacement",
+    flags="active bare overstory",
+    zones="root_depth root_fract",
 )
-"""A-priori vegetation of a tile, units of ``CellParameters``."""
+"""A-priori vegetation of a tile, units of ``CellParameters``; root zones that a file does not have are 0 m thick."""
 
 BAND = _record("temperature_offset precipitation_factor")
 
@@ -70,6 +76,7 @@ TILE = _record(
 
 
 MONTHLY = ("lai", "fcanopy", "albedo", "veg_rough", "displacement")
+ZONES = ("root_depth", "root_fract")
 
 
 def mean_of_steps(value: np.ndarray, steps: int) -> np.ndarray:
@@ -101,7 +108,10 @@ def pack(parameters: CellParameters, snow_steps: int) -> tuple[np.ndarray, np.nd
     for name in PLANT.names or ():
         if name in CellParameters._fields:
             value = getattr(parameters, name)
-            plant[name] = mean_of_steps(value, snow_steps) if name in MONTHLY else value
+            if name in ZONES:
+                plant[name][..., : value.shape[-1]] = value
+            else:
+                plant[name] = mean_of_steps(value, snow_steps) if name in MONTHLY else value
     plant["active"] = parameters.cv > 0
     band = np.zeros((parameters.n_cell, parameters.n_band), dtype=BAND)
     band["temperature_offset"] = parameters.band_temperature_offset()
@@ -239,7 +249,7 @@ def root_fractions(zone_depth: Any, zone_fraction: Any, layer_depth: Any, root: 
             layer_bottom = np.inf
         zone_top = 0.0
         root[layer] = 0.0
-        for zone in range(3):
+        for zone in range(len(zone_depth)):
             zone_bottom = zone_top + zone_depth[zone]
             overlap = min(layer_bottom, zone_bottom) - max(layer_top, zone_top)
             if overlap > 0.0:

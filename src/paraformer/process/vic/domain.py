@@ -1,25 +1,20 @@
-"""Opening VIC-5 image-driver files, and their grid: domain files, coordinates, active cells.
+"""The grids of VIC-5 image-driver files: coordinates, active cells, and where the cells of one file are in another.
 
 Grids may be regular (1-D ``lat``, ``lon``) or any y, x grid with 2-D coordinates; cells are the masked-in ones, row by
-row.
+row. Files are joined by latitude and longitude alone (``core.grid.match_cells``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
-import netCDF4
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
-from paraformer.core.errors import DataError, nearest
-
-Dataset = netCDF4.Dataset
-FILLS: dict[str, Any] = netCDF4.default_fillvals
-"""What stands for a missing value, by type."""
+from paraformer.core.errors import DataError
+from paraformer.core.grid import cell_words, match_cells, require_places
+from paraformer.process.vic.datasets import Dataset, open_dataset, read_variable, require_variable
 
 
 class GridNames(NamedTuple):
@@ -38,6 +33,8 @@ class Domain(NamedTuple):
     lat: Float[np.ndarray, "y x"]
     lon: Float[np.ndarray, "y x"]
     mask: Bool[np.ndarray, "y x"]
+    source: str = ""  # the file, for messages
+    cells: Int[np.ndarray, " cell"] | None = None  # identifiers of the active cells, for messages
 
     @property
     def cell_lat(self) -> Float[np.ndarray, " cell"]:
@@ -47,105 +44,176 @@ class Domain(NamedTuple):
     def cell_lon(self) -> Float[np.ndarray, " cell"]:
         return self.lon[self.mask]
 
-    @property
-    def rows(self) -> slice:
-        """From the first to the last row with an active cell."""
-        rows = np.flatnonzero(self.mask.any(axis=1))
-        return slice(int(rows[0]), int(rows[-1]) + 1) if rows.size else slice(0, 0)
+    def words(self, position: int) -> str:
+        """What messages call an active cell: its identifier, or its row and column, and its place."""
+        if self.cells is not None:
+            return cell_words(self.cell_lat, self.cell_lon, self.cells)(position)
+        y, x = divmod(int(np.flatnonzero(self.mask)[position]), self.mask.shape[1])
+        return f"row {y}, column {x} (lat {self.lat[y, x]:.6g}, lon {self.lon[y, x]:.7g})"
 
-    def find(self, lat: np.ndarray, lon: np.ndarray, tolerance: float = 1e-3) -> np.ndarray:
-        """Positions of the active cells at the given coordinates.
+    def find(
+        self, lat: Float[np.ndarray, " some"], lon: Float[np.ndarray, " some"], cells: np.ndarray | None = None
+    ) -> Int[np.ndarray, " some"]:
+        """Positions among the active cells of the cells at some places.
+
+        Args:
+            cells: their identifiers, for messages.
 
         Raises:
-            DataError: naming the first place without an active cell within ``tolerance`` degrees.
+            DataError: naming the first cell without a partner (``match_cells``), or whose partner is not active.
         """
-        found = np.empty(len(lat), dtype=np.int64)
-        for i, (y, x) in enumerate(zip(lat, lon, strict=True)):
-            distance = np.maximum(abs(self.cell_lat - y), abs((self.cell_lon - x + 180.0) % 360.0 - 180.0))
-            found[i] = int(distance.argmin())
-            if not distance[found[i]] <= tolerance:
-                raise DataError(f"no active cell at lat {y:g}, lon {x:g} (nearest is {distance.min():g} degrees away)")
-        return found
+        words = cell_words(lat, lon, cells)
+        found = match_cells(lat, lon, self.lat.ravel(), self.lon.ravel(), source=self.source, words=words)
+        active = self.mask.ravel()
+        if not active[found].all():
+            out = ~active[found]
+            raise DataError(
+                f"{self.source}: {words(int(np.argmax(out)))} is masked out, expected an active cell{_count(out)}"
+            )
+        return (np.cumsum(active) - 1)[found]
+
+    def only(self, positions: np.ndarray, cells: np.ndarray | None = None) -> Domain:
+        """The same grid with some of its active cells: positions among them, ascending.
+
+        Args:
+            cells: identifiers of those; the domain's own by default.
+        """
+        mask = np.zeros(self.mask.size, dtype=bool)
+        mask[np.flatnonzero(self.mask)[positions]] = True
+        cells = self.cells[positions] if cells is None and self.cells is not None else cells
+        return self._replace(mask=mask.reshape(self.mask.shape), cells=cells)
 
 
-@contextmanager
-def open_dataset(path: Path | str, mode: Literal["r", "r+", "w"] = "r", format: Any = "NETCDF4") -> Iterator[Dataset]:
-    """Context of an open netCDF file.
+class Located(NamedTuple):
+    """Where cells are in the grid of a file."""
 
-    Raises:
-        DataError: if it cannot be opened, naming it.
-    """
-    try:
-        dataset = netCDF4.Dataset(path, mode, format=format)
-    except OSError as error:
-        raise DataError(f"{path}: not a readable netCDF file ({error})") from error
-    try:
-        yield dataset
-    finally:
-        dataset.close()
+    shape: tuple[int, ...]
+    dims: tuple[str, ...]  # the grid's dimensions
+    row: Int[np.ndarray, " cell"]
+    column: Int[np.ndarray, " cell"]
+
+    @property
+    def rows(self) -> slice:
+        """From the first to the last row with a cell."""
+        return slice(int(self.row.min()), int(self.row.max()) + 1) if self.row.size else slice(0, 0)
+
+    def take(self, values: np.ndarray) -> np.ndarray:
+        """The cells of the ``rows`` of a variable [..., row, column] -> [cell, ...]."""
+        taken = values[..., self.row - self.rows.start, self.column]
+        return np.ascontiguousarray(np.moveaxis(taken, -1, 0))
 
 
-def read_variable(dataset: Dataset, name: str, rows: slice | None = None) -> np.ndarray:
-    """A variable, or some rows of its grid: float64 with NaN where missing, or integers with -1.
-
-    Raises:
-        DataError: if the file lacks it, naming file, variable and the nearest one.
-    """
-    if name not in dataset.variables:
-        raise DataError(f"{dataset.filepath()}: variable '{name}' is missing{nearest(name, dataset.variables)}")
-    values = np.ma.asarray(dataset[name][...] if rows is None else dataset[name][..., rows, :])
-    if values.dtype.kind == "f":
-        return np.ma.filled(values.astype(np.float64), np.nan)
-    return np.ma.filled(values, -1)
+def _read_coordinates(dataset: Dataset, names: GridNames) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Latitude, longitude [y, x] and the names of the grid's dimensions; of 2-D grids, NaN where there is no place."""
+    path, found = dataset.filepath(), {}
+    for wanted, usual, other in ((names.lat, "lat", "east"), (names.lon, "lon", "north")):
+        name = wanted if wanted in dataset.variables else usual  # VIC's forcing keeps the usual names
+        unit = str(getattr(require_variable(dataset, name), "units", "")).lower()
+        if "rad" in unit or other in unit:
+            raise DataError(f"{path}: variable '{name}' has units '{unit}', expected degrees of {usual}")
+        found[usual] = (dataset[name].dimensions, read_variable(dataset, name), name)
+    (lat_dims, lat, lat_name), (lon_dims, lon, lon_name) = found["lat"], found["lon"]
+    if lat.ndim == lon.ndim == 1 and lat_dims != lon_dims:
+        for name, values, low, high in ((lat_name, lat, -90, 90), (lon_name, lon, -180, 360)):
+            bad = ~((values >= low) & (values <= high))
+            if bad.any():
+                at = int(np.argmax(bad))
+                raise DataError(
+                    f"{path}: '{name}' at position {at}: found {values[at]:g}, expected {low} to {high} degrees"
+                )
+        lon, lat = np.meshgrid(lon, lat)
+        return lat, lon, (lat_dims[0], lon_dims[0])
+    if lat.ndim != 2 or lon_dims != lat_dims:
+        raise DataError(
+            f"{path}: '{lat_name}' {lat_dims} and '{lon_name}' {lon_dims} span no grid; expected one dimension each, "
+            "or the same two"
+        )
+    nowhere = ~((np.abs(lat) <= 90) & (lon >= -180) & (lon <= 360))
+    return np.where(nowhere, np.nan, lat), np.where(nowhere, np.nan, lon), lat_dims
 
 
 def read_grid(dataset: Dataset, names: GridNames) -> Domain:
-    """Coordinates and mask (1 is active) under the given names."""
-    lat, lon = read_variable(dataset, names.lat), read_variable(dataset, names.lon)
-    if lat.ndim == 1:
-        lon, lat = np.meshgrid(lon, lat)
-    return Domain(lat, lon, read_variable(dataset, names.mask) == 1)
+    """Coordinates and mask (1 is active) under the given names.
+
+    Raises:
+        DataError: missing or impossible coordinates, a mask that is not 0 or 1 or has other dimensions.
+    """
+    path = dataset.filepath()
+    lat, lon, dims = _read_coordinates(dataset, names)
+    mask = read_variable(dataset, names.mask)
+    if dataset[names.mask].dimensions != dims:
+        raise DataError(f"{path}: '{names.mask}' has dimensions {dataset[names.mask].dimensions}, expected {dims}")
+    odd = ~(np.isnan(mask) | (mask == 0) | (mask == 1))
+    if odd.any():
+        y, x = (int(i) for i in np.argwhere(odd)[0])
+        raise DataError(
+            f"{path}: '{names.mask}' at row {y}, column {x} (lat {lat[y, x]:.6g}, lon {lon[y, x]:.7g}): found "
+            f"{mask[y, x]:g}, expected 0 or 1{_count(odd)}"
+        )
+    grid = Domain(lat, lon, mask == 1, path)
+    if not grid.mask.any():
+        raise DataError(f"{path}: '{names.mask}' is 1 in no cell, expected one at least")
+    require_places(grid.cell_lat, grid.cell_lon, grid.words, source=path)
+    return grid
 
 
 def read_domain(path: Path | str, names: GridNames = GridNames()) -> Domain:  # noqa: B008
-    """Active cells of a VIC-5 domain file (``mask`` 1)."""
+    """Active cells of a VIC-5 domain file (``mask`` 1).
+
+    Raises:
+        DataError: as ``read_grid``.
+    """
     with open_dataset(path) as dataset:
         return read_grid(dataset, names)
 
 
 def read_run_cells(path: Path | str, domain: Domain, names: GridNames = GridNames()) -> Domain:  # noqa: B008
-    """Cells a parameter file says to run (``run_cell`` 1), as VIC-5's image driver takes them.
+    """The cells of a domain that a parameter file says to run (``run_cell`` 1), as VIC-5's image driver takes them.
 
     Raises:
-        DataError: another grid than the domain's, or a cell outside the domain's mask.
+        DataError: a cell of one file that is not in the other, or a cell to run outside the domain's mask.
     """
     with open_dataset(path) as dataset:
         grid = read_grid(dataset, names._replace(mask="run_cell"))
-    if grid.mask.shape != domain.mask.shape:
-        raise DataError(f"{path}: grid {grid.mask.shape} is not that of the domain {domain.mask.shape}")
-    if not (np.allclose(grid.lat, domain.lat) and np.allclose(grid.lon, domain.lon)):
-        raise DataError(f"{path}: '{names.lat}' and '{names.lon}' are not those of the domain")
-    outside = grid.mask & ~domain.mask
+        locate(dataset, domain, names)
+    found = match_cells(
+        grid.cell_lat, grid.cell_lon, domain.lat.ravel(), domain.lon.ravel(), source=domain.source, words=grid.words
+    )
+    outside = ~domain.mask.ravel()[found]
     if outside.any():
-        y, x = (int(i) for i in np.argwhere(outside)[0])
-        raise DataError(f"{path}: run_cell is 1 at row {y}, column {x}, which the domain's mask leaves out")
-    if not grid.mask.any():
-        raise DataError(f"{path}: run_cell is 1 in no cell")
-    return grid
+        raise DataError(
+            f"{path}: run_cell is 1 at {grid.words(int(np.argmax(outside)))}, which the domain's mask leaves out"
+            f"{_count(outside)}"
+        )
+    mask = np.zeros(domain.mask.size, dtype=bool)
+    mask[found] = True
+    return domain._replace(mask=mask.reshape(domain.mask.shape))
 
 
-def read_cells(dataset: Dataset, name: str, domain: Domain) -> np.ndarray:
-    """A variable at the active cells, as ``read_variable`` gives it [cell, ...]; rows without one are not read.
+def locate(dataset: Dataset, domain: Domain, names: GridNames = GridNames()) -> Located:  # noqa: B008
+    """Where the active cells of a domain are in a file.
 
     Raises:
-        DataError: if the file lacks it, or its grid is not the domain's.
+        DataError: naming the first cell that is not there.
     """
-    if name in dataset.variables and dataset[name].shape[-2:] != domain.mask.shape:
-        found = dataset[name].shape[-2:]
-        raise DataError(f"{dataset.filepath()}: '{name}' has grid {found}, not that of the domain {domain.mask.shape}")
-    values = read_variable(dataset, name, domain.rows)
-    flat = values.reshape(*values.shape[:-2], -1)[..., domain.mask[domain.rows].ravel()]
-    return np.ascontiguousarray(np.moveaxis(flat, -1, 0))
+    lat, lon, dims = _read_coordinates(dataset, names)
+    if np.array_equal(lat, domain.lat, equal_nan=True) and np.array_equal(lon, domain.lon, equal_nan=True):
+        row, column = np.nonzero(domain.mask)
+    else:
+        found = match_cells(
+            domain.cell_lat,
+            domain.cell_lon,
+            lat.ravel(),
+            lon.ravel(),
+            source=dataset.filepath(),
+            words=domain.words,
+        )
+        row, column = np.divmod(found, lat.shape[1])
+    return Located(lat.shape, dims, row, column)
+
+
+def _count(cells: np.ndarray) -> str:
+    return f" ({int(cells.sum())} such cells)" if cells.sum() > 1 else ""
 
 
 def _is_regular(domain: Domain) -> bool:

@@ -1,4 +1,4 @@
-"""VIC-5 image-driver files in and out: parameters and forcing here, grids and states in modules of their own.
+"""VIC-5 image-driver files in and out: parameters here; grids, forcing and states in modules of their own.
 
 All of them are found under this name.
 """
@@ -6,30 +6,37 @@ All of them are found under this name.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import netCDF4
 import numpy as np
 from jaxtyping import Float
 
 from paraformer.core.errors import DataError, nearest
+from paraformer.core.proof import Proof, place_of
+from paraformer.core.variables import VIC_PARAMETERS
+from paraformer.process.vic.axes import CellReader
+from paraformer.process.vic.datasets import Dataset, open_dataset, read_variable
 from paraformer.process.vic.domain import (
-    Dataset,
     Domain,
     GridNames,
     grid_dims,
-    open_dataset,
-    read_cells,
+    locate,
     read_domain,
     read_grid,
     read_run_cells,
-    read_variable,
     write_grid,
 )
-from paraformer.process.vic.forcing import Forcing
-from paraformer.process.vic.parameters import THETA, CellParameters, canopy_with_gaps, critical_point
+from paraformer.process.vic.forcing_files import FORCING_NAMES, as_forcing, read_forcing, read_series
+from paraformer.process.vic.inputs import BANDS, PLANTS, SOIL, prove_parameters
+from paraformer.process.vic.parameters import (
+    MOST_ROOT_ZONES,
+    THETA,
+    CellParameters,
+    canopy_with_gaps,
+    critical_point,
+)
 from paraformer.process.vic.state_files import read_state, write_state
 
 __all__ = [
@@ -55,57 +62,6 @@ __all__ = [
 
 CanopySource = Literal["FROM_VEGPARAM", "FROM_DEFAULT"]
 
-_SOIL = {
-    "infilt": "infilt",
-    "ds": "Ds",
-    "dsmax": "Dsmax",
-    "ws": "Ws",
-    "c": "c",
-    "elev": "elev",
-    "avg_t": "avg_T",
-    "dp": "dp",
-    "rough": "rough",
-    "snow_rough": "snow_rough",
-    "expt": "expt",
-    "ksat": "Ksat",
-    "depth": "depth",
-    "bulk_density": "bulk_density",
-    "soil_density": "soil_density",
-    "quartz": "quartz",
-    "wcr_fract": "Wcr_FRACT",
-    "wpwp_fract": "Wpwp_FRACT",
-    "resid_moist": "resid_moist",
-    "init_moist": "init_moist",
-}
-_BANDS = {"area_fract": "AreaFract", "elevation": "elevation", "pfactor": "Pfactor"}
-_PLANTS = {
-    "cv": "Cv",
-    "overstory": "overstory",
-    "rarc": "rarc",
-    "rmin": "rmin",
-    "rgl": "RGL",
-    "rad_atten": "rad_atten",
-    "wind_atten": "wind_atten",
-    "trunk_ratio": "trunk_ratio",
-    "wind_h": "wind_h",
-    "root_depth": "root_depth",
-    "root_fract": "root_fract",
-    "lai": "LAI",
-    "albedo": "albedo",
-    "veg_rough": "veg_rough",
-    "displacement": "displacement",
-}
-FORCING_NAMES: dict[str, str] = {
-    "prcp": "prcp",
-    "tair": "tas",
-    "swdown": "dswrf",
-    "lwdown": "dlwrf",
-    "wind": "wind",
-    "vp": "vp",
-    "pres": "pres",
-}
-"""Variable names in forcing files, as in the VIC sample data; a study may give others."""
-
 
 def read_parameters(
     path: Path | str,
@@ -114,43 +70,62 @@ def read_parameters(
     canopy_source: CanopySource = "FROM_VEGPARAM",
     snow_bands: bool = True,
     names: GridNames = GridNames(),  # noqa: B008
+    source: str = "",
+    quiet: bool = False,
 ) -> CellParameters:
-    """Parameters of the active cells of a VIC-5 image-driver parameter file.
+    """Parameters of the active cells of a domain, from a VIC-5 image-driver parameter file, proved (``inputs``).
 
     Args:
         path: the file.
-        domain: which cells are active; ``None`` takes the file's own ``run_cell``.
+        domain: which cells, in its order, wherever they are in the file; ``None`` takes the file's own ``run_cell``.
         canopy_source: ``FCAN_SRC``: monthly ``fcanopy`` of the file, or 1 for every class but the last.
         snow_bands: ``SNOW_BAND``; ``False`` runs one band at the cell's elevation.
         names: names of the coordinates.
+        source: what messages call the file; its path by default.
+        quiet: whether what is odd is not said, as where a file is read part by part.
 
     Raises:
-        DataError: missing variable, or a grid that does not fit the domain.
+        DataError: missing variable, a cell that is not in the file or not to be run, axes that are not those of VIC, or
+            values no soil or plant has: one line that names the file, variables and cells.
     """
     with open_dataset(path) as dataset:
         grid = read_grid(dataset, names._replace(mask="run_cell"))
-        if domain is not None:
-            if domain.mask.shape != grid.mask.shape:
-                raise DataError(f"{path}: grid {grid.mask.shape} is not that of the domain {domain.mask.shape}")
-            grid = grid._replace(mask=domain.mask)
-
-        def read(name: str) -> np.ndarray:
-            return read_cells(dataset, name, grid)
-
-        soil = {field: read(name).astype(np.float64) for field, name in _SOIL.items()}
-        n_cell = len(soil["infilt"])
-        bands = {field: read(name) for field, name in _BANDS.items()} if snow_bands else _one_band(soil["elev"])
-        cover = read("Cv")
-        tile_class = _tile_classes(cover)
-        bare = np.zeros(tile_class.shape, dtype=bool)
-        last = read("Nveg").astype(np.int64)  # tiles beyond Nveg are bare soil
-        bare[:] = (np.arange(tile_class.shape[1]) == last[:, None]) & (tile_class >= 0)
-        plants = {field: _per_tile(read(name), tile_class) for field, name in _PLANTS.items()}
-        plants["overstory"] = plants["overstory"] > 0
-        plants["fcanopy"] = _per_tile(_canopy_fraction(read, cover.shape, canopy_source), tile_class)
-    return CellParameters(
-        cell=np.arange(n_cell), lat=grid.cell_lat, **soil, **bands, tile_class=tile_class, bare=bare, **plants
+        domain = domain or grid
+        located = locate(dataset, domain, names)
+        proof = Proof(source or str(path))
+        proof.require(
+            grid.mask[located.row, located.column],
+            lambda i: f"run_cell at {domain.words(i[0])}: found 0, expected 1",
+        )
+        proof.finish()
+        read = CellReader(dataset, located)
+        soil = {field: read(VIC_PARAMETERS[name]) for field, name in SOIL.items()}
+        bands = {field: read(VIC_PARAMETERS[name]) for field, name in BANDS.items()} if snow_bands else {}
+        fields = [field for field in PLANTS if field != "fcanopy" or canopy_source == "FROM_VEGPARAM"]
+        plants = {field: read(VIC_PARAMETERS[PLANTS[field]]) for field in fields}
+        last, classes = read(VIC_PARAMETERS["Nveg"]), read.classes()
+    if plants["root_depth"].shape[2] > MOST_ROOT_ZONES:
+        raise DataError(f"{path}: found {plants['root_depth'].shape[2]} root zones, expected at most {MOST_ROOT_ZONES}")
+    if canopy_source == "FROM_DEFAULT":
+        plants["fcanopy"] = np.ones((*plants["cv"].shape, 12))
+        plants["fcanopy"][:, -1] = 1e-4
+    tile_class, bare = _tiles(plants, last, classes, proof, domain)
+    per_tile = {field: _per_tile(values, tile_class) for field, values in plants.items()}
+    per_tile["overstory"] = per_tile["overstory"] > 0
+    parameters = CellParameters(
+        cell=np.arange(len(last)) if domain.cells is None else np.asarray(domain.cells),
+        lat=domain.cell_lat,
+        **soil,
+        **(bands or _one_band(soil["elev"])),
+        tile_class=tile_class,
+        bare=bare,
+        **per_tile,
     )
+    parameters = prove_parameters(parameters, proof, words=domain.words, classes=classes)
+    if quiet:
+        proof.warned.clear()
+    proof.finish()
+    return parameters
 
 
 def _one_band(elevation: np.ndarray) -> dict[str, np.ndarray]:
@@ -158,13 +133,68 @@ def _one_band(elevation: np.ndarray) -> dict[str, np.ndarray]:
     return {"area_fract": one, "elevation": elevation[:, None].astype(np.float64), "pfactor": one}
 
 
-def _tile_classes(cover: np.ndarray) -> np.ndarray:
-    """Classes with Cv > 0 of each cell, in class order, padded with -1 [cell, tile]."""
-    classes = np.full((len(cover), max(1, int((cover > 0).sum(axis=1).max(initial=1)))), -1, dtype=np.int64)
-    for cell, row in enumerate(cover):
-        active = np.flatnonzero(row > 0)
-        classes[cell, : len(active)] = active
-    return classes
+def _tiles(
+    plants: dict[str, np.ndarray], n_plants: np.ndarray, classes: np.ndarray, proof: Proof, domain: Domain
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the classes with area of each cell, by class number, padded with -1, and which of them is bare soil:
+    the one beyond the first Nveg [cell, tile].
+
+    The proof gets what is wrong with Cv, overstory and Nveg, for unused classes too.
+    """
+    place = place_of(domain.words, lambda position: f"class {classes[position]}")
+    cover = proof.values(VIC_PARAMETERS["Cv"], plants["cv"], place)
+    plants["cv"] = np.where(np.isfinite(cover), cover, 0.0)
+    trees, used = plants["overstory"], plants["cv"] > 0
+    proof.values(VIC_PARAMETERS["overstory"], trees, place, used=used)
+    proof.require(
+        ~used | (trees == np.rint(trees)) | ~np.isfinite(trees),
+        lambda i: f"overstory at {place(i)}: found {trees[i]:g}, expected 0 or 1",
+    )
+    order = np.argsort(classes)
+    count = used.sum(axis=1)
+    tile_class = np.full((len(cover), max(1, int(count.max(initial=1)))), -1, dtype=np.int64)
+    for cell, row in enumerate(used):
+        tile_class[cell, : count[cell]] = order[row[order]]
+    good = np.isfinite(n_plants) & ((count == n_plants) | (count == n_plants + 1))
+    proof.require(
+        good | (count == 0),
+        lambda i: (
+            f"Nveg at {domain.words(i[0])}: found {n_plants[i]:g}, expected the {count[i]} classes with Cv above "
+            "0, or one less where the last of them is bare soil"
+        ),
+    )
+    bare = (np.arange(tile_class.shape[1]) == n_plants[:, None]) & (tile_class >= 0)
+    _prove_bare(plants, tile_class, bare, classes, proof, domain)
+    return tile_class, bare
+
+
+def _prove_bare(
+    plants: dict[str, np.ndarray],
+    tile_class: np.ndarray,
+    bare: np.ndarray,
+    classes: np.ndarray,
+    proof: Proof,
+    domain: Domain,
+) -> None:
+    """Bare soil is the last class of a cell; where numbers are not in order, or it has leaves, another was meant."""
+    cells, tiles = np.nonzero(bare)
+    position = tile_class[cells, tiles]
+    grows = (np.nan_to_num(plants["lai"][cells, position]).max(axis=1, initial=0.0) > 0) | (
+        plants["overstory"][cells, position] > 0
+    )
+    last = len(classes) - 1
+    proof.require(
+        ~grows | (position == last),
+        lambda i: (
+            f"Nveg at {domain.words(cells[i[0]])}: makes class {classes[position[i[0]]]} bare soil, which has "
+            "leaves and is not the last class; expected the number of classes with Cv above 0"
+        ),
+    )
+    if cells.size and classes.max() != classes[last]:
+        proof.refused.append(
+            f"veg_class ends with {classes[last]}, expected the largest number, {classes.max()}, last: the class "
+            "beyond Nveg is bare soil"
+        )
 
 
 def _per_tile(values: np.ndarray, tile_class: np.ndarray) -> np.ndarray:
@@ -175,14 +205,6 @@ def _per_tile(values: np.ndarray, tile_class: np.ndarray) -> np.ndarray:
     return taken
 
 
-def _canopy_fraction(read: Any, shape: tuple[int, ...], source: CanopySource) -> np.ndarray:
-    if source == "FROM_VEGPARAM":
-        return read("fcanopy")
-    fraction = np.ones((*shape, 12))
-    fraction[:, -1] = 1e-4
-    return fraction
-
-
 def write_parameters(
     source: Path | str,
     target: Path | str,
@@ -190,6 +212,9 @@ def write_parameters(
     lon: Float[np.ndarray, " cell"],
     names: Sequence[str],
     theta: Float[np.ndarray, "cell parameter"],
+    *,
+    cells: np.ndarray | None = None,
+    grid_names: GridNames = GridNames(),  # noqa: B008
 ) -> None:
     """Copy a VIC-5 parameter file, with θ put into the fields VIC reads, at full precision.
 
@@ -200,6 +225,8 @@ def write_parameters(
         lon: their longitudes.
         names: names of θ's last axis.
         theta: physical values.
+        cells: identifiers, for messages.
+        grid_names: names of the coordinates.
 
     Raises:
         DataError: no such cell, wrong shape, or a float32 field that cannot hold the value.
@@ -208,104 +235,31 @@ def write_parameters(
         raise DataError(f"theta has shape {theta.shape}; expected [cell={len(lat)}, parameter={len(names)}]")
     shutil.copyfile(source, target)
     with open_dataset(target, "r+") as dataset:
-        grid = read_grid(dataset, GridNames(mask="run_cell"))
-        row, column = (index[grid.find(lat, lon)] for index in np.nonzero(grid.mask))
-        for position, name in enumerate(names):
+        grid = read_grid(dataset, grid_names._replace(mask="run_cell"))._replace(source=str(source))
+        position = grid.find(lat, lon, cells)
+        order = np.argsort(position)
+        reader = CellReader(dataset, locate(dataset, grid.only(position[order]), grid_names))
+        for column, name in enumerate(names):
             if name not in THETA:
                 raise DataError(f"unknown VIC parameter '{name}'{nearest(name, THETA)}")
-            _put(dataset, name, theta[:, position], row, column)
+            _put(reader, name, theta[order, column])
 
 
-def _put(dataset: Dataset, name: str, value: np.ndarray, row: np.ndarray, column: np.ndarray) -> None:
-    """Replace (or, for multipliers, multiply) one parameter at the given grid cells."""
+def _put(reader: CellReader, name: str, value: Float[np.ndarray, " cell"]) -> None:
+    """Replace (or, for multipliers, multiply) one parameter of the reader's cells."""
     simple = {"infilt": "infilt", "ds": "Ds", "dsmax": "Dsmax", "ws": "Ws", "c": "c"}
     base, _, layer = name.partition("_")
     if name in simple:
-        field, values = simple[name], read_variable(dataset, simple[name])
-        values[row, column] = value
+        field, values = simple[name], value
     elif base in ("expt", "depth"):
-        field, values = base, read_variable(dataset, base)
-        values[int(layer) - 1 if layer else slice(None), row, column] = value
+        field, values = base, reader(VIC_PARAMETERS[base])
+        values[:, int(layer) - 1 if layer else slice(None)] = value if layer else value[:, None]
     elif name == "ksat":
-        field, values = "Ksat", read_variable(dataset, "Ksat")
-        values[:, row, column] *= value
+        field, values = "Ksat", reader(VIC_PARAMETERS["Ksat"]) * value[:, None]
     elif name == "wcr":
-        field, values = "Wcr_FRACT", read_variable(dataset, "Wcr_FRACT")
-        wilting = read_variable(dataset, "Wpwp_FRACT")[:, row, column]
-        values[:, row, column] = critical_point(values[:, row, column], wilting, value)
+        field, wilting = "Wcr_FRACT", reader(VIC_PARAMETERS["Wpwp_FRACT"])
+        values = critical_point(reader(VIC_PARAMETERS[field]), wilting, value[:, None])
     else:
-        field, values = "fcanopy", read_variable(dataset, "fcanopy")
-        values[..., row, column] = canopy_with_gaps(values[..., row, column], value)
-    if dataset[field].dtype != np.float64:
-        raise DataError(f"{dataset.filepath()}: '{field}' is {dataset[field].dtype}; θ needs float64")
-    dataset[field][...] = np.ma.masked_invalid(values)
-
-
-def read_forcing(
-    paths: Sequence[Path | str],
-    domain: Domain,
-    days: np.ndarray,
-    steps_per_day: int,
-    names: Mapping[str, str] = FORCING_NAMES,
-) -> Forcing:
-    """Forcing of the active cells on the given UTC days.
-
-    Args:
-        paths: files in time order, dims time, y, x; units as in VIC-5 (mm per step, degC, W m-2, kPa, m s-1).
-        domain: active cells.
-        days: consecutive days (datetime64[D]).
-        steps_per_day: values a day.
-        names: variable names in the files, for each field of ``Forcing``.
-
-    Raises:
-        DataError: missing variable or days the files do not hold.
-    """
-    return as_forcing(read_series(paths, domain, days, steps_per_day, names), days)
-
-
-def as_forcing(series: Mapping[str, Float[np.ndarray, "cell time"]], days: np.ndarray) -> Forcing:
-    """``Forcing`` of the given days."""
-    days = days.astype("datetime64[D]")
-    year = days.astype("datetime64[Y]")
-    return Forcing(
-        **series,
-        month=days.astype("datetime64[M]").astype(np.int64) % 12 + 1,
-        day_of_year=(days - year.astype("datetime64[D]")).astype(np.int64) + 1,
-    )
-
-
-def read_series(
-    paths: Sequence[Path | str], domain: Domain, days: np.ndarray, steps_per_day: int, names: Mapping[str, str]
-) -> dict[str, Float[np.ndarray, "cell time"]]:
-    """As ``read_forcing``, for the variables in ``names`` only. Rows without an active cell are not read."""
-    days = days.astype("datetime64[D]")
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
-    found = 0
-    for path in paths:
-        with open_dataset(path) as dataset:
-            stamps = _stamps(dataset)
-            inside = (stamps >= days[0]) & (stamps < days[-1] + 1)
-            found += int(inside.sum())
-            if inside.any():
-                part = slice(int(inside.argmax()), int(inside.argmax() + inside.sum()))
-                for name, variable in names.items():
-                    if variable not in dataset.variables:
-                        raise DataError(f"{path}: variable '{variable}' is missing")
-                    if dataset[variable].shape[1:] != domain.mask.shape:
-                        raise DataError(
-                            f"{path}: '{variable}' has grid {dataset[variable].shape[1:]}, not that of the domain "
-                            f"{domain.mask.shape}"
-                        )
-                    values = np.ma.asarray(dataset[variable][part, domain.rows]).astype(np.float64)
-                    parts[name].append(np.ma.filled(values, np.nan)[:, domain.mask[domain.rows]])
-    expected = len(days) * steps_per_day
-    if found != expected:
-        raise DataError(f"{paths[0]} ...: {found} values from {days[0]} to {days[-1]}, expected {expected}")
-    return {name: np.ascontiguousarray(np.concatenate(parts[name]).T) for name in names}
-
-
-def _stamps(dataset: Dataset) -> np.ndarray:
-    """Time axis as datetime64[s]."""
-    time = dataset["time"]
-    dates: Any = netCDF4.num2date(time[:], time.units, getattr(time, "calendar", "proleptic_gregorian"))
-    return np.array([np.datetime64(date.isoformat(), "s") for date in dates])
+        field = "fcanopy"
+        values = canopy_with_gaps(reader(VIC_PARAMETERS[field]), value[:, None, None])
+    reader.write(VIC_PARAMETERS[field], values)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from paraformer.core.errors import DataError
+from paraformer.core.variables import VIC_FORCING, Variable
 
 
 class Forcing(NamedTuple):
@@ -47,23 +48,13 @@ class Forcing(NamedTuple):
 
 SERIES = Forcing._fields[:7]
 
-PHYSICAL_RANGE: dict[str, tuple[float, float, str]] = {
-    "prcp": (0.0, 2000.0, "mm per step"),
-    "tair": (-90.0, 60.0, "degC"),
-    "swdown": (0.0, 1500.0, "W m-2"),
-    "lwdown": (0.0, 1000.0, "W m-2"),
-    "wind": (0.0, 120.0, "m s-1"),
-    "vp": (0.0, 15.0, "kPa"),
-    "pres": (20.0, 115.0, "kPa"),
-}
-"""Values outside are taken for a wrong unit or a broken file."""
-
 
 def require_valid(forcing: Forcing, cell_ids: np.ndarray, steps_per_day: int) -> None:
     """Raise unless the forcing can run.
 
     Raises:
-        DataError: wrong shape, NaN or a value outside ``PHYSICAL_RANGE``, naming variable, cell and time.
+        DataError: wrong shape, NaN or a value outside the range of ``core.variables.VIC_FORCING``, naming variable,
+            cell and time.
     """
     shape = (len(cell_ids), forcing.n_day * steps_per_day)
     if len(forcing.day_of_year) != forcing.n_day:
@@ -77,18 +68,17 @@ def require_valid(forcing: Forcing, cell_ids: np.ndarray, steps_per_day: int) ->
                 f"forcing '{name}' has shape {values.shape}; expected {shape} "
                 f"({steps_per_day} steps a day for {forcing.n_day} days)"
             )
-        low, high, unit = PHYSICAL_RANGE[name]
+        low, high = VIC_FORCING[name].valid
         if values.size and not (values.min() >= low and values.max() <= high):  # NaN fails both
-            _refuse(name, values, cell_ids, steps_per_day, low, high, unit)
+            _refuse(VIC_FORCING[name], values, cell_ids, steps_per_day)
 
 
-def _refuse(
-    name: str, values: np.ndarray, cell_ids: np.ndarray, steps_per_day: int, low: float, high: float, unit: str
-) -> None:
+def _refuse(variable: Variable, values: np.ndarray, cell_ids: np.ndarray, steps_per_day: int) -> None:
+    (low, high), name, unit = variable.valid, variable.name, variable.unit
     cell, time = (int(i) for i in np.argwhere(~((values >= low) & (values <= high)))[0])
     where = f"forcing '{name}', cell {cell_ids[cell]}, day {time // steps_per_day}, step {time % steps_per_day}"
     if np.isnan(values[cell, time]):
         raise DataError(f"{where}: missing value (NaN)")
-    hint = ": Kelvin?" if name == "tair" and values[cell, time] > 150 else ""
-    hint = ": Pa?" if name in ("vp", "pres") and values[cell, time] > high else hint
-    raise DataError(f"{where}: found {values[cell, time]:g}, expected [{low:g}, {high:g}] {unit}{hint}")
+    raise DataError(
+        f"{where}: found {values[cell, time]:g} {unit}, expected {low:g} to {high:g} {unit}; {variable.hint}"
+    )

@@ -9,8 +9,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from paraformer.core.errors import DataError, SettingsError, nearest
+from paraformer.core.variables import VIC_PARAMETERS
 from paraformer.process.vic.constants import LAPSE_RATE, MINIMUM_CANOPY_FRACTION, MM_PER_M
 
+MOST_ROOT_ZONES = 6
 MOST_OPEN_CANOPY = 0.01  # canopy fraction a gap multiplier leaves where plants grow [1]
 
 
@@ -166,22 +168,20 @@ THETA: dict[str, tuple[str, ...]] = {
 multiplies the moisture between wilting and critical point of all layers (``critical_point``); ``canopy_gap``
 multiplies the bare fraction between plants, 1 - fcanopy (which stays below 0.99 where plants grow)."""
 
-_RANGES: dict[str, tuple[float, float, str]] = {
-    "infilt": (0.0, np.inf, "above 0"),
-    "ds": (0.0, 1.0, "above 0 and at most 1"),
-    "dsmax": (0.0, np.inf, "above 0 mm day-1"),
-    "ws": (0.0, 1.0, "above 0 and at most 1"),
-    "c": (0.0, np.inf, "above 0"),
-    "expt_1": (3.0, np.inf, "above 3"),
-    "expt_2": (3.0, np.inf, "above 3"),
-    "expt_3": (3.0, np.inf, "above 3"),
-    "depth_1": (0.001 - 1e-12, np.inf, "at least 0.001 m"),
-    "depth_2": (0.001 - 1e-12, np.inf, "at least 0.001 m"),
-    "depth_3": (0.001 - 1e-12, np.inf, "at least 0.001 m"),
-    "ksat_factor": (0.0, np.inf, "above 0"),
-    "wcr_factor": (0.0, np.inf, "above 0"),
-    "canopy_gap_factor": (-1e-300, np.inf, "at least 0"),
+
+def _limits(name: str) -> tuple[float, float, str]:
+    variable = VIC_PARAMETERS[name]
+    return (*variable.valid, "" if variable.unit == "1" else f" {variable.unit}")
+
+
+LIMITS: dict[str, tuple[float, float, str]] = {
+    **{name: _limits(name) for name in ("infilt", "c")},
+    **{name.lower(): _limits(name) for name in ("Ds", "Dsmax", "Ws")},
+    **{f"{name}_{layer}": _limits(name) for name in ("expt", "depth") for layer in (1, 2, 3)},
+    **dict.fromkeys(("ksat_factor", "wcr_factor"), (1e-6, 1e6, "")),
+    "canopy_gap_factor": (0.0, 1e6, ""),
 }
+"""Closed range and unit of every field of ``CALIBRATED``."""
 
 
 def a_priori(parameters: CellParameters, names: Sequence[str]) -> Float[np.ndarray, "cell parameter"]:
@@ -249,15 +249,15 @@ def _require_known(names: Sequence[str]) -> None:
 
 def _require_physical(parameters: CellParameters, calibrated: np.ndarray) -> None:
     """Raise DataError for the first value that no soil can have."""
-    for name, (low, high, rule) in _RANGES.items():
+    for name, (low, high, unit) in LIMITS.items():
         value = calibrated[name]
-        _refuse(parameters, ~((value > low) & (value <= high) & np.isfinite(value)), name, value, f"must be {rule}")
+        _refuse(parameters, ~((value >= low) & (value <= high)), name, value, f"expected {low:g} to {high:g}{unit}")
     _refuse(
         parameters,
         calibrated["depth_1"] > calibrated["depth_2"],
         "depth_1",
         calibrated["depth_1"],
-        "must not exceed depth_2",
+        "expected at most depth_2",
     )
     for layer in range(3):
         wcr, wpwp = parameters.wcr_fract[:, None, layer], parameters.wpwp_fract[:, None, layer]
@@ -267,7 +267,7 @@ def _require_physical(parameters: CellParameters, calibrated: np.ndarray) -> Non
             critical_point(wcr, wpwp, factor) > 1.0,
             "wcr",
             factor,
-            f"puts the critical point of layer {layer + 1} above saturation",
+            f"which puts the critical point of layer {layer + 1} above saturation",
         )
 
 
@@ -275,7 +275,7 @@ def _refuse(parameters: CellParameters, bad: np.ndarray, name: str, value: np.nd
     if bad.any():
         cell, member = (int(i) for i in np.argwhere(bad)[0])
         raise DataError(
-            f"cell {parameters.cell[cell]}, set {member}: {name} = {value[cell, member]:g} {reason} "
+            f"cell {parameters.cell[cell]}, set {member}: {name} = {value[cell, member]:g}, {reason} "
             f"({int(bad.sum())} such values)"
         )
 
@@ -307,47 +307,3 @@ def column_moisture_capacity(parameters: CellParameters) -> Float[np.ndarray, "c
 def residual_fraction(parameters: CellParameters) -> Float[np.ndarray, "cell layer"]:
     """Residual moisture as a fraction of depth; VIC's -99999 means 0."""
     return np.where(parameters.resid_moist == -99999.0, 0.0, parameters.resid_moist)
-
-
-def require_valid(parameters: CellParameters) -> None:
-    """Raise unless the a-priori parameters can run.
-
-    Raises:
-        DataError: naming the parameter and the first offending cell.
-    """
-    n = parameters.n_cell
-    for name, field in zip(parameters._fields, parameters, strict=True):
-        if field.shape[0] != n:
-            raise DataError(f"parameter '{name}' has {field.shape[0]} cells, infilt has {n}")
-        if field.dtype.kind == "f":
-            _require(parameters, np.isfinite(field), name, "is not finite")
-    porosity = 1.0 - parameters.bulk_density / parameters.soil_density
-    _require(parameters, (porosity > 0) & (porosity < 1), "bulk_density", "must lie between 0 and soil_density")
-    residual = residual_fraction(parameters)
-    _require(parameters, residual >= 0, "resid_moist", "must not be negative")
-    _require(parameters, residual <= parameters.wpwp_fract * porosity, "Wpwp_FRACT", "is below residual moisture")
-    _require(parameters, parameters.wpwp_fract <= parameters.wcr_fract, "Wpwp_FRACT", "exceeds Wcr_FRACT")
-    for name in ("ksat", "dp", "rough", "snow_rough"):
-        _require(parameters, getattr(parameters, name) > 0, name, "must be above 0")
-    _require(parameters, parameters.init_moist >= 0, "init_moist", "must not be negative")
-    _require(parameters, parameters.cv.sum(axis=1) > 0, "Cv", "sums to 0")
-    _require(parameters, parameters.area_fract.sum(axis=1) > 0, "AreaFract", "sums to 0")
-    _require(parameters, parameters.pfactor.sum(axis=1) > 0, "Pfactor", "sums to 0")
-    used = parameters.cv > 0
-    _require(parameters, ~used | (parameters.wind_h > 0), "wind_h", "must be above 0 (its logarithm divides the wind)")
-    _require(parameters, (parameters.fcanopy >= 0) & (parameters.fcanopy <= 1), "fcanopy", "must lie in [0, 1]")
-    _require(parameters, parameters.lai >= 0, "LAI", "must not be negative")
-    rooted = used & ~parameters.bare
-    roots = np.abs(parameters.root_fract.sum(axis=2) - 1.0) < 1e-3
-    _require(parameters, ~rooted | roots | (parameters.lai.max(axis=2) == 0), "root_fract", "does not sum to 1")
-    trees = used & parameters.overstory
-    tall = parameters.displacement.min(axis=2) > 0
-    _require(parameters, ~trees | tall, "displacement", "must be above 0 in all months of a class with overstory")
-    _require(parameters, ~trees | (parameters.wind_atten > 0), "wind_atten", "must be above 0 with overstory")
-
-
-def _require(parameters: CellParameters, good: np.ndarray, name: str, reason: str) -> None:
-    if not good.all():
-        where = np.argwhere(~good)[0]
-        place = f" (position {tuple(int(i) for i in where[1:])})" if len(where) > 1 else ""
-        raise DataError(f"cell {parameters.cell[where[0]]}: {name}{place} {reason}")

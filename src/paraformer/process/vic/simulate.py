@@ -16,12 +16,12 @@ from jaxtyping import Float
 
 from paraformer.core.errors import DataError, ModelError, SettingsError
 from paraformer.process.vic import forcing as forcing_module
-from paraformer.process.vic import parameters as parameters_module
 from paraformer.process.vic.canopy_snow import FOREST
 from paraformer.process.vic.cell import Inputs, Record, Results, run_pair
 from paraformer.process.vic.column import COLUMN, MET, Timing
 from paraformer.process.vic.derive import SOIL, TILE, pack
 from paraformer.process.vic.forcing import Forcing
+from paraformer.process.vic.inputs import require_valid
 from paraformer.process.vic.jit import entry_point, source_digest
 from paraformer.process.vic.meteorology import derive_meteorology
 from paraformer.process.vic.outputs import CELL, OUTPUTS, positions
@@ -143,7 +143,7 @@ def simulate(
         ModelError: unknown output, or a result that is not finite.
         SettingsError: unknown θ name, bad spin-up, or no GPU.
     """
-    parameters_module.require_valid(parameters)
+    parameters = require_valid(parameters)
     forcing_module.require_valid(forcing, parameters.cell, settings.forcing_steps_per_day)
     calibrated = apply_theta(parameters, theta, theta_names)
     n_cell, n_set = calibrated.shape

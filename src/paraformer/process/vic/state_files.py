@@ -7,18 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from paraformer.core.errors import DataError
+from paraformer.core.proof import Place, Proof
+from paraformer.core.variables import VIC_STATE
+from paraformer.process.vic.axes import CellReader
 from paraformer.process.vic.constants import BARE_SOIL_ALBEDO, MM_PER_M, NEW_SNOW_ALBEDO
-from paraformer.process.vic.domain import (
-    FILLS,
-    Dataset,
-    Domain,
-    GridNames,
-    grid_dims,
-    open_dataset,
-    read_cells,
-    write_grid,
-)
-from paraformer.process.vic.parameters import CellParameters
+from paraformer.process.vic.datasets import FILLS, Dataset, open_dataset
+from paraformer.process.vic.domain import Domain, GridNames, grid_dims, locate, write_grid
+from paraformer.process.vic.inputs import prove_capacity
+from paraformer.process.vic.parameters import CellParameters, column_moisture_capacity
 from paraformer.process.vic.state import State, cold_start
 
 _STATE = {
@@ -49,42 +45,100 @@ def _columns(parameters: CellParameters) -> tuple[np.ndarray, np.ndarray, np.nda
     return cell, column, tile_class[used], band[used]
 
 
-def read_state(path: Path | str, parameters: CellParameters, domain: Domain) -> State:
-    """State from a VIC-5 image-driver state file [cell, set=1, column].
+def read_state(
+    path: Path | str,
+    parameters: CellParameters,
+    domain: Domain,
+    names: GridNames = GridNames(),  # noqa: B008
+    *,
+    quiet: bool = False,
+) -> State:
+    """State from a VIC-5 image-driver state file [cell, set=1, column], proved.
 
     What VIC-5 does not store is set to no waiting canopy melt and the albedo of new snow; both are exact in files
     written by ``write_state``.
 
+    Args:
+        path: the file.
+        parameters: of the cells, in the order of the domain.
+        domain: the cells, wherever they are in the file.
+        names: names of the coordinates.
+        quiet: whether what is odd is not said.
+
     Raises:
-        DataError: missing variable, or a state that lacks a tile or band of the parameters.
+        DataError: missing variable or cell, a state that lacks a tile or band of the parameters, axes that are not
+            those of VIC, or values no state has.
     """
     cell, column, tile_class, band = _columns(parameters)
-    state = cold_start(parameters)
-    state["albedo"] = NEW_SNOW_ALBEDO
-    member = np.zeros_like(cell)
+    state, proof = cold_start(parameters), Proof(str(path))
+    shape = state.shape[0], state.shape[2]
+    used = np.zeros(shape, dtype=bool)
+    used[cell, column] = True
+
+    def place(index: tuple[int, ...]) -> str:
+        here = (cell == index[0]) & (column == index[1])
+        where = f"{domain.words(index[0])}, class {tile_class[here][0] + 1}, band {band[here][0] + 1}"
+        return where + (f", layer or node {index[2] + 1}" if len(index) > 2 else "")
+
     with open_dataset(path) as dataset:
+        located = locate(dataset, domain, names)
+        reader = CellReader(dataset, located, counted=("layer", "band", "class"))
 
         def read(name: str) -> np.ndarray:
-            values = read_cells(dataset, name, domain)
+            values = reader(VIC_STATE[name])
             if tile_class.max(initial=0) >= values.shape[1] or band.max(initial=0) >= values.shape[2]:
                 raise DataError(f"{path}: '{name}' has {values.shape[1:3]} classes and bands; the parameters need more")
-            return values[cell, tile_class, band]
+            full = np.zeros((*shape, *values.shape[3:]))
+            full[cell, column] = values[cell, tile_class, band]
+            needed = used if full.ndim == 2 else np.broadcast_to(used[:, :, None], full.shape)
+            return proof.values(VIC_STATE[name], full, place, used=needed)
 
-        for field, (name, _) in _STATE.items():
-            state[field][cell, member, column] = read(name)
-        for field, (name, _) in _EXTRA.items():
-            if name in dataset.variables:
-                state[field][cell, member, column] = read(name)
-        state["moisture"][cell, member, column] = read("STATE_SOIL_MOISTURE")
+        found = {field: read(name) for field, (name, _) in _STATE.items()}
+        found |= {field: read(name) for field, (name, _) in _EXTRA.items() if name in dataset.variables}
+        found["moisture"] = read("STATE_SOIL_MOISTURE")
         nodes = read("STATE_SOIL_NODE_TEMP")
-    state["surface_soil_temperature"][cell, member, column] = nodes[:, 0]
-    state["soil_temperature"][cell, member, column] = nodes[:, 1]
-    for field in state.dtype.names or ():
-        if not np.isfinite(state[field]).all():
-            raise DataError(f"{path}: state '{field}' has missing values in active cells")
+    _prove_state(found, nodes, parameters, proof, place, used)
+    if quiet:
+        proof.warned.clear()
+    proof.finish()
+    found["surface_soil_temperature"], found["soil_temperature"] = nodes[..., 0], nodes[..., 1]
+    state["albedo"] = NEW_SNOW_ALBEDO
+    for field, values in found.items():
+        state[field][cell, 0, column] = values[cell, column]
     snow = state["swe"] > 0
     state["depth"][snow] = MM_PER_M * state["swe"][snow] / state["density"][snow]
     return state
+
+
+def _prove_state(
+    found: dict[str, np.ndarray],
+    nodes: np.ndarray,
+    parameters: CellParameters,
+    proof: Proof,
+    place: Place,
+    used: np.ndarray,
+) -> None:
+    """Rules between the variables of a state."""
+    if nodes.shape[-1] < 2:
+        proof.refused.append(f"STATE_SOIL_NODE_TEMP: found {nodes.shape[-1]} soil node, expected 2 or more")
+    for field in ("snow_age", "melting"):
+        values, name = found[field], _STATE[field][0]
+        proof.require(
+            ~used | ~np.isfinite(values) | (values == np.rint(values)),
+            lambda i, values=values, name=name: f"{name} at {place(i)}: found {values[i]:g}, expected a whole number",  # type: ignore[misc]
+        )
+    density, snow = found["density"], found["swe"]
+    proof.require(
+        ~used | ~(snow > 0) | (density > 0),
+        lambda i: (
+            f"STATE_SNOW_DENSITY at {place(i)}: found {density[i]:g} kg m-3 under {snow[i]:g} m of snow water, "
+            "expected above 0"
+        ),
+    )
+    if not proof.refused:
+        most = np.broadcast_to(column_moisture_capacity(parameters)[:, None, :], found["moisture"].shape)
+        needed = np.broadcast_to(used[:, :, None], most.shape)
+        prove_capacity(proof, "STATE_SOIL_MOISTURE", found["moisture"], most, place, needed)
 
 
 def write_state(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,11 +29,13 @@ from paraformer.process.vic.driver.keys import Keys, Line, read_lines
 from paraformer.process.vic.driver.streams import STREAM_KEYS
 from paraformer.process.vic.driver.surface import read_surface, regular_grid, write_domain, write_surface
 from paraformer.process.vic.files import (
+    CanopySource,
     Domain,
     GridNames,
     grid_dims,
     open_dataset,
     read_domain,
+    read_parameters,
     read_run_cells,
     read_series,
     write_grid,
@@ -116,13 +118,17 @@ def _to_image(path: Path, lines: list[Line], folder: Path, progress: Progress) -
         keys.path_of("SOIL"), keys.path_of("VEGLIB"), keys.path_of("VEGPARAM"), bands, layout
     )
     forcing = _classic_forcing(keys)
-    grid, names = regular_grid(surface.lat, surface.lon), GridNames()
+    grid, names = regular_grid(surface.lat, surface.lon, surface.gridcell), GridNames()
+    canopy: CanopySource = (
+        "FROM_DEFAULT" if keys.text("FCAN_SRC", "FROM_DEFAULT").upper() == "FROM_DEFAULT" else "FROM_VEGPARAM"
+    )
     with atomic_path(folder / "params.nc") as temporary:
         write_surface(temporary, surface, grid, names)
+        texts = ", ".join(keys.text(key) for key in ("SOIL", "VEGLIB", "VEGPARAM"))
+        read_parameters(temporary, grid, canopy_source=canopy, source=texts)  # for its proof
     with atomic_path(folder / "domain.nc") as temporary:
         write_domain(temporary, grid, names)
     n_day = _write_yearly_forcing(forcing, grid, keys.choice("CALENDAR", CALENDARS, "STANDARD"), folder, progress)
-    canopy = keys.text("FCAN_SRC", "FROM_DEFAULT").upper()
     new = [
         *_copied(lines),
         "FULL_ENERGY FALSE",
@@ -133,7 +139,7 @@ def _to_image(path: Path, lines: list[Line], folder: Path, progress: Progress) -
         *(f"FORCE_TYPE {kind} {FORCE_TYPES[kind]}" for kind in _COLUMNS),
         "LAI_SRC FROM_VEGPARAM",
         "ALB_SRC FROM_VEGPARAM",
-        f"FCAN_SRC {'FROM_DEFAULT' if canopy == 'FROM_DEFAULT' else 'FROM_VEGPARAM'}",
+        f"FCAN_SRC {canopy}",
         f"SNOW_BAND {'TRUE' if bands else 'FALSE'}",
         f"RESULT_DIR {keys.text('RESULT_DIR', str(folder))}",
         *_streams(lines, "NETCDF4"),
@@ -231,8 +237,9 @@ def _write_yearly_forcing(
 
 def _to_classic(run: GlobalParameters, lines: list[Line], folder: Path, progress: Progress) -> Converted:
     domain = read_run_cells(run.parameters, read_domain(run.domain, run.grid_names), run.grid_names)
-    canopy = run.canopy_source == "FROM_VEGPARAM"
-    surface = read_surface(run.parameters, domain, snow_bands=run.snow_bands, canopy=canopy)
+    options: Any = {"snow_bands": run.snow_bands, "names": run.grid_names}
+    read_parameters(run.parameters, domain, canopy_source=run.canopy_source, **options)  # for its proof
+    surface = read_surface(run.parameters, domain, **options, canopy=run.canopy_source == "FROM_VEGPARAM")
     layout = classic_text.write_surface(folder, surface)
     _write_cell_forcing(run, domain, folder, progress)
     year, month, day = str(run.first_day).split("-")
@@ -271,7 +278,7 @@ def _to_classic(run: GlobalParameters, lines: list[Line], folder: Path, progress
 
 def _write_cell_forcing(run: GlobalParameters, domain: Domain, folder: Path, progress: Progress) -> None:
     """One text file a cell with the days of the run, columns in the order of ``FORCE_TYPES``; row of cells by row."""
-    years = np.unique(run.days.astype("datetime64[Y]"))
+    years, said = np.unique(run.days.astype("datetime64[Y]")), set[str]()
     with progress.task("write forcing", len(domain.cell_lat), unit="cells") as advance:
         for row in np.flatnonzero(domain.mask.any(axis=1)):
             mask = np.zeros_like(domain.mask)
@@ -280,7 +287,15 @@ def _write_cell_forcing(run: GlobalParameters, domain: Domain, folder: Path, pro
             series: dict[str, np.ndarray] = {}
             for files in run.forcing:
                 paths = [files.path(int(str(year))) for year in years]
-                series |= read_series(paths, cells, run.days, run.settings.forcing_steps_per_day, files.names)
+                series |= read_series(
+                    paths,
+                    cells,
+                    run.days,
+                    run.settings.forcing_steps_per_day,
+                    files.names,
+                    grid_names=run.grid_names,
+                    said=said,
+                )
             values = np.stack([series[field] for field in FORCE_TYPES.values()], axis=-1)
             for lat, lon, cell in zip(cells.cell_lat, cells.cell_lon, values, strict=True):
                 path = classic_text.forcing_name(f"{folder}/forcing_", lat, lon, _DECIMALS)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from paraformer.core.errors import DataError, RunError, SettingsError
+from paraformer.core.errors import RunError, SettingsError
 from paraformer.core.files import atomic_path
 from paraformer.core.log import Progress
 from paraformer.process.vic.column import MET
@@ -23,21 +23,12 @@ from paraformer.process.vic.driver.aggregate import Aggregator
 from paraformer.process.vic.driver.global_param import GlobalParameters
 from paraformer.process.vic.driver.history import HISTORY, LAYERS, STORES, Steps
 from paraformer.process.vic.driver.history_files import HistoryFiles
-from paraformer.process.vic.files import (
-    Domain,
-    as_forcing,
-    open_dataset,
-    read_domain,
-    read_parameters,
-    read_run_cells,
-    read_series,
-    read_state,
-    write_state,
-)
+from paraformer.process.vic.driver.inputs import read_days, read_land, read_start, require_forcing_files
+from paraformer.process.vic.files import Domain, open_dataset, write_state
 from paraformer.process.vic.forcing import Forcing
-from paraformer.process.vic.parameters import CellParameters, column_moisture_capacity, require_valid
+from paraformer.process.vic.parameters import CellParameters
 from paraformer.process.vic.simulate import derive_block, simulate
-from paraformer.process.vic.state import State, cold_start
+from paraformer.process.vic.state import State
 
 logger = logging.getLogger(__name__)
 MEMORY_BYTES = 512 * 2**20
@@ -75,6 +66,7 @@ class _World:
     n_class: int
     state: State  # changes as the run goes on [cell, 1, column]
     stores: dict[str, np.ndarray]  # cell means of the same moment, as the outputs ``STORES`` have them [cell]
+    said: set[str] = field(default_factory=set)  # forcing variables whose odd values have been spoken of
 
 
 def run_global(
@@ -106,7 +98,7 @@ def run_global(
     if missing:
         logger.warning("%s: left out, not computed in water-balance mode: %s", run.path, ", ".join(missing))
     world = _read_world(run)
-    _require_forcing_files(run)
+    require_forcing_files(run)
     _make_folder(run.result_directory)
     streams = [stream for stream in run.streams if stream.variables]
     per_day = run.settings.model_steps_per_day
@@ -144,31 +136,11 @@ def _make_folder(path: Path) -> None:
 
 
 def _read_world(run: GlobalParameters) -> _World:
-    domain = read_run_cells(run.parameters, read_domain(run.domain, run.grid_names), run.grid_names)
-    parameters = read_parameters(
-        run.parameters, domain, canopy_source=run.canopy_source, snow_bands=run.snow_bands, names=run.grid_names
-    )
-    require_valid(parameters)
+    domain, parameters = read_land(run)
     with open_dataset(run.parameters) as dataset:
         n_class = dataset["Cv"].shape[0]
-    state = _initial_state(run, domain, parameters)
+    state = read_start(run, domain, parameters)
     return _World(run, domain, parameters, n_class, state, _stores(state[:, 0], parameters))
-
-
-def _require_forcing_files(run: GlobalParameters) -> None:
-    """Raise before the first day for a file that would be missed years later."""
-    for files in run.forcing:
-        for year in np.unique(run.days.astype("datetime64[Y]")):
-            path = files.path(int(str(year)))
-            if not path.exists():
-                raise DataError(f"{path}: no such forcing file")
-
-
-def _initial_state(run: GlobalParameters, domain: Domain, parameters: CellParameters) -> State:
-    state = cold_start(parameters) if run.initial_state is None else read_state(run.initial_state, parameters, domain)
-    most = column_moisture_capacity(parameters)
-    state["moisture"] = np.minimum(state["moisture"], most[:, None, None, :])
-    return state
 
 
 def _bytes_per_cell_day(run: GlobalParameters) -> int:
@@ -208,7 +180,7 @@ def _advance(
     """
     run = world.run
     parameters, domain = _select(world, cells)
-    forcing = _read_forcing(run, domain, run.days[start:stop])
+    forcing = read_days(run, domain, run.days[start:stop], world.said)
     result = simulate(
         parameters,
         forcing,
@@ -240,19 +212,8 @@ def _advance(
 def _select(world: _World, cells: slice) -> tuple[CellParameters, Domain]:
     if cells == slice(0, world.parameters.n_cell):
         return world.parameters, world.domain
-    mask = np.zeros(world.domain.mask.size, dtype=bool)
-    mask[np.flatnonzero(world.domain.mask)[cells]] = True
-    domain = world.domain._replace(mask=mask.reshape(world.domain.mask.shape))
-    return world.parameters.select(np.arange(cells.start, cells.stop)), domain
-
-
-def _read_forcing(run: GlobalParameters, domain: Domain, days: np.ndarray) -> Forcing:
-    """Forcing of days of one year."""
-    year = int(str(days[0])[:4])
-    series: dict[str, np.ndarray] = {}
-    for files in run.forcing:
-        series |= read_series([files.path(year)], domain, days, run.settings.forcing_steps_per_day, files.names)
-    return as_forcing(series, days)
+    some = np.arange(cells.start, cells.stop)
+    return world.parameters.select(some), world.domain.only(some)
 
 
 def _meteorology(run: GlobalParameters, parameters: CellParameters, forcing: Forcing) -> np.ndarray:

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from paraformer.core.errors import DataError
-from paraformer.process.vic.files import Domain, GridNames, grid_dims, open_dataset, read_variable, write_grid
+from paraformer.process.vic.axes import CellReader
+from paraformer.process.vic.datasets import open_dataset
+from paraformer.process.vic.domain import Domain, GridNames, grid_dims, locate, write_grid
 
 SOIL = {
     "infilt": 1,
@@ -94,12 +96,24 @@ class Surface:
     plants: dict[str, np.ndarray]
 
 
-def read_surface(path: Path | str, domain: Domain, *, snow_bands: bool, canopy: bool) -> Surface:
-    """Surface of the active cells of a parameter file.
+_AXES = {
+    **dict.fromkeys(BANDS, ("band",)),
+    **dict.fromkeys(ROOTS, ("class", "zone")),
+    **dict.fromkeys(MONTHLY, ("class", "month")),
+    **{name: ("class",) if size == 1 else ("class", "month") for name, size in LIBRARY.items()},
+    **{name: () if size == 1 else ("layer",) for name, size in SOIL.items()},
+    "Cv": ("class",),
+}
+"""Axes of the variables beside the cell; the rest have none."""
+
+
+def read_surface(path: Path | str, domain: Domain, names: GridNames, *, snow_bands: bool, canopy: bool) -> Surface:
+    """Surface of the active cells of a parameter file, which ``read_parameters`` has proved.
 
     Args:
         path: the file.
         domain: active cells.
+        names: names of the coordinates.
         snow_bands: whether elevation bands are used; else there is one, at the cell's elevation.
         canopy: whether the canopy fraction is taken from the file.
 
@@ -107,10 +121,10 @@ def read_surface(path: Path | str, domain: Domain, *, snow_bands: bool, canopy: 
         DataError: missing variable, or a class whose library values differ between cells.
     """
     with open_dataset(path) as dataset:
+        reader = CellReader(dataset, locate(dataset, domain, names))
 
         def read(name: str) -> np.ndarray:
-            values = np.moveaxis(read_variable(dataset, name)[..., domain.mask], -1, 0).astype(np.float64)
-            return np.where(values == -1.0, np.nan, values) if name in _INTEGER else values  # -1 is missing
+            return reader.read(name, *_AXES.get(name, ()))
 
         expt = read("expt")
         unknown = {"bubble": 0.32 * expt + 4.3, "off_gmt": domain.cell_lon * 24.0 / 360.0}
@@ -130,10 +144,10 @@ def read_surface(path: Path | str, domain: Domain, *, snow_bands: bool, canopy: 
             else dict(zip(BANDS, (one, soil["elev"][:, None], one), strict=True))
         )
         cover = np.nan_to_num(read("Cv"))
-        vegetated = _vegetated(cover, read("Nveg"))
+        numbers = reader.classes()
+        vegetated = _vegetated(cover, read("Nveg"), np.argsort(numbers))
         kept = np.flatnonzero(vegetated.any(axis=0) | ~(cover > 0).any(axis=0))  # not a class of bare soil only
-        numbers = read_variable(dataset, "veg_class") if "veg_class" in dataset.variables else np.arange(cover.shape[1])
-        names = _class_names(dataset, numbers)
+        labels = _class_names(dataset, numbers)
         library = {name: _common(path, name, read(name), vegetated, numbers)[kept] for name in LIBRARY}
         wanted = [name for name in (*MONTHLY, *ROOTS) if name != "fcanopy" or canopy]
         plants = {name: np.nan_to_num(read(name)[:, kept]) for name in wanted}
@@ -144,17 +158,19 @@ def read_surface(path: Path | str, domain: Domain, *, snow_bands: bool, canopy: 
         lon=domain.cell_lon,
         soil=soil,
         bands=bands,
-        classes=np.asarray(numbers)[kept].astype(np.int64),
-        names=tuple(names[i] for i in kept),
+        classes=numbers[kept],
+        names=tuple(labels[i] for i in kept),
         plant_classes=library,
         cover=np.where(vegetated, cover, 0.0)[:, kept],
         plants=plants,
     )
 
 
-def _vegetated(cover: np.ndarray, n_plants: np.ndarray) -> np.ndarray:
-    """Which tiles are vegetated: the first Nveg of a cell, in class order [cell, class]."""
-    return (cover > 0) & (np.cumsum(cover > 0, axis=1) <= n_plants[:, None])
+def _vegetated(cover: np.ndarray, n_plants: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Which tiles are vegetated: the first Nveg of a cell, in the given order of the classes [cell, class]."""
+    vegetated = np.zeros(cover.shape, dtype=bool)
+    vegetated[:, order] = np.cumsum(cover[:, order] > 0, axis=1) <= n_plants[:, None]
+    return vegetated & (cover > 0)
 
 
 def _class_names(dataset: Any, numbers: np.ndarray) -> list[str]:
@@ -240,8 +256,8 @@ def _grid_order(surface: Surface, domain: Domain) -> np.ndarray:
     return np.array([place[cell] for cell in zip(domain.cell_lat, domain.cell_lon, strict=True)], dtype=np.int64)
 
 
-def regular_grid(lat: np.ndarray, lon: np.ndarray) -> Domain:
-    """The smallest grid of rows and columns that holds the cells.
+def regular_grid(lat: np.ndarray, lon: np.ndarray, cells: np.ndarray) -> Domain:
+    """The smallest grid of rows and columns that holds the cells, which keep their identifiers.
 
     Raises:
         DataError: if two cells share a place.
@@ -253,7 +269,9 @@ def regular_grid(lat: np.ndarray, lon: np.ndarray) -> Domain:
     if mask.sum() != len(lat):
         raise DataError("soil file: two cells have the same latitude and longitude")
     grid_lon, grid_lat = np.meshgrid(columns, rows)
-    return Domain(grid_lat, grid_lon, mask)
+    number = np.zeros(mask.shape, dtype=np.int64)
+    number[y, x] = cells
+    return Domain(grid_lat, grid_lon, mask, "soil file", number[mask])
 
 
 def write_domain(path: Path | str, domain: Domain, names: GridNames) -> None:

@@ -1,0 +1,127 @@
+"""Yearly forcing files of VIC-5's image driver: cells found by place, the time axis proved, values proved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from paraformer.core.errors import DataError
+from paraformer.core.proof import Proof, place_of
+from paraformer.core.time import day_of_year, decode_times, month_of, require_steps
+from paraformer.core.variables import VIC_FORCING
+from paraformer.process.vic.datasets import Dataset, open_dataset, read_variable, require_variable
+from paraformer.process.vic.domain import Domain, GridNames, Located, locate
+from paraformer.process.vic.forcing import Forcing
+
+FORCING_NAMES: dict[str, str] = {
+    "prcp": "prcp",
+    "tair": "tas",
+    "swdown": "dswrf",
+    "lwdown": "dlwrf",
+    "wind": "wind",
+    "vp": "vp",
+    "pres": "pres",
+}
+"""Variable names in forcing files, as in the VIC sample data; a study may give others."""
+
+
+def read_forcing(
+    paths: Sequence[Path | str],
+    domain: Domain,
+    days: np.ndarray,
+    steps_per_day: int,
+    names: Mapping[str, str] = FORCING_NAMES,
+) -> Forcing:
+    """Forcing of the active cells on the given UTC days.
+
+    Args:
+        paths: files in time order, dims time, y, x; units as in VIC-5 (mm per step, degC, W m-2, kPa, m s-1).
+        domain: active cells.
+        days: consecutive days (datetime64[D]).
+        steps_per_day: values a day.
+        names: variable names in the files, for each field of ``Forcing``.
+
+    Raises:
+        DataError: as ``read_series``.
+    """
+    return as_forcing(read_series(paths, domain, days, steps_per_day, names), days)
+
+
+def as_forcing(series: Mapping[str, Float[np.ndarray, "cell time"]], days: np.ndarray) -> Forcing:
+    """``Forcing`` of the given days."""
+    return Forcing(**series, month=month_of(days), day_of_year=day_of_year(days))
+
+
+def read_series(
+    paths: Sequence[Path | str],
+    domain: Domain,
+    days: np.ndarray,
+    steps_per_day: int,
+    names: Mapping[str, str],
+    *,
+    grid_names: GridNames = GridNames(),  # noqa: B008
+    said: set[str] | None = None,
+) -> dict[str, Float[np.ndarray, "cell time"]]:
+    """As ``read_forcing``, for the variables in ``names`` only. Rows without an active cell are not read.
+
+    Args:
+        grid_names: names of the coordinates.
+        said: variables whose odd values have been spoken of, which is done once; grows.
+
+    Raises:
+        DataError: missing variable or cell; a time axis that is not UTC, of other steps, unsorted or with gaps; days
+            the files do not hold; or a value no weather has: file, variable, cell, time, found and expected.
+    """
+    days, said = days.astype("datetime64[D]"), set() if said is None else said
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    stamps: list[np.ndarray] = []
+    for path in paths:
+        with open_dataset(path) as dataset:
+            axis = _time_axis(dataset, steps_per_day)
+            inside = (axis >= days[0]) & (axis < days[-1] + 1)
+            if not inside.any():
+                continue
+            part = slice(int(inside.argmax()), int(inside.argmax() + inside.sum()))
+            stamps.append(axis[part])
+            located = locate(dataset, domain, grid_names)
+            proof = Proof(str(path))
+            for name, variable in names.items():
+                values = _read_cells(dataset, variable, part, located)
+                parts[name].append(_proved(name, variable, values, axis[part], domain, proof))
+            proof.warned = [line for line in proof.warned if line.split(":")[0] not in said]
+            said.update(line.split(":")[0] for line in proof.warned)
+            proof.finish()
+    found = np.concatenate(stamps) if stamps else np.empty(0, dtype="datetime64[s]")
+    expected = len(days) * steps_per_day
+    if len(found) != expected:
+        raise DataError(f"{paths[0]} ...: {len(found)} values from {days[0]} to {days[-1]}, expected {expected}")
+    require_steps(found, steps_per_day, f"{paths[0]} ...")
+    return {name: np.concatenate(values, axis=1) if len(values) > 1 else values[0] for name, values in parts.items()}
+
+
+def _time_axis(dataset: Dataset, steps_per_day: int) -> np.ndarray:
+    time, path = require_variable(dataset, "time"), dataset.filepath()
+    if time.ndim != 1:
+        raise DataError(f"{path}: variable 'time' has dimensions {time.dimensions}, expected one")
+    attributes = {name: time.getncattr(name) for name in time.ncattrs()}
+    return require_steps(decode_times(time[:], attributes, source=path), steps_per_day, path)
+
+
+def _read_cells(dataset: Dataset, variable: str, part: slice, located: Located) -> Float[np.ndarray, "cell time"]:
+    dims, shape = require_variable(dataset, variable).dimensions, dataset[variable].shape
+    time = dataset["time"].dimensions
+    if len(dims) != 3 or dims[:1] != time or (set(dims[1:]) == set(located.dims) and dims[1:] != located.dims):
+        raise DataError(f"{dataset.filepath()}: '{variable}' has dimensions {dims}, expected {(*time, *located.dims)}")
+    if shape[1:] != located.shape:
+        raise DataError(f"{dataset.filepath()}: '{variable}' has the grid {shape[1:]}, expected {located.shape}")
+    return located.take(read_variable(dataset, variable, (part, located.rows)))
+
+
+def _proved(
+    name: str, variable: str, values: np.ndarray, stamps: np.ndarray, domain: Domain, proof: Proof
+) -> np.ndarray:
+    place = place_of(domain.words, lambda step: str(stamps[step]))
+    return proof.values(VIC_FORCING[name], values, place, name=variable)
