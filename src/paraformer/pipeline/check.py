@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import indent
 
 from paraformer.config import Study
 from paraformer.core.errors import DataError, ModelError, SettingsError, nearest
-from paraformer.data import check as check_data
-from paraformer.data import source_hash
+from paraformer.data import check_values, input_table, source_hash
 from paraformer.pipeline.verdict import PER_CELL
 from paraformer.process.build import ProcessFiles, process_files, read_parameters
 
@@ -28,10 +28,11 @@ def check_study(study: Study) -> str:
         require_parameter_files(study)
         source_hash(study.data)
         return f"study {study.name}: source '{study.data.source}' is there; building the cube checks its values"
-    selection = check_data(study.data)
+    selection, values = check_values(study.data)
     trained = int(selection.trained.sum())
     file, kept = selection.file, selection.position
     lat, lon = file.static("lat")[kept], file.static("lon")[kept]
+    table = input_table(selection, values, study.data.observation)
     file.close()
     files = process_files(study.process, {})
     if isinstance(files, ProcessFiles):
@@ -43,7 +44,7 @@ def check_study(study: Study) -> str:
         f"  train {study.data.train}, test {study.data.test}\n"
         f"  {', '.join(p.name for p in study.parameters)}: {runs} process-model runs in the ensemble\n"
         f"  searches: {', '.join(study.searches) or 'none'}, {study.search_seeds} seed(s)\n"
-        f"  learners: {', '.join(study.learners) or 'none'}, {study.learner_seeds} seed(s)"
+        f"  learners: {', '.join(study.learners) or 'none'}, {study.learner_seeds} seed(s)\n{indent(table, '  ')}"
     )
 
 
