@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import indent
 
 import numpy as np
 
@@ -10,7 +11,8 @@ from paraformer.config import Study
 from paraformer.core.errors import DataError, ModelError, SettingsError, nearest
 from paraformer.core.names import PER_CELL
 from paraformer.data.gather import source_hash
-from paraformer.data.quality import check as check_data
+from paraformer.data.quality import check_values
+from paraformer.data.summary import input_table
 from paraformer.process.build import Places, ProcessFiles, process_files, read_land
 
 
@@ -30,10 +32,11 @@ def check_study(study: Study) -> str:
         require_parameter_files(study)
         source_hash(study.data)
         return f"study {study.name}: source '{study.data.source}' is there; building the cube checks its values"
-    selection = check_data(study.data)
+    selection, values = check_values(study.data)
     trained = int(selection.trained.sum())
     file, kept = selection.file, selection.position
     places = Places(np.asarray(selection.cells), *(file.static(name)[kept].astype(float) for name in ("lat", "lon")))
+    table = input_table(selection, values, study.data.observation)
     file.close()
     files = process_files(study.process, {})
     if isinstance(files, ProcessFiles):
@@ -45,7 +48,7 @@ def check_study(study: Study) -> str:
         f"  train {study.data.train}, test {study.data.test}\n"
         f"  {', '.join(p.name for p in study.parameters)}: {runs} process-model runs in the ensemble\n"
         f"  searches: {', '.join(study.searches) or 'none'}, {study.search_seeds} seed(s)\n"
-        f"  learners: {', '.join(study.learners) or 'none'}, {study.learner_seeds} seed(s)"
+        f"  learners: {', '.join(study.learners) or 'none'}, {study.learner_seeds} seed(s)\n{indent(table, '  ')}"
     )
 
 
