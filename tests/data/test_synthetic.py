@@ -16,9 +16,11 @@ from paraformer.core.parameters import PAPER_SET, VIC_PARAMETERS, ParameterSpace
 from paraformer.core.time import month_of
 from paraformer.data.config import DataConfig, FluxObservations, SyntheticConfig
 from paraformer.data.cube import build_cube, forcing_cube
+from paraformer.data.sampling import grid_index, sampling_labels
 from paraformer.data.sources.fields import autoregressive, smooth_fields
 from paraformer.data.sources.fluxes import FLUXES
 from paraformer.data.sources.land import make_land
+from paraformer.data.sources.nldas import GRID as NLDAS
 from paraformer.data.sources.synthetic import (
     DOMAIN,
     DRIVERS,
@@ -31,7 +33,7 @@ from paraformer.data.sources.synthetic import (
     true_theta,
     write_world,
 )
-from paraformer.data.sources.vic_files import CLASSES, make_parameters, soil_hydraulics
+from paraformer.data.sources.vic_files import CLASSES, make_domain, make_parameters, soil_hydraulics
 from paraformer.data.sources.weather import (
     air_pressure,
     longwave,
@@ -90,6 +92,18 @@ def test_smooth_fields_have_unit_variance_and_the_stated_correlation():
     assert np.corrcoef(fields[:, 0], fields[:, 3])[0, 1] == pytest.approx(np.exp(-9 / (4 * 1.6**2)), abs=0.05)
 
 
+def test_smooth_fields_between_the_points_of_noise_are_the_same_fields():
+    """A finer grid takes the kernel at its own cells: at the points themselves nothing changes but the kernel's tail
+    beyond four widths, which is cut off there (3e-4 of its height)."""
+    on, between = (smooth_fields(np.random.default_rng(0), 50, (3, 4), 1.6, spacing) for spacing in (1.0, 1 - 1e-13))
+    np.testing.assert_allclose(between, on, atol=1e-4)
+    fields = smooth_fields(np.random.default_rng(0), 4000, (3, 9), 1.6, 0.25)
+    assert fields.std() == pytest.approx(1, abs=0.03)
+    for apart in (1, 4, 8):
+        expected = np.exp(-((0.25 * apart) ** 2) / (4 * 1.6**2))
+        assert np.corrcoef(fields[:, 0], fields[:, apart])[0, 1] == pytest.approx(expected, abs=0.03)
+
+
 def test_autoregressive_series_keep_their_variance_and_persistence():
     series = autoregressive(np.random.default_rng(0).standard_normal((5000, 8)), 0.7)
     assert series.std() == pytest.approx(1, abs=0.03)
@@ -112,6 +126,36 @@ def test_pressure_and_longwave_are_plausible():
     clear, overcast = longwave(20 * one, 1.2 * one, 0 * one)[0, 0], longwave(20 * one, 1.2 * one, one)[0, 0]
     assert 0.70 < clear / (5.67e-8 * 293.15**4) < 0.85
     assert overcast == pytest.approx(5.67e-8 * 293.15**4)
+
+
+def test_a_world_on_the_nldas_grid_has_its_cells_and_the_climate_of_a_small_region():
+    land = make_land((16, 24), 0, 0, "nldas")
+    row, column = NLDAS.index(land.lat, land.lon)
+    assert (row >= 0).all()
+    centre = NLDAS.centres(row, column)
+    np.testing.assert_allclose(centre, (land.lat, land.lon), atol=1e-9)
+    assert len(np.unique(row * NLDAS.columns + column)) == 16 * 24
+    labels = sampling_labels("S8NG", grid_index(land.lat, land.lon, source="world"), np.ones(16 * 24, bool))
+    assert ((labels == "trained").sum(), (labels == "unseen").sum()) == (6, 6)
+    rain = simulate_weather(land.climate, (16, 24), DAYS[:365], 0, 0)["prcp"] > 0
+    next_to, far = np.corrcoef(rain[0], rain[1])[0, 1], np.corrcoef(rain[0], rain[23])[0, 1]
+    assert next_to > 0.9  # 12 km apart
+    assert far < next_to
+    area = make_domain(land)["area"].values.ravel()
+    np.testing.assert_allclose(area, (0.125 * 111.2e3) ** 2 * np.cos(np.deg2rad(land.lat)))
+
+
+def test_a_tall_world_ends_before_the_pole_and_a_low_one_is_as_it_was(tmp_path):
+    for rows in (2, 8, 41):
+        np.testing.assert_array_equal(np.unique(make_land((rows, 2), 0, 0).lat), 33.0 + 1.4 * np.arange(rows))
+    for rows in (42, 100):
+        lat = np.unique(make_land((rows, 2), 0, 0).lat)
+        assert lat[-1] == pytest.approx(89.0)
+        np.testing.assert_allclose(np.diff(lat), 56.0 / (rows - 1))
+    config = SyntheticConfig(rows=60, columns=2, years=2)
+    write_world(tmp_path, config, 0, SPACE, bucket)
+    data = DataConfig(source="synthetic", synthetic=config)
+    assert len(build_cube(data, tmp_path / "cube.zarr", inputs=tmp_path / INPUTS).cells) == 120
 
 
 def test_all_forcings_are_possible(weather, land):

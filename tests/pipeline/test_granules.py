@@ -20,12 +20,12 @@ from paraformer.process.build import parameter_files, read_parameters
 from paraformer.process.vic.parameters import require_valid
 from paraformer.process.vic.settings import VICSettings
 from paraformer.process.vic.simulate import simulate
-from pipeline.granules import REGION, write_region
+from pipeline.granules import BOX, Region, write_region
 from process.miniature import make_forcing
 
 TEMPLATE = Path(__file__).parents[2] / "studies" / "region_template.yaml"
 SMALL = (
-    f"data.products.region={REGION}",
+    f"data.products.region={BOX}",
     "data.products.period={start: 2016-06-01, end: 2016-06-30}",
     "data.train={start: 2016-06-01, end: 2016-06-16}",
     "data.test={start: 2016-06-17, end: 2016-06-30}",
@@ -46,7 +46,7 @@ SMALL = (
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     folder = tmp_path_factory.mktemp("region")
-    write_region(folder)
+    write_region(folder, Region(BOX, "SPL3SMP", "MOD16A2GF"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PARAFORMER_DATA", str(folder))
         return load_study(TEMPLATE, (*SMALL, f"data.products.land.leaf_area.path={folder / 'leaf_area.tif'}"))

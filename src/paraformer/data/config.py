@@ -120,6 +120,10 @@ class SyntheticConfig(Settings):
 
     rows: int = Field(default=8, ge=2, le=100, description="cells from south to north")
     columns: int = Field(default=12, ge=2, le=100, description="cells from west to east")
+    grid: Literal["sample", "nldas"] = Field(
+        default="sample",
+        description="cells 1.4 degree apart, as every fourth one of a 36 km grid, or neighbours of the NLDAS-2 grid",
+    )
     years: int = Field(default=3, ge=2, le=50, description="years of daily forcing; the last one is the test period")
     start: Day = Field(default=dt.date(2015, 4, 1), description="first day")
     noise: float = Field(default=0.04, ge=0, le=0.5, description="standard deviation of observation noise [m3 m-3]")

@@ -83,7 +83,7 @@ def write_granule(
     release: str = "18290",
     count: int = 1,
 ) -> Path:
-    """Write a granule of a day of 2016 (four leap seconds since J2000)."""
+    """Write a granule of a day of 2016 or later (four leap seconds since J2000, five from 2017 on)."""
     letter = "_E" if product == "SPL3SMP_E" else ""
     path = folder / f"SMAP_L3_SM_P{letter}_{day.replace('-', '')}_R{release}_{count:03d}.h5"
     with h5py.File(path, "w") as file:
@@ -123,6 +123,7 @@ def _fill(group: h5py.Group, suffix: str, content: Overpass) -> None:
     window = (slice(content.row, content.row + rows), slice(content.column, content.column + columns))
     row, column = np.mgrid[window]
     since = (content.time - np.datetime64("2000-01-01T11:58:55.816", "ms")) / np.timedelta64(1, "s") + 4.0
+    since += content.time >= np.datetime64("2017-01-01", "ms")
     text = np.char.add(np.datetime_as_string(content.time, unit="ms"), "Z").astype("S24")
     values = {
         "EASE_row_index": row,

@@ -14,16 +14,22 @@ from scipy.special import ndtr
 
 
 def smooth_fields(
-    rng: np.random.Generator, count: int, shape: tuple[int, int], width: float
+    rng: np.random.Generator, count: int, shape: tuple[int, int], width: float, spacing: float = 1.0
 ) -> Float[np.ndarray, "count cell"]:
     """Draw ``count`` independent fields on a grid of ``shape`` (rows, columns), cells in row order.
 
     Args:
-        width: kernel width s [cells]; 0 gives white noise.
+        width: kernel width s [points of noise]; 0 gives white noise.
+        spacing: distance of neighbouring cells [points of noise]; below 1 the cells lie closer than the noise, whose
+            kernel is then taken at each cell, so that a finer grid sees the same kind of field.
     """
     if width == 0:
         return rng.standard_normal((count, shape[0] * shape[1]))
     reach = int(np.ceil(4 * width))
+    if spacing != 1:
+        rows, columns = (_kernels(length, spacing, width, reach) for length in shape)
+        noise = rng.standard_normal((count, rows.shape[1], columns.shape[1]))
+        return np.ascontiguousarray((rows @ noise @ columns.T).reshape(count, -1))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
     kernel /= np.sqrt((kernel**2).sum())
     noise = rng.standard_normal((count, shape[0] + 2 * reach, shape[1] + 2 * reach))
@@ -31,6 +37,14 @@ def smooth_fields(
         noise = correlate1d(noise, kernel, axis=axis, mode="constant")
     inner = noise[:, reach : reach + shape[0], reach : reach + shape[1]]
     return np.ascontiguousarray(inner.reshape(count, -1))
+
+
+def _kernels(length: int, spacing: float, width: float, reach: int) -> Float[np.ndarray, "cell point"]:
+    """Weight of each point of noise in each cell of a row, squares adding up to 1."""
+    cells = spacing * np.arange(length)
+    points = np.arange(-reach, int(np.ceil(cells[-1])) + reach + 1)
+    weights = np.exp(-0.5 * ((points - cells[:, None]) / width) ** 2)
+    return weights / np.sqrt((weights**2).sum(axis=1, keepdims=True))
 
 
 def autoregressive(innovations: Float[np.ndarray, "time cell"], persistence: float) -> Float[np.ndarray, "time cell"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,35 +13,56 @@ from paraformer.data.sources.fields import smooth_fields, uniform
 from paraformer.data.sources.weather import LAPSE_RATE, Climate
 
 SPACING = 1.4
-"""Distance of neighbouring cells [degree]: as a sample of every fourth cell of a 36 km grid."""
+"""Distance of the points of noise that land and weather are made of [degree]."""
 
-SOUTH, WEST = 33.0, -116.0
-"""Centre of the south-western cell [degree]."""
+_NORTH = 89.0
+"""Northernmost centre: beyond 41 rows the cells of the sample move closer, since there is no land past the pole."""
 
 Site = Float[np.ndarray, " cell"]
+
+
+class Layout(NamedTuple):
+    """A regular grid: centre of the south-western cell, distance of neighbouring centres, side of a cell [degree]."""
+
+    south: float
+    west: float
+    spacing: float
+    side: float
+
+
+def layout_of(grid: Literal["sample", "nldas"], rows: int) -> Layout:
+    """Where the cells of a world lie: as a sample of every fourth cell of a 36 km grid, or as those of NLDAS-2."""
+    if grid == "nldas":
+        return Layout(33.0625, -115.9375, 0.125, 0.125)
+    south, west = 33.0, -116.0
+    spacing = min(SPACING, (_NORTH - south) / (rows - 1))
+    return Layout(south, west, spacing, spacing / 4)
 
 
 @dataclass(frozen=True)
 class Land:
     """Cells of the world, row by row from the south-west.
 
-    ``attributes`` has the static attributes of ``core.variables.ATTRIBUTES``; ``climate`` what drives the weather.
+    ``side`` [degree] is that of a cell; ``attributes`` has the static attributes of ``core.variables.ATTRIBUTES``;
+    ``climate`` what drives the weather.
     """
 
     shape: tuple[int, int]
+    side: float
     lat: Site
     lon: Site
     climate: Climate
     attributes: dict[str, Float[np.ndarray, " cell"] | Int[np.ndarray, " cell"]]
 
 
-def make_land(shape: tuple[int, int], seed: int, world: int) -> Land:
+def make_land(shape: tuple[int, int], seed: int, world: int, grid: Literal["sample", "nldas"] = "sample") -> Land:
     """Draw the land of a world of ``shape`` (rows, columns); the same seeds give the same land, bit for bit."""
+    layout = layout_of(grid, shape[0])
     rng = generator(seed, "world", world, "land")
-    broad = smooth_fields(rng, 8, shape, 2.0)
+    broad = smooth_fields(rng, 8, shape, 2.0, layout.spacing / SPACING)
     local = rng.standard_normal((8, shape[0] * shape[1]))
     row, column = (index.ravel() for index in np.indices(shape))
-    lat, lon = SOUTH + SPACING * row, WEST + SPACING * column
+    lat, lon = layout.south + layout.spacing * row, layout.west + layout.spacing * column
     east = column / max(shape[1] - 1, 1)
 
     elevation = 250 + 1500 * uniform(2.2 * (0.45 - east) + 0.8 * broad[0]) ** 1.5 + 60 * np.abs(local[0])
@@ -55,11 +77,12 @@ def make_land(shape: tuple[int, int], seed: int, world: int) -> Land:
         amplitude=9.0 + 0.25 * (lat - 33) + 1.0 * uniform(broad[3]),
         season=np.clip(1.6 * (east - 0.3), -0.6, 0.7),
         wind=2.6 + 1.6 * uniform(broad[4] + 0.5 * local[2]),
+        spacing=layout.spacing / SPACING,
     )
     soil = _soil(broad[5:8], local[3:6], wetness)
     vegetation = _vegetation(climate, uniform(broad[1] + local[6]), local[7])
     terrain = {"elevation": elevation, "elevation_sd": elevation_sd}
-    return Land(shape, lat, lon, climate, {**soil, **terrain, **vegetation})
+    return Land(shape, layout.side, lat, lon, climate, {**soil, **terrain, **vegetation})
 
 
 def _soil(

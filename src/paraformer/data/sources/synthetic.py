@@ -72,7 +72,7 @@ def write_world(directory: Path, config: SyntheticConfig, seed: int, space: Para
     """
     shape = (config.rows, config.columns)
     days = np.arange(np.datetime64(config.train.start), np.datetime64(config.test.end) + 1).astype("datetime64[D]")
-    land = make_land(shape, seed, config.seed)
+    land = make_land(shape, seed, config.seed, config.grid)
     forcing = simulate_weather(land.climate, shape, days, seed, config.seed)
     forcing = {name: values.astype(np.float32) for name, values in forcing.items()}
     theta = true_theta(land, space, config, seed)

@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from paraformer.data.igbp import IGBP_CLASSES
 from paraformer.data.pedotransfer import SoilWater, cosby
-from paraformer.data.sources.land import SPACING, Land
+from paraformer.data.sources.land import Land
 
 LAYER_DEPTHS = (0.1, 0.3, 1.5)
 """Thickness of the soil layers [m]."""
@@ -192,7 +192,7 @@ def make_parameters(land: Land) -> xr.Dataset:
 def make_domain(land: Land) -> xr.Dataset:
     """The domain file of the world, VIC-5 image driver."""
     n = len(land.lat)
-    area = (SPACING / 4 * 111.2e3) ** 2 * np.cos(np.deg2rad(land.lat))
+    area = (land.side * 111.2e3) ** 2 * np.cos(np.deg2rad(land.lat))
     return xr.Dataset(
         {
             "lat": grid_variable((), land.lat, units="degrees_north", long_name="latitude"),

@@ -31,7 +31,7 @@ WARMEST_DAY = 205.0
 """Day of year of the annual maximum of air temperature, northern hemisphere."""
 
 _WEATHER_WIDTH = 1.6
-"""Kernel width of weather systems [cells]: neighbours correlate at 0.91, cells six apart at 0.03."""
+"""Kernel width of weather systems [1.4 degree]: places 1.4 degree apart correlate at 0.91, six times that at 0.03."""
 
 _GAMMA_SHAPE = 0.75
 """Shape of the gamma distribution of wet-day amounts; below 1, as Richardson and Wright (1984, USDA ARS-8) map it."""
@@ -52,6 +52,7 @@ class Climate:
         amplitude: half the annual range of air temperature [K].
         season: -1 (winter rain) to 1 (summer rain).
         wind: mean wind speed [m s-1].
+        spacing: distance of neighbouring cells [1.4 degree].
     """
 
     lat: Site
@@ -61,6 +62,7 @@ class Climate:
     amplitude: Site
     season: Site
     wind: Site
+    spacing: float = 1.0
 
 
 def saturation_vapour_pressure(tair: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
@@ -116,7 +118,7 @@ def simulate_weather(
 
     def noise(name: str) -> Days:
         rng = generator(seed, "world", world, "weather", name)
-        return smooth_fields(rng, len(days), shape, _WEATHER_WIDTH)
+        return smooth_fields(rng, len(days), shape, _WEATHER_WIDTH, climate.spacing)
 
     wet = _occurrence(climate, days, noise("occurrence"))
     prcp = _amount(climate, days, wet, noise("amount"))
