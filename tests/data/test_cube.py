@@ -80,10 +80,9 @@ def test_land_cover_is_one_hot_over_the_classes_of_trained_cells(cube):
 
 
 def test_attributes_can_be_chosen(good, tmp_path):
-    chosen = settings(good, attributes=("slope", "sand"), climate_attributes=False, location=True)
+    chosen = settings(good, attributes=("slope", "sand"), climate_attributes=False)
     found = build_cube(chosen, tmp_path / "cube.zarr")
-    assert found.attribute_names == ("slope", "sand", "lat", "lon")
-    np.testing.assert_array_equal(found.attributes()[:, 2], found.lat)
+    assert found.attribute_names == ("slope", "sand")
 
 
 def test_no_attributes_at_all_is_refused(good, tmp_path):

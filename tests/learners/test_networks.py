@@ -16,9 +16,6 @@ from paraformer.learners.networks import LEARNERS, ParameterMap, window_starts
 from paraformer.learners.paraformer import ParaFormerA
 from paraformer.learners.paraformer_z import ParaFormerZ
 
-OWN = sorted(set(LEARNERS) - {"paraformer_n"})
-"""Networks that read the cell itself alone; the one with neighbours has the same tests in ``test_neighbours``."""
-
 
 def array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().numpy()
@@ -163,7 +160,7 @@ def test_theta_of_the_period_is_the_mean_over_even_windows() -> None:
 
 
 @pytest.mark.parametrize("kind", ["bounded", "linear"])
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_every_learner_starts_at_each_cells_prior(kind: str, name: str) -> None:
     prior = torch.tensor([[0.05, 0.5], [0.3, 0.95], [0.9, 0.2]]).double()
     config, attributes, history = inputs(name, 3, 4)
@@ -172,7 +169,7 @@ def test_every_learner_starts_at_each_cells_prior(kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["bounded", "linear"])
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_from_the_middle_nothing_of_the_prior_reaches_theta(kind: str, name: str) -> None:
     """θ starts at the middle of every range, and is a function of the inputs alone whatever the weights."""
     torch.manual_seed(0)
@@ -197,7 +194,7 @@ def test_a_bounded_head_stays_inside_and_a_linear_one_may_leave() -> None:
         assert torch.isfinite(u).all()
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_cells_are_independent(name: str) -> None:
     torch.manual_seed(0)
     config, attributes, history = inputs(name, 7, 5)
@@ -210,7 +207,7 @@ def test_cells_are_independent(name: str) -> None:
         assert torch.allclose(some, whole[cells], atol=1e-12)
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_gradients_of_the_map_are_right(name: str) -> None:
     torch.manual_seed(0)
     config, attributes, history = inputs(name, 2, 3)
@@ -241,11 +238,9 @@ def test_gradients_of_the_map_are_right(name: str) -> None:
         ({"training": {"steps": 9, "epochs": 2}}, "either 'steps' or 'epochs', found steps 9 and epochs 2"),
         ({"training": {"steps": None}}, "either 'steps' or 'epochs', found neither"),
         ({"training": {"epochs": 0}}, "greater than or equal to 1"),
-        ({"network": {"name": "paraformer_z"}, "pretraining": {"epochs": 3}}, "Extra inputs"),
         ({"periods": "own"}, "'periods: own' needs 'window'"),
         ({"periods": "own", "simulator": "process"}, "'periods: own' needs 'window'"),
         ({"network": {"name": "ffn_a"}, "window": 240, "history": "loss"}, "'ffn_a' does not read"),
-        ({"network": {"name": "paraformer_n", "own_history": True}, "history": "loss"}, "'paraformer_n' does not read"),
         ({"network": {"name": "lstm_z"}, "history": "loss"}, r"\(240 days\), found no window"),
         ({"network": {"name": "lstm_z"}, "window": 60, "history": "loss"}, r"\(240 days\), found 60 days"),
     ],
@@ -253,18 +248,6 @@ def test_gradients_of_the_map_are_right(name: str) -> None:
 def test_unknown_and_inapplicable_settings_are_errors(settings: dict, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         LearnerConfig.model_validate(settings)
-
-
-def test_new_settings_that_are_off_leave_no_trace() -> None:
-    """Files and hashes of studies that do not ask for them are those of before."""
-    found = LearnerConfig.model_validate({"network": {"name": "lstm_z"}, "training": {"steps": 9}}).model_dump()
-    assert not {"start", "periods", "history"} & found.keys()
-    assert "epochs" not in found["training"]
-    asked = {"start": "middle", "periods": "own", "history": "loss", "window": 240, "training": {"epochs": 2}}
-    config = LearnerConfig.model_validate({"network": {"name": "lstm_z"}, **asked})
-    again = config.model_dump(mode="json")
-    assert "steps" not in again["training"]
-    assert LearnerConfig.model_validate(again) == config
 
 
 def test_through_the_process_model_windows_fall_away() -> None:

@@ -1,4 +1,4 @@
-"""The whole chain with regions left out, a learner with neighbours and θ carried from searched cells to the others."""
+"""The whole chain with regions left out, a learner and θ carried from searched cells to the others."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from paraformer.pipeline.check import require_consistent
 from paraformer.pipeline.rows import rows_of
 from worlds import TINY, write_study
 
-NEIGHBOURS = {
-    "network": {"name": "paraformer_n", "neighbours": 2, "width": 8, "heads": 2, "feed_forward": 8},
+LEARNER = {
+    "network": {"name": "ffn_a", "hidden": 8},
     "window": 60,
     "cells_per_batch": 4,
     "training": {"steps": 4, "checkpoint_steps": 2, "schedule": {"warm_up": 1}},
@@ -34,7 +34,7 @@ def study_of(folder: Path, **changes: object) -> Path:
     for name in ("gap_filling", "references"):
         del base[name]
     given = {
-        "learners": {"ParaFormer_N": NEIGHBOURS},
+        "learners": {"FFN_A": LEARNER},
         "searches": SEARCH,
         "search_seeds": 2,
         "learner_seeds": 1,
@@ -55,9 +55,9 @@ def test_every_row_is_judged_on_the_cells_of_the_region_left_out(finished: Path)
     scores = pd.read_csv(finished / "scores" / "soil_moisture.csv")
     carried = [f"Latin hypercube, {by}" for by in ("nearest", "inverse distance", "attributes", "kriging")]
     assert rows_of(finished / "scores").transfers == carried
-    assert {"ParaFormer_N", *carried} <= set(scores["method"])
+    assert {"FFN_A", *carried} <= set(scores["method"])
     assert set(scores.loc[scores["method"] == carried[3], "seed"]) == {0, 1}
-    assert set(scores.loc[scores["method"] == "ParaFormer_N", "cells"]) == {"trained", "unseen"}
+    assert set(scores.loc[scores["method"] == "FFN_A", "cells"]) == {"trained", "unseen"}
     runs = pd.read_csv(finished / "scores" / "process_model_runs.csv").set_index("method")["process_model_runs"]
     assert (runs[carried] == runs["Latin hypercube"]).all()
     assert set(carried) <= set(reporting.tables(finished / "scores")["method"])

@@ -10,14 +10,13 @@ from paraformer.pipeline.rows import rows_of
 def test_rows_stand_in_river_order(tmp_path):
     scores = tmp_path / "scores"
     scores.mkdir()
-    judged = ["true θ", "Z", "SCE-UA, inverse distance", "SCE-UA", "A", "N, own", "best single θ"]
+    judged = ["true θ", "Z", "SCE-UA, inverse distance", "SCE-UA", "A", "best single θ"]
     methods = ["climatology", *judged, "default VIC", "API"]
     pd.DataFrame({"method": [m for m in methods for _ in range(2)]}).to_csv(scores / "soil_moisture.csv", index=False)
-    zarr.create_group(scores / "verdict.zarr", attributes={"methods": judged})
+    zarr.create_group(tmp_path / "verdict" / "verdict.zarr", attributes={"methods": judged})
     networks = {
         "Z": {"network": {"name": "paraformer_z"}},
         "A": {"network": {"name": "ffn_a"}},
-        "N, own": {"network": {"name": "paraformer_n", "own_history": True}},
     }
     study = {"learners": networks, "evaluation": {"transfers": {"source": "SCE-UA", "by": ["inverse_distance"]}}}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
@@ -30,11 +29,10 @@ def test_rows_stand_in_river_order(tmp_path):
         carried,
         "A",
         "Z",
-        "N, own",
         "climatology",
         "API",
         "true θ",
     ]
-    assert (rows.learners, rows.history) == (["A"], ["Z", "N, own"])
+    assert (rows.learners, rows.history) == (["A"], ["Z"])
     assert (rows.searches, rows.transfers) == (["SCE-UA", "best single θ"], [carried])
     assert rows.references == ["climatology", "API"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, ValidationError, field_validator, model_serializer, model_validator
+from pydantic import Field, NonNegativeInt, ValidationError, field_validator, model_validator
 
 from paraformer.core.settings import Distinct, Settings
 from paraformer.core.time import LAST_DAY, Day, Period
@@ -138,14 +138,6 @@ class SyntheticConfig(Settings):
         default=None, description="et_obs, runoff_ratio_obs and baseflow_index_obs as well; none leaves them out"
     )
 
-    @model_serializer(mode="wrap")
-    def _without_what_is_off(self, serialise: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """A world without them has the keys and files of before there were any."""
-        found = serialise(self)
-        if found.get("fluxes") is None:
-            found.pop("fluxes", None)
-        return found
-
     @model_validator(mode="after")
     def _starts_on_a_day_of_every_year(self) -> SyntheticConfig:
         if (self.start.month, self.start.day) == (2, 29):
@@ -181,7 +173,6 @@ class DataConfig(Settings):
         default=None, description="static variables shown to the learners; none takes those of the vocabulary"
     )
     climate_attributes: bool = Field(default=True, description="add climate indices of the training period's forcing")
-    location: bool = Field(default=False, description="add latitude and longitude to the attributes")
     select: dict[str, Value] = Field(default_factory=dict, description="keep cells where a static variable has a value")
     split: Split | None = Field(default=None, description="trained and unseen cells; none trains on all")
     train: Period
@@ -262,7 +253,7 @@ class DataConfig(Settings):
         for name in self.attributes or ():
             if name == self.observation or (self.split is not None and name == self.split.variable):
                 raise ValueError(f"attributes: '{name}' is the observation or the split of the cells")
-        if self.attributes == () and not self.climate_attributes and not self.location:
+        if self.attributes == () and not self.climate_attributes:
             raise ValueError("attributes is empty and climate_attributes is off; θ has to be learned from something")
         return self
 

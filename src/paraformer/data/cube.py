@@ -145,8 +145,6 @@ def _template(
             attrs = {"units": unit, "long_name": f"{meaning}, {config.train}", "role": "attribute"}
             climate[name] = (("cell",), da.zeros(n_cells, dtype=np.float64, chunks=n_cells), attrs)
             attributes.append(name)
-    if config.location:
-        attributes += ["lat", "lon"]
     if not attributes:
         raise DataError(f"{file.path}: no attributes: the file has none of the vocabulary and none is configured")
     coords = _coordinates(selection)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, field_validator, model_serializer
+from pydantic import Field, field_validator
 
 from paraformer.core.settings import Distinct, Settings
 from paraformer.numerics.observe import OPERATORS, Operator
@@ -121,11 +120,3 @@ class UncertaintyConfig(Settings):
     targets: TargetErrors | None = Field(
         default=None, description="what other observations would pin down of θ, given their errors; none leaves it out"
     )
-
-    @model_serializer(mode="wrap")
-    def _without_what_is_off(self, serialise: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """A study that does not ask for it has the keys and files of before it could."""
-        found = serialise(self)
-        if found.get("targets") is None:
-            found.pop("targets", None)
-        return found

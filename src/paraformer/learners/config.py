@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_serializer, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from paraformer.core.settings import Settings
 from paraformer.learners.targets_config import TargetsConfig
-from paraformer.learners.training_config import LearningConfig, PretrainingConfig, RefinementConfig, completed_learning
-from paraformer.training.config import completed
+from paraformer.learners.training_config import LearningConfig, RefinementConfig, completed_learning
 
 
 class FFNConfig(Settings):
@@ -85,43 +84,12 @@ class ParaFormerZConfig(HistoryConfig):
         return self
 
 
-class ParaFormerNConfig(Settings):
-    """ParaFormer_N: attention to the trained cells around a cell; not in the paper."""
-
-    name: Literal["paraformer_n"] = "paraformer_n"
-    neighbours: int = Field(default=8, ge=1, description="nearest trained cells a cell sees; never itself")
-    alike: int = Field(default=0, ge=0, description="trained cells most like it in their attributes it sees, too")
-    statistics: bool = Field(
-        default=True, description="statistics of the neighbours' observed soil moisture, training period"
-    )
-    own_history: bool = Field(
-        default=False, description="the same of the cell's own, as an input: for cells that are observed"
-    )
-    neighbour_dropout: float = Field(default=0.3, ge=0, lt=1, description="share of trained cells hidden in training")
-    far: float = Field(default=0.3, ge=0, le=1, description="share of samples for which all near ones are hidden, too")
-    far_km: float = Field(default=600.0, gt=0, description="near is up to a random distance below this [km]")
-    width: int = Field(default=64, ge=1, description="d, the width of a token")
-    heads: int = Field(default=4, ge=1, description="m, the number of attention heads")
-    layers: int = Field(default=1, ge=0, description="N, the number of encoder layers over the attributes")
-    feed_forward: int = Field(default=128, ge=1, description="hidden width of the position-wise networks")
-    pool: Literal["mean", "concatenate"] = Field(default="mean", description="how tokens reach the head")
-    dropout: float = Field(default=0.4, ge=0, lt=1)
-
-    @model_validator(mode="after")
-    def _heads_divide_width(self) -> ParaFormerNConfig:
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
-        return self
-
-
-NetworkConfig = Annotated[
-    FFNConfig | LSTMZConfig | ParaFormerAConfig | ParaFormerZConfig | ParaFormerNConfig, Field(discriminator="name")
-]
+NetworkConfig = Annotated[FFNConfig | LSTMZConfig | ParaFormerAConfig | ParaFormerZConfig, Field(discriminator="name")]
 
 
 def reads_history(network: NetworkConfig) -> bool:
-    """Whether θ of a cell depends on its own forcing and observations, day by day or by their statistics."""
-    return isinstance(network, HistoryConfig) or (isinstance(network, ParaFormerNConfig) and network.own_history)
+    """Whether θ of a cell depends on its own forcing and observations, day by day."""
+    return isinstance(network, HistoryConfig)
 
 
 class LossConfig(Settings):
@@ -183,9 +151,6 @@ class LearnerConfig(Settings):
         default=0.0, ge=0, lt=1, description="fraction of trained cells a member keeps aside to choose its step"
     )
     training: LearningConfig = LearningConfig()
-    pretraining: PretrainingConfig | None = Field(
-        default=None, description="paraformer_z only: masked pretraining of the history encoder; none does without"
-    )
     refinement: RefinementConfig | None = Field(
         default=None, description="surrogate_then_process only: the training that goes on through the process model"
     )
@@ -199,11 +164,6 @@ class LearnerConfig(Settings):
     def _training_is_completed(cls, given: Any) -> Any:
         return completed_learning(given, LearningConfig())
 
-    @field_validator("pretraining", mode="before")
-    @classmethod
-    def _pretraining_is_completed(cls, given: Any) -> Any:
-        return completed(given, PretrainingConfig())
-
     @field_validator("refinement", mode="before")
     @classmethod
     def _refinement_is_completed(cls, given: Any) -> Any:
@@ -215,24 +175,6 @@ class LearnerConfig(Settings):
         if isinstance(given, Mapping) and given.get("simulator") == "surrogate_then_process":
             return {**given, "refinement": {} if given.get("refinement") is None else given["refinement"]}
         return given
-
-    @model_serializer(mode="wrap")
-    def _without_what_is_off(self, serialise: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """Keys and files of a study that does not ask for what came later are those of before it could."""
-        found = serialise(self)
-        off = {
-            "start": "prior",
-            "simulator": "surrogate",
-            "periods": "shared",
-            "history": "random",
-            "refinement": None,
-            "pretraining": None,
-            "targets": None,
-        }
-        for name, default in off.items():
-            if found.get(name) == default:
-                found.pop(name, None)
-        return found
 
     @model_validator(mode="after")
     def _simulator_applies(self) -> LearnerConfig:
@@ -247,16 +189,6 @@ class LearnerConfig(Settings):
             raise ValueError(f"'refinement' applies to simulator 'surrogate_then_process' only, not '{self.simulator}'")
         if self.refinement.validate_every is not None and self.validation == 0:
             raise ValueError("'refinement.validate_every' needs 'validation' (a fraction of the cells)")
-        return self
-
-    @model_validator(mode="after")
-    def _pretraining_applies(self) -> LearnerConfig:
-        if self.pretraining is None:
-            return self
-        if not isinstance(self.network, ParaFormerZConfig):
-            raise ValueError(f"'pretraining' is of paraformer_z's history encoder, which '{self.network.name}' has not")
-        if self.pretraining.validate_every is not None or self.pretraining.devices > 1:
-            raise ValueError("'pretraining' has no validation, and runs on one device")
         return self
 
     @model_validator(mode="after")

@@ -71,36 +71,15 @@ def filled_series(data: CalibrationData, observations: str) -> Float[np.ndarray,
     return data.filled
 
 
-class Surroundings(NamedTuple):
-    """Trained cells around each cell, as a network sees them (``learners.neighbours``).
-
-    Attributes:
-        tokens: how a neighbour differs, how wet it was, and where it lies; 0 where there is none.
-        distance: how far it is [100 km], or its attributes are, if it was chosen for these [standard deviations].
-        there: False where a cell has fewer neighbours, or they were dropped.
-    """
-
-    tokens: Float[Tensor, "cell neighbour feature"]
-    distance: Float[Tensor, "cell neighbour"]
-    there: Bool[Tensor, "cell neighbour"]
-
-    def to(self, target: torch.device | torch.dtype) -> Surroundings:
-        there = self.there.to(target) if isinstance(target, torch.device) else self.there
-        return Surroundings(self.tokens.to(target), self.distance.to(target), there)
-
-
 class Inputs(NamedTuple):
-    """Normalised inputs of cells: attributes [cell, attribute]; history [cell, time, feature] and trained cells around
-    them, ``None`` if not read."""
+    """Normalised inputs of cells: attributes [cell, attribute]; history [cell, time, feature], ``None`` if not read."""
 
     attributes: Float[Tensor, "cell attribute"]
     history: Float[Tensor, "cell time feature"] | None
-    neighbours: Surroundings | None = None
 
     def to(self, target: torch.device | torch.dtype) -> Inputs:
         history = None if self.history is None else self.history.to(target)
-        neighbours = None if self.neighbours is None else self.neighbours.to(target)
-        return Inputs(self.attributes.to(target), history, neighbours)
+        return Inputs(self.attributes.to(target), history)
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,11 @@ from paraformer.core.errors import ModelError, RunError
 from paraformer.core.files import hash_bytes, hash_json, write_json
 from paraformer.core.log import Progress
 from paraformer.core.seeding import derive_seed
-from paraformer.learners.config import LearnerConfig, ParaFormerNConfig, reads_history
+from paraformer.learners.config import LearnerConfig, reads_history
 from paraformer.learners.inputs import History, Scaling, filled_series
 from paraformer.learners.learned import LearnedMap
-from paraformer.learners.neighbours import Places, TrainedPlaces, places_of
 from paraformer.learners.networks import ParameterMap
-from paraformer.learners.paraformer_z import ParaFormerZ
-from paraformer.learners.pretraining import PretrainingTask
-from paraformer.learners.task import Draw, LearnTask, trained_inputs
+from paraformer.learners.task import Draw, LearnTask
 from paraformer.learners.training_config import LearningConfig
 from paraformer.training.checkpoint import require_same, space_hash
 from paraformer.training.config import TrainingConfig
@@ -49,7 +46,6 @@ class _Seen(NamedTuple):
 
     data: CalibrationData
     scaling: Scaling
-    places: TrainedPlaces | None
 
 
 class Learner:
@@ -86,8 +82,7 @@ class Learner:
         """
         learned = self.learn(model, data, seed=seed, directory=directory, progress=progress, refine_with=refine_with)
         history = History.of(data, self.config.observations) if self._reads_history else None
-        where = places_of(data, self.config)
-        return learned.predict(data.attributes, data.prior, data.attribute_names, history, where)
+        return learned.predict(data.attributes, data.prior, data.attribute_names, history)
 
     def learn(
         self,
@@ -108,13 +103,11 @@ class Learner:
             self._tidy(phases, directory)
             return found
         scaling = Scaling.fit(data, self.config)
-        reads_neighbours = isinstance(self.config.network, ParaFormerNConfig)
-        places = TrainedPlaces.fit(data, scaling, self.config) if reads_neighbours else None
         members = [
-            self._train_member(member, phases, _Seen(data, scaling, places), identity, directory, progress)
+            self._train_member(member, phases, _Seen(data, scaling), identity, directory, progress)
             for member in range(self.config.members)
         ]
-        learned = LearnedMap(tuple(m for m, _ in members), self.config, model.parameters, scaling, identity, places)
+        learned = LearnedMap(tuple(m for m, _ in members), self.config, model.parameters, scaling, identity)
         if any(phase.counted for phase in phases):
             write_json(directory / _RUNS, {"process_model_runs": sum(runs for _, runs in members)})
         learned.save(directory)
@@ -148,8 +141,6 @@ class Learner:
         for phase in phases:
             for member in range(self.config.members):
                 phase.checkpoint(directory, member).unlink(missing_ok=True)
-        for member in range(self.config.members):
-            _pretrained(directory, member).unlink(missing_ok=True)
 
     def _train_member(
         self,
@@ -169,13 +160,10 @@ class Learner:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "weights"))
             network = ParameterMap(self.config, len(seen.data.attribute_names), len(phases[0].model.parameters))
-        if self.config.pretraining is not None:
-            own_identity = {**identity, "member": member}
-            self._pretrain(network, member, seen.data, seen.scaling, own_identity, directory, progress)
         for phase in phases:
             own = seed if phase is phases[0] else derive_seed(seed, phase.name)
             draw = Draw(identity["seed"], own, member)
-            task = LearnTask(network, phase.config, phase.model, seen.data, seen.scaling, draw, seen.places)
+            task = LearnTask(network, phase.config, phase.model, seen.data, seen.scaling, draw)
             name = self.name if phase is phases[0] else f"{self.name}, {phase.name}"
             name = name if self.config.members == 1 else f"{name} {member + 1} of {self.config.members}"
             outcome = train(
@@ -191,41 +179,13 @@ class Learner:
             runs += task.runs(outcome.steps) if phase.counted else 0
         return network.eval(), runs
 
-    def _pretrain(
-        self,
-        network: ParameterMap,
-        member: int,
-        data: CalibrationData,
-        scaling: Scaling,
-        identity: dict[str, Any],
-        directory: Path,
-        progress: Progress,
-    ) -> None:
-        """Train the network's history encoder on hidden days, in place."""
-        config, history = self.config.pretraining, trained_inputs(self.config, data, scaling).history
-        assert config is not None
-        assert history is not None
-        seed = derive_seed(identity["seed"], "learner", self.name, member, "pretraining")
-        task = PretrainingTask(cast(ParaFormerZ, network.body), config, history, network.days, data.trained, seed)
-        train(
-            task,
-            config,
-            seed=seed,
-            identity=identity,
-            path=_pretrained(directory, member),
-            progress=progress,
-            description=f"{self.name}, pretraining",
-        )
-
     def _identity(self, phases: tuple[Phase, ...], data: CalibrationData, seed: int) -> dict[str, Any]:
         """What the weights depend on: nothing of a cell that is not trained, and no history where none is read."""
-        settings = self.config.model_dump(mode="json", exclude={"training", "refinement", "pretraining"})
+        settings = self.config.model_dump(mode="json", exclude={"training", "refinement"})
         model, refinement = phases[0].model, self.config.refinement
         models, refined = {"forward_model": model}, {}
         if refinement is not None:
             models["refined_with"], refined = phases[1].model, {"refinement": refinement.numerical()}
-        if self.config.pretraining is not None:
-            refined["pretraining"] = self.config.pretraining.numerical()
         return {
             "settings": {**settings, "training": self.config.training.numerical(), **refined},
             "seed": seed,
@@ -240,11 +200,7 @@ class Learner:
         """The arrays that reach the weights."""
         seen, mask = data.trained, data.mask[data.trained]
         arrays = [data.attributes[seen], data.prior[seen], np.where(mask, data.observed[seen], 0.0), mask]
-        network = self.config.network
-        reads_neighbours = isinstance(network, ParaFormerNConfig)
-        if reads_neighbours:
-            arrays += list(Places.of(data).select(np.flatnonzero(seen)))
-        if self._reads_history or reads_neighbours:
+        if self._reads_history:
             given = data.history_mask[seen]
             arrays += [data.forcing[seen], np.where(given, data.history[seen], 0.0), given]
         if self.config.observations != "masked":
@@ -265,11 +221,6 @@ def _in_steps(name: str, training: LearningConfig, epoch: int) -> TrainingConfig
 
 
 _RUNS = "runs.json"
-
-
-def _pretrained(directory: Path, member: int) -> Path:
-    """Checkpoint of a member's pretraining."""
-    return directory / f"pretraining-{member}.pt"
 
 
 def process_runs(directory: Path) -> int:

@@ -14,12 +14,10 @@ from torch import Tensor
 
 from paraformer.core.errors import DataError, ModelError, RunError
 from paraformer.core.parameters import Parameter, ParameterSpace
-from paraformer.learners.config import LearnerConfig, ParaFormerNConfig
+from paraformer.learners.config import LearnerConfig
 from paraformer.learners.inputs import History, Inputs, Scaling, to_tensor
-from paraformer.learners.neighbours import Places, TrainedPlaces
 from paraformer.learners.networks import ParameterMap
 from paraformer.learners.paraformer import ParaFormerA
-from paraformer.learners.paraformer_n import ParaFormerN
 from paraformer.learners.paraformer_z import ParaFormerZ
 from paraformer.training.checkpoint import (
     load_description,
@@ -47,7 +45,6 @@ class LearnedMap:
     parameters: ParameterSpace
     scaling: Scaling
     identity: dict[str, Any]
-    places: TrainedPlaces | None = None
 
     def predict(
         self,
@@ -55,17 +52,15 @@ class LearnedMap:
         prior: Float[np.ndarray, "cell parameter"],
         names: Sequence[str],
         history: History | None = None,
-        where: Places | None = None,
     ) -> Float[np.ndarray, "cell parameter"]:
         """θ in physical units, clamped to the bounds, from raw attributes, the a-priori θ and the raw history.
 
         A map that reads the history takes the mean over evenly spaced windows (``history_windows``) and members, in
-        unit coordinates; the others ignore it. A map with neighbours needs to know where the cells are; the trained
-        cell at the place of a cell is not among its neighbours.
+        unit coordinates; the others ignore it.
 
         Raises:
             DataError: if the attributes are not those the map was trained on, one value is not finite, or the
-                history or the places are missing.
+                history is missing.
         """
         self._require_names(names)
         u = self.parameters.to_unit(prior)
@@ -74,7 +69,7 @@ class LearnedMap:
             start = to_tensor(u[first : first + _BATCH])
             return np.mean([m.eval().over_period(inputs, start).double().numpy() for m in self.members], axis=0)
 
-        found = np.concatenate(self._in_batches(one, attributes, history, where))
+        found = np.concatenate(self._in_batches(one, attributes, history))
         return self.parameters.clip(self.parameters.from_unit(np.clip(found, 0.0, 1.0)))
 
     def attention(
@@ -83,7 +78,6 @@ class LearnedMap:
         names: Sequence[str],
         history: History | None = None,
         *,
-        where: Places | None = None,
         member: int = 0,
         start: int = 0,
     ) -> dict[str, Float[np.ndarray, " cell *axes"]]:
@@ -92,9 +86,7 @@ class LearnedMap:
         ``attribute``: self-attention of the attributes [cell, layer, head, attribute, attribute]; of ParaFormer_Z, also
         ``time``: from the attributes to the time tokens [cell, head, attribute, token], where token k stands for the
         days ``start + k patch .. start + (k + 1) patch - 1`` of the history. The heads of different members have
-        nothing in common, and those of different windows other days, so neither are averaged. Of ParaFormer_N, also
-        ``neighbour``: from the attributes to nobody and the neighbours, nearest first [cell, head, attribute,
-        1 + neighbour].
+        nothing in common, and those of different windows other days, so neither are averaged.
 
         Raises:
             ModelError: if the network has no attention, or there is no such member.
@@ -105,12 +97,10 @@ class LearnedMap:
             raise ModelError(f"attention: member {member} of {len(self.members)}")
         network = self.members[member].eval()
         body = network.body
-        if not isinstance(body, ParaFormerA | ParaFormerZ | ParaFormerN):
+        if not isinstance(body, ParaFormerA | ParaFormerZ):
             raise ModelError(f"attention: the network '{self.config.network.name}' has none")
 
         def one(first: int, inputs: Inputs) -> dict[str, Tensor]:
-            if inputs.neighbours is not None:
-                return cast(ParaFormerN, body).attention(inputs.attributes, inputs.neighbours)
             if inputs.history is None:
                 return cast(ParaFormerA, body).attention(inputs.attributes)
             days = inputs.history.shape[1]
@@ -118,24 +108,20 @@ class LearnedMap:
                 raise DataError(f"attention: a window of {network.days} days from day {start} leaves the {days} days")
             return cast(ParaFormerZ, body).attention(inputs.attributes, inputs.history[:, start : start + network.days])
 
-        parts = self._in_batches(one, attributes, history, where)
+        parts = self._in_batches(one, attributes, history)
         return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 
     def _in_batches(
-        self, work: Callable[[int, Inputs], Any], attributes: np.ndarray, history: History | None, where: Places | None
+        self, work: Callable[[int, Inputs], Any], attributes: np.ndarray, history: History | None
     ) -> list[Any]:
         """``work(first cell, inputs)`` of each batch of cells, without gradient."""
         settle_threads()
         results = []
-        if self.places is not None and where is None:
-            raise DataError("learner: this map reads the trained cells around a cell; say where the cells are")
         with torch.no_grad():
             for first in range(0, len(attributes), _BATCH):
                 cells = np.arange(first, min(first + _BATCH, len(attributes)))
                 part = None if history is None else history.select(cells)
                 inputs = self.scaling(attributes[cells], part, cells)
-                if self.places is not None and where is not None:
-                    inputs = self.places.complete(inputs, where.select(cells), self.config)
                 results.append(work(first, inputs))
         return results
 
@@ -147,8 +133,6 @@ class LearnedMap:
         """Write weights as safetensors and everything else as JSON."""
         for i, member in enumerate(self.members):
             save_tensors(directory / _weights(i), member.state_dict())
-        if self.places is not None:
-            self.places.save(directory)
         description = {
             **self.identity,
             "network": self.config.model_dump(mode="json"),
@@ -182,8 +166,7 @@ class LearnedMap:
             except RuntimeError as error:
                 raise RunError(f"{directory}: weights do not fit the settings ({error})") from error
             members.append(member)
-        places = TrainedPlaces.load(directory) if isinstance(config.network, ParaFormerNConfig) else None
-        return cls(tuple(members), config, space, scaling, description, places)
+        return cls(tuple(members), config, space, scaling, description)
 
 
 def _weights(member: int) -> str:

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from paraformer.learners.config import HistoryConfig, LearnerConfig
 from paraformer.learners.ffn import FFN
 from paraformer.learners.head import Head
-from paraformer.learners.inputs import HISTORY_FEATURES, Inputs, Surroundings
+from paraformer.learners.inputs import HISTORY_FEATURES, Inputs
 from paraformer.learners.lstm import LSTMZ
 from paraformer.learners.paraformer import ParaFormerA
-from paraformer.learners.paraformer_n import ParaFormerN
 from paraformer.learners.paraformer_z import ParaFormerZ
 
 LEARNERS: dict[str, Any] = {
@@ -23,7 +22,6 @@ LEARNERS: dict[str, Any] = {
     "lstm_z": LSTMZ,
     "paraformer_a": ParaFormerA,
     "paraformer_z": ParaFormerZ,
-    "paraformer_n": ParaFormerN,
 }
 """Network builders by name: settings, number of attributes, for _Z also number of daily features -> features for the
 head. A network reads the history if its settings are a ``HistoryConfig``."""
@@ -47,19 +45,16 @@ class ParameterMap(nn.Module):
         attributes: Float[Tensor, "cell attribute"],
         prior: Float[Tensor, "cell parameter"],
         history: Float[Tensor, "cell day feature"] | None = None,
-        neighbours: Surroundings | None = None,
     ) -> Float[Tensor, "cell parameter"]:
-        """θ from one window of the history, or with neighbours; each is ``None`` if and only if the network reads
-        none."""
-        asked = history if neighbours is None else neighbours
-        features = self.body(attributes) if asked is None else self.body(attributes, asked)
+        """θ from one window of the history, which is ``None`` if and only if the network reads none."""
+        features = self.body(attributes) if history is None else self.body(attributes, history)
         return self.head(features, prior)
 
     def over_period(self, inputs: Inputs, prior: Float[Tensor, "cell parameter"]) -> Float[Tensor, "cell parameter"]:
         """θ of the verdict: mean over ``history_windows`` evenly spaced windows of the whole period."""
         inputs, prior = inputs.to(self.head.linear.weight.dtype), prior.to(self.head.linear.weight.dtype)
         if inputs.history is None:
-            return self(inputs.attributes, prior, neighbours=inputs.neighbours)
+            return self(inputs.attributes, prior)
         starts = window_starts(inputs.history.shape[1], self.days, self.windows)
         each = [self(inputs.attributes, prior, inputs.history[:, s : s + self.days]) for s in starts]
         return torch.stack(each).mean(dim=0)

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from paraformer.core.contracts import CalibrationData, DifferentiableModel
 from paraformer.core.errors import DataError
 from paraformer.core.seeding import generator
-from paraformer.learners.config import HistoryConfig, LearnerConfig, ParaFormerNConfig, reads_history
+from paraformer.learners.config import HistoryConfig, LearnerConfig, reads_history
 from paraformer.learners.inputs import History, Inputs, Scaling, filled_series, to_tensor
-from paraformer.learners.neighbours import NeighbourDraw, TrainedPlaces, own_inputs
 from paraformer.learners.networks import ParameterMap
 from paraformer.learners.targets import OtherTargets
 from paraformer.numerics.losses import LOSSES, range_boundary_loss
@@ -33,13 +32,11 @@ class Draw(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Samples of a step: cell, first day of the loss, first day of the history (0 where none is read), and positions of
-    its neighbours among the trained cells (-1 where one is missing; without columns where none are read)."""
+    """Samples of a step: cell, first day of the loss, first day of the history (0 where none is read)."""
 
     cells: Int[np.ndarray, " sample"]
     starts: Int[np.ndarray, " sample"]
     histories: Int[np.ndarray, " sample"]
-    neighbours: Int[np.ndarray, "sample neighbour"]
 
 
 class Targets(NamedTuple):
@@ -64,7 +61,6 @@ class LearnTask:
         data: CalibrationData,
         scaling: Scaling,
         draw: Draw,
-        places: TrainedPlaces | None = None,
     ) -> None:
         self.network: nn.Module = network
         self.config = config
@@ -72,9 +68,6 @@ class LearnTask:
         self.first_day = data.first_day
         self.days = len(data.time)
         self.inputs = trained_inputs(config, data, scaling)
-        self.places = places
-        self.place_of = np.cumsum(data.trained) - 1  # of trained cells, their positions among them
-        self.neighbour_draw = None if places is None else NeighbourDraw(places, config)
         self.prior = to_tensor(model.parameters.to_unit(data.prior))
         self.targets = _targets(config, data)
         self.others = None if config.targets is None else OtherTargets(config.targets, data)
@@ -115,10 +108,7 @@ class LearnTask:
         histories = generator(self.seed, "history", step).integers(0, last + 1, size=cells.size)
         if config.history == "loss":
             histories = starts
-        neighbours = np.empty((cells.size, 0), dtype=np.int64)
-        if self.neighbour_draw is not None:
-            neighbours = self.neighbour_draw.draw(self.place_of[cells], generator(self.seed, "neighbours", step))
-        return Batch(cells, starts, histories, neighbours)
+        return Batch(cells, starts, histories)
 
     @property
     def epoch(self) -> int:
@@ -134,18 +124,13 @@ class LearnTask:
         cells = self._index(batch.cells)
         attributes, prior = self.inputs.attributes[cells], self.prior[cells]
         settings = self.config.network
-        if self.places is not None:
-            assert isinstance(settings, ParaFormerNConfig)
-            where = self.places.where.select(self.place_of[batch.cells])
-            seen = self.places.around(attributes, where, batch.neighbours, settings.neighbours)
-            return network(attributes, prior, neighbours=seen)
         if self.inputs.history is None or not isinstance(settings, HistoryConfig):
             return network(attributes, prior)
         days = batch.histories[:, None] + np.arange(settings.history_days)
         return network(attributes, prior, self.inputs.history[cells[:, None], self._index(days)])
 
     def _simulate(self, u: Float[Tensor, "sample parameter"], batch: Batch) -> dict[str, Float[Tensor, "sample day"]]:
-        """Series that the targets need; one run of the model for all neighbours that share their days, or for all."""
+        """Series that the targets need; one run for samples that follow each other on the same days, or for all."""
         if self.config.periods == "own":
             return self._respond(u, self._index(batch.cells), self.first_day + batch.starts, self._length)
         parts = np.split(np.arange(batch.cells.size), np.flatnonzero(np.diff(batch.starts)) + 1)
@@ -205,8 +190,6 @@ class LearnTask:
         at = self._index(self.held)
         history = None if self.inputs.history is None else self.inputs.history[at]
         inputs = Inputs(self.inputs.attributes[at], history)
-        if self.places is not None:
-            inputs = self.places.complete(inputs, self.places.where.select(self.place_of[self.held]), self.config)
         u = cast(ParameterMap, network).over_period(inputs, self.prior[at])
         simulated = self._respond(u, at, self.first_day, self.days)
         return float(self._misfit(simulated, u, self.held, np.zeros_like(self.held)))
@@ -235,8 +218,6 @@ def trained_inputs(config: LearnerConfig, data: CalibrationData, scaling: Scalin
     network = config.network
     history = History.of(data, config.observations).select(seen) if reads_history(network) else None
     inputs = scaling(data.attributes[seen], history, data.cells[seen])
-    if isinstance(network, ParaFormerNConfig):
-        inputs = own_inputs(inputs, config)
 
     def spread(part: Tensor) -> Tensor:
         every = torch.zeros(len(data.trained), *part.shape[1:])

@@ -1,11 +1,11 @@
-"""Settings of the learners' trainings: the first one, the one that goes on through the process model, pretraining."""
+"""Settings of the learners' trainings: the first one, and the one that goes on through the process model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from paraformer.training.config import OptimiserConfig, ScheduleConfig, TrainingBase, TrainingConfig, completed
 
@@ -34,12 +34,6 @@ class LearningConfig(TrainingBase):
             raise ValueError(f"give either 'steps' or 'epochs', {found} (null takes one back)")
         return self
 
-    @model_serializer(mode="wrap")
-    def _with_one_length(self, serialise: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """Keys and files of a study that counts steps are those of before it could count epochs."""
-        found = serialise(self)
-        return {name: value for name, value in found.items() if name not in ("steps", "epochs") or value is not None}
-
     def length(self, epoch: int) -> int:
         """Steps of the whole training, if one epoch has ``epoch`` of them."""
         if self.epochs is not None:
@@ -60,17 +54,6 @@ class RefinementConfig(LearningConfig):
     optimiser: OptimiserConfig = OptimiserConfig(name="adamw", rate=3e-4, weight_decay=1e-2)
     schedule: ScheduleConfig = ScheduleConfig(name="cosine", warm_up=5)
     ema: float | None = Field(default=0.9, gt=0, lt=1, description="decay of the moving average of the weights")
-    cells_per_batch: int = Field(default=64, ge=1, description="cells of a step; at most the trained ones")
-
-
-class PretrainingConfig(TrainingConfig):
-    """Masked pretraining of ParaFormer_Z's history encoder on forcing and soil moisture of the trained cells."""
-
-    steps: int = Field(default=300, ge=1)
-    optimiser: OptimiserConfig = OptimiserConfig(name="adamw", rate=1e-3, weight_decay=1e-2)
-    schedule: ScheduleConfig = ScheduleConfig(name="cosine", warm_up=20)
-    share: float = Field(default=0.4, gt=0, lt=1, description="share of time tokens whose soil moisture is hidden")
-    forcing_share: float = Field(default=0.15, ge=0, lt=1, description="share of time tokens whose forcing is hidden")
     cells_per_batch: int = Field(default=64, ge=1, description="cells of a step; at most the trained ones")
 
 

@@ -31,7 +31,7 @@ def rows_of(scores: Path) -> Rows:
     """Kinds of the methods in a run's ``scores`` folder.
 
     A learner is what the run's study file names as one, and one with history has a network whose name ends in ``_z``
-    (METHOD section 4), or reads the cell's own history. Other methods with θ of their own are searches, or carry the θ
+    (METHOD section 4). Other methods with θ of their own are searches, or carry the θ
     of one to other cells; the rest are reference rows.
     """
     methods = list(dict.fromkeys(pd.read_csv(scores / "soil_moisture.csv", usecols=["method"])["method"]))
@@ -65,7 +65,7 @@ def _study(path: Path) -> dict[str, Any]:
 def _networks(study: Mapping[str, Any]) -> dict[str, bool]:
     """Learner -> whether its network reads the history of a cell."""
     networks = {name: entry.get("network") or {} for name, entry in (study.get("learners") or {}).items()}
-    return {name: str(n.get("name", "")).endswith("_z") or bool(n.get("own_history")) for name, n in networks.items()}
+    return {name: str(n.get("name", "")).endswith("_z") for name, n in networks.items()}
 
 
 def _carried(study: Mapping[str, Any]) -> list[str]:
