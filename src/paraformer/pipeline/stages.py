@@ -267,7 +267,8 @@ class Chain(Opened):
         """Figures, and the page that holds tables and figures."""
         study, scores = self.study, self.done["scores"].path
         uncertainty = self.done["uncertainty"].path if "uncertainty" in self.done else None
-        inputs = self._hash("cube", "surrogate", "scores", *(["uncertainty"] if uncertainty else []))
+        learned = [f"parameters/{name}" for name in study.learners]  # attention is drawn from the maps themselves
+        inputs = self._hash("cube", "surrogate", "scores", *learned, *(["uncertainty"] if uncertainty else []))
 
         def work(path: Path) -> int:
             reporting.draw(study, self._cube, scores, self.done["surrogate"].path, self._prior, path, uncertainty)
