@@ -270,6 +270,23 @@ def compare(
 
 
 @app.command()
+def attention(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="a run directory whose learners are trained")],
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="a learner with attention, e.g. ParaFormer_Z")],
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="VARIABLE", help="regions by thirds of a variable of the cube")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FOLDER", help="where table and figure go; RUN/attention by default")
+    ] = None,
+) -> None:
+    """What a learner looks at: which attributes and which days before, by region; a table and a figure."""
+    from paraformer.pipeline.attention import describe_attention
+
+    _out().print(describe_attention(run, method, by, out), soft_wrap=True)
+
+
+@app.command()
 def describe(
     path: Annotated[Path, typer.Argument(help="a cube, a run directory or a study file")],
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE.html", help="a page about a cube")] = None,

@@ -15,9 +15,11 @@ import pytest
 import xarray as xr
 
 from paraformer.config import load_study
+from paraformer.core.errors import DataError, RunError, SettingsError
 from paraformer.core.files import hash_path
 from paraformer.core.schema import SCORE_COLUMNS, Cube
 from paraformer.pipeline import run_study
+from paraformer.pipeline.attention import describe_attention, look
 from paraformer.pipeline.describe import describe
 from worlds import write_study
 
@@ -125,6 +127,46 @@ def test_report_page_is_whole(finished: Path) -> None:
     assert "https://" not in page
     assert page.count("data:image/png") >= 8
     assert "ParaFormer_A" in page
+
+
+def test_attention_is_drawn_in_the_report_and_told_from_a_finished_run(finished: Path, tmp_path: Path) -> None:
+    drawn = {path.stem for path in (finished / "figures").glob("attention-*.png")}
+    assert drawn == {"attention-ParaFormer_A", "attention-ParaFormer_Z"}
+    before = hash_path(finished)
+    text = describe_attention(finished, "ParaFormer_Z", out=tmp_path)
+    assert "What ParaFormer_Z attends to (2 seeds; windows end on" in text
+    assert "64 to 79" in text
+    assert "not what moves its θ" in text
+    table = pd.read_csv(tmp_path / "ParaFormer_Z.csv")
+    assert set(table["of"]) == {"attribute", "days before"}
+    assert set(table["region"]) == {"all cells", "north-west", "north-east", "south-west", "south-east"}
+    assert (tmp_path / "ParaFormer_Z.png").exists()
+    assert "climate_aridity >" in describe_attention(finished, "ParaFormer_A", "climate_aridity", tmp_path)
+    assert hash_path(finished) == before, "a finished run is only read"
+
+
+@pytest.mark.parametrize(
+    ("method", "by", "error", "message"),
+    [
+        ("FFN_A", None, SettingsError, "learner 'FFN_A': its network 'ffn_a' has no attention; with attention: Para"),
+        ("SCE-UA", None, SettingsError, "no learner is called 'SCE-UA'; valid: ParaFormer_A, ParaFormer_Z"),
+        ("ParaFormer_AA", None, SettingsError, "no learner is called 'ParaFormer_AA'; did you mean 'ParaFormer_A'"),
+        ("ParaFormer_A", "prcp", DataError, "no variable 'prcp' with one value a cell"),
+    ],
+)
+def test_what_attention_cannot_tell_is_named(
+    finished: Path, method: str, by: str | None, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        describe_attention(finished, method, by)
+
+
+def test_attention_needs_a_run_with_a_trained_learner(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"no manifest\.json here"):
+        describe_attention(tmp_path, "ParaFormer_A")
+    study = load_study(finished / "study.yaml").model_copy(update={"learner_seeds": 3})
+    with pytest.raises(RunError, match="seed-2: no trained map of 'ParaFormer_A' here"):
+        look(study, finished, "ParaFormer_A")
 
 
 def test_describe_knows_run_cube_and_study(finished: Path) -> None:

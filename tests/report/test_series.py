@@ -118,7 +118,7 @@ def test_the_methods_of_the_paper_are_always_shown_where_they_are():
 def test_sites_are_cells_of_the_cube():
     assert site_positions([30, "20"], np.array([10, 20, 30])) == [2, 1]
     assert site_positions(["b"], np.array(["a", "b"])) == [1]
-    with pytest.raises(SettingsError, match=r"report\.sites: no cell 301 among the 3 cells; did you mean '30'"):
+    with pytest.raises(SettingsError, match=r"report\.sites: no cell 301; the 3 cells are 10 .. 30"):
         site_positions([20, 301], np.array([10, 20, 30]))
 
 

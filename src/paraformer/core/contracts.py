@@ -127,6 +127,33 @@ class CalibrationData:
     references: Mapping[str, Reference] = field(default_factory=dict)
 
 
+class Attention(NamedTuple):
+    """What a learner with attention looks at: attention received by each input, as a multiple of even attention.
+
+    The heads of all layers, members and seeds stand side by side.
+
+    Attributes:
+        attributes: by each attribute from all attributes [cell, head, attribute].
+        names: of the attributes.
+        days: by each time token from all attributes, mean over the windows [cell, head, token]; without tokens for a
+            learner that reads no days.
+        patch: days of a time token.
+        ends: last days of the windows (datetime64[D]) [window].
+    """
+
+    attributes: Float[np.ndarray, "cell head attribute"]
+    names: tuple[str, ...]
+    days: Float[np.ndarray, "cell head token"]
+    patch: int
+    ends: np.ndarray
+
+    @property
+    def days_before(self) -> Float[np.ndarray, " token"]:
+        """How many days the middle of each token lies before the last day of its window."""
+        tokens = self.days.shape[-1]
+        return self.patch * (tokens - np.arange(tokens)) - (self.patch + 1) / 2
+
+
 @runtime_checkable
 class Calibrator(Protocol):
     """Finds θ for every cell of ``data`` (trained and unseen) with a forward model."""

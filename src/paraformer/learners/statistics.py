@@ -14,7 +14,15 @@ _QUANTILES = (0.1, 0.5, 0.9)
 _LIMIT = 5.0
 """Largest statistic: a slope from two observed days must not throw θ across the space."""
 
-STATISTICS = 2 + len(_QUANTILES) + 2 * len(DECAYS)
+STATISTIC_NAMES = (
+    "observed mean",
+    "observed deviation",
+    *(f"observed quantile {quantile:g}" for quantile in _QUANTILES),
+    *(f"{what} rain, decay {decay:g}" for decay in DECAYS for what in ("slope on", "correlation with")),
+)
+"""Names of the statistics, in their order."""
+
+STATISTICS = len(STATISTIC_NAMES)
 
 
 def history_statistics(history: Float[Tensor, "cell day feature"]) -> Float[Tensor, "cell statistic"]:

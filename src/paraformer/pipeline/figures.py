@@ -21,7 +21,9 @@ from paraformer.evaluation.evapotranspiration import DAYS_PER_YEAR
 from paraformer.evaluation.holdout import Holdout, holdout_of
 from paraformer.evaluation.pareto import TRUSTED_K
 from paraformer.evaluation.score import fit_operator
+from paraformer.learners.attended import has_attention
 from paraformer.numerics.observe import observe
+from paraformer.pipeline.attention import look
 from paraformer.pipeline.rows import Rows, rows_of
 from paraformer.pipeline.verdict import DEFAULT_RUNS, RUNS
 from paraformer.report.figures import parameter_recovery, save_figure, score_cdfs, surrogate_response
@@ -134,6 +136,9 @@ def draw(
     _draw_parameters(atlas)
     _draw_scores(atlas)
     _draw_evapotranspiration(atlas)
+    for name, learner in study.learners.items():
+        if has_attention(learner):
+            atlas.save(look(study, scores.parent, name).figure(), f"attention-{name}")
     if uncertainty is not None and study.uncertainty is not None:
         for method in study.uncertainty.methods:
             gain = trusted_gain(read_dataset(uncertainty / f"{method}.nc"))

@@ -15,6 +15,7 @@ from paraformer.evaluation.baselines import NOTES
 from paraformer.evaluation.pareto import TRUSTED_K
 from paraformer.evaluation.score import summarise
 from paraformer.evaluation.transfer import NOTES as TRANSFER_NOTES
+from paraformer.pipeline.attention import CAVEAT
 from paraformer.pipeline.figures import draw
 from paraformer.pipeline.rows import operator_of, rows_of
 from paraformer.pipeline.verdict import AUDIT
@@ -129,6 +130,7 @@ def page(
         *_recovery_section(study, scores, figures),
         *_evapotranspiration_section(scores, figures, left_out),
         *_signature_section(scores),
+        *_attention_section(study, figures),
         Section(
             "Surrogate",
             "The surrogate against the process model on θ it has not learned from.",
@@ -189,6 +191,13 @@ def _recovery_section(study: Study, scores: Path, figures: Path) -> list[Section
             found,
         )
     ]
+
+
+def _attention_section(study: Study, figures: Path) -> list[Section]:
+    captions = {f"attention-{name}": f"{name}: attributes and days before, by region" for name in study.learners}
+    found = _there(figures, captions)
+    text = f"How much each input is attended to, as a multiple of even attention. {CAVEAT}"
+    return [Section("Attention", text, [], found)] if found else []
 
 
 def _signature_section(scores: Path) -> list[Section]:

@@ -143,7 +143,8 @@ class Chain(Work):
 
     def report(self) -> Iterator[StageSpec]:
         """Figures; the page that holds them is written anew every time."""
-        reads = ("cube", "surrogate", "scores", "verdict", "uncertainty")
+        learned = (f"parameters/{name}" for name in self.study.learners)  # attention is drawn from the maps themselves
+        reads = ("cube", "surrogate", "scores", "verdict", "uncertainty", *learned)
         yield StageSpec("figures", reads, parts(self.study, "report"), self._draw, {})
 
     @property

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PolyCollection
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
@@ -30,7 +30,7 @@ class Scale(NamedTuple):
     """Colours of a field: range, colour map, label of the colour bar, and ends beyond which values lie."""
 
     norm: Normalize
-    colours: str
+    colours: str | Colormap
     label: str
     extend: str
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from paraformer.core.errors import DataError, SettingsError, nearest
+from paraformer.core.errors import DataError, SettingsError
 from paraformer.report.colours import RAIN, RAIN_TEXT, SITE, method_styles
 from paraformer.report.figures import quiet
 from paraformer.report.map_panels import Ground, Scale, colour_bar, draw_field
@@ -92,7 +92,7 @@ def site_positions(wanted: Sequence[int | str], cells: np.ndarray) -> list[int]:
     place = {str(cell): i for i, cell in enumerate(cells.tolist())}
     for cell in map(str, wanted):
         if cell not in place:
-            raise SettingsError(f"report.sites: no cell {cell} among the {len(place)} cells{nearest(cell, place)}")
+            raise SettingsError(f"report.sites: no cell {cell}; the {len(place)} cells are {cells[0]} .. {cells[-1]}")
     return [place[str(cell)] for cell in wanted]
 
 

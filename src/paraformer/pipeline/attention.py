@@ -1,0 +1,124 @@
+"""``attention``: what a learner of a finished run looks at, from the maps it left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from paraformer.config import Study, load_study
+from paraformer.core.contracts import Attention
+from paraformer.core.errors import DataError, RunError, SettingsError, nearest
+from paraformer.core.schema import Cube
+from paraformer.data.gapfill import open_filled
+from paraformer.data.views import calibration_view
+from paraformer.learners.attended import attended, has_attention
+from paraformer.learners.learned import LearnedMap
+from paraformer.pipeline.verdict import write_csv
+from paraformer.report.attention import (
+    Regions,
+    attention_figure,
+    attention_table,
+    attention_text,
+    quarters,
+    thirds,
+)
+from paraformer.report.figures import save_figure
+from paraformer.report.rectangles import Cells
+from paraformer.report.tables import to_text
+
+CAVEAT = (
+    "Attention says what a network looks at, not what moves its θ, nor in which direction: an input that is attended "
+    "to may change nothing, and one that is not may be known from others like it (docs/figures.md)."
+)
+"""What stands beside every figure and table of attention."""
+
+
+class Seen(NamedTuple):
+    """What a learner of a run looks at, and where: what its figure and tables are made of."""
+
+    method: str
+    attention: Attention
+    seeds: int
+    cells: Cells
+    regions: Regions
+
+    @property
+    def title(self) -> str:
+        seeds = f"{self.seeds} seeds" if self.seeds > 1 else "one seed"
+        windows = f"; windows end on {', '.join(map(str, self.attention.ends))}" if len(self.attention.ends) else ""
+        return f"What {self.method} attends to ({seeds}{windows})"
+
+    def figure(self) -> Figure:
+        return attention_figure(self.attention, self.regions, self.cells, title=self.title)
+
+    def table(self) -> pd.DataFrame:
+        return attention_table(self.attention, self.regions)
+
+
+def look(study: Study, directory: Path, method: str, by: str | None = None) -> Seen:
+    """Attention of all seeds of a learner of the run in ``directory``.
+
+    Args:
+        by: variable of the cube whose low, middle and high thirds are the regions; by default four quarters.
+
+    Raises:
+        SettingsError: if the study has no such learner, or it has no attention.
+        RunError: if the learner has not been trained in this run.
+        DataError: if the cube has no such variable of cells.
+    """
+    _require_attention(study, method)
+    cube = Cube.open(directory / "cube" / "cube.zarr")
+    learner = study.learners[method]
+    folders = [directory / "parameters" / method / f"seed-{seed}" for seed in range(study.learner_seeds)]
+    for folder in folders:
+        if not (folder / "model.json").exists():
+            raise RunError(f"{folder}: no trained map of '{method}' here; 'paraformer learn' trains it")
+    maps = [LearnedMap.load(folder, study.space) for folder in folders]
+    filled = None if learner.observations == "masked" else open_filled(directory / "gap_filling")
+    prior = np.tile(study.space.from_unit(np.full(len(study.space), 0.5)), (len(cube.cells), 1))  # attention reads none
+    attention = attended(maps, calibration_view(cube, study.space, prior, filled=filled))
+    regions = quarters(cube.lat, cube.lon) if by is None else thirds(_variable(cube, by), by)
+    return Seen(method, attention, len(maps), Cells(cube.lat, cube.lon, cube.trained), regions)
+
+
+def describe_attention(run: Path, method: str, by: str | None = None, out: Path | None = None) -> str:
+    """Write figure and table of a learner's attention, and return what to tell the user.
+
+    Args:
+        run: directory of a run whose learners are trained.
+        out: folder of ``<method>.csv`` and the figure; ``attention`` in the run directory by default.
+
+    Raises:
+        RunError: if ``run`` is not a run directory, or as ``look``.
+    """
+    if not (run / "manifest.json").exists():
+        raise RunError(f"{run}: no manifest.json here; 'attention' takes the directory of a run")
+    study = load_study(run / "study.yaml")
+    seen, folder = look(study, run, method, by), out or run / "attention"
+    write_csv(folder / f"{method}.csv", seen.table())
+    written = save_figure(seen.figure(), folder / method, study.report)
+    lines = [f"{seen.title}; 1 is even attention"]
+    for of, table in attention_text(seen.attention, seen.regions).items():
+        lines += ["", to_text(table.rename(columns={"input": of}))]
+    return "\n".join([*lines, "", CAVEAT, "", *(str(path) for path in (folder / f"{method}.csv", *written))])
+
+
+def _require_attention(study: Study, method: str) -> None:
+    able = [name for name, learner in study.learners.items() if has_attention(learner)]
+    if method not in study.learners:
+        raise SettingsError(f"no learner is called '{method}'{nearest(method, able or study.learners)}")
+    if method not in able:
+        network = study.learners[method].network.name
+        others = f"; with attention: {', '.join(able)}" if able else ""
+        raise SettingsError(f"learner '{method}': its network '{network}' has no attention{others}")
+
+
+def _variable(cube: Cube, name: str) -> np.ndarray:
+    variables = [str(v) for v in cube.dataset.data_vars if cube.dataset[v].dims == ("cell",)]
+    if name not in variables:
+        raise DataError(f"no variable '{name}' with one value a cell{nearest(name, variables)}")
+    return cube.dataset[name].values.astype(np.float64)
