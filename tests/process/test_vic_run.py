@@ -238,7 +238,9 @@ def test_names_of_the_grid_are_kept(world: Path) -> None:
 def test_broken_forcing_is_named_and_leaves_no_file(world: Path) -> None:
     with netCDF4.Dataset(world / "forcing.2001.nc", "r+") as dataset:
         dataset["air_temp"][5, 1, 1] = 290.0
-    with pytest.raises(DataError, match=r"forcing.2001.nc: air_temp at row 1, column 1 .*, 2001-01-01T15:00:00: found 290"):
+    with pytest.raises(
+        DataError, match=r"forcing.2001.nc: air_temp at row 1, column 1 .*, 2001-01-01T15:00:00: found 290"
+    ):
         _run(global_file(world))
     assert list((world / "out").iterdir()) == []
 
