@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -44,16 +44,24 @@ class Proof:
 
     Args:
         source: the file, as every message begins.
+        quiet: whether what is odd is not said, as where a file is read again.
     """
 
-    def __init__(self, source: str) -> None:
-        self.source = source
+    def __init__(self, source: str, *, quiet: bool = False) -> None:
+        self.source, self.quiet = source, quiet
         self.refused: list[str] = []
         self.warned: list[str] = []
         self._found: dict[tuple[str, str], _Tally] = {}
 
     def values(
-        self, variable: Variable, values: np.ndarray, place: Place, *, used: np.ndarray | None = None, name: str = ""
+        self,
+        variable: Variable,
+        values: np.ndarray,
+        place: Place,
+        *,
+        used: np.ndarray | None = None,
+        name: str = "",
+        rows: np.ndarray | None = None,
     ) -> np.ndarray:
         """Prove every value and return them, those that rounding put outside the range set to its end.
 
@@ -63,6 +71,7 @@ class Proof:
             place: words for a position.
             used: which values matter (a class without area has no albedo); all by default.
             name: name in the file, where it is not the variable's.
+            rows: which cells these are, where further calls bring more values of the same; new ones by default [cell].
         """
         (low, high), common = variable.valid, variable.usual or variable.valid
         right = (values >= max(low, common[0])) & (values <= min(high, common[1]))
@@ -92,7 +101,7 @@ class Proof:
         if slight.any():
             inside = np.where(slight, np.clip(values, low, high), values)
             change = float(np.abs(inside - np.where(slight, values, inside)).max())
-            self._tally(name, f"outside {range_of} set to the nearer end", unit).add(slight, change=change)
+            self._tally(name, f"outside {range_of} set to the nearer end", unit).add(slight, rows, change=change)
             values = inside
         if variable.usual is not None:
             rare = used & ~outside & ((values < variable.usual[0]) | (values > variable.usual[1]))
@@ -100,7 +109,7 @@ class Proof:
                 first = tuple(int(i) for i in np.argwhere(rare)[0])
                 usual = f"outside the usual {variable.usual[0]:g} to {variable.usual[1]:g}{unit}"
                 words = f"first {values[first]:g} at {place(first)}{_hint(variable)}"
-                self._tally(name, usual, unit).add(rare, words=words)
+                self._tally(name, usual, unit).add(rare, rows, words=words)
         return values
 
     def require(self, good: np.ndarray, say: Callable[[tuple[int, ...]], str]) -> None:
@@ -125,7 +134,8 @@ class Proof:
             DataError: one line with the first refusals.
         """
         for line in (*self.warned, *(str(tally) for tally in self._found.values())):
-            logger.warning("%s: %s", self.source, line)
+            if not self.quiet:
+                logger.warning("%s: %s", self.source, line)
         self.warned, self._found = [], {}
         if self.refused:
             more = len(self.refused) - _SHOWN
@@ -157,20 +167,24 @@ class _Tally:
     what: str
     unit: str
     values: int = 0
-    cells: int = 0
+    new_cells: int = 0
+    rows: set[int] = field(default_factory=set)
     change: float = 0.0
     words: str = ""
 
-    def add(self, where: np.ndarray, *, change: float = 0.0, words: str = "") -> None:
-        """Further values, of other cells than before: the first axis is the cell."""
+    def add(self, where: np.ndarray, rows: np.ndarray | None, *, change: float = 0.0, words: str = "") -> None:
+        """Further values; the first axis is the cell: one of ``rows``, or another than before."""
         self.values += int(where.sum())
-        self.cells += _cells(where)
+        if rows is None:
+            self.new_cells += _cells(where)
+        else:
+            self.rows.update(rows[where.reshape(len(where), -1).any(axis=1)].tolist())
         self.change = max(self.change, change)
         self.words = self.words or words
 
     def __str__(self) -> str:
         ending = f" (largest change {self.change:.2g}{self.unit})" if self.change else f", {self.words}"
-        return f"{self.name}: {_count(self.values, self.cells)} {self.what}{ending}"
+        return f"{self.name}: {_count(self.values, self.new_cells + len(self.rows))} {self.what}{ending}"
 
 
 def _cells(where: np.ndarray) -> int:

@@ -155,12 +155,11 @@ def _spun_up(model: VIC, state: State) -> State:
 
 def _from_global(run: GlobalParameters) -> World:
     domain, parameters = read_land(run)
-    said: set[str] = set()
 
     @lru_cache(maxsize=1)
     def year_of(year: int) -> tuple[np.datetime64, Forcing]:
         days = run.days[run.days.astype("datetime64[Y]").astype(np.int64) + 1970 == year]
-        return days[0], read_days(run, domain, days, said)
+        return days[0], read_days(run, domain, days)
 
     def weather(day: int) -> Forcing:
         date = run.days[day]

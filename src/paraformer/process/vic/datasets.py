@@ -10,6 +10,7 @@ from typing import Any, Literal
 import netCDF4
 import numpy as np
 
+from paraformer.core.cf import decode
 from paraformer.core.errors import DataError, nearest
 from paraformer.core.netcdf_header import require_whole
 
@@ -41,7 +42,7 @@ def require_variable(dataset: Dataset, name: str) -> Any:
     """A variable of numbers, as the library gives it.
 
     Raises:
-        DataError: if the file lacks it, it holds text, or it is packed with a factor that is none.
+        DataError: if the file lacks it, or it holds text.
     """
     path = dataset.filepath()
     if name not in dataset.variables:
@@ -50,22 +51,26 @@ def require_variable(dataset: Dataset, name: str) -> Any:
     kind = variable.datatype  # not the dtype, which of text of any length is that of a character
     if not isinstance(kind, np.dtype) or kind.kind not in "fiu":
         raise DataError(f"{path}: variable '{name}' holds text or another type ({kind}), expected numbers")
-    for attribute in ("scale_factor", "add_offset"):
-        value = np.asarray(variable.getncattr(attribute) if attribute in variable.ncattrs() else 1.0)
-        if value.dtype.kind not in "fiu" or not np.isfinite(value).all() or (attribute[0] == "s" and not value.all()):
-            raise DataError(f"{path}: variable '{name}' has {attribute} {value}, expected a number that is not 0")
     return variable
 
 
 def read_variable(dataset: Dataset, name: str, part: Any = ...) -> np.ndarray:
-    """A variable, or a part of it, as float64 with NaN where a value is missing or outside the file's valid range.
+    """A variable, or a part of it, as float64: unpacked, NaN where a value is missing or never written (``core.cf``).
 
     Raises:
-        DataError: as ``require_variable``; or if its values cannot be read.
+        DataError: as ``require_variable``; or its values cannot be read, or packed with a factor that is none.
     """
-    variable = require_variable(dataset, name)
+    variable, path = require_variable(dataset, name), dataset.filepath()
+    attributes = {attribute: variable.getncattr(attribute) for attribute in variable.ncattrs()}
+    variable.set_auto_maskandscale(False)
     try:
-        values = np.ma.asarray(variable[part])
+        stored = np.asarray(variable[part])
+        values = decode(stored, attributes).astype(np.float64)
     except (OSError, RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise DataError(f"{dataset.filepath()}: variable '{name}' cannot be read ({error})") from error
-    return np.ma.filled(values.astype(np.float64), np.nan)
+        raise DataError(f"{path}: variable '{name}' cannot be read ({error})") from error
+    finally:
+        variable.set_auto_maskandscale(True)
+    unwritten = FILLS.get(stored.dtype.str[1:])
+    if "_FillValue" not in attributes and unwritten is not None and stored.dtype.itemsize > 1:
+        values[stored == unwritten] = np.nan  # the library's own fill value, which VIC does not declare
+    return values

@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from paraformer.core.errors import DataError, nearest
 from paraformer.core.proof import Proof, place_of
-from paraformer.core.variables import VIC_PARAMETERS
+from paraformer.core.vic_variables import VIC_PARAMETERS
 from paraformer.process.vic.axes import CellReader
 from paraformer.process.vic.datasets import Dataset, open_dataset, read_variable
 from paraformer.process.vic.domain import (
@@ -92,7 +92,7 @@ def read_parameters(
         grid = read_grid(dataset, names._replace(mask="run_cell"))
         domain = domain or grid
         located = locate(dataset, domain, names)
-        proof = Proof(source or str(path))
+        proof = Proof(source or str(path), quiet=quiet)
         proof.require(
             grid.mask[located.row, located.column],
             lambda i: f"run_cell at {domain.words(i[0])}: found 0, expected 1",
@@ -122,8 +122,6 @@ def read_parameters(
         **per_tile,
     )
     parameters = prove_parameters(parameters, proof, words=domain.words, classes=classes)
-    if quiet:
-        proof.warned.clear()
     proof.finish()
     return parameters
 
@@ -146,10 +144,6 @@ def _tiles(
     plants["cv"] = np.where(np.isfinite(cover), cover, 0.0)
     trees, used = plants["overstory"], plants["cv"] > 0
     proof.values(VIC_PARAMETERS["overstory"], trees, place, used=used)
-    proof.require(
-        ~used | (trees == np.rint(trees)) | ~np.isfinite(trees),
-        lambda i: f"overstory at {place(i)}: found {trees[i]:g}, expected 0 or 1",
-    )
     order = np.argsort(classes)
     count = used.sum(axis=1)
     tile_class = np.full((len(cover), max(1, int(count.max(initial=1)))), -1, dtype=np.int64)

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from paraformer.core.errors import DataError
-from paraformer.core.variables import VIC_FORCING, Variable
+from paraformer.core.variables import Variable
+from paraformer.core.vic_variables import VIC_FORCING
 
 
 class Forcing(NamedTuple):
@@ -53,7 +54,7 @@ def require_valid(forcing: Forcing, cell_ids: np.ndarray, steps_per_day: int) ->
     """Raise unless the forcing can run.
 
     Raises:
-        DataError: wrong shape, NaN or a value outside the range of ``core.variables.VIC_FORCING``, naming variable,
+        DataError: wrong shape, NaN or a value outside the range of ``core.vic_variables.VIC_FORCING``, naming variable,
             cell and time.
     """
     shape = (len(cell_ids), forcing.n_day * steps_per_day)

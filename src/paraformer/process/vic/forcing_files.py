@@ -9,9 +9,11 @@ import numpy as np
 from jaxtyping import Float
 
 from paraformer.core.errors import DataError
-from paraformer.core.proof import Proof, place_of
+from paraformer.core.proof import Place, Proof, place_of
 from paraformer.core.time import day_of_year, decode_times, month_of, require_steps
-from paraformer.core.variables import VIC_FORCING
+from paraformer.core.units import canonical
+from paraformer.core.vic_variables import VIC_FORCING
+from paraformer.process.vic.constants import SVP_A, SVP_B, SVP_C
 from paraformer.process.vic.datasets import Dataset, open_dataset, read_variable, require_variable
 from paraformer.process.vic.domain import Domain, GridNames, Located, locate
 from paraformer.process.vic.forcing import Forcing
@@ -26,6 +28,20 @@ FORCING_NAMES: dict[str, str] = {
     "pres": "pres",
 }
 """Variable names in forcing files, as in the VIC sample data; a study may give others."""
+
+_PRESSURES, _ENERGIES = {"Pa", "hPa", "mbar", "mb", "bar"}, {"J m-2", "kJ m-2", "MJ m-2", "kW m-2", "kWh m-2"}
+_OTHER_UNITS = {
+    "prcp": {"m", "m s-1", "mm s-1", "kg m-2 s-1", "m day-1", "cm", "inch"},
+    "tair": {"K", "deg K", "degF", "F"},
+    "swdown": _ENERGIES,
+    "lwdown": _ENERGIES,
+    "wind": {"km h-1", "knot", "knots", "cm s-1"},
+    "vp": _PRESSURES,
+    "pres": _PRESSURES,
+}
+_RATES = {"mm day-1": 1, "mm h-1": 24}
+"""Steps a day for which a rate is the sum of a step."""
+_MOST_SATURATED, _SLIGHTLY_SATURATED = 3.0, 0.1  # times saturation, and kPa above that, which no weather has
 
 
 def read_forcing(
@@ -63,37 +79,38 @@ def read_series(
     names: Mapping[str, str],
     *,
     grid_names: GridNames = GridNames(),  # noqa: B008
-    said: set[str] | None = None,
+    proof: Proof | None = None,
 ) -> dict[str, Float[np.ndarray, "cell time"]]:
     """As ``read_forcing``, for the variables in ``names`` only. Rows without an active cell are not read.
 
     Args:
         grid_names: names of the coordinates.
-        said: variables whose odd values have been spoken of, which is done once; grows.
+        proof: collects what is odd in a series that is read part by part; the caller finishes it.
 
     Raises:
         DataError: missing variable or cell; a time axis that is not UTC, of other steps, unsorted or with gaps; days
             the files do not hold; or a value no weather has: file, variable, cell, time, found and expected.
     """
-    days, said = days.astype("datetime64[D]"), set() if said is None else said
+    days, whole = days.astype("datetime64[D]"), proof or Proof("")
     parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
     stamps: list[np.ndarray] = []
     for path in paths:
+        whole.source = str(path)
         with open_dataset(path) as dataset:
             axis = _time_axis(dataset, steps_per_day)
             inside = (axis >= days[0]) & (axis < days[-1] + 1)
             if not inside.any():
                 continue
             part = slice(int(inside.argmax()), int(inside.argmax() + inside.sum()))
-            stamps.append(axis[part])
             located = locate(dataset, domain, grid_names)
-            proof = Proof(str(path))
+            stamps.append(axis[part])
             for name, variable in names.items():
-                values = _read_cells(dataset, variable, part, located)
-                parts[name].append(_proved(name, variable, values, axis[part], domain, proof))
-            proof.warned = [line for line in proof.warned if line.split(":")[0] not in said]
-            said.update(line.split(":")[0] for line in proof.warned)
-            proof.finish()
+                _require_unit(dataset, variable, name, steps_per_day)
+            read = {name: _read_cells(dataset, variable, part, located) for name, variable in names.items()}
+        for name, values in _proved(read, names, axis[part], domain, whole).items():
+            parts[name].append(values)
+        if whole.refused or proof is None:
+            whole.finish()
     found = np.concatenate(stamps) if stamps else np.empty(0, dtype="datetime64[s]")
     expected = len(days) * steps_per_day
     if len(found) != expected:
@@ -110,6 +127,15 @@ def _time_axis(dataset: Dataset, steps_per_day: int) -> np.ndarray:
     return require_steps(decode_times(time[:], attributes, source=path), steps_per_day, path)
 
 
+def _require_unit(dataset: Dataset, variable: str, name: str, steps_per_day: int) -> None:
+    """Refuse a unit that is known to be another; VIC's files spell the right ones in many ways, or not at all."""
+    unit = str(getattr(require_variable(dataset, variable), "units", ""))
+    rate = name == "prcp" and canonical(unit) in _RATES and _RATES[canonical(unit)] != steps_per_day
+    if rate or canonical(unit) in _OTHER_UNITS[name]:
+        expected = f"mm per step of {steps_per_day} a day" if name == "prcp" else VIC_FORCING[name].unit
+        raise DataError(f"{dataset.filepath()}: '{variable}' has units '{unit}', expected {expected}")
+
+
 def _read_cells(dataset: Dataset, variable: str, part: slice, located: Located) -> Float[np.ndarray, "cell time"]:
     dims, shape = require_variable(dataset, variable).dimensions, dataset[variable].shape
     time = dataset["time"].dimensions
@@ -121,7 +147,25 @@ def _read_cells(dataset: Dataset, variable: str, part: slice, located: Located) 
 
 
 def _proved(
-    name: str, variable: str, values: np.ndarray, stamps: np.ndarray, domain: Domain, proof: Proof
-) -> np.ndarray:
-    place = place_of(domain.words, lambda step: str(stamps[step]))
-    return proof.values(VIC_FORCING[name], values, place, name=variable)
+    read: dict[str, np.ndarray], names: Mapping[str, str], stamps: np.ndarray, domain: Domain, proof: Proof
+) -> dict[str, np.ndarray]:
+    place, cells = place_of(domain.words, lambda step: str(stamps[step])), np.flatnonzero(domain.mask)
+    found = {
+        name: proof.values(VIC_FORCING[name], values, place, name=names[name], rows=cells)
+        for name, values in read.items()
+    }
+    if {"tair", "vp"} <= set(found) and not proof.refused:
+        _prove_vapour(found["tair"], found["vp"], names["vp"], place, proof)
+    return found
+
+
+def _prove_vapour(tair: np.ndarray, vp: np.ndarray, name: str, place: Place, proof: Proof) -> None:
+    """Vapour pressure [kPa] against that of saturation; the model takes what is above it for saturated air."""
+    most = SVP_A * np.exp(SVP_B * tair / (SVP_C + tair))
+    proof.require(
+        vp <= _MOST_SATURATED * most + _SLIGHTLY_SATURATED,
+        lambda i: (
+            f"{name} at {place(i)}: found {vp[i]:g} kPa, expected at most the {most[i]:.3g} kPa of saturation at "
+            f"{tair[i]:g} degC; hPa or Pa?"
+        ),
+    )

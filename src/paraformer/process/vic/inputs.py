@@ -1,6 +1,6 @@
 """A-priori parameters proved: what no soil or plant has is refused, what rounding made is set right, what is rare said.
 
-Ranges are those of ``core.variables.VIC_PARAMETERS``; here are the rules between variables. Only what a run uses
+Ranges are those of ``core.vic_variables.VIC_PARAMETERS``; here are the rules between variables. Only what a run uses
 matters: a class without area needs no albedo, bare soil no roots.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from paraformer.core.grid import Words
 from paraformer.core.proof import Place, Proof, numbered, place_of
-from paraformer.core.variables import VIC_PARAMETERS
+from paraformer.core.vic_variables import VIC_PARAMETERS
 from paraformer.process.vic.constants import DISPLACEMENT_PER_HEIGHT, MM_PER_M
 from paraformer.process.vic.parameters import CellParameters, column_moisture_capacity, residual_fraction
 
@@ -93,9 +93,8 @@ def require_valid(parameters: CellParameters) -> CellParameters:
     Raises:
         DataError: naming variable, cell, what was found and expected.
     """
-    proof = Proof("parameters")
+    proof = Proof("parameters", quiet=True)
     proved = prove_parameters(parameters, proof)
-    proof.warned.clear()
     proof.finish()
     return proved
 

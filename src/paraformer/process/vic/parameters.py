@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from paraformer.core.errors import DataError, SettingsError, nearest
-from paraformer.core.variables import VIC_PARAMETERS
+from paraformer.core.vic_variables import VIC_PARAMETERS
 from paraformer.process.vic.constants import LAPSE_RATE, MINIMUM_CANOPY_FRACTION, MM_PER_M
 
 MOST_ROOT_ZONES = 6

@@ -8,7 +8,7 @@ import numpy as np
 
 from paraformer.core.errors import DataError
 from paraformer.core.proof import Place, Proof
-from paraformer.core.variables import VIC_STATE
+from paraformer.core.vic_variables import VIC_STATE
 from paraformer.process.vic.axes import CellReader
 from paraformer.process.vic.constants import BARE_SOIL_ALBEDO, MM_PER_M, NEW_SNOW_ALBEDO
 from paraformer.process.vic.datasets import FILLS, Dataset, open_dataset
@@ -70,7 +70,7 @@ def read_state(
             those of VIC, or values no state has.
     """
     cell, column, tile_class, band = _columns(parameters)
-    state, proof = cold_start(parameters), Proof(str(path))
+    state, proof = cold_start(parameters), Proof(str(path), quiet=quiet)
     shape = state.shape[0], state.shape[2]
     used = np.zeros(shape, dtype=bool)
     used[cell, column] = True
@@ -98,8 +98,6 @@ def read_state(
         found["moisture"] = read("STATE_SOIL_MOISTURE")
         nodes = read("STATE_SOIL_NODE_TEMP")
     _prove_state(found, nodes, parameters, proof, place, used)
-    if quiet:
-        proof.warned.clear()
     proof.finish()
     found["surface_soil_temperature"], found["soil_temperature"] = nodes[..., 0], nodes[..., 1]
     state["albedo"] = NEW_SNOW_ALBEDO
@@ -121,12 +119,6 @@ def _prove_state(
     """Rules between the variables of a state."""
     if nodes.shape[-1] < 2:
         proof.refused.append(f"STATE_SOIL_NODE_TEMP: found {nodes.shape[-1]} soil node, expected 2 or more")
-    for field in ("snow_age", "melting"):
-        values, name = found[field], _STATE[field][0]
-        proof.require(
-            ~used | ~np.isfinite(values) | (values == np.rint(values)),
-            lambda i, values=values, name=name: f"{name} at {place(i)}: found {values[i]:g}, expected a whole number",  # type: ignore[misc]
-        )
     density, snow = found["density"], found["swe"]
     proof.require(
         ~used | ~(snow > 0) | (density > 0),

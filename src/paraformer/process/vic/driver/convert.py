@@ -14,6 +14,7 @@ import numpy as np
 from paraformer.core.errors import DataError, SettingsError, nearest
 from paraformer.core.files import atomic_path, write_text
 from paraformer.core.log import Progress
+from paraformer.core.proof import Proof
 from paraformer.process.vic.driver import classic_text
 from paraformer.process.vic.driver.classic_text import Layout
 from paraformer.process.vic.driver.global_param import (
@@ -278,7 +279,7 @@ def _to_classic(run: GlobalParameters, lines: list[Line], folder: Path, progress
 
 def _write_cell_forcing(run: GlobalParameters, domain: Domain, folder: Path, progress: Progress) -> None:
     """One text file a cell with the days of the run, columns in the order of ``FORCE_TYPES``; row of cells by row."""
-    years, said = np.unique(run.days.astype("datetime64[Y]")), set[str]()
+    years, weather = np.unique(run.days.astype("datetime64[Y]")), Proof("forcing")
     with progress.task("write forcing", len(domain.cell_lat), unit="cells") as advance:
         for row in np.flatnonzero(domain.mask.any(axis=1)):
             mask = np.zeros_like(domain.mask)
@@ -294,13 +295,14 @@ def _write_cell_forcing(run: GlobalParameters, domain: Domain, folder: Path, pro
                     run.settings.forcing_steps_per_day,
                     files.names,
                     grid_names=run.grid_names,
-                    said=said,
+                    proof=weather,
                 )
             values = np.stack([series[field] for field in FORCE_TYPES.values()], axis=-1)
             for lat, lon, cell in zip(cells.cell_lat, cells.cell_lon, values, strict=True):
                 path = classic_text.forcing_name(f"{folder}/forcing_", lat, lon, _DECIMALS)
                 classic_text.write_forcing(path, cell)
                 advance()
+    weather.finish()
 
 
 def _copied(lines: list[Line]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from paraformer.core.errors import DataError
+from paraformer.core.proof import Proof
 from paraformer.process.vic.driver.global_param import GlobalParameters
 from paraformer.process.vic.files import (
     Domain,
@@ -60,11 +61,11 @@ def require_forcing_files(run: GlobalParameters) -> None:
                 raise DataError(f"{path}: no such forcing file")
 
 
-def read_days(run: GlobalParameters, domain: Domain, days: np.ndarray, said: set[str]) -> Forcing:
+def read_days(run: GlobalParameters, domain: Domain, days: np.ndarray, proof: Proof | None = None) -> Forcing:
     """Forcing of days of one year.
 
     Args:
-        said: variables whose odd values have been spoken of; grows.
+        proof: collects what is odd in all years; the caller finishes it.
 
     Raises:
         DataError: as ``read_series``.
@@ -73,5 +74,5 @@ def read_days(run: GlobalParameters, domain: Domain, days: np.ndarray, said: set
     series: dict[str, np.ndarray] = {}
     for files in run.forcing:
         path = files.path(year)
-        series |= read_series([path], domain, days, steps, files.names, grid_names=run.grid_names, said=said)
+        series |= read_series([path], domain, days, steps, files.names, grid_names=run.grid_names, proof=proof)
     return as_forcing(series, days)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from paraformer.core.errors import RunError, SettingsError
 from paraformer.core.files import atomic_path
 from paraformer.core.log import Progress
+from paraformer.core.proof import Proof
 from paraformer.process.vic.column import MET
 from paraformer.process.vic.constants import MM_PER_M
 from paraformer.process.vic.driver.aggregate import Aggregator
@@ -66,7 +67,7 @@ class _World:
     n_class: int
     state: State  # changes as the run goes on [cell, 1, column]
     stores: dict[str, np.ndarray]  # cell means of the same moment, as the outputs ``STORES`` have them [cell]
-    said: set[str] = field(default_factory=set)  # forcing variables whose odd values have been spoken of
+    weather: Proof  # what is odd in the forcing
 
 
 def run_global(
@@ -124,6 +125,8 @@ def run_global(
                 file.write(aggregator.finish())
             if run.state is not None and run.first_day + stop == run.state.day:
                 written = _write_state(world)
+    world.weather.source = ", ".join(f"{files.prefix}YYYY.nc" for files in run.forcing)
+    world.weather.finish()
     paths = tuple(path for file in files for path in file.paths)
     return RunResult(paths, written, n_cell, run.n_day, worst, missing)
 
@@ -140,7 +143,7 @@ def _read_world(run: GlobalParameters) -> _World:
     with open_dataset(run.parameters) as dataset:
         n_class = dataset["Cv"].shape[0]
     state = read_start(run, domain, parameters)
-    return _World(run, domain, parameters, n_class, state, _stores(state[:, 0], parameters))
+    return _World(run, domain, parameters, n_class, state, _stores(state[:, 0], parameters), Proof("forcing"))
 
 
 def _bytes_per_cell_day(run: GlobalParameters) -> int:
@@ -180,7 +183,7 @@ def _advance(
     """
     run = world.run
     parameters, domain = _select(world, cells)
-    forcing = read_days(run, domain, run.days[start:stop], world.said)
+    forcing = read_days(run, domain, run.days[start:stop], world.weather)
     result = simulate(
         parameters,
         forcing,
