@@ -121,7 +121,8 @@ def read_parameters(
         path: the file.
         domain: which cells are active; ``None`` takes the file's own ``run_cell``.
         canopy_source: ``FCAN_SRC``: monthly ``fcanopy`` of the file, or 1 for every class but the last.
-        snow_bands: ``SNOW_BAND``; ``False`` runs one band at the cell's elevation.
+        snow_bands: ``SNOW_BAND``; ``False``, or a file of one band, runs one band at the cell's elevation (VIC-5 does
+            not read the values of a single band).
         names: names of the coordinates.
 
     Raises:
@@ -140,6 +141,8 @@ def read_parameters(
         soil = {field: read(name).astype(np.float64) for field, name in _SOIL.items()}
         n_cell = len(soil["infilt"])
         bands = {field: read(name) for field, name in _BANDS.items()} if snow_bands else _one_band(soil["elev"])
+        if bands["elevation"].shape[1] == 1:
+            bands = _one_band(soil["elev"])
         cover = read("Cv")
         tile_class = _tile_classes(cover)
         bare = np.zeros(tile_class.shape, dtype=bool)

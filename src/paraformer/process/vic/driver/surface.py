@@ -100,7 +100,7 @@ def read_surface(path: Path | str, domain: Domain, *, snow_bands: bool, canopy: 
     Args:
         path: the file.
         domain: active cells.
-        snow_bands: whether elevation bands are used; else there is one, at the cell's elevation.
+        snow_bands: whether elevation bands are used; else, or if the file has one, there is one at the cell's elevation.
         canopy: whether the canopy fraction is taken from the file.
 
     Raises:
@@ -124,11 +124,9 @@ def read_surface(path: Path | str, domain: Domain, *, snow_bands: bool, canopy: 
         }
         soil |= {name: np.where(np.isnan(soil[name]), values, soil[name]) for name, values in unknown.items()}
         one = np.ones((len(expt), 1))
-        bands = (
-            {name: read(name) for name in BANDS}
-            if snow_bands
-            else dict(zip(BANDS, (one, soil["elev"][:, None], one), strict=True))
-        )
+        flat = dict(zip(BANDS, (one, soil["elev"][:, None], one), strict=True))
+        bands = {name: read(name) for name in BANDS} if snow_bands else flat
+        bands = flat if bands["elevation"].shape[1] == 1 else bands  # VIC-5 does not read the values of a single band
         cover = np.nan_to_num(read("Cv"))
         vegetated = _vegetated(cover, read("Nveg"))
         kept = np.flatnonzero(vegetated.any(axis=0) | ~(cover > 0).any(axis=0))  # not a class of bare soil only
