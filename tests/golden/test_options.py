@@ -87,6 +87,21 @@ def test_snow_bands_off_is_one_band_at_the_height_of_the_cell(world: Path) -> No
     assert files.read_parameters(world / "params.nc", domain, snow_bands=False).n_band == 1
 
 
+def test_the_values_of_a_single_band_are_not_read(world: Path) -> None:
+    """As in VIC-5: SNOW_BAND TRUE with one band is SNOW_BAND FALSE, whatever AreaFract, elevation and Pfactor are."""
+    with netCDF4.Dataset(world / "params.nc") as old, netCDF4.Dataset(world / "one.nc", "w") as new:
+        for name, dimension in old.dimensions.items():
+            new.createDimension(name, 1 if name == "snow_band" else len(dimension))
+        for name, variable in old.variables.items():
+            fill = getattr(variable, "_FillValue", None)
+            kept = variable[:1] + 300.0 if variable.dimensions[0] == "snow_band" else variable[:]
+            new.createVariable(name, variable.dtype, variable.dimensions, fill_value=fill)[:] = kept
+    flat = _with(global_file(world, result="flat"), "params.nc", "one.nc")
+    expected = read_history(_run(_with(flat, "SNOW_BAND TRUE", "SNOW_BAND FALSE")).history[0], "OUT_SWE")
+    found = read_history(_run(_with(global_file(world), "params.nc", "one.nc")).history[0], "OUT_SWE")
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_a_mask_that_leaves_cells_out_changes_no_other_cell(world: Path) -> None:
     whole = read_history(_run(global_file(world)).history[0], "OUT_EVAP")
     with netCDF4.Dataset(world / "domain.nc", "r+") as domain, netCDF4.Dataset(world / "params.nc", "r+") as parameters:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from paraformer.core.errors import DataError, ModelError, SettingsError
-from paraformer.process.vic.settings import VICSettings, require_supported_options
+from paraformer.process.vic.settings import VICSettings
 from paraformer.process.vic.simulate import simulate
 from process.miniature import make_forcing, make_parameters
 
@@ -114,9 +114,3 @@ def test_outputs_and_state() -> None:
 def test_settings(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         VICSettings(**options)
-
-
-def test_unsupported_options_are_refused_by_name() -> None:
-    require_supported_options({"FULL_ENERGY": "FALSE", "NLAYER": "3", "STARTYEAR": "1990"})
-    with pytest.raises(SettingsError, match="FROZEN_SOIL TRUE is not supported: set FROZEN_SOIL FALSE"):
-        require_supported_options({"FROZEN_SOIL": "TRUE"})

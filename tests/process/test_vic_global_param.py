@@ -9,7 +9,7 @@ import pytest
 
 from paraformer.core.errors import DataError, SettingsError
 from paraformer.process.vic.driver.global_param import GlobalParameters, read_global_parameters
-from paraformer.process.vic.driver.keys import read_lines
+from paraformer.process.vic.driver.lines import read_lines
 from paraformer.process.vic.driver.streams import Frequency
 from process.drop_in import global_file
 
@@ -58,9 +58,10 @@ def test_defaults_are_those_of_vic(tmp_path: Path) -> None:
     )
     run = read_global_parameters(path)
     assert (run.calendar, run.canopy_source, run.snow_bands) == ("standard", "FROM_DEFAULT", False)
-    assert [stream.prefix for stream in run.streams] == ["fluxes", "snow"]
+    assert [stream.prefix for stream in run.streams] == ["fluxes", "snow", "snowband"]
     assert "OUT_PREC" in [v.name for v in run.streams[0].variables]
     assert "OUT_R_NET" in run.streams[0].missing
+    assert (run.streams[2].variables, len(run.streams[2].missing)) == ((), 9)  # VIC's, with SNOW_BAND FALSE too
 
 
 def test_streams(tmp_path: Path) -> None:
@@ -83,10 +84,10 @@ def test_streams(tmp_path: Path) -> None:
     first, second = run.streams
     assert (first.frequency, first.files) == (Frequency("NMONTHS", 3), Frequency("NYEARS", 1))
     assert (first.compression, first.format, first.missing) == (5, "NETCDF3_64BIT_OFFSET", ("OUT_R_NET",))
-    assert first.variables[0][1:] == ("f4", 1.0, "sum")
-    assert first.variables[1][1:] == ("f8", 0.001, "max")
+    assert first.variables[0][1:] == ("f4", "sum")
+    assert first.variables[1][1:] == ("f8", "max")
     assert second.frequency.date == np.datetime64("2001-01-03")
-    assert second.variables[0][1:] == ("f4", 1.0, "end")
+    assert second.variables[0][1:] == ("f4", "end")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,9 @@ def test_streams(tmp_path: Path) -> None:
         ("STARTSEC 3600", "set STARTSEC 0"),
         ("NODES 10", "set NODES 3"),
         ("CONSTANTS c.txt", "CONSTANTS is not supported .*: remove it"),
-        ("ROUT_PARAM r.nc", "runoff is not routed here"),
+        ("MAX_SNOW_TEMP 0.5", "MAX_SNOW_TEMP is not supported .*since VIC-5 a constant, SNOW_MAX_SNOW_TEMP"),
+        ("PRT_SNOW_BAND TRUE", "PRT_SNOW_BAND is not supported .*: remove it"),
+        ("XYZ", "global.txt, line 28: unknown option XYZ$"),
         ("GRID_DECIMAL 4", "GRID_DECIMAL is an option of VIC's classic driver: remove it"),
         ("SOIL soil.txt", "a file of VIC's classic driver"),
         ("CALENDAR NOLEAP", "CALENDAR was given another value in line 10"),
@@ -138,7 +141,10 @@ def test_what_is_refused(tmp_path: Path, extra: str, words: str) -> None:
         ("OUTFILE x\nOUTVAR OUT_EVAP * * * AGG_TYPE_MEAN", "unknown AGG_TYPE_MEAN"),
         ("OUTFILE x\nOUTVAR OUT_EVAP\nOUTVAR OUT_SWE\nOUTVAR OUT_EVAP", r"line \d+: OUTVAR OUT_EVAP occurs twice in"),
         ("OUTFILE x\nOUTVAR OUT_EVAP\nOUTFILE x\nAGGFREQ NDAYS 2\nOUTVAR OUT_SWE", "OUTFILE x would write the files"),
-        ("OUTFILE x\nAGGFREQ NHOURS 3\nOUTVAR OUT_EVAP", "global.txt: OUTFILE x: AGGFREQ NHOURS 3 is not a whole"),
+        (
+            "OUTFILE x\nAGGFREQ NHOURS 3\nOUTVAR OUT_EVAP",
+            r"global.txt, line \d+: OUTFILE x: AGGFREQ NHOURS 3 is not a whole",
+        ),
         ("OUTFILE x\nHISTFREQ NMINUTES 30\nOUTVAR OUT_EVAP", "OUTFILE x: HISTFREQ NMINUTES 30 is not a whole"),
     ],
 )
@@ -208,7 +214,7 @@ def test_environment_and_comments(tmp_path: Path) -> None:
         (Frequency("NMONTHS", 1), 1, [0]),  # 20 December to 18 January: no whole month
         (Frequency("END"), 2, [0, 60]),
         (Frequency("NEVER"), 2, [0]),
-        (Frequency("DATE", 1, np.datetime64("2000-12-31")), 2, [0, 22]),
+        (Frequency("DATE", 1, np.datetime64("2000-12-31")), 2, [0, 23]),  # with the first step of that date
     ],
 )
 def test_periods(frequency: Frequency, steps: int, edges: list[int]) -> None:
@@ -223,8 +229,9 @@ def test_months_and_years_follow_the_calendar() -> None:
         Frequency("NMONTHS", 1).edges(np.datetime64("2001-01-31"), 60, 1)
     with pytest.raises(SettingsError, match="not a whole number of model steps of 86400 s"):
         Frequency("NHOURS", 1).edges(start, 10, 1)
-    with pytest.raises(SettingsError, match="DATE 1999-11-15 is not in the run"):
-        Frequency("DATE", 1, start).edges(start, 10, 1)
+    assert Frequency("DATE", 1, start).edges(start, 10, 1).tolist() == [0, 1]
+    with pytest.raises(SettingsError, match="DATE 1999-11-25 is not in the run: 1999-11-15 to 1999-11-24"):
+        Frequency("DATE", 1, start + 10).edges(start, 10, 1)
 
 
 @pytest.mark.shared

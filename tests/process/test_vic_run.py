@@ -187,8 +187,62 @@ def test_a_new_file_every_twelve_days(world: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("frequency", "lengths"),
+    [
+        ("HISTFREQ NSTEPS 8\nAGGFREQ NDAYS 2", [8, 7]),  # records, not model steps, as in VIC-5
+        ("HISTFREQ NSTEPS 16\nAGGFREQ NHOURS 12", [16, 16, 16, 12]),
+        ("HISTFREQ NDAYS 10\nAGGFREQ NDAYS 2", [5, 5, 5]),
+        ("HISTFREQ NDAYS 9\nAGGFREQ NDAYS 2", [15]),  # its first end lies inside a record: VIC-5 never ends a file
+        ("HISTFREQ NMONTHS 1\nAGGFREQ NDAYS 1", [30]),  # no whole month
+        ("HISTFREQ DATE 2000-12-31\nAGGFREQ NSTEPS 1", [89, 151]),  # with the first step of that date
+        ("HISTFREQ DATE 2000-12-31\nAGGFREQ NDAYS 1", [30]),
+        ("AGGFREQ DATE 2000-12-31", [1]),
+    ],
+)
+def test_files_end_where_those_of_vic_end(
+    frequency: str, lengths: list[int], world: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    streams = f"OUTFILE m\n{frequency}\nOUTVAR OUT_PREC * OUT_TYPE_DOUBLE\n"
+    with caplog.at_level(logging.WARNING, logger="paraformer"):
+        result = _run(global_file(world, model_steps=8, streams=streams), memory_bytes=SMALL)
+    parts = [read_history(path, "OUT_PREC") for path in result.history]
+    assert [len(part) for part in parts] == lengths
+    missed = frequency in ("HISTFREQ NDAYS 9\nAGGFREQ NDAYS 2", "HISTFREQ DATE 2000-12-31\nAGGFREQ NDAYS 1")
+    assert ("HISTFREQ ends where no record ends" in caplog.text) == missed
+    steps = _model(world, 8, ("precipitation",), "step").outputs["precipitation"][:, 0].T
+    last = 89 if frequency.startswith("AGGFREQ DATE") else len(steps)
+    np.testing.assert_allclose(np.concatenate(parts).sum(axis=0), steps[:last].sum(axis=0), rtol=1e-12)
+
+
+def test_what_differs_from_vic_is_said(world: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each kind once, with its lines; nothing is said of a file that does what it does in VIC."""
+    streams = """OUTFILE a
+        AGGFREQ END
+        OUTVAR OUT_SWE * * * AGG_TYPE_MAX
+        OUTVAR OUT_EVAP * * 1 AGG_TYPE_MIN"""
+    with caplog.at_level(logging.WARNING, logger="paraformer"):
+        _run(global_file(world, streams=streams, extra="ROUT_PARAM /nowhere.nc"))
+    said = [record.getMessage().removeprefix(f"{world}/global.txt: ") for record in caplog.records]
+    assert said == [
+        "line 28: ROUT_PARAM has no effect (runoff is not routed, as in a VIC built without routing; no OUT_DISCHARGE)",
+        "line 30: AGGFREQ END gives one record of the whole run; VIC-5 writes none",
+        "lines 31, 32: AGG_TYPE_MAX and AGG_TYPE_MIN are taken over the period; VIC-5 takes 0 along",
+    ]
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, logger="paraformer"):
+        result = _run(global_file(world, streams=""))
+        assert [path.name for path in result.history] == ["fluxes.2000-12-20.nc", "snow.2000-12-20.nc"]
+    assert "global.txt: not written, for nothing in it is computed: snowband" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, logger="paraformer"):
+        _run(global_file(world))
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize("format", ["NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF4_CLASSIC", "NETCDF4"])
-def test_formats_types_and_multipliers(world: Path, format: str) -> None:
+def test_formats_and_types(world: Path, format: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A multiplier is not applied, as VIC's image driver applies none, and a warning says so."""
     streams = f"""OUTFILE f
         OUT_FORMAT {format}
         COMPRESS 4
@@ -196,15 +250,17 @@ def test_formats_types_and_multipliers(world: Path, format: str) -> None:
         OUTVAR OUT_WDEW
         OUTVAR OUT_SNOW_COVER * OUT_TYPE_INT 100
         OUTVAR OUT_PREC * OUT_TYPE_DOUBLE 0.1"""
-    path = _run(global_file(world, streams=streams)).history[0]
+    with caplog.at_level(logging.WARNING, logger="paraformer"):
+        path = _run(global_file(world, streams=streams)).history[0]
+    assert "lines 34, 35: a multiplier of OUTVAR is not applied" in caplog.text
     expected = _model(world, 1, ("swe", "canopy_water", "snow_cover", "precipitation")).outputs
     with netCDF4.Dataset(path) as dataset:
         assert dataset.data_model == format
         assert [dataset[n].dtype.str[1:] for n in ("OUT_SWE", "OUT_WDEW", "OUT_SNOW_COVER")] == ["f8", "f4", "i4"]
     np.testing.assert_array_equal(read_history(path, "OUT_WDEW"), expected["canopy_water"][:, 0].T.astype("f4"))
-    cover = (100.0 * expected["snow_cover"][:, 0].T).astype("i4")
+    cover = expected["snow_cover"][:, 0].T.astype("i4")
     np.testing.assert_array_equal(read_history(path, "OUT_SNOW_COVER"), cover)
-    np.testing.assert_array_equal(read_history(path, "OUT_PREC"), 0.1 * expected["precipitation"][:, 0].T)
+    np.testing.assert_array_equal(read_history(path, "OUT_PREC"), expected["precipitation"][:, 0].T)
 
 
 def test_only_cells_to_run_are_run(world: Path) -> None:
@@ -319,7 +375,7 @@ def _expected(values: np.ndarray, how: str) -> np.ndarray:
 def test_records_are_right_wherever_the_run_is_cut(data: Any, n_step: int, length: int, how: Any, split: int) -> None:
     values = np.random.default_rng(n_step * 13 + length).normal(size=(1, 3, n_step))
     edges = Frequency("NSTEPS", length).edges(FIRST_DAY, n_step, 1)
-    variable = OutputVariable("OUT_EVAP", "f8", 2.0, how)
+    variable = OutputVariable("OUT_EVAP", "f8", how)
     stream = OutputStream("x", Frequency("NSTEPS", length), Frequency("END"), "NETCDF4", 0, (variable,))
     cuts = sorted({0, n_step, *data.draw(st.lists(st.integers(0, n_step), max_size=4))})
     aggregator = Aggregator(stream, edges, 3)
@@ -335,7 +391,7 @@ def test_records_are_right_wherever_the_run_is_cut(data: Any, n_step: int, lengt
     assert len(found) == len(edges) - 1
     assert first == np.concatenate([[0], np.cumsum([len(r) for r in records])])[:-1].tolist()
     for record, (start, stop) in zip(found, itertools.pairwise(edges), strict=True):
-        np.testing.assert_allclose(record, 2.0 * _expected(values[..., start:stop], how), atol=1e-12)
+        np.testing.assert_allclose(record, _expected(values[..., start:stop], how), atol=1e-12)
 
 
 # Command line

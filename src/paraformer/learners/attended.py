@@ -17,7 +17,6 @@ from paraformer.core.errors import ModelError
 from paraformer.learners.config import HistoryConfig, LearnerConfig, ParaFormerZConfig, reads_history
 from paraformer.learners.inputs import History
 from paraformer.learners.learned import LearnedMap
-from paraformer.learners.neighbours import places_of
 from paraformer.learners.networks import window_starts
 from paraformer.learners.statistics import STATISTIC_NAMES
 
@@ -62,16 +61,12 @@ def _received(
     maps: Sequence[LearnedMap], data: CalibrationData, history: History | None, starts: Sequence[int], cells: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Attention that attributes and time tokens receive in some cells, heads of all maps and members side by side."""
-    where = places_of(data, maps[0].config)
     seen = None if history is None else history.select(cells)
-    around = None if where is None else where.select(cells)
     attributes, days = [], []
     for learned in maps:
         for member in range(len(learned.members)):
             windows = [
-                learned.attention(
-                    data.attributes[cells], data.attribute_names, seen, where=around, member=member, start=start
-                )
+                learned.attention(data.attributes[cells], data.attribute_names, seen, member=member, start=start)
                 for start in starts
             ]
             own = np.mean([_even(w["attribute"]) for w in windows], axis=0)

@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from paraformer.config import Study, load_study
 from paraformer.core.contracts import Attention
 from paraformer.core.errors import DataError, RunError, SettingsError, nearest
+from paraformer.core.files import write_csv
 from paraformer.core.schema import Cube
 from paraformer.data.gapfill import open_filled
 from paraformer.data.views import calibration_view
 from paraformer.learners.attended import attended, has_attention
 from paraformer.learners.learned import LearnedMap
-from paraformer.pipeline.verdict import write_csv
 from paraformer.report.attention import (
     Regions,
     attention_figure,

@@ -25,9 +25,9 @@ from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import Cube
 from paraformer.process.config import ProcessConfig
 from paraformer.process.vic.domain import locate
-from paraformer.process.vic.driver.global_param import REPEATED_KEYS, grid_names, is_classic, period
-from paraformer.process.vic.driver.keys import Keys, read_lines
-from paraformer.process.vic.driver.streams import STREAM_KEYS
+from paraformer.process.vic.driver.global_param import grid_names, is_classic, period
+from paraformer.process.vic.driver.keys import REPEATED_KEYS, STREAM_KEYS
+from paraformer.process.vic.driver.lines import Keys, read_lines
 from paraformer.process.vic.files import (
     Domain,
     GridNames,

@@ -79,7 +79,8 @@ def read_parameters(
         path: the file.
         domain: which cells, in its order, wherever they are in the file; ``None`` takes the file's own ``run_cell``.
         canopy_source: ``FCAN_SRC``: monthly ``fcanopy`` of the file, or 1 for every class but the last.
-        snow_bands: ``SNOW_BAND``; ``False`` runs one band at the cell's elevation.
+        snow_bands: ``SNOW_BAND``; ``False``, or a file of one band, runs one band at the cell's elevation (VIC-5 does
+            not read the values of a single band).
         names: names of the coordinates.
         source: what messages call the file; its path by default.
         quiet: whether what is odd is not said, as where a file is read part by part.
@@ -101,6 +102,8 @@ def read_parameters(
         read = CellReader(dataset, located)
         soil = {field: read(VIC_PARAMETERS[name]) for field, name in SOIL.items()}
         bands = {field: read(VIC_PARAMETERS[name]) for field, name in BANDS.items()} if snow_bands else {}
+        if bands and bands["elevation"].shape[1] == 1:  # VIC-5 reads no band where there is one
+            bands = {}
         fields = [field for field in PLANTS if field != "fcanopy" or canopy_source == "FROM_VEGPARAM"]
         plants = {field: read(VIC_PARAMETERS[PLANTS[field]]) for field in fields}
         last, classes = read(VIC_PARAMETERS["Nveg"]), read.classes()

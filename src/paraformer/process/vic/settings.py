@@ -1,13 +1,11 @@
-"""Settings of a VIC run, and the VIC-5 options this implementation refuses by name."""
+"""Settings of a VIC run; what is done with every other option of VIC-5 is in ``driver/keys.py``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import model_validator
 
-from paraformer.core.errors import SettingsError
 from paraformer.core.settings import Settings
 
 WaterBalance = Literal["vic", "conserving"]
@@ -48,45 +46,3 @@ class VICSettings(Settings):
     @property
     def snow_steps_per_model_step(self) -> int:
         return self.snow_steps_per_day // self.model_steps_per_day
-
-
-ONLY_OPTION: dict[str, str] = {
-    "FULL_ENERGY": "FALSE",
-    "FROZEN_SOIL": "FALSE",
-    "QUICK_FLUX": "TRUE",
-    "LAKES": "FALSE",
-    "CARBON": "FALSE",
-    "BLOWING": "FALSE",
-    "SPATIAL_SNOW": "FALSE",
-    "SPATIAL_FROST": "FALSE",
-    "CLOSE_ENERGY": "FALSE",
-    "COMPUTE_TREELINE": "FALSE",
-    "CORRPREC": "FALSE",
-    "ORGANIC_FRACT": "FALSE",
-    "SNOW_DENSITY": "DENS_BRAS",
-    "SHARE_LAYER_MOIST": "TRUE",
-    "RC_MODE": "RC_JARVIS",
-    "GRND_FLUX_TYPE": "GF_410",
-    "AERO_RESIST_CANSNOW": "AR_406_FULL",
-    "BASEFLOW": "ARNO",
-    "TFALLBACK": "TRUE",
-    "MAX_SNOW_ALBEDO": "FALSE",
-    "NLAYER": "3",
-    "NODES": "3",
-}
-"""The one value each VIC-5 option may have here."""
-
-
-def require_supported_options(options: Mapping[str, str]) -> None:
-    """Raise for any VIC-5 option this implementation does not have.
-
-    Args:
-        options: VIC-5 global parameter names and values, e.g. ``{"FULL_ENERGY": "TRUE"}``.
-
-    Raises:
-        SettingsError: naming the option and the value to set.
-    """
-    for name, value in options.items():
-        only = ONLY_OPTION.get(name.upper())
-        if only is not None and str(value).strip().upper() != only:
-            raise SettingsError(f"VIC option {name} {value} is not supported: set {name} {only}")

@@ -93,13 +93,11 @@ class Aggregator:
             before = None
 
     def finish(self) -> Records:
-        """Records that ended in the stretch, in the units of the file."""
+        """Records that ended in the stretch."""
         assert self._records is not None
         records = self._records
         lengths = np.diff(self.edges)[records.first : records.first + len(records.values[0])]
         for variable, values in zip(self.stream.variables, records.values, strict=True):
             if variable.aggregation == "mean":
                 values /= lengths[:, None, None]
-            if variable.multiplier != 1.0:
-                values *= variable.multiplier
         return records

@@ -5,13 +5,14 @@ The land surface keeps its numbers; what the two drivers do differently with the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from paraformer.core.errors import DataError, SettingsError, nearest
+from paraformer.core.errors import DataError
 from paraformer.core.files import atomic_path, write_text
 from paraformer.core.log import Progress
 from paraformer.core.proof import Proof
@@ -20,14 +21,19 @@ from paraformer.process.vic.driver.classic_text import Layout
 from paraformer.process.vic.driver.global_param import (
     CALENDARS,
     FORCE_TYPES,
-    REPEATED_KEYS,
-    UNUSED_FORCE_TYPES,
+    TIME_UNITS,
     GlobalParameters,
+    force_type,
     is_classic,
+    period,
     read_global_parameters,
+    read_settings,
+    read_state_file,
+    require_force_types,
 )
-from paraformer.process.vic.driver.keys import Keys, Line, read_lines
-from paraformer.process.vic.driver.streams import STREAM_KEYS
+from paraformer.process.vic.driver.keys import REPEATED_KEYS, STREAM_KEYS, require_obeyed, told
+from paraformer.process.vic.driver.lines import Keys, Line, Problem, Refusals, read_lines, told_together
+from paraformer.process.vic.driver.streams import read_streams
 from paraformer.process.vic.driver.surface import read_surface, regular_grid, write_domain, write_surface
 from paraformer.process.vic.files import (
     CanopySource,
@@ -41,8 +47,8 @@ from paraformer.process.vic.files import (
     read_series,
     write_grid,
 )
-from paraformer.process.vic.settings import require_supported_options
 
+logger = logging.getLogger(__name__)
 _DECIMALS = 5
 _COLUMNS = tuple(FORCE_TYPES)
 _KEPT = (
@@ -58,7 +64,13 @@ _KEPT = (
     "NRECS",
     "CALENDAR",
     "OUT_TIME_UNITS",
+    "STATENAME",
+    "STATEYEAR",
+    "STATEMONTH",
+    "STATEDAY",
 )
+"""Keys that mean the same to both drivers."""
+_CLASSIC_FORMATS = ("ASCII", "BINARY")
 
 
 class Converted(NamedTuple):
@@ -82,12 +94,12 @@ def convert(
 
     Raises:
         DataError: missing or broken input, naming file and line.
-        SettingsError: an option this converter does not know, naming it.
+        SettingsError: options that cannot be obeyed: one line that names the file and every such line.
     """
-    lines = read_lines(path, environment)
-    shown = progress or Progress()
+    refusals, shown = Refusals(path), progress or Progress()
+    lines = read_lines(path, environment, refusals)
     if is_classic(lines):
-        return _to_image(path, lines, folder, shown)
+        return _to_image(path, lines, refusals, folder, shown)
     return _to_classic(read_global_parameters(path, environment=environment), lines, folder, shown)
 
 
@@ -107,18 +119,15 @@ class _ClassicForcing(NamedTuple):
         return classic_text.forcing_name(self.prefix, lat, lon, self.decimals)
 
 
-def _to_image(path: Path, lines: list[Line], folder: Path, progress: Progress) -> Converted:
-    keys = Keys(path, lines, REPEATED_KEYS)
-    for line in lines:
-        if line.key not in ("NLAYER", "SNOW_BAND", "LAKES"):
-            require_supported_options({line.key: line.values[0] if line.values else ""})
-    if keys.text("NLAYER", "3") != "3":
-        raise keys.error(keys.line("NLAYER"), f"NLAYER {keys.text('NLAYER')} is not supported: set NLAYER 3")
-    layout, bands = _layout(keys)
+def _to_image(path: Path, lines: list[Line], refusals: Refusals, folder: Path, progress: Progress) -> Converted:
+    keys = Keys(path, lines, REPEATED_KEYS, refusals)
+    found, forcing = _read_classic(keys, refusals)
+    layout, bands = found
+    for note in told_together(Problem(line.number, text) for line in lines if (text := told(line, "classic"))):
+        logger.warning("%s: %s", path, note)
     surface = classic_text.read_surface(
         keys.path_of("SOIL"), keys.path_of("VEGLIB"), keys.path_of("VEGPARAM"), bands, layout
     )
-    forcing = _classic_forcing(keys)
     grid, names = regular_grid(surface.lat, surface.lon, surface.gridcell), GridNames()
     canopy: CanopySource = (
         "FROM_DEFAULT" if keys.text("FCAN_SRC", "FROM_DEFAULT").upper() == "FROM_DEFAULT" else "FROM_VEGPARAM"
@@ -149,55 +158,95 @@ def _to_image(path: Path, lines: list[Line], folder: Path, progress: Progress) -
     return Converted(folder / "global.txt", len(surface.lat), n_day)
 
 
+def _read_classic(keys: Keys, refusals: Refusals) -> tuple[tuple[Layout, Path | None], _ClassicForcing]:
+    """Layout of the text files and forcing of a file of the classic driver; all its lines are held to ``keys.TABLE``.
+
+    Raises:
+        Refused: naming every line that cannot be obeyed.
+    """
+    attempt = refusals.attempt
+    for line in keys.lines:
+        attempt(require_obeyed, keys.path, line, "classic")
+    days, settings = attempt(period, keys), attempt(read_settings, keys)
+    attempt(keys.choice, "CALENDAR", CALENDARS, "STANDARD")
+    attempt(keys.choice, "OUT_TIME_UNITS", TIME_UNITS, "DAYS")
+    attempt(read_state_file, keys, days, _CLASSIC_FORMATS, "ASCII")
+    for line in keys.lines:
+        if line.key == "OUT_FORMAT" and line.value.upper() not in _CLASSIC_FORMATS:
+            refusals.add(Problem(line.number, f"OUT_FORMAT {line.value} is not one of {', '.join(_CLASSIC_FORMATS)}"))
+    attempt(read_streams, keys.path, [line for line in keys.lines if line.key != "OUT_FORMAT"])
+    for key in ("SOIL", "VEGLIB", "VEGPARAM"):
+        attempt(keys.path_of, key)
+    layout, forcing = attempt(_layout, keys), attempt(_classic_forcing, keys)
+    if settings is not None and forcing is not None and forcing.steps_per_day != settings.forcing_steps_per_day:
+        number, text = keys.line("FORCE_STEPS_PER_DAY").number, f"SNOW_STEPS_PER_DAY {settings.forcing_steps_per_day}"
+        refusals.add(Problem(number, f"FORCE_STEPS_PER_DAY {forcing.steps_per_day} must be that of {text}"))
+    refusals.finish()
+    assert layout is not None
+    assert forcing is not None
+    return layout, forcing
+
+
 def _layout(keys: Keys) -> tuple[Layout, Path | None]:
-    line = keys.line("SNOW_BAND") if "SNOW_BAND" in keys else Line(0, "SNOW_BAND", ("1",))
-    bands = keys.integer("SNOW_BAND") if "SNOW_BAND" in keys else 1
-    if bands > 1 and len(line.values) < 2:
-        raise keys.error(line, f"SNOW_BAND {bands} needs the snow band file")
-    sources = {"LAI": "LAI_SRC", "fcanopy": "FCAN_SRC", "albedo": "ALB_SRC"}
+    refusals = Refusals(keys.path)
+    bands = refusals.attempt(_bands, keys)
     valid = ("FROM_VEGLIB", "FROM_VEGPARAM", "FROM_DEFAULT")
-    chosen = {
-        name: keys.choice(key, valid, "FROM_DEFAULT" if name == "fcanopy" else "FROM_VEGLIB")
-        for name, key in sources.items()
-    }
+    chosen: dict[str, str | None] = {}
+    held = {key: refusals.attempt(keys.flag, key, "FALSE") for key in ("VEGLIB_FCAN", *_HELD_BY.values())}
+    for source, held_by in _HELD_BY.items():
+        default = "FROM_DEFAULT" if source == "FCAN_SRC" else "FROM_VEGLIB"
+        allowed = valid if source == "FCAN_SRC" else valid[:2]
+        chosen[source] = refusals.attempt(keys.choice, source, allowed, default)
+        if chosen[source] == "FROM_VEGPARAM" and not held[held_by]:
+            refusals.add(Problem(keys.line(source).number, f"{source} FROM_VEGPARAM needs {held_by} TRUE"))
+    if chosen["FCAN_SRC"] == "FROM_VEGLIB" and not held["VEGLIB_FCAN"]:
+        refusals.add(Problem(keys.line("FCAN_SRC").number, "FCAN_SRC FROM_VEGLIB needs VEGLIB_FCAN TRUE"))
+    zones = refusals.attempt(keys.integer, "ROOT_ZONES")
+    refusals.finish()
+    assert bands is not None
+    names = {"LAI_SRC": "LAI", "FCAN_SRC": "fcanopy", "ALB_SRC": "albedo"}
     layout = Layout(
-        root_zones=keys.integer("ROOT_ZONES"),
-        bands=bands,
-        fcanopy_in_library=keys.flag("VEGLIB_FCAN", "FALSE"),
-        lai=keys.flag("VEGPARAM_LAI", "FALSE"),
-        fcanopy=keys.flag("VEGPARAM_FCAN", "FALSE"),
-        albedo=keys.flag("VEGPARAM_ALB", "FALSE"),
-        from_library=tuple(name for name, source in chosen.items() if source == "FROM_VEGLIB"),
+        root_zones=int(zones or 0),
+        bands=bands[0],
+        fcanopy_in_library=bool(held["VEGLIB_FCAN"]),
+        lai=bool(held["VEGPARAM_LAI"]),
+        fcanopy=bool(held["VEGPARAM_FCAN"]),
+        albedo=bool(held["VEGPARAM_ALB"]),
+        from_library=tuple(names[source] for source, value in chosen.items() if value == "FROM_VEGLIB"),
     )
-    if layout.root_zones != 3:
-        raise keys.error(keys.line("ROOT_ZONES"), f"ROOT_ZONES {layout.root_zones} is not supported: give 3")
-    for name, there in (("LAI", layout.lai), ("fcanopy", layout.fcanopy), ("albedo", layout.albedo)):
-        if chosen[name] == "FROM_VEGPARAM" and not there:
-            key = {"LAI": "VEGPARAM_LAI", "fcanopy": "VEGPARAM_FCAN", "albedo": "VEGPARAM_ALB"}[name]
-            raise keys.error(keys.line(sources[name]), f"{sources[name]} FROM_VEGPARAM needs {key} TRUE")
-    return layout, Path(line.values[1]) if bands > 1 else None
+    return layout, bands[1]
+
+
+_HELD_BY = {"LAI_SRC": "VEGPARAM_LAI", "FCAN_SRC": "VEGPARAM_FCAN", "ALB_SRC": "VEGPARAM_ALB"}
+"""Source of a monthly variable -> the key that says whether the vegetation file holds it."""
+
+
+def _bands(keys: Keys) -> tuple[int, Path | None]:
+    """Number of snow bands and their file, which one band does not need."""
+    if "SNOW_BAND" not in keys:
+        return 1, None
+    line, bands = keys.line("SNOW_BAND"), keys.integer("SNOW_BAND")
+    if bands == 0 or (bands > 1 and len(line.values) < 2):
+        raise keys.error(line, f"SNOW_BAND {bands} needs {'the snow band file' if bands else 'a band at least'}")
+    return bands, Path(line.values[1]) if bands > 1 else None
 
 
 def _classic_forcing(keys: Keys) -> _ClassicForcing:
-    keys.choice("FORCE_FORMAT", ("ASCII",), "ASCII")
-    columns = []
-    for line in keys.lines:
-        if line.key == "FORCE_TYPE":
-            kind = line.values[0].upper() if line.values else ""
-            valid = {*FORCE_TYPES, *UNUSED_FORCE_TYPES}
-            if kind not in valid:
-                raise keys.error(line, f"unknown FORCE_TYPE {kind}{nearest(kind, valid)}")
-            columns.append(kind)
-    for kind in FORCE_TYPES:
-        if columns.count(kind) != 1:
-            raise SettingsError(f"{keys.path}: FORCE_TYPE {kind} is {'repeated' if kind in columns else 'missing'}")
-    return _ClassicForcing(
-        keys.text("FORCING1"),
-        tuple(columns),
-        keys.integer("FORCE_STEPS_PER_DAY"),
-        keys.day("FORCEYEAR", "FORCEMONTH", "FORCEDAY"),
-        keys.integer("GRID_DECIMAL"),
-    )
+    refusals = Refusals(keys.path)
+    kinds = [refusals.attempt(force_type, keys, line) for line in keys.lines if line.key == "FORCE_TYPE"]
+    columns = [kind for kind in kinds if kind is not None]
+    require_force_types(columns, refusals)
+    prefix = refusals.attempt(keys.text, "FORCING1")
+    steps = refusals.attempt(keys.integer, "FORCE_STEPS_PER_DAY")
+    first_day = refusals.attempt(keys.day, "FORCEYEAR", "FORCEMONTH", "FORCEDAY")
+    decimals = refusals.attempt(keys.integer, "GRID_DECIMAL")
+    if steps == 0:
+        refusals.add(Problem(keys.line("FORCE_STEPS_PER_DAY").number, "FORCE_STEPS_PER_DAY must be above 0"))
+    refusals.finish()
+    assert prefix is not None
+    assert steps is not None
+    assert decimals is not None
+    return _ClassicForcing(prefix, tuple(columns), steps, first_day, decimals)  # type: ignore[arg-type]
 
 
 def _write_yearly_forcing(
@@ -237,6 +286,9 @@ def _write_yearly_forcing(
 
 
 def _to_classic(run: GlobalParameters, lines: list[Line], folder: Path, progress: Progress) -> Converted:
+    _require_classic(run, lines)
+    for note in told_together(run.notes):
+        logger.warning("%s: %s", run.path, note)
     domain = read_run_cells(run.parameters, read_domain(run.domain, run.grid_names), run.grid_names)
     options: Any = {"snow_bands": run.snow_bands, "names": run.grid_names}
     read_parameters(run.parameters, domain, canopy_source=run.canopy_source, **options)  # for its proof
@@ -271,10 +323,25 @@ def _to_classic(run: GlobalParameters, lines: list[Line], folder: Path, progress
         "ALB_SRC FROM_VEGPARAM",
         f"SNOW_BAND {layout.bands}" + (f" {folder}/snowbands.txt" if layout.bands > 1 else ""),
         f"RESULT_DIR {run.result_directory}",
+        *(["STATE_FORMAT ASCII"] if run.state is not None else []),
         *_streams(lines, "ASCII"),
     ]
     write_text(folder / "global.txt", "\n".join(new) + "\n")
     return Converted(folder / "global.txt", len(surface.lat), run.n_day)
+
+
+def _require_classic(run: GlobalParameters, lines: list[Line]) -> None:
+    """Refuse what ``vic run`` obeys and the classic driver has not, or not from netCDF files."""
+    refusals = Refusals(run.path)
+    for line in lines:
+        if line.key == "INIT_STATE" and run.initial_state is not None:
+            refusals.add(
+                Problem(line.number, f"INIT_STATE {line.value}: a state is not converted; set INIT_STATE FALSE")
+            )
+        elif line.key == "HISTFREQ" and line.value.upper() not in ("END", "NEVER"):
+            text = f"HISTFREQ {' '.join(line.values)}: the classic driver writes one file; remove it"
+            refusals.add(Problem(line.number, text))
+    refusals.finish()
 
 
 def _write_cell_forcing(run: GlobalParameters, domain: Domain, folder: Path, progress: Progress) -> None:
@@ -310,10 +377,10 @@ def _copied(lines: list[Line]) -> list[str]:
 
 
 def _streams(lines: list[Line], format: str) -> list[str]:
-    """Output blocks in the other driver's format."""
+    """Output blocks in the other driver's format; the classic driver has no HISTFREQ."""
     result = []
     for line in lines:
-        if line.key in STREAM_KEYS and line.key != "OUT_FORMAT":
+        if line.key in STREAM_KEYS and line.key not in ("OUT_FORMAT", "HISTFREQ"):
             result.append(" ".join((line.key, *line.values)))
             if line.key == "OUTFILE":
                 result.append(f"OUT_FORMAT {format}")

@@ -1,7 +1,7 @@
 """The global parameter file of VIC-5's image driver, typed and checked before anything is opened.
 
-Keys, defaults and rules are those of VIC 5.1 (manual: *Global Parameter File, image driver*). Unlike VIC, which only
-warns, an unknown key is an error: a misspelt option would run another model than the one asked for.
+Keys, defaults and rules are those of VIC 5.1 (manual: *Global Parameter File, image driver*); what is done with each is
+in ``keys.TABLE``. All lines that cannot be obeyed are refused at once.
 """
 
 from __future__ import annotations
@@ -9,43 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import ValidationError
 
 from paraformer.core.errors import SettingsError, nearest
-from paraformer.process.vic.driver.keys import Keys, Line, read_lines
-from paraformer.process.vic.driver.streams import STREAM_KEYS, OutputStream, default_streams, read_streams
+from paraformer.process.vic.driver.keys import REPEATED_KEYS, require_obeyed, told
+from paraformer.process.vic.driver.lines import Keys, Line, Problem, Refusals, read_lines
+from paraformer.process.vic.driver.streams import FILES_MISSED, OutputStream, default_streams, read_streams
 from paraformer.process.vic.files import CanopySource, GridNames
 from paraformer.process.vic.forcing import SERIES
-from paraformer.process.vic.settings import ONLY_OPTION, VICSettings, WaterBalance, require_supported_options
-
-CLASSIC_KEYS = {
-    "SOIL",
-    "VEGLIB",
-    "VEGPARAM",
-    "VEGPARAM_LAI",
-    "VEGPARAM_FCAN",
-    "VEGPARAM_ALB",
-    "VEGLIB_FCAN",
-    "FORCE_FORMAT",
-    "FORCE_ENDIAN",
-    "FORCE_STEPS_PER_DAY",
-    "FORCEYEAR",
-    "FORCEMONTH",
-    "FORCEDAY",
-    "FORCESEC",
-    "GRID_DECIMAL",
-    "NLAYER",
-    "ROOT_ZONES",
-    "BINARY_STATE_FILE",
-    "PRT_HEADER",
-    "PRT_SNOW_BAND",
-    "CONTINUEONERROR",
-    "OUTPUT_FORCE",
-}
-"""Keys of the classic driver; VIC's image driver refuses them too."""
+from paraformer.process.vic.settings import VICSettings, WaterBalance
 
 FORCE_TYPES: dict[str, str] = {
     "PREC": "prcp",
@@ -59,68 +34,6 @@ FORCE_TYPES: dict[str, str] = {
 """``FORCE_TYPE`` -> field of ``Forcing``."""
 UNUSED_FORCE_TYPES = {"ALBEDO", "CATM", "CHANNEL_IN", "FCANOPY", "FDIR", "LAI", "PAR", "SKIP"}
 
-_ONLY_DRIVER_OPTION = {
-    "IMPLICIT": "FALSE",
-    "EXP_TRANS": "FALSE",
-    "NOFLUX": "FALSE",
-    "NO_FLUX": "FALSE",
-    "QUICK_SOLVE": "FALSE",
-    "VEGLIB_PHOTO": "FALSE",
-    "LAKE_PROFILE": "FALSE",
-    "STARTSEC": "0",
-    "STATESEC": "0",
-}
-"""The one value each further option of the driver may have here."""
-_NO_EFFECT = {
-    "WIND_H",
-    "JULY_TAVG_SUPPLIED",
-    "CANOPY_LAYERS",
-    "BLOWING_VAR_THRESHOLD",
-    "BLOWING_CALC_PROB",
-    "BLOWING_SIMPLE",
-    "BLOWING_FETCH",
-    "BLOWING_SPATIAL_WIND",
-    "LOG_DIR",
-}
-"""Options that change no number in water-balance mode."""
-_REMOVE = {
-    "CONSTANTS": "the model's constants are those of VIC 5.1",
-    "ROUT_PARAM": "runoff is not routed here",
-    "ROUTING": "runoff is not routed here",
-}
-_SCALAR = {
-    "MODEL_STEPS_PER_DAY",
-    "SNOW_STEPS_PER_DAY",
-    "RUNOFF_STEPS_PER_DAY",
-    "STARTYEAR",
-    "STARTMONTH",
-    "STARTDAY",
-    "ENDYEAR",
-    "ENDMONTH",
-    "ENDDAY",
-    "NRECS",
-    "CALENDAR",
-    "OUT_TIME_UNITS",
-    "DOMAIN",
-    "PARAMETERS",
-    "FORCING1",
-    "FORCING2",
-    "INIT_STATE",
-    "STATENAME",
-    "STATEYEAR",
-    "STATEMONTH",
-    "STATEDAY",
-    "STATE_FORMAT",
-    "LAI_SRC",
-    "FCAN_SRC",
-    "ALB_SRC",
-    "SNOW_BAND",
-    "RESULT_DIR",
-}
-REPEATED_KEYS = {"DOMAIN_TYPE", "FORCE_TYPE", *STREAM_KEYS}
-"""Keys that may stand more than once."""
-KEYS = _SCALAR | REPEATED_KEYS | _NO_EFFECT | set(_ONLY_DRIVER_OPTION) | set(_REMOVE) | (set(ONLY_OPTION) - {"NLAYER"})
-"""Every key an image-driver file may hold."""
 
 CALENDARS = ("STANDARD", "GREGORIAN", "PROLEPTIC_GREGORIAN")
 FORMATS = ("NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF4_CLASSIC", "NETCDF4")
@@ -172,6 +85,7 @@ class GlobalParameters:
         result_directory: folder of the history files.
         streams: history files.
         text: the file as the run read it, environment replaced.
+        notes: lines a warning has something to say about: they have no effect, or another one than one may expect.
     """
 
     path: Path
@@ -191,6 +105,7 @@ class GlobalParameters:
     result_directory: Path
     streams: tuple[OutputStream, ...]
     text: str
+    notes: tuple[Problem, ...] = ()
 
     @property
     def days(self) -> np.ndarray:
@@ -215,95 +130,109 @@ def read_global_parameters(
 
     Raises:
         DataError: no such file.
-        SettingsError: unknown key, missing key, wrong value or an option outside water-balance mode: one line that
-            names file, line and option, and what to set.
+        SettingsError: unknown or missing keys, wrong values, options outside water-balance mode: one line that names
+            the file and, for every line refused, its number, the option, and what to set.
     """
-    lines = read_lines(path, environment)
+    refusals = Refusals(path)
+    attempt = refusals.attempt
+    lines = read_lines(path, environment, refusals)
     if is_classic(lines):
         raise SettingsError(f"{path}: a file of VIC's classic driver; make an image-driver one with 'vic convert'")
-    keys = Keys(path, lines, REPEATED_KEYS)
-    _require_known(keys)
-    _require_supported(keys)
-    first_day, n_day = period(keys)
-    forcing = _forcing(keys)
-    streams = read_streams(keys.path, lines) or default_streams()
-    settings = _settings(keys, water_balance)
-    _require_periods(keys, streams, first_day, n_day, settings.model_steps_per_day)
+    keys = Keys(path, lines, REPEATED_KEYS, refusals)
+    for line in lines:
+        attempt(require_obeyed, path, line, "image")
+    days = attempt(period, keys)
+    settings = attempt(read_settings, keys, water_balance)
+    streams = attempt(read_streams, path, lines)
+    if streams is not None and days is not None and settings is not None:
+        for stream in streams:
+            attempt(_require_periods, keys, stream, days, settings.model_steps_per_day)
+    found: dict[str, Any] = {
+        "calendar": attempt(keys.choice, "CALENDAR", CALENDARS, "STANDARD"),
+        "time_unit": attempt(keys.choice, "OUT_TIME_UNITS", TIME_UNITS, "DAYS"),
+        "domain": attempt(keys.path_of, "DOMAIN"),
+        "grid_names": attempt(grid_names, keys),
+        "parameters": attempt(keys.path_of, "PARAMETERS"),
+        "forcing": attempt(_forcing, keys),
+        "canopy_source": attempt(_sources, keys),
+        "snow_bands": attempt(keys.flag, "SNOW_BAND", "FALSE"),
+        "initial_state": attempt(_initial_state, keys),
+        "state": attempt(read_state_file, keys, days, FORMATS, "NETCDF4_CLASSIC"),
+        "result_directory": attempt(keys.path_of, "RESULT_DIR"),
+    }
+    refusals.finish()
+    assert days is not None
+    assert settings is not None
+    assert streams is not None
+    streams = streams or default_streams()
+    found |= {name: found[name].lower() for name in ("calendar", "time_unit")}
     return GlobalParameters(
         path=Path(path),
         settings=settings,
-        first_day=first_day,
-        n_day=n_day,
-        calendar=keys.choice("CALENDAR", CALENDARS, "STANDARD").lower(),
-        time_unit=keys.choice("OUT_TIME_UNITS", TIME_UNITS, "DAYS").lower(),
-        domain=keys.path_of("DOMAIN"),
-        grid_names=grid_names(keys),
-        parameters=keys.path_of("PARAMETERS"),
-        forcing=forcing,
-        canopy_source=_sources(keys),
-        snow_bands=keys.flag("SNOW_BAND", "FALSE"),
-        initial_state=None if keys.text("INIT_STATE", "FALSE").upper() == "FALSE" else keys.path_of("INIT_STATE"),
-        state=_state(keys, first_day, n_day),
-        result_directory=keys.path_of("RESULT_DIR"),
+        first_day=days[0],
+        n_day=days[1],
         streams=streams,
         text="\n".join(" ".join((line.key, *line.values)) for line in lines) + "\n",
+        notes=_notes(lines, streams, days, settings.model_steps_per_day),
+        **found,
     )
 
 
-def _require_periods(
-    keys: Keys, streams: tuple[OutputStream, ...], first_day: np.datetime64, n_day: int, steps_per_day: int
-) -> None:
-    """Records and files of every stream must begin and end with model steps of the run."""
+def _notes(
+    lines: list[Line], streams: tuple[OutputStream, ...], days: tuple[np.datetime64, int], steps_per_day: int
+) -> tuple[Problem, ...]:
+    found = [Problem(line.number, text) for line in lines if (text := told(line, "image"))]
     for stream in streams:
-        for key, frequency in (("AGGFREQ", stream.frequency), ("HISTFREQ", stream.files)):
-            try:
-                frequency.edges(first_day, n_day, steps_per_day)
-            except SettingsError as error:
-                raise SettingsError(f"{keys.path}: OUTFILE {stream.prefix}: {key} {error}") from error
+        found += stream.notes
+        if stream.misses_files(*days, steps_per_day):
+            found.append(Problem(stream.lines["HISTFREQ"], FILES_MISSED))
+    return tuple(found)
 
 
-def _require_known(keys: Keys) -> None:
-    for line in keys.lines:
-        if line.key in CLASSIC_KEYS:
-            raise keys.error(line, f"{line.key} is an option of VIC's classic driver: remove it")
-        if line.key in _REMOVE:
-            raise keys.error(line, f"{line.key} is not supported ({_REMOVE[line.key]}): remove it")
-        if line.key not in KEYS:
-            raise keys.error(line, f"unknown option {line.key}{nearest(line.key, KEYS)}")
-
-
-def _require_supported(keys: Keys) -> None:
-    """Options outside water-balance mode, each refused with its line and what to set."""
-    for line in keys.lines:
-        value = line.values[0] if line.values else ""
-        only = _ONLY_DRIVER_OPTION.get(line.key)
-        if only is not None and value.upper() != only:
-            raise keys.error(line, f"VIC option {line.key} {value} is not supported: set {line.key} {only}")
+def _require_periods(keys: Keys, stream: OutputStream, days: tuple[np.datetime64, int], steps_per_day: int) -> None:
+    """Records and files must begin and end with model steps of the run."""
+    refusals = Refusals(keys.path)
+    for key, frequency in (("AGGFREQ", stream.frequency), ("HISTFREQ", stream.files)):
         try:
-            require_supported_options({line.key: value})
+            frequency.edges(*days, steps_per_day)
         except SettingsError as error:
-            raise keys.error(line, str(error)) from error
+            number = stream.lines.get(key, stream.lines["OUTFILE"])
+            refusals.add(Problem(number, f"OUTFILE {stream.prefix}: {key} {error}"))
+    refusals.finish()
 
 
-def _settings(keys: Keys, water_balance: WaterBalance) -> VICSettings:
+def read_settings(keys: Keys, water_balance: WaterBalance = "vic") -> VICSettings:
+    """Steps a day."""
+    refusals = Refusals(keys.path)
     steps = {
-        f"{name}_steps_per_day": keys.integer(f"{name.upper()}_STEPS_PER_DAY") for name in ("model", "snow", "runoff")
+        f"{name}_steps_per_day": refusals.attempt(keys.integer, f"{name.upper()}_STEPS_PER_DAY")
+        for name in ("model", "snow", "runoff")
     }
+    refusals.finish()
     try:
-        return VICSettings(**steps, water_balance=water_balance)
+        return VICSettings(**steps, water_balance=water_balance)  # type: ignore[arg-type]
     except ValidationError as error:
-        raise SettingsError(f"{keys.path}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
+        problem = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise keys.error(keys.line(problem.split()[0].upper()), problem) from error
 
 
 def period(keys: Keys) -> tuple[np.datetime64, int]:
     """First day and number of days of a run (STARTYEAR ... and NRECS or ENDYEAR ...)."""
-    first = keys.day("STARTYEAR", "STARTMONTH", "STARTDAY")
+    refusals = Refusals(keys.path)
+    first = refusals.attempt(keys.day, "STARTYEAR", "STARTMONTH", "STARTDAY")
     if "NRECS" in keys:
-        per_day, records = keys.integer("MODEL_STEPS_PER_DAY"), keys.integer("NRECS")
-        if records == 0 or per_day == 0 or records % per_day:
+        per_day = refusals.attempt(keys.integer, "MODEL_STEPS_PER_DAY")
+        records = refusals.attempt(keys.integer, "NRECS")
+        refusals.finish()
+        assert first is not None
+        assert records is not None
+        if not records or not per_day or records % per_day:
             raise keys.error(keys.line("NRECS"), f"NRECS {records} is not a whole number of days of {per_day} steps")
         return first, records // per_day
-    last = keys.day("ENDYEAR", "ENDMONTH", "ENDDAY")
+    last = refusals.attempt(keys.day, "ENDYEAR", "ENDMONTH", "ENDDAY")
+    refusals.finish()
+    assert first is not None
+    assert last is not None
     if last < first:
         raise keys.error(keys.line("ENDDAY"), f"the run ends ({last}) before it starts ({first})")
     return first, int((last - first).astype(int)) + 1
@@ -311,55 +240,99 @@ def period(keys: Keys) -> tuple[np.datetime64, int]:
 
 def grid_names(keys: Keys) -> GridNames:
     """Names of coordinates, mask and dimensions (DOMAIN_TYPE)."""
-    names = {}
+    names, refusals = {}, Refusals(keys.path)
     valid = ("LAT", "LON", "MASK", "AREA", "FRAC", "YDIM", "XDIM")
     for line in keys.lines:
-        if line.key == "DOMAIN_TYPE":
-            if len(line.values) < 2:
-                raise keys.error(line, "DOMAIN_TYPE needs a type and a variable")
-            if line.values[0].upper() not in valid:
-                raise keys.error(line, f"unknown DOMAIN_TYPE {line.values[0]}{nearest(line.values[0], valid)}")
-            names[line.values[0].lower()] = line.values[1]
+        if line.key != "DOMAIN_TYPE":
+            continue
+        if len(line.values) < 2:
+            refusals.add(Problem(line.number, "DOMAIN_TYPE needs a type and a variable"))
+        elif line.value.upper() not in valid:
+            refusals.add(Problem(line.number, f"unknown DOMAIN_TYPE {line.value}{nearest(line.value, valid)}"))
+        else:
+            names[line.value.lower()] = line.values[1]
+    refusals.finish()
     return GridNames(*(names.get(field, getattr(GridNames(), field)) for field in GridNames._fields))
+
+
+def require_force_types(given: list[str], refusals: Refusals) -> None:
+    """Gather the forcing that VIC-5 needs and a file lacks, or has twice; ``given`` are its FORCE_TYPEs."""
+    for kind in FORCE_TYPES:
+        if given.count(kind) != 1:
+            refusals.add(Problem(0, f"FORCE_TYPE {kind} is {'repeated' if kind in given else 'missing'}"))
+
+
+def force_type(keys: Keys, line: Line) -> str:
+    """The type of a FORCE_TYPE line.
+
+    Raises:
+        Refused: no such type.
+    """
+    kind, valid = line.value.upper(), (*FORCE_TYPES, *UNUSED_FORCE_TYPES)
+    if kind not in valid:
+        raise keys.error(line, f"unknown FORCE_TYPE {kind}{nearest(kind, valid)}")
+    return kind
 
 
 def _forcing(keys: Keys) -> tuple[ForcingFiles, ...]:
     """FORCING1 and FORCING2, each with the FORCE_TYPE lines that follow it."""
     found: list[ForcingFiles] = []
-    valid = [*FORCE_TYPES, *UNUSED_FORCE_TYPES]
+    given: list[str] = []
+    refusals = Refusals(keys.path)
     for line in keys.lines:
-        if line.key in ("FORCING1", "FORCING2") and keys.text(line.key).upper() != "FALSE":
-            found.append(ForcingFiles(keys.text(line.key), {}))
-        elif line.key == "FORCE_TYPE":
-            kind = line.values[0].upper() if line.values else ""
-            if kind in FORCE_TYPES and (not found or len(line.values) < 2):
-                raise keys.error(line, f"FORCE_TYPE {kind} needs a variable name and a FORCING1 line before it")
-            if kind not in valid:
-                raise keys.error(line, f"unknown FORCE_TYPE {kind}{nearest(kind, valid)}")
-            if kind in FORCE_TYPES:
+        if line.key in ("FORCING1", "FORCING2") and not line.values:
+            refusals.add(Problem(line.number, f"{line.key} has no value"))
+        elif line.key in ("FORCING1", "FORCING2") and line.value.upper() != "FALSE":
+            found.append(ForcingFiles(line.value, {}))
+        elif line.key == "FORCE_TYPE" and (kind := refusals.attempt(force_type, keys, line)) in FORCE_TYPES:
+            given.append(kind)
+            if not found or len(line.values) < 2:
+                text = f"FORCE_TYPE {kind} needs a variable name and a FORCING1 line before it"
+                refusals.add(Problem(line.number, text))
+            else:
                 found[-1].names[FORCE_TYPES[kind]] = line.values[1]
-    given = [field for files in found for field in files.names]
-    for kind, field in FORCE_TYPES.items():
-        if given.count(field) != 1:
-            raise SettingsError(f"{keys.path}: FORCE_TYPE {kind} is {'missing' if field not in given else 'repeated'}")
-    assert sorted(given) == sorted(SERIES)
+    require_force_types(given, refusals)
+    refusals.finish()
+    assert sorted(field for files in found for field in files.names) == sorted(SERIES)
     return tuple(files for files in found if files.names)
 
 
 def _sources(keys: Keys) -> CanopySource:
     """FCAN_SRC; LAI and albedo come from the parameter file, whichever of its two names the source has."""
+    refusals = Refusals(keys.path)
     for key in ("LAI_SRC", "ALB_SRC"):
-        keys.choice(key, ("FROM_VEGPARAM", "FROM_VEGLIB"), "FROM_VEGLIB")
-    source = keys.choice("FCAN_SRC", ("FROM_DEFAULT", "FROM_VEGPARAM", "FROM_VEGLIB"), "FROM_DEFAULT")
+        refusals.attempt(keys.choice, key, ("FROM_VEGPARAM", "FROM_VEGLIB"), "FROM_VEGLIB")
+    valid = ("FROM_DEFAULT", "FROM_VEGPARAM", "FROM_VEGLIB")
+    source = refusals.attempt(keys.choice, "FCAN_SRC", valid, "FROM_DEFAULT")
+    refusals.finish()
     return "FROM_DEFAULT" if source == "FROM_DEFAULT" else "FROM_VEGPARAM"
 
 
-def _state(keys: Keys, first_day: np.datetime64, n_day: int) -> StateFile | None:
+def _initial_state(keys: Keys) -> Path | None:
+    return None if keys.text("INIT_STATE", "FALSE").upper() == "FALSE" else keys.path_of("INIT_STATE")
+
+
+def read_state_file(
+    keys: Keys, days: tuple[np.datetime64, int] | None, formats: tuple[str, ...], default: str
+) -> StateFile | None:
+    """The state to write (STATENAME and its date); ``None`` if the file asks for none.
+
+    Args:
+        keys: of the file.
+        days: first day and number of days of the run, if they are known.
+        formats: values STATE_FORMAT may have.
+        default: that of a file without it.
+    """
     if "STATENAME" not in keys:
         return None
-    day = keys.day("STATEYEAR", "STATEMONTH", "STATEDAY")
-    if not first_day < day <= first_day + n_day:
-        raise keys.error(
-            keys.line("STATEDAY"), f"the state's date {day} is not in the run: {first_day + 1} to {first_day + n_day}"
-        )
-    return StateFile(keys.text("STATENAME"), day, keys.choice("STATE_FORMAT", FORMATS, "NETCDF4_CLASSIC"))
+    refusals = Refusals(keys.path)
+    name = refusals.attempt(keys.text, "STATENAME")
+    format = refusals.attempt(keys.choice, "STATE_FORMAT", formats, default)
+    day = refusals.attempt(keys.day, "STATEYEAR", "STATEMONTH", "STATEDAY")
+    if day is not None and days is not None:
+        first_day, n_day = days
+        if not first_day < day <= first_day + n_day:
+            text = f"the state's date {day} is not in the run: {first_day + 1} to {first_day + n_day}"
+            refusals.add(Problem(keys.line("STATEDAY").number, text))
+    refusals.finish()
+    return StateFile(str(name), day, str(format))  # type: ignore[arg-type]

@@ -38,8 +38,7 @@ class HistoryFiles:
     def __init__(self, stream: OutputStream, edges: np.ndarray, run: GlobalParameters, domain: Domain) -> None:
         self.stream, self.edges, self.run, self.domain = stream, edges, run, domain
         per_day = run.settings.model_steps_per_day
-        files = stream.files.edges(run.first_day, run.n_day, per_day)
-        self._file_of = np.searchsorted(files[1:], edges[:-1], side="right")
+        self._file_of = stream.file_of(edges, run.first_day, run.n_day, per_day)
         self._stack = ExitStack()
         self._dataset: Any = None
         self._current = -1

@@ -1,127 +1,205 @@
-"""Lines, keys and values of a global parameter file, of either VIC driver.
+"""Every key that VIC-5's manual or program has for a global parameter file, of either driver, and what is done with it.
 
-As in VIC, words behind a key's values are ignored. ``$NAME`` and ``${NAME}`` are replaced from the environment, as in
-VIC's sample files.
+One law for ``vic run`` and ``vic convert``: a key is obeyed, or it changes no number, or it is refused in one line. VIC
+only warns of an unknown key; here it is an error, for a misspelt option would run another model than the one asked for.
+``docs/vic_run.md`` shows this table.
 """
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Collection, Mapping
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal
 
-import numpy as np
+from paraformer.process.vic.driver.lines import Line, Problem, Refused
 
-from paraformer.core.errors import DataError, SettingsError
-
-
-class Line(NamedTuple):
-    """One line that says something."""
-
-    number: int
-    key: str  # upper case
-    values: tuple[str, ...]
+Driver = Literal["image", "classic"]
+OBEYED, NO_EFFECT, TOLD, REFUSED, OTHER = "obeyed", "no effect", "told", "refused", ""
+"""What is done with a key: obeyed; without effect on any number; without effect, which a warning tells; refused; an
+option of the other driver alone, so refused too. The fifth kind is ``only X``: obeyed for that value, else refused."""
+ONLY = "only "
 
 
-def read_lines(path: Path | str, environment: Mapping[str, str] | None = None) -> list[Line]:
-    """Lines of a global parameter file (either driver) without comments, environment variables replaced.
+@dataclass(frozen=True)
+class Key:
+    """What is done with some keys; it iterates over their names.
 
-    Raises:
-        DataError: no such file, or not text.
-        SettingsError: an environment variable that is not set, naming file and line.
+    Attributes:
+        names: the keys, by blanks.
+        image: in a file of the image driver (``vic run``, ``vic convert``).
+        classic: in a file of the classic driver (``vic convert``).
+        why: the reason, or what the values may be.
     """
-    variables = os.environ if environment is None else environment
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text file"
-        raise DataError(f"{path}: cannot read the global parameter file ({reason})") from error
-    lines = []
-    for number, raw in enumerate(text.splitlines(), start=1):
-        words = re.split(r"(?:^|\s)#", raw, maxsplit=1)[0].split()
-        if words:
-            values = tuple(_expand(word, variables, f"{path}, line {number}") for word in words[1:])
-            lines.append(Line(number, words[0].upper(), values))
-    return lines
+
+    names: str
+    image: str
+    classic: str
+    why: str
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names.split())
 
 
-def _expand(word: str, variables: Mapping[str, str], where: str) -> str:
-    def value(match: re.Match[str]) -> str:
-        name = match.group(1) or match.group(2)
-        if name not in variables:
-            raise SettingsError(f"{where}: environment variable {name} is not set")
-        return variables[name]
+STREAM_KEYS = ("OUTFILE", "AGGFREQ", "HISTFREQ", "COMPRESS", "OUT_FORMAT", "OUTVAR")
+"""Keys of an output block; each block begins with the first."""
+REPEATED_KEYS = ("DOMAIN_TYPE", "FORCE_TYPE", *STREAM_KEYS)
+"""Keys that may stand more than once."""
 
-    return re.sub(r"\$\{(\w+)\}|\$(\w+)", value, word)
+_OTHER_MODE = "another mode than the water balance, which is all there is here"
+_REMOVED = "VIC-5 has no such option"
+TABLE: tuple[Key, ...] = (
+    # period and steps
+    Key(
+        "MODEL_STEPS_PER_DAY SNOW_STEPS_PER_DAY RUNOFF_STEPS_PER_DAY",
+        OBEYED,
+        OBEYED,
+        "model step 1, or 4 and more; the forcing has the snow step",
+    ),
+    Key("STARTYEAR STARTMONTH STARTDAY ENDYEAR ENDMONTH ENDDAY NRECS", OBEYED, OBEYED, "whole days"),
+    Key("STARTSEC STATESEC", "only 0", "only 0", "runs and states begin at 00:00"),
+    Key("CALENDAR", OBEYED, OBEYED, "STANDARD, GREGORIAN, PROLEPTIC_GREGORIAN"),
+    Key("OUT_TIME_UNITS", OBEYED, OBEYED, "SECONDS, MINUTES, HOURS, DAYS"),
+    # the model
+    Key("NLAYER", "only 3", "only 3", "soil layers"),
+    Key("NODES", "only 3", "only 3", "soil temperatures of the water balance"),
+    Key("FULL_ENERGY FROZEN_SOIL CLOSE_ENERGY", "only FALSE", "only FALSE", _OTHER_MODE),
+    Key("QUICK_FLUX", "only TRUE", "only TRUE", _OTHER_MODE),
+    Key(
+        "QUICK_SOLVE IMPLICIT EXP_TRANS NOFLUX NO_FLUX", "only FALSE", "only FALSE", "soil temperatures of other modes"
+    ),
+    Key("LAKES LAKE_PROFILE CARBON VEGLIB_PHOTO", "only FALSE", "only FALSE", "lakes and carbon are not modelled"),
+    Key(
+        "BLOWING SPATIAL_SNOW SPATIAL_FROST CORRPREC COMPUTE_TREELINE ORGANIC_FRACT MAX_SNOW_ALBEDO BULK_DENSITY_COMB",
+        "only FALSE",
+        "only FALSE",
+        "not modelled",
+    ),
+    Key("SHARE_LAYER_MOIST TFALLBACK", "only TRUE", "only TRUE", "VIC's default"),
+    Key("SNOW_DENSITY", "only DENS_BRAS", "only DENS_BRAS", "VIC's default"),
+    Key("RC_MODE", "only RC_JARVIS", "only RC_JARVIS", "VIC's default"),
+    Key("GRND_FLUX_TYPE", "only GF_410", "only GF_410", "VIC's default"),
+    Key("AERO_RESIST_CANSNOW", "only AR_406_FULL", "only AR_406_FULL", "VIC's default"),
+    Key("BASEFLOW", "only ARNO", "only ARNO", "VIC's default"),
+    Key("CONSTANTS", REFUSED, REFUSED, "the constants are those of VIC 5.1"),
+    Key(
+        "BLOWING_VAR_THRESHOLD BLOWING_CALC_PROB BLOWING_SIMPLE BLOWING_FETCH BLOWING_SPATIAL_WIND",
+        NO_EFFECT,
+        NO_EFFECT,
+        "with BLOWING TRUE alone",
+    ),
+    Key("JULY_TAVG_SUPPLIED", NO_EFFECT, NO_EFFECT, "with COMPUTE_TREELINE alone"),
+    Key("CANOPY_LAYERS", NO_EFFECT, NO_EFFECT, "with CARBON TRUE alone"),
+    Key("EQUAL_AREA RESOLUTION", NO_EFFECT, NO_EFFECT, "with LAKES alone"),
+    Key("WIND_H", NO_EFFECT, TOLD, "image: with CORRPREC alone; classic: bare soil has the image driver's wind at 2 m"),
+    Key("CONTINUEONERROR", OTHER, NO_EFFECT, "an error ends the run"),
+    # inputs
+    Key("DOMAIN DOMAIN_TYPE PARAMETERS", OBEYED, OTHER, "netCDF files"),
+    Key("SOIL VEGLIB VEGPARAM", OTHER, OBEYED, "text files"),
+    Key("VEGLIB_FCAN VEGPARAM_LAI VEGPARAM_FCAN VEGPARAM_ALB", OTHER, OBEYED, "what the text files hold"),
+    Key("LAI_SRC FCAN_SRC ALB_SRC", OBEYED, OBEYED, "FROM_VEGLIB, FROM_VEGPARAM; FCAN_SRC also FROM_DEFAULT"),
+    Key("ROOT_ZONES", OTHER, "only 3", "root zones"),
+    Key("SNOW_BAND", OBEYED, OBEYED, "image: TRUE or FALSE; classic: number and file"),
+    Key("FORCING1", OBEYED, OBEYED, "prefix of the forcing files"),
+    Key("FORCING2", OBEYED, "only FALSE", "text forcing lies in one file a cell"),
+    Key("FORCE_TYPE", OBEYED, OBEYED, "the seven VIC-5 needs; others are not read"),
+    Key("FORCE_FORMAT", OTHER, "only ASCII", "text forcing"),
+    Key("FORCE_STEPS_PER_DAY FORCEYEAR FORCEMONTH FORCEDAY GRID_DECIMAL", OTHER, OBEYED, "text forcing"),
+    Key("FORCESEC", OTHER, "only 0", "forcing begins at 00:00"),
+    Key("FORCE_ENDIAN N_TYPES", OTHER, NO_EFFECT, "binary forcing alone; columns are counted"),
+    Key("INIT_STATE", OBEYED, "only FALSE", "a state is not converted; `convert` refuses it either way"),
+    # outputs
+    Key(
+        "STATENAME STATEYEAR STATEMONTH STATEDAY STATE_FORMAT", OBEYED, OBEYED, "image: netCDF; classic: ASCII, BINARY"
+    ),
+    Key("RESULT_DIR", OBEYED, OBEYED, "folder of the history files"),
+    Key("OUTFILE OUTVAR AGGFREQ COMPRESS OUT_FORMAT", OBEYED, OBEYED, "see below"),
+    Key("HISTFREQ", OBEYED, OTHER, "see below"),
+    Key("LOG_DIR", NO_EFFECT, NO_EFFECT, "there is no log file"),
+    Key("ROUT_PARAM", TOLD, OTHER, "runoff is not routed, as in a VIC built without routing; no OUT_DISCHARGE"),
+    # what VIC-5 took away
+    Key("MIN_WIND_SPEED", REFUSED, REFUSED, _REMOVED),
+    Key("MAX_SNOW_TEMP", REFUSED, REFUSED, "since VIC-5 a constant, SNOW_MAX_SNOW_TEMP; here 0.5 degC"),
+    Key("MIN_RAIN_TEMP", REFUSED, REFUSED, "since VIC-5 a constant, SNOW_MIN_RAIN_TEMP; here -0.5 degC"),
+    Key(
+        "PLAPSE SW_PREC_THRESH MTCLIM_SWE_CORR VP_ITER VP_INTERP LW_TYPE LW_CLOUD OUTPUT_FORCE ATMOS_STEPS_PER_DAY",
+        REFUSED,
+        REFUSED,
+        "VIC-5 makes no forcing of its own",
+    ),
+    Key("TIME_STEP", REFUSED, REFUSED, "since VIC-5 MODEL_STEPS_PER_DAY"),
+    Key("SNOW_STEP", REFUSED, REFUSED, "since VIC-5 SNOW_STEPS_PER_DAY"),
+    Key("FORCE_DT", REFUSED, REFUSED, "since VIC-5 FORCE_STEPS_PER_DAY"),
+    Key("OUT_STEP OUT_DT OUTPUT_STEPS_PER_DAY OUTFREQ", REFUSED, REFUSED, "since VIC-5 AGGFREQ"),
+    Key("SKIPYEAR", REFUSED, REFUSED, "since VIC-5 AGGFREQ NEVER"),
+    Key("BINARY_OUTPUT", REFUSED, REFUSED, "since VIC-5 OUT_FORMAT"),
+    Key("BINARY_STATE_FILE", REFUSED, REFUSED, "since VIC-5 STATE_FORMAT"),
+    Key("ARNO_PARAMS NIJSSEN2001_BASEFLOW", REFUSED, REFUSED, "since VIC-5 BASEFLOW"),
+    Key("VEGCOVER_SRC", REFUSED, REFUSED, "since VIC-5 FCAN_SRC"),
+    Key("VEGLIB_VEGCOVER", REFUSED, REFUSED, "since VIC-5 VEGLIB_FCAN"),
+    Key("VEGPARAM_VEGCOVER", REFUSED, REFUSED, "since VIC-5 VEGPARAM_FCAN"),
+    Key("MOISTFRACT", REFUSED, REFUSED, "since VIC-5 OUT_SOIL_LIQ_FRAC and OUT_SOIL_ICE_FRAC"),
+    Key("PRT_SNOW_BAND", REFUSED, REFUSED, "since VIC-5 an OUTVAR for each variable of the bands"),
+    Key("ARC_SOIL ALMA_OUTPUT PRT_HEADER", REFUSED, REFUSED, _REMOVED),
+)
+"""In the order of the page."""
+
+KEYS: dict[str, Key] = {name: key for key in TABLE for name in key}
 
 
-class Keys:
-    """The lines of a file by key, with checks of their values.
+def treatment(name: str, driver: Driver) -> str:
+    """What is done with a known key in a file of a driver."""
+    return KEYS[name].image if driver == "image" else KEYS[name].classic
+
+
+def require_obeyed(path: Path | str, line: Line, driver: Driver) -> None:
+    """Refuse a line whose key cannot be obeyed: unknown, refused, or with a value other than the only one.
 
     Args:
         path: the file, for messages.
-        lines: its lines.
-        repeated: keys that may stand more than once.
+        line: the line.
+        driver: whose file it is.
+
+    Raises:
+        Refused: naming what to set.
     """
+    problem = _problem(line, driver)
+    if problem:
+        raise Refused(path, [Problem(line.number, problem)])
 
-    def __init__(self, path: Path | str, lines: list[Line], repeated: Collection[str]) -> None:
-        self.path = path
-        self.lines = lines
-        self._by_key: dict[str, Line] = {}
-        for line in lines:
-            known = self._by_key.setdefault(line.key, line)
-            if line.key not in repeated and known.values != line.values:
-                raise self.error(line, f"{line.key} was given another value in line {known.number}")
 
-    def error(self, line: Line, problem: str) -> SettingsError:
-        return SettingsError(f"{self.path}, line {line.number}: {problem}")
+def _problem(line: Line, driver: Driver) -> str:
+    if line.key not in KEYS:
+        known = [name for name in KEYS if treatment(name, driver) not in (OTHER, REFUSED)]
+        close = difflib.get_close_matches(line.key, known, n=1)
+        return f"unknown option {line.key}{f'; did you mean {close[0]!r}?' if close else ''}"
+    done, why = treatment(line.key, driver), KEYS[line.key].why
+    if done == OTHER:
+        other = "classic" if driver == "image" else "image"
+        return f"{line.key} is an option of VIC's {other} driver: remove it"
+    if done == REFUSED:
+        return f"{line.key} is not supported ({why}): remove it"
+    only = done.removeprefix(ONLY)
+    if only != done and line.value.upper() != only:
+        return f"VIC option {line.key} {line.value} is not supported: set {line.key} {only}"
+    return ""
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._by_key
 
-    def line(self, key: str) -> Line:
-        """The line of a key.
+def told(line: Line, driver: Driver) -> str:
+    """What a warning has to say about a line that has no effect here; nothing for most lines."""
+    if line.key in KEYS and treatment(line.key, driver) == TOLD:
+        return f"{line.key} has no effect ({KEYS[line.key].why})"
+    return ""
 
-        Raises:
-            SettingsError: if the file lacks it.
-        """
-        if key not in self._by_key:
-            raise SettingsError(f"{self.path}: {key} is missing")
-        return self._by_key[key]
 
-    def text(self, key: str, default: str | None = None) -> str:
-        """First value of a key; without a default the key must be there."""
-        if default is not None and key not in self._by_key:
-            return default
-        line = self.line(key)
-        if not line.values:
-            raise self.error(line, f"{key} has no value")
-        return line.values[0]
-
-    def integer(self, key: str) -> int:
-        value = self.text(key)
-        if not re.fullmatch(r"\d+", value):
-            raise self.error(self.line(key), f"{key} must be a whole number, got '{value}'")
-        return int(value)
-
-    def flag(self, key: str, default: str) -> bool:
-        return self.choice(key, ("TRUE", "FALSE"), default) == "TRUE"
-
-    def choice(self, key: str, valid: tuple[str, ...], default: str) -> str:
-        value = self.text(key, default).upper()
-        if value not in valid:
-            raise self.error(self.line(key), f"{key} {value} is not supported: set one of {', '.join(valid)}")
-        return value
-
-    def path_of(self, key: str) -> Path:
-        return Path(self.text(key))
-
-    def day(self, year: str, month: str, day: str) -> np.datetime64:
-        """A date given by three keys."""
-        numbers = [self.integer(key) for key in (year, month, day)]
-        try:
-            return np.datetime64("{:04d}-{:02d}-{:02d}".format(*numbers), "D")
-        except ValueError as error:
-            raise self.error(self.line(day), f"{'-'.join(str(n) for n in numbers)} is not a date") from error
+def markdown() -> str:
+    """The table as ``docs/vic_run.md`` shows it."""
+    header = "| key | image driver's file | classic driver's file | |\n| --- | --- | --- | --- |\n"
+    shown = {OTHER: "not an option", TOLD: "no effect, a warning"}
+    rows = []
+    for key in TABLE:
+        done = [shown.get(value, value) for value in (key.image, key.classic)]
+        done = [f"only `{value.removeprefix(ONLY)}`" if value.startswith(ONLY) else value for value in done]
+        rows.append(f"| {', '.join(f'`{name}`' for name in key)} | {done[0]} | {done[1]} | {key.why} |\n")
+    return header + "".join(rows)

@@ -25,6 +25,7 @@ from paraformer.process.vic.driver.global_param import GlobalParameters
 from paraformer.process.vic.driver.history import HISTORY, LAYERS, STORES, Steps
 from paraformer.process.vic.driver.history_files import HistoryFiles
 from paraformer.process.vic.driver.inputs import read_days, read_land, read_start, require_forcing_files
+from paraformer.process.vic.driver.lines import told_together
 from paraformer.process.vic.files import Domain, open_dataset, write_state
 from paraformer.process.vic.forcing import Forcing
 from paraformer.process.vic.parameters import CellParameters
@@ -96,8 +97,13 @@ def run_global(
     missing = tuple(dict.fromkeys(name for stream in run.streams for name in stream.missing))
     if missing and strict:
         raise SettingsError(f"{run.path}: not computed in water-balance mode: {', '.join(missing)}")
+    for note in told_together(run.notes):
+        logger.warning("%s: %s", run.path, note)
     if missing:
         logger.warning("%s: left out, not computed in water-balance mode: %s", run.path, ", ".join(missing))
+    empty = [stream.prefix for stream in run.streams if not stream.variables]
+    if empty:
+        logger.warning("%s: not written, for nothing in it is computed: %s", run.path, ", ".join(empty))
     world = _read_world(run)
     require_forcing_files(run)
     _make_folder(run.result_directory)

@@ -114,7 +114,8 @@ def read_surface(path: Path | str, domain: Domain, names: GridNames, *, snow_ban
         path: the file.
         domain: active cells.
         names: names of the coordinates.
-        snow_bands: whether elevation bands are used; else there is one, at the cell's elevation.
+        snow_bands: whether elevation bands are used; else, or if the file has but one, there is one at the cell's
+            elevation.
         canopy: whether the canopy fraction is taken from the file.
 
     Raises:
@@ -138,11 +139,9 @@ def read_surface(path: Path | str, domain: Domain, names: GridNames, *, snow_ban
         }
         soil |= {name: np.where(np.isnan(soil[name]), values, soil[name]) for name, values in unknown.items()}
         one = np.ones((len(expt), 1))
-        bands = (
-            {name: read(name) for name in BANDS}
-            if snow_bands
-            else dict(zip(BANDS, (one, soil["elev"][:, None], one), strict=True))
-        )
+        flat = dict(zip(BANDS, (one, soil["elev"][:, None], one), strict=True))
+        bands = {name: read(name) for name in BANDS} if snow_bands else flat
+        bands = flat if bands["elevation"].shape[1] == 1 else bands  # VIC-5 does not read the values of a single band
         cover = np.nan_to_num(read("Cv"))
         numbers = reader.classes()
         vegetated = _vegetated(cover, read("Nveg"), np.argsort(numbers))
