@@ -184,11 +184,18 @@ def test_a_full_disk_is_named(small_disk: Path, name: str) -> None:
 
 
 def test_a_failure_that_is_not_the_disk_s_is_not_blamed_on_it(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), atomic_path(tmp_path / "a") as temporary:
-        temporary.write_text("half")
+    def write(error: Exception) -> None:
+        with atomic_path(tmp_path / "a") as temporary:
+            temporary.write_text("half")
+            raise error from PermissionError(errno.EACCES, "Permission denied", "other.nc")
+
+    with pytest.raises(DataError, match=r"^other: no such variable"):
+        write(DataError("other: no such variable"))
+    with pytest.raises(RunError, match=r"a: cannot write \(other.nc: Permission denied"):
+        write(ValueError("no"))
+
+    with pytest.raises(KeyError), atomic_path(tmp_path / "a"):
         raise KeyError("a bug")
-    with pytest.raises(DataError, match="^other.nc"), atomic_path(tmp_path / "a"):
-        raise DataError("other.nc: variable 'a' is missing") from PermissionError(errno.EACCES, "Permission denied")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,7 +1,7 @@
 """What the machine refuses: memory, disk space, permission, open files, threads.
 
-Every library has words of its own for it (netCDF says "HDF error" for a full disk and "Unknown file format" where memory
-is exhausted). Here, and only here, they become one line. What is not recognised is left as it is: it may be a bug.
+Every library has words of its own for it (netCDF says "HDF error" for a full disk, and "Unknown file format" where
+memory is exhausted). Here, and only here, they become one line. What is not recognised stays as it is: it may be a bug.
 """
 
 from __future__ import annotations

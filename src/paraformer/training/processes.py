@@ -55,9 +55,7 @@ def in_processes(fabric: Fabric, work: Callable[..., Any], job: Any, progress: P
             raise
         raise failures.get() from None
     except ProcessExitedException as error:
-        raise RunError(
-            f"a process of the training ended ({error}); most often memory: lower cells_per_batch"
-        ) from error
+        raise RunError(f"training: a process was lost ({error}); most often memory: lower cells_per_batch") from error
     finally:
         reports.put(None)
         shown.join()

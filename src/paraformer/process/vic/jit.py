@@ -50,7 +50,7 @@ def entry_point(function: F) -> F:
 
     Where no folder for it can be written, it is compiled in every process anew.
     """
-    dispatcher = numba.njit(error_model="numpy", nogil=True, parallel=True)(function)
+    dispatcher: Any = numba.njit(error_model="numpy", nogil=True, parallel=True)(function)
     try:
         dispatcher._cache = _Cache(function)  # as numba's own ``cache=True`` does
     except RuntimeError as error:
@@ -58,7 +58,7 @@ def entry_point(function: F) -> F:
     return cast(F, dispatcher)
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
+class _Cache(FunctionCache):
     """numba's cache, without which the model runs as well: one that is damaged or cannot be written stops nothing."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
