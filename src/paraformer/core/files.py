@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,9 +73,13 @@ def _why_not_written(error: Exception, temporary: Path) -> str | None:
 
 
 def discard(path: Path) -> None:
-    """Remove a file or folder, whether or not it is there."""
+    """Remove a file or folder, whether or not it is there; threads that still write into the folder are waited for."""
     if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
+        for _ in range(100):
+            shutil.rmtree(path, ignore_errors=True)
+            if not path.exists():
+                return
+            time.sleep(0.05)
     else:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             path.unlink()
