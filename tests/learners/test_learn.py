@@ -133,7 +133,7 @@ def test_an_epoch_draws_as_many_cell_days_as_there_are(
     with caplog.at_level("INFO", logger="paraformer"):
         Learner(config).calibrate(Waves(), twin(), seed=0, directory=tmp_path / "epochs", progress=progress)
     assert (progress.total, progress.done) == (2 * epoch, 2 * epoch)
-    assert f"ffn_a: 2 epochs of {epoch} steps, {2 * epoch} steps" in caplog.text
+    assert f"ffn_a: an epoch is {epoch} steps, 2 of them {2 * epoch}" in caplog.text
     assert config.training.steps is None
     calibrate(steps, tmp_path / "steps")
     weights = [(tmp_path / name / "member-0.safetensors").read_bytes() for name in ("epochs", "steps")]

@@ -107,6 +107,16 @@ def test_a_finished_run_is_reused_as_it_is(finished: Path) -> None:
     assert str(finished / "report.html") in summary
 
 
+def test_log_and_report_say_why_there_is_no_table_of_evapotranspiration(finished: Path) -> None:
+    """The built-in world observes none."""
+    messages = [json.loads(line)["message"] for line in (finished / "log.jsonl").read_text().splitlines()]
+    (said,) = [message for message in messages if "Table 3" in message]
+    assert said.startswith("Table 3 and Figure 9 (annual evapotranspiration) are left out: the input file has no ref")
+    assert "et_mod16" in said
+    assert said in (finished / "report.html").read_text()
+    assert not (finished / "tables" / "table3.csv").exists()
+
+
 def test_manifest_says_what_was_run(finished: Path) -> None:
     manifest = json.loads((finished / "manifest.json").read_text())
     assert manifest["seed"] == 3

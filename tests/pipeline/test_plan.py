@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from paraformer.config import Study, load_study
 from paraformer.core.errors import SettingsError
 from paraformer.core.schema import Cube
+from paraformer.learners.config import LearnerConfig
 from paraformer.pipeline import rehearsal as rehearsal_module
 from paraformer.pipeline import run_study
 from paraformer.pipeline.plan import Plan, plan_of, plan_study
@@ -77,6 +79,17 @@ def test_the_whole_needs_the_disk_that_was_said(planned: Plan, finished: Path) -
     names = ("cube", "ensemble", "surrogate", "scores")
     said = sum(s.disk for s in planned.stages if s.name in names)
     assert said == pytest.approx(sum(disk_of(finished / name) for name in names), rel=0.3)
+
+
+def test_epochs_are_planned_as_the_steps_they_come_to(study: Study, rehearsal: Rehearsal) -> None:
+    """Through the process model each step has its runs, so the plan's runs say how many steps it counts."""
+    given = {"network": {"name": "ffn_a", "hidden": 8}, "simulator": "process", "cells_per_batch": 10}
+    learner = LearnerConfig.model_validate({**given, "training": {"epochs": 3}})
+    asked = study.model_copy(update={"learners": {"FFN_A": learner}, "searches": {}})
+    epoch = math.ceil(rehearsal.size.trained / 10)
+    runs = {s.name: s.runs for s in plan_of(asked, rehearsal).stages}
+    assert epoch > 1
+    assert runs["parameters/FFN_A"] == 3 * epoch * 10 * (2 * 2 + 1)
 
 
 def test_more_cells_cost_in_proportion(study: Study, rehearsal: Rehearsal, planned: Plan) -> None:

@@ -111,7 +111,7 @@ def _select(config: DataConfig, file: CellsFile) -> Selection:
         kept &= same
     trained = kept.copy()
     if config.split is not None:
-        labels = _labels_of(config.split, file, kept)
+        labels = _labels_of(config, config.split, file, kept)
         trained &= labels == TRAINED
         kept &= labels != LEFT_OUT
     if not trained.any():
@@ -123,7 +123,7 @@ def _select(config: DataConfig, file: CellsFile) -> Selection:
     return Selection(file, np.flatnonzero(kept), trained[kept], names, references)
 
 
-def _labels_of(split: Split, file: CellsFile, usable: Bool[np.ndarray, " cell"]) -> np.ndarray:
+def _labels_of(config: DataConfig, split: Split, file: CellsFile, usable: Bool[np.ndarray, " cell"]) -> np.ndarray:
     """``TRAINED``, ``UNSEEN`` or ``LEFT_OUT`` for each cell of the file, by a variable, a design or regions."""
     if split.blocks is not None:
         lat, lon = (file.static(name).astype(float) for name in ("lat", "lon"))
@@ -132,7 +132,8 @@ def _labels_of(split: Split, file: CellsFile, usable: Bool[np.ndarray, " cell"])
         index, sample = _grid_index(file)
         offset, neighbours = split.offset or (0, 0), split.neighbours or 1
         labels = sampling_labels(split.design, index, usable, offset=offset, neighbours=neighbours)
-        require_whole_grid(split.design, sample, labels, usable, source=str(file.path))
+        known_whole = config.source == "synthetic"  # the built-in world is a grid of few cells far apart
+        require_whole_grid(split.design, None if known_whole else sample, labels, usable, source=str(file.path))
         return labels
     assert split.variable is not None
     values = file.static(split.variable)

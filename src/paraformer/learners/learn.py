@@ -216,7 +216,7 @@ def _in_steps(name: str, training: LearningConfig, epoch: int) -> TrainingConfig
     """A training whose length is known, now that the data are."""
     settled = training.in_steps(epoch)
     if training.epochs is not None:
-        logger.info("%s: %d epochs of %d steps, %d steps", name, training.epochs, epoch, settled.steps)
+        logger.info("%s: an epoch is %d steps, %d of them %d", name, epoch, training.epochs, settled.steps)
     return settled
 
 

@@ -37,18 +37,23 @@ def check_study(study: Study) -> str:
     file, kept = selection.file, selection.position
     places = Places(np.asarray(selection.cells), *(file.static(name)[kept].astype(float) for name in ("lat", "lon")))
     table = input_table(selection, values, study.data.observation)
+    in_file = len(file.cells)
     file.close()
     files = process_files(study.process, {})
     if isinstance(files, ProcessFiles):
         read_land(files, places)
     runs = len(selection.cells) * (1 + study.ensemble.common + study.ensemble.own)
+    judged = any(name.startswith("et_") for name in selection.references)
+    missing = "" if judged else " of evapotranspiration (et_...): Table 3 and Figure 9 will be left out"
     return (
         f"study {study.name}: ok\n"
-        f"  {len(selection.cells)} cells, {trained} trained and {len(selection.cells) - trained} unseen\n"
+        f"  {len(selection.cells)} cells of {in_file} in the file, {trained} trained and "
+        f"{len(selection.cells) - trained} unseen\n"
         f"  train {study.data.train}, test {study.data.test}\n"
         f"  {', '.join(p.name for p in study.parameters)}: {runs} process-model runs in the ensemble\n"
         f"  searches: {', '.join(study.searches) or 'none'}, {study.search_seeds} seed(s)\n"
-        f"  learners: {', '.join(study.learners) or 'none'}, {study.learner_seeds} seed(s)\n{indent(table, '  ')}"
+        f"  learners: {', '.join(study.learners) or 'none'}, {study.learner_seeds} seed(s)\n"
+        f"  references: {', '.join(selection.references) or 'none'}{missing}\n{indent(table, '  ')}"
     )
 
 
@@ -96,9 +101,6 @@ def require_consistent(study: Study) -> None:
         if transfers.source not in sources:
             hint = nearest(transfers.source, sources)
             raise SettingsError(f"evaluation.transfers.source: '{transfers.source}' is no search of the study{hint}")
-    if study.report.operator not in study.evaluation.operators:
-        among = ", ".join(study.evaluation.operators)
-        raise SettingsError(f"report.operator: '{study.report.operator}' is not in evaluation.operators ({among})")
     if study.surrogate.anchors > study.ensemble.common:
         raise SettingsError(
             f"surrogate.anchors ({study.surrogate.anchors}) exceeds ensemble.common ({study.ensemble.common})"

@@ -134,13 +134,15 @@ class Opened:
         return max(days, self.study.process.spin_up.days)
 
     def _truth(self) -> Float[np.ndarray, "cell parameter"] | None:
-        if self.study.data.source != "synthetic":
-            return None
-        with open_truth(self.done["cube"].path) as truth:
-            return truth["theta"].values.astype(np.float64)
+        """True θ of the cube's cells, of a built-in world."""
+        return self._of_truth("theta")
 
     def _true_moisture(self) -> Float[np.ndarray, "cell time"] | None:
+        return self._of_truth("soil_moisture")
+
+    def _of_truth(self, name: str) -> np.ndarray | None:
+        """A variable of the built-in world's truth, in the cells that the study uses of it."""
         if self.study.data.source != "synthetic":
             return None
         with open_truth(self.done["cube"].path) as truth:
-            return truth["soil_moisture"].values.astype(np.float64)
+            return truth[name].sel(cell=self._cube.cells).values.astype(np.float64)
