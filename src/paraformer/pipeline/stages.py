@@ -29,6 +29,7 @@ from paraformer.pipeline.world import make_world
 from paraformer.process.build import process_files
 from paraformer.process.ensemble import ensemble_sets, run_sets
 from paraformer.process.parameter_field import read_theta, write_parameter_field
+from paraformer.report.series import site_positions
 from paraformer.report.tables import to_text
 from paraformer.search.config import SearchConfig
 from paraformer.search.search import Search
@@ -60,6 +61,7 @@ class Chain(Opened):
             return runs
 
         self._finish("cube", settings, inputs, work)
+        site_positions(study.report.sites, self._cube.cells)  # a site that is not there is named before any work
 
     def gap_filling(self) -> None:
         """A seamless series of the observations, where the study asks for one."""
