@@ -270,6 +270,23 @@ def compare(
 
 
 @app.command()
+def paper(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="runs/paper_s4 runs/paper_s8, or others")],
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="where page, tables and figure go")] = Path(
+        "runs/paper"
+    ),
+    operator: Annotated[
+        str | None,
+        typer.Option("--operator", help="operator of the scores; that of the studies"),
+    ] = None,
+) -> None:
+    """Runs on different cells -> their data sets side by side: the paper's Tables 2 and 3 and Figure 3 on one page."""
+    from paraformer.pipeline.paper import write_paper
+
+    _out().print(write_paper(runs, out, operator), soft_wrap=True)
+
+
+@app.command()
 def attention(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="a run directory whose learners are trained")],
     method: Annotated[str, typer.Argument(metavar="METHOD", help="a learner with attention, e.g. ParaFormer_Z")],

@@ -106,7 +106,10 @@ def _require_same_observations(one: Judged, other: Judged, period: str) -> None:
     lost = np.setxor1d(one.cube.cells, other.cube.cells)
     if lost.size:
         owner = one if np.isin(lost[0], one.cube.cells) else other
-        raise DataError(f"{both} have different cells: cell {lost[0]} is in {owner.name} only ({lost.size} such cells)")
+        raise DataError(
+            f"{both} have different cells: cell {lost[0]} is in {owner.name} only ({lost.size} such cells); "
+            "'paraformer paper' sets runs on different cells side by side"
+        )
     order = [np.argsort(run.cube.cells) for run in (one, other)]
     for what in ("lat", "lon", "trained"):
         a, b = (getattr(run.cube, what)[o] for run, o in zip((one, other), order, strict=True))

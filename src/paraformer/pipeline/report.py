@@ -107,6 +107,7 @@ def page(
         left_out: why there is no table of evapotranspiration, where there is none.
     """
     summary, operator = _summary(scores), study.report.operator
+    points = "a point is the mean of a cell" if study.report.scatter == "cells" else "density of cell-days"
     sections = [
         Section(
             "Soil moisture (Table 2)",
@@ -120,10 +121,10 @@ def page(
             _there(
                 figures,
                 {
-                    "cdf": f"Cumulative distributions over cells ({operator})",
-                    "scatter-trained": f"Simulated against observed, trained cells ({operator})",
-                    "scatter-unseen": f"Simulated against observed, unseen cells ({operator})",
-                    "series": "Three sites at the quartiles of NSE, and their heaviest rain",
+                    "cdf": f"Cumulative distributions over cells ({operator}; Figure 3)",
+                    "scatter-trained": f"Simulated and observed, trained cells: {points} ({operator}; Figure 4)",
+                    "scatter-unseen": f"Simulated and observed, unseen cells: {points} ({operator}; Figure 4)",
+                    "series": f"{_sites(study)}: where they are, the test period, and their heaviest rain (Figure 8)",
                 },
             ),
         ),
@@ -143,8 +144,9 @@ def page(
         ),
         Section(
             "Parameters",
-            "θ as each method found it (first seed), learned from the training period alone; maps "
-            "with a colour scale of each method's own lie beside these as files.",
+            "θ as each method found it (first seed), learned from the training period alone. A cell of a sampling "
+            "design is drawn as the block it stands for; unseen cells that would cover trained ones have maps of their "
+            "own.",
             [],
             _parameter_maps(study, figures),
         ),
@@ -223,10 +225,11 @@ def _evapotranspiration_section(scores: Path, figures: Path, left_out: str | Non
         "the references are from each other: no difference smaller than that can be told from their errors. The "
         "Budyko curve knows climate alone."
     )
-    captions = {
-        path.stem: f"Annual evapotranspiration against {product_name(path.stem.partition('-')[2])}"
-        for path in sorted(figures.glob("evapotranspiration-*.png"))
-    }
+    captions = {}
+    for path in sorted(figures.glob("evapotranspiration-*.png")):
+        product, _, group = path.stem.removeprefix("evapotranspiration-").rpartition("-")
+        against = product_name(f"et_{product}")
+        captions[path.stem] = f"Annual evapotranspiration of {group} cells against {against} (Figure 9)"
     captions["trade-off"] = "Evapotranspiration against soil moisture, test period; a dot is a seed"
     shown = [("All cells", table)]
     unseen = evapotranspiration(scores, cells="unseen")
@@ -235,18 +238,25 @@ def _evapotranspiration_section(scores: Path, figures: Path, left_out: str | Non
     return [Section(heading, text, shown, _there(figures, captions))]
 
 
+def _sites(study: Study) -> str:
+    """What the sites of Figure 8 are."""
+    return "Chosen sites" if study.report.sites else "Three sites at the quartiles of NSE"
+
+
 def _parameter_maps(study: Study, figures: Path) -> list[tuple[str, Path]]:
     found = []
     for p in study.space:
         found += [
-            (f"{p.name} [{p.unit}]: {p.meaning}", figures / f"map-{p.name}.png"),
-            (f"{p.name}: change from the a-priori value", figures / f"map-{p.name}-residual.png"),
+            (f"{p.name} [{p.unit}]: {p.meaning}, a colour scale for each method (Figure 5)", f"map-{p.name}-own"),
+            (f"{p.name}: one colour scale for all methods (Figure 6)", f"map-{p.name}"),
+            (f"{p.name}: cells at the a-priori value or above it (Figure 7)", f"map-{p.name}-raised"),
+            (f"{p.name}: change from the a-priori value, both signs", f"map-{p.name}-residual"),
         ]
     spread = {
         path.stem: f"{path.stem.removeprefix('map-spread-')}: spread over seeds; wide where θ is not identified"
         for path in sorted(figures.glob("map-spread-*.png"))
     }
-    return found + _there(figures, spread)
+    return [(text, figures / f"{name}.png") for text, name in found] + _there(figures, spread)
 
 
 def notes(study: Study) -> str:

@@ -16,6 +16,7 @@ from paraformer.pipeline.rounds import followed, good_enough
 from paraformer.pipeline.stage import StageSpec, parts, settings_of
 from paraformer.pipeline.work import Work
 from paraformer.process.build import process_files
+from paraformer.report.series import site_positions
 from paraformer.report.tables import operator_note, to_text
 from paraformer.training.threads import own_threads
 
@@ -32,6 +33,8 @@ class Chain(Work):
         for group in STAGES[: STAGES.index(last) + 1]:
             for spec in getattr(self, group)():
                 self._finish(spec)
+            if group == "cube":
+                site_positions(self.study.report.sites, self._cube.cells)  # one that is not there, before any work
             if group == "report":
                 self._write_page()
 

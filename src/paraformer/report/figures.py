@@ -97,14 +97,14 @@ def score_cdfs(
     for i, group in enumerate(groups):
         for j, metric in enumerate(metrics):
             part = scored[(scored["cells"] == group) & (scored["metric"] == metric)]
-            _draw_cdfs(axes[i, j], part, styles)
+            draw_cdfs(axes[i, j], part, styles)
             axes[i, j].set_title(f"{group} cells", fontsize=10, loc="left")
             if i == len(groups) - 1:
                 axes[i, j].set_xlabel(METRIC_LABELS[metric])
         axes[i, 0].set_ylabel("share of cells ≤ x")
     for j, metric in enumerate(metrics):
         values = scored.loc[scored["metric"] == metric, "value"].to_numpy()
-        axes[0, j].set_xlim(_limits(metric, values))
+        axes[0, j].set_xlim(score_limits(metric, values))
         axes[0, j].xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     handles = [Line2D([], [], **styles[method], label=_label(scored, method, groups, metrics[0])) for method in methods]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(3, len(methods)), frameon=False, fontsize=9)
@@ -206,7 +206,8 @@ def parameter_recovery(
     return figure
 
 
-def _draw_cdfs(axes: Axes, part: pd.DataFrame, styles: Mapping[str, Mapping[str, Any]]) -> None:
+def draw_cdfs(axes: Axes, part: pd.DataFrame, styles: Mapping[str, Mapping[str, Any]]) -> None:
+    """A curve for each seed of each method of ``styles``: columns ``method, seed, value`` of scored cells."""
     for method, style in styles.items():
         for _, values in part[part["method"] == method].groupby("seed", sort=False)["value"]:
             ordered = np.sort(values.to_numpy())
@@ -218,7 +219,7 @@ def _draw_cdfs(axes: Axes, part: pd.DataFrame, styles: Mapping[str, Mapping[str,
     quiet(axes)
 
 
-def _limits(metric: str, values: np.ndarray) -> tuple[float, float]:
+def score_limits(metric: str, values: np.ndarray) -> tuple[float, float]:
     """Range of the x axis: up to the perfect score of skill scores, the 99th percentile of errors."""
     if metric in _LEFT_LIMIT:
         lowest = float(values.min()) if values.size else 0.0

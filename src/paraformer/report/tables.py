@@ -159,7 +159,7 @@ def evapotranspiration_table(scores: pd.DataFrame, *, cells: str = "all") -> pd.
     rows = []
     for (kind, method), part in chosen.groupby(["kind", "method"], sort=False):
         name = f"{product_name(str(method))} (product)" if kind == "reference" else str(method)
-        row = {"method": name, "mean": _over_seeds(part.drop_duplicates("seed")["mean"], 0)}
+        row = {"method": name, "mean": over_seeds(part.drop_duplicates("seed")["mean"], 0)}
         for reference in references:
             found = part[part["reference"] == reference]
             for header, metric, decimals in (
@@ -168,7 +168,7 @@ def evapotranspiration_table(scores: pd.DataFrame, *, cells: str = "all") -> pd.
                 ("NSE", "nse", 2),
                 ("bias", "bias", 0),
             ):
-                row[f"{product_name(reference)} {header}"] = _over_seeds(found[metric], decimals)
+                row[f"{product_name(reference)} {header}"] = over_seeds(found[metric], decimals)
         rows.append(row)
     return pd.DataFrame(rows, columns=None if rows else ["method", "mean"])
 
@@ -185,7 +185,7 @@ def signature_table(scores: pd.DataFrame) -> pd.DataFrame:
         for (quantity, reference), found in part.groupby(["quantity", "reference"], sort=False):
             name, decimals = str(quantity).replace("_", " "), 0 if quantity == "evapotranspiration" else 3
             against = "" if str(reference).startswith(str(quantity)) else f" of the {reference}"
-            both = (_over_seeds(found[found["cells"] == cells]["rmse"], decimals) for cells in _CELLS)
+            both = (over_seeds(found[found["cells"] == cells]["rmse"], decimals) for cells in _CELLS)
             row[f"{name}{against or ' observed'}"] = " / ".join(both)
         rows.append(row)
     return pd.DataFrame(rows)
@@ -305,7 +305,7 @@ def _gap(gap: pd.DataFrame | None, method: str, cells: str, period: str) -> str:
     return f"{found['difference'].mean():+.4f}" if len(found) else "–"
 
 
-def _over_seeds(values: pd.Series, decimals: int) -> str:
+def over_seeds(values: pd.Series, decimals: int) -> str:
     """Mean, and standard deviation where there are several; a dash where there is none or one is missing."""
     mean = values.to_numpy().mean() if len(values) else math.nan
     if not math.isfinite(mean):

@@ -1,0 +1,246 @@
+"""``paper``: the data sets of several runs side by side, as the paper has DAS-S4, DAS-S8 and DAS-S8NG."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from paraformer.config import Study, load_study
+from paraformer.core.errors import DataError, RunError, SettingsError, nearest
+from paraformer.core.files import write_text
+from paraformer.core.schema import Cube
+from paraformer.evaluation.evapotranspiration import SCORE_COLUMNS as ANNUAL_COLUMNS
+from paraformer.numerics.observe import OPERATORS
+from paraformer.pipeline.verdict import DEFAULT, write_csv
+from paraformer.report.data_sets import DataSet, annual_table, data_set_cdfs, data_set_table, score_summary
+from paraformer.report.figures import OPERATOR_LABELS, save_figure
+from paraformer.report.page import Section, render_page
+from paraformer.report.tables import product_name, to_latex, to_markdown, to_text
+
+_CELLS = ("scores", "soil_moisture_cells.csv.gz")
+_TOGETHER = 500_000
+"""Rows of a table of cells that are read at a time: thousands of cells make tens of millions."""
+
+
+class Judged(NamedTuple):
+    """A run whose θ are judged: its folder, its study, the cube its scores were made of, and its manifest."""
+
+    path: Path
+    study: Study
+    cube: Cube
+    manifest: dict[str, Any]
+
+
+class Page(NamedTuple):
+    """What the page is made of: the data sets, the rows of the tables, and what a reader has to know of them."""
+
+    sets: list[DataSet]
+    methods: list[str]
+    facts: pd.DataFrame
+    notes: list[str]
+    operator: str
+
+
+def write_paper(directories: Sequence[Path], out: Path, operator: str | None = None) -> str:
+    """Table 2, Figure 3 and Table 3 of the data sets of several runs, as files and as one page.
+
+    Trained cells of a run are one data set, its unseen cells another one; both are named after the sampling design
+    (``DAS-S8``, ``DAS-S8NG``), or the study where there is none. Rows are default VIC, and the searches and learners of
+    the studies. On unseen cells a search's row is its θ carried from the nearest trained cell, where the run has that
+    (``evaluation.transfers``). Table 3 is of trained cells, as in the paper.
+
+    Args:
+        directories: of judged runs; data sets stand in their order.
+        out: folder of ``paper.html``, ``table2.csv|md|tex``, ``table3.csv``,
+            ``table3-<product>.md|tex`` and ``figure3``.
+        operator: observation operator of the scores; by default that of the studies.
+
+    Returns:
+        What to tell the user.
+
+    Raises:
+        SettingsError: if the studies name different operators and none is given, or there is no such operator.
+        RunError: if a directory holds no scores, or is named twice.
+        DataError: if the runs were judged by different observations or in different test periods.
+    """
+    runs = [_open(path) for path in directories]
+    _require_comparable(runs)
+    page = _gather(runs, operator or _operator(runs))
+    summary = score_summary(page.sets, page.methods)
+    tables = {"table2": data_set_table(summary)}
+    products = dict.fromkeys(name for one in page.sets for name in one.annual["reference"])
+    tables |= {f"table3-{p.removeprefix('et_')}": annual_table(page.sets, page.methods, p) for p in products}
+    write_csv(out / "table2.csv", summary)
+    if products:
+        write_csv(out / "table3.csv", pd.concat([one.annual.assign(data_set=one.name) for one in page.sets]))
+    for name, table in tables.items():
+        write_text(out / f"{name}.md", to_markdown(table) + "\n")
+        write_text(out / f"{name}.tex", to_latex(table) + "\n")
+    title = f"Scores of each cell in the test period, {OPERATOR_LABELS[page.operator]}"
+    formats = runs[0].study.report.model_copy(update={"formats": ("png", "pdf")})
+    figure, *_ = save_figure(data_set_cdfs(page.sets, page.methods, title=title), out / "figure3", formats)
+    write_text(out / "paper.html", _html(page, runs, tables, figure))
+    return _text(page, tables, out)
+
+
+def _open(path: Path) -> Judged:
+    if not path.joinpath(*_CELLS).exists():
+        raise RunError(f"{path.joinpath(*_CELLS)}: no such file; '{path}' is not the directory of an evaluated run")
+    manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+    return Judged(path, load_study(path / "study.yaml"), Cube.open(path / "cube" / "cube.zarr"), manifest)
+
+
+def _require_comparable(runs: Sequence[Judged]) -> None:
+    """Raise an error naming the first thing for which scores of the runs do not belong into one table."""
+    seen: set[Path] = set()
+    for run in runs:
+        if run.path.resolve() in seen:
+            raise RunError(f"{run.path}: the run is named twice")
+        seen.add(run.path.resolve())
+    for other in runs[1:]:
+        both = f"runs {runs[0].path} and {other.path}"
+        names = [run.cube.dataset.attrs["observation"] for run in (runs[0], other)]
+        if names[0] != names[1]:
+            raise DataError(f"{both} are judged by different observations: {names[0]} and {names[1]}")
+        periods = [run.cube.period("test") for run in (runs[0], other)]
+        if periods[0] != periods[1]:
+            raise DataError(f"{both} have different test periods: {periods[0]} and {periods[1]}")
+
+
+def _operator(runs: Sequence[Judged]) -> str:
+    """The observation operator that all studies show their scores under."""
+    found = dict.fromkeys(run.study.report.operator for run in runs)
+    if len(found) > 1:
+        raise SettingsError(f"report.operator differs between the runs ({', '.join(found)}); say which: --operator")
+    return next(iter(found))
+
+
+def _gather(runs: Sequence[Judged], operator: str) -> Page:
+    if operator not in OPERATORS:
+        raise SettingsError(f"no observation operator '{operator}'{nearest(operator, OPERATORS)}")
+    methods = list(dict.fromkeys([DEFAULT, *(name for run in runs for name in run.study.calibrators)]))
+    sets: list[DataSet] = []
+    facts, notes = [], []
+    names = _names(runs)
+    for run in runs:
+        table = _scores(run.path, operator)
+        annual = _annual(run.path)
+        for group in ("trained", "unseen"):
+            part = table[table["cells"] == group]
+            if part.empty:
+                continue
+            part, said = _as_the_paper_s_rows(part, run.study, group, names[run.path, group])
+            judged = annual[annual["cells"] == group] if group == "trained" else annual.iloc[:0]
+            sets.append(DataSet(names[run.path, group], part, judged))
+            notes += said
+            facts.append(_facts(run, names[run.path, group], group, part))
+        if annual.empty:
+            notes.append(f"Table 3 lacks {names[run.path, 'trained']}: its run judged no evapotranspiration.")
+    return Page(sets, methods, pd.DataFrame(facts), notes, operator)
+
+
+def _names(runs: Sequence[Judged]) -> dict[tuple[Path, str], str]:
+    """Run and group of cells -> name of the data set; where two runs have the same, the folder stands behind it."""
+    found = {}
+    for run in runs:
+        design = run.study.data.split.design if run.study.data.split is not None else None
+        trained = run.study.name if design is None else f"DAS-{design.removesuffix('NG')}"
+        found[run.path, "trained"] = trained
+        found[run.path, "unseen"] = f"{trained}, unseen cells" if design is None else f"{trained}NG"
+    taken = list(found.values())
+    return {key: f"{n} ({key[0].resolve().name})" if taken.count(n) > 1 else n for key, n in found.items()}
+
+
+def _scores(path: Path, operator: str) -> pd.DataFrame:
+    """Scores of every cell in the test period under one operator.
+
+    Raises:
+        DataError: if the run has none.
+    """
+    file, wanted = path.joinpath(*_CELLS), ["cell", "method", "seed", "cells", "metric", "value", "scored"]
+    parts = []
+    for part in pd.read_csv(file, usecols=[*wanted, "operator", "period"], chunksize=_TOGETHER):
+        chosen = (part["operator"] == operator) & (part["period"] == "test")
+        parts.append(part.loc[chosen & part["metric"].isin(("rmse", "pcc", "nse")), wanted])
+    table = pd.concat(parts, ignore_index=True)
+    if table.empty:
+        raise DataError(f"{file}: no score with operator '{operator}' in the test period")
+    return table
+
+
+def _annual(path: Path) -> pd.DataFrame:
+    """Scores of annual evapotranspiration of process-model runs; without rows where none were judged."""
+    file = path / "scores" / "evapotranspiration.csv"
+    table = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=list(ANNUAL_COLUMNS))
+    return table[table["kind"] == "process model"]
+
+
+def _as_the_paper_s_rows(part: pd.DataFrame, study: Study, group: str, name: str) -> tuple[pd.DataFrame, list[str]]:
+    """The scores with each search's row on unseen cells being its θ carried from the nearest trained cell."""
+    if group == "trained":
+        return part, []
+    transfers, notes = study.evaluation.transfers, []
+    for search in study.searches:
+        carried = "" if transfers is None or transfers.source != search else transfers.row("nearest")
+        if (part["method"] == carried).any():
+            part = part[part["method"] != search].replace({"method": {carried: search}})
+            notes.append(f"{search} in {name}: θ of the nearest trained cell.")
+        elif (part["method"] == search).any():
+            notes.append(
+                f"{search} in {name}: θ searched on each cell's own observations, which no other row has seen; "
+                "evaluation.transfers carries it from the trained cells."
+            )
+    return part, notes
+
+
+def _facts(run: Judged, name: str, group: str, part: pd.DataFrame) -> dict[str, str]:
+    return {
+        "data set": name,
+        "run": str(run.path),
+        "cells": f"{part['cell'].nunique()} {group}",
+        "scored": f"{part.loc[part['scored'], 'cell'].nunique()}",
+        "train": str(run.cube.period("train")),
+        "test": str(run.cube.period("test")),
+        "observed": str(run.cube.dataset.attrs["observation"]),
+        "seeds": f"{run.study.learner_seeds} learners, {run.study.search_seeds} searches",
+    }
+
+
+def _html(page: Page, runs: Sequence[Judged], tables: dict[str, pd.DataFrame], figure: Path) -> str:
+    notes = " ".join(page.notes)
+    annual = [
+        (f"Against {product_name('et_' + name.partition('-')[2])}, trained cells", table)
+        for name, table in tables.items()
+        if name.startswith("table3")
+    ]
+    sections = [
+        Section("Data sets", "Figures 4 to 9 are in the report of each run.", [("", page.facts)]),
+        Section(
+            "Soil moisture (Table 2, Figure 3)",
+            f"Test period, {OPERATOR_LABELS[page.operator]}; means over cells and seeds, ± over seeds; RMSE in m3 m-3. "
+            f"{notes}",
+            [("Table 2", tables["table2"])],
+            [("Figure 3: distributions of NSE and PCC over cells; the lower a curve, the better", figure)],
+        ),
+    ]
+    if annual:
+        text = "Annual totals of θ that was found from soil moisture, over cells; RMSE in mm year-1."
+        sections.append(Section("Evapotranspiration (Table 3)", text, annual))
+    facts: dict[str, Any] = {}
+    for run in runs:
+        facts |= {f"{run.path} {key}": run.manifest.get(key, "") for key in ("git", "seed")}
+        facts |= {f"{run.path} input {k}": v for k, v in run.manifest.get("inputs", {}).items()}
+    return render_page(", ".join(one.name for one in page.sets), "Data sets side by side.", sections, facts)
+
+
+def _text(page: Page, tables: dict[str, pd.DataFrame], out: Path) -> str:
+    lines = [f"Table 2, test period, {OPERATOR_LABELS[page.operator]}:", to_text(tables["table2"])]
+    for name, table in tables.items():
+        if name.startswith("table3"):
+            product = product_name("et_" + name.partition("-")[2])
+            lines += ["", f"Table 3, annual evapotranspiration against {product}, trained cells:", to_text(table)]
+    return "\n".join([*lines, "", *page.notes, f"page: {out / 'paper.html'}", f"tables and figure: {out}"])
