@@ -85,12 +85,20 @@ def test_changed_settings_set_the_old_result_aside_and_returning_brings_it_back(
     assert manifest["stages"]["simulate"]["runs"] == 7
 
 
-def test_a_damaged_result_is_not_reused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["lost", "cut", "more"])
+def test_a_damaged_result_is_done_anew(tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Not resumed: what a finished stage resumed from is gone, and what is left may be damaged, too."""
     found = stage(tmp_path, Work())
-    (found.path / "part-1").unlink()
+    name = "part-9" if damage == "more" else "part-1"
+    (found.path / name).write_text("")
+    if damage == "lost":
+        (found.path / name).unlink()
     again = Work()
-    stage(tmp_path, again)
-    assert again.written == 1
+    assert stage(tmp_path, again) == found
+    assert again.written == 3
+    assert f"simulate: {name} was lost or changed" in caplog.text
+    assert (tmp_path / "stale" / "simulate-damaged" / "part-0").read_text() == "0"
+    assert stage(tmp_path, Work()) == found
 
 
 def test_foreign_files_are_not_overwritten(tmp_path: Path) -> None:

@@ -101,9 +101,13 @@ class Run:
         self._make_room(name, key)
         mark = path / "stage.json"
         found = _read_json(mark)
-        if found.get("complete") and _sizes(path) == found.get("sizes"):
-            logger.info("%s: up to date, reused", name)
-            return Stage(name, path, found["hash"], found["runs"])
+        if found.get("complete"):
+            if damaged := _changed(found.get("sizes", {}), _sizes(path)):
+                self._set_damaged_aside(name, damaged)
+                found = {}
+            else:
+                logger.info("%s: up to date, reused", name)
+                return Stage(name, path, found["hash"], found["runs"])
         _prepare(path)
         write_json(mark, {"key": key, "complete": False})
         logger.info("%s: %s", name, "resuming" if found else "starting")
@@ -150,6 +154,18 @@ class Run:
         if kept.exists():
             kept.rename(path)
             logger.info("%s: earlier result for these settings restored", name)
+
+    def _set_damaged_aside(self, name: str, file: str) -> None:
+        """A finished stage has lost what it would resume from, so it is done anew; what is left of it is kept."""
+        aside = _free(self.directory / "stale" / f"{name}-damaged")
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        (self.directory / name).rename(aside)
+        logger.warning(
+            "%s: %s was lost or changed after the stage had ended; it is done anew, the rest is kept in %s",
+            self.directory / name,
+            file,
+            aside,
+        )
 
     def _manifest(self) -> dict[str, Any]:
         return _read_json(self.directory / "manifest.json")
@@ -201,6 +217,11 @@ def _files(path: Path) -> Iterator[Path]:
 def _sizes(path: Path) -> dict[str, int]:
     """Size of every file of a stage: cheap proof that nothing is missing or cut short."""
     return {p.relative_to(path).as_posix(): p.stat().st_size for p in _files(path)}
+
+
+def _changed(before: Mapping[str, int], now: Mapping[str, int]) -> str:
+    """The first file that is missing, has come, or has another size; empty if there is none."""
+    return min((name for name, _ in before.items() ^ now.items()), default="")
 
 
 def _versions() -> dict[str, str]:
