@@ -1,10 +1,11 @@
-# make demo  the whole chain on the built-in world      make test  everything, lint first
-# make lint  ruff, mypy, import law                     make golden  differences to compiled VIC-5, needs ../shared
+# make demo  the whole chain on the built-in world      make test  lint, and every test but the long ones
+# make lint  ruff, mypy, import law                     make test-long  fuzz, kills and damage at length: before a release
+# make golden  differences to compiled VIC-5, needs ../shared
 PYTHON ?= python3
 BIN := .venv/bin
 RUN_DIR ?= runs/demo
 
-.PHONY: demo test lint golden clean
+.PHONY: demo test test-long lint golden clean
 
 .venv/installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
@@ -23,7 +24,10 @@ lint: .venv/installed
 
 # One worker per core, each with single-threaded kernels; tests of one module share its fixtures on one worker.
 test: lint
-	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=2 $(BIN)/pytest -n 2 --dist loadscope --durations 15
+	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=2 $(BIN)/pytest -n 2 --dist loadscope --durations 15 -m 'not long'
+
+test-long: .venv/installed
+	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=2 $(BIN)/pytest -n 2 --dist loadscope --durations 15 -m long
 
 # Runs every reference of compiled VIC-5 in ../shared (minutes), writes docs/golden.md, fails on what it cannot explain.
 golden: .venv/installed

@@ -6,7 +6,6 @@ A few of them run in ``make test``, all in ``make test-long``. Others are asked 
 
 from __future__ import annotations
 
-import os
 import shutil
 import warnings
 from collections.abc import Callable
@@ -19,31 +18,15 @@ from fuzz.datasets import mutate_file
 from fuzz.drivers import mutate_global
 from fuzz.law import Broken, Outcome, attempt, judge_driver, judge_study, require_one_line
 from fuzz.mutant import Mutant, pick
+from fuzz.numbers import again, numbers
 from fuzz.studies import mutate_study
-from fuzz.world import FILES, make_files
+from fuzz.world import FILES
 from process import drop_in
 
-FEW, ALL = 10, 67
+FEW, MORE = 10, 67
 """Mutants of each of three kinds, in ``make test`` and in ``make test-long``."""
 
 pytestmark = pytest.mark.timeout(300)  # a mutant that hangs fails
-
-
-def numbers() -> list[object]:
-    asked = os.environ.get("PARAFORMER_FUZZ")
-    if asked:
-        first, _, last = asked.partition(":")
-        return list(range(int(first), int(last) if last else int(first) + 1))
-    return [pytest.param(n, marks=pytest.mark.long) if n >= FEW else n for n in range(ALL)]
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of the valid world, and its finished run in ``run``."""
-    folder = tmp_path_factory.mktemp("fuzz")
-    make_files(folder)
-    assert judge_study(folder, Mutant("nothing", ()), folder) == "runs"
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +47,10 @@ def judged(kind: str, number: int, mutant: Mutant, judge: Callable[[], str]) -> 
         words = str(error)
     else:
         return
-    pytest.fail(
-        f"{mutant.text}\n  {words}\n  PARAFORMER_FUZZ={number} .venv/bin/pytest tests/fuzz -k {kind}", pytrace=False
-    )
+    pytest.fail(f"{mutant.text}\n  {words}\n  {again(kind, number)}", pytrace=False)
 
 
-@pytest.mark.parametrize("number", numbers())
+@pytest.mark.parametrize("number", numbers(FEW, MORE))
 def test_study(number: int, world: Path, tmp_path: Path) -> None:
     """Settings and text of a study file."""
     for name in (*FILES, "study.yaml"):
@@ -78,7 +59,7 @@ def test_study(number: int, world: Path, tmp_path: Path) -> None:
     judged("test_study", number, mutant, lambda: judge_study(tmp_path, mutant, world / "run"))
 
 
-@pytest.mark.parametrize("number", numbers())
+@pytest.mark.parametrize("number", numbers(FEW, MORE))
 def test_files_of_a_study(number: int, world: Path, tmp_path: Path) -> None:
     """Inputs, parameters and domain."""
     rng = np.random.default_rng([number, 2])
@@ -88,7 +69,7 @@ def test_files_of_a_study(number: int, world: Path, tmp_path: Path) -> None:
     judged("test_files_of_a_study", number, mutant, lambda: judge_study(tmp_path, mutant, world / "run"))
 
 
-@pytest.mark.parametrize("number", numbers())
+@pytest.mark.parametrize("number", numbers(FEW, MORE))
 def test_driver(number: int, driver: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Global parameter file, parameters, domain and forcing of ``vic run``."""
     monkeypatch.chdir(tmp_path)

@@ -44,7 +44,6 @@ def bits(made: Dying) -> list[bytes]:
     return [t.numpy().tobytes() for t in made.network.state_dict().values()]
 
 
-@pytest.mark.slow
 def test_two_processes_train_as_one_and_resume_to_the_same_bits(tmp_path: Path) -> None:
     """The loss has a root over the whole batch and one line fitted to it, and 21 samples do not halve.
 

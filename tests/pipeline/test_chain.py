@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import xarray as xr
 
 from paraformer.config import load_study
 from paraformer.core.errors import DataError, RunError, SettingsError
-from paraformer.core.files import hash_path
+from paraformer.core.files import hash_path, journal_of
 from paraformer.core.schema import SCORE_COLUMNS, Cube
 from paraformer.pipeline import run_study
 from paraformer.pipeline.attention import describe_attention, look
@@ -225,7 +226,21 @@ def test_no_test_period_observation_reaches_theta(finished: Path, tmp_path: Path
                 np.testing.assert_array_equal(found[parameter].values[same], clean[parameter].values[same])
 
 
-@pytest.mark.slow
+def test_a_kill_in_the_ensemble_and_the_same_command_again_gives_the_same_files(finished: Path, tmp_path: Path) -> None:
+    """A sample of the next test: killed when the first chunk of runs is stored."""
+    command = [*COMMAND, "simulate", str(write_study(tmp_path)), "--directory", str(tmp_path / "run"), "--quiet"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    journal = journal_of(tmp_path / "run" / "ensemble" / "ensemble.zarr")
+    while not journal.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    for stage in ("cube", "gap_filling", "ensemble"):
+        assert hash_path(tmp_path / "run" / stage) == hash_path(finished / stage)
+
+
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_kill_at_any_moment_and_the_same_command_again_gives_the_same_files(finished: Path, tmp_path: Path) -> None:
     study = write_study(tmp_path)

@@ -75,6 +75,7 @@ class Killer(Progress):
         yield advance
 
 
+@pytest.mark.long
 def test_a_study_on_workers_that_die_gives_the_files_of_a_study_in_here(local: Path, tmp_path: Path) -> None:
     with (
         LocalCluster(

@@ -11,11 +11,11 @@ import pandas as pd
 
 from paraformer.config import Study, load_study
 from paraformer.core.errors import DataError, RunError, SettingsError, nearest
-from paraformer.core.files import write_text
+from paraformer.core.files import write_csv, write_text
+from paraformer.core.names import DEFAULT
 from paraformer.core.schema import Cube
 from paraformer.evaluation.evapotranspiration import SCORE_COLUMNS as ANNUAL_COLUMNS
 from paraformer.numerics.observe import OPERATORS
-from paraformer.pipeline.verdict import DEFAULT, write_csv
 from paraformer.report.data_sets import DataSet, annual_table, data_set_cdfs, data_set_table, score_summary
 from paraformer.report.figures import OPERATOR_LABELS, save_figure
 from paraformer.report.page import Section, render_page
