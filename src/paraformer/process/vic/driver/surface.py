@@ -100,7 +100,7 @@ def read_surface(path: Path | str, domain: Domain, *, snow_bands: bool, canopy: 
     Args:
         path: the file.
         domain: active cells.
-        snow_bands: whether elevation bands are used; else, or if the file has one, there is one at the cell's elevation.
+        snow_bands: whether elevation bands are used; else, or if the file has one, there is one at the cell's height.
         canopy: whether the canopy fraction is taken from the file.
 
     Raises:
