@@ -180,8 +180,8 @@ def _problem(line: Line, driver: Driver) -> str:
         return f"{line.key} is an option of VIC's {other} driver: remove it"
     if done == REFUSED:
         return f"{line.key} is not supported ({why}): remove it"
-    only = done.removeprefix(ONLY)
-    if only != done and line.value.upper() != only:
+    only, value = done.removeprefix(ONLY), line.value.upper()
+    if only != done and (str(int(value)) if value.isdecimal() else value) != only:
         return f"VIC option {line.key} {line.value} is not supported: set {line.key} {only}"
     return ""
 
