@@ -11,7 +11,7 @@ from paraformer.core.errors import DataError, ModelError, SettingsError, nearest
 from paraformer.data import check as check_data
 from paraformer.data import source_hash
 from paraformer.pipeline.verdict import PER_CELL
-from paraformer.process.build import Places, ProcessFiles, process_files, read_land
+from paraformer.process.build import Places, process_files, require_files
 
 
 def check_study(study: Study) -> str:
@@ -34,10 +34,9 @@ def check_study(study: Study) -> str:
     trained = int(selection.trained.sum())
     file, kept = selection.file, selection.position
     places = Places(np.asarray(selection.cells), *(file.static(name)[kept].astype(float) for name in ("lat", "lon")))
+    days = file.days
     file.close()
-    files = process_files(study.process, {})
-    if isinstance(files, ProcessFiles):
-        read_land(files, places)
+    require_files(study.process, process_files(study.process, {}), places, days, study.space.names)
     runs = len(selection.cells) * (1 + study.ensemble.common + study.ensemble.own)
     return (
         f"study {study.name}: ok\n"
