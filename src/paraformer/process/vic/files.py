@@ -28,7 +28,13 @@ from paraformer.process.vic.domain import (
     read_run_cells,
     write_grid,
 )
-from paraformer.process.vic.forcing_files import FORCING_NAMES, as_forcing, read_forcing, read_series
+from paraformer.process.vic.forcing_files import (
+    FORCING_NAMES,
+    as_forcing,
+    read_forcing,
+    read_series,
+    require_series,
+)
 from paraformer.process.vic.inputs import BANDS, PLANTS, SOIL, prove_parameters
 from paraformer.process.vic.parameters import (
     MOST_ROOT_ZONES,
@@ -55,6 +61,7 @@ __all__ = [
     "read_series",
     "read_state",
     "read_variable",
+    "require_series",
     "require_writable",
     "write_grid",
     "write_parameters",
