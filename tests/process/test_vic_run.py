@@ -319,7 +319,7 @@ def test_interrupted_run_leaves_no_file(world: Path, monkeypatch: pytest.MonkeyP
 def test_missing_inputs_are_named(world: Path) -> None:
     path = global_file(world)
     (world / "forcing.2001.nc").rename(world / "kept.nc")
-    with pytest.raises(DataError, match=r"forcing.2001.nc: no such forcing file"):
+    with pytest.raises(DataError, match=r"forcing.2001.nc: no such file"):
         _run(path)
     (world / "kept.nc").rename(world / "forcing.2001.nc")
     path.write_text(path.read_text().replace("FORCE_TYPE WIND wind", "FORCE_TYPE WIND gust"))

@@ -160,3 +160,22 @@ def test_deeper_soil_holds_more_and_caps_initial_moisture() -> None:
     first_day = result.outputs["soil_moisture_1"][0, :, 0]
     assert (first_day <= depths[0, :, 0] * porosity * 1000.0 + 1e-9).all()
     assert (np.diff(first_day) > 5.0).all()
+
+
+def test_any_number_of_root_zones_gives_the_roots_of_the_layers() -> None:
+    """A zone that is not there is one without roots, bit for bit; a zone in two halves is the whole one."""
+    parameters, forcing = make_parameters(), make_forcing()
+    outputs = ("evapotranspiration", "soil_moisture_2")
+
+    def run(depth: list[float], share: list[float]) -> dict[str, np.ndarray]:
+        zones = {"root_depth": depth, "root_fract": share}
+        shape = (*parameters.cv.shape, len(depth))
+        changed = parameters._replace(**{name: np.broadcast_to(values, shape) for name, values in zones.items()})
+        return simulate(changed, forcing, VICSettings(), outputs=outputs).outputs
+
+    two, three = run([0.2, 1.0], [0.4, 0.6]), run([0.2, 1.0, 0.0], [0.4, 0.6, 0.0])
+    five = run([0.1, 0.1, 0.5, 0.25, 0.25], [0.2, 0.2, 0.3, 0.15, 0.15])
+    for name in outputs:
+        np.testing.assert_array_equal(two[name], three[name])
+        np.testing.assert_allclose(five[name], two[name], rtol=0, atol=1e-9)
+        assert not np.allclose(run([0.2, 1.0], [0.9, 0.1])[name], two[name], rtol=0, atol=1e-6)

@@ -13,7 +13,7 @@ from paraformer.core.names import PER_CELL
 from paraformer.data.gather import source_hash
 from paraformer.data.quality import check_values
 from paraformer.data.summary import input_table
-from paraformer.process.build import Places, ProcessFiles, process_files, read_land
+from paraformer.process.build import Places, process_files, require_files
 
 
 def check_study(study: Study) -> str:
@@ -38,10 +38,9 @@ def check_study(study: Study) -> str:
     places = Places(np.asarray(selection.cells), *(file.static(name)[kept].astype(float) for name in ("lat", "lon")))
     table = input_table(selection, values, study.data.observation)
     in_file = len(file.cells)
+    days = file.days
     file.close()
-    files = process_files(study.process, {})
-    if isinstance(files, ProcessFiles):
-        read_land(files, places)
+    require_files(study.process, process_files(study.process, {}), places, days, study.space.names)
     runs = len(selection.cells) * (1 + study.ensemble.common + study.ensemble.own)
     judged = any(name.startswith("et_") for name in selection.references)
     missing = "" if judged else " of evapotranspiration (et_...): Table 3 and Figure 9 will be left out"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -18,12 +18,12 @@ from paraformer.core.schema import Cube
 from paraformer.core.time import day_of_year, month_of
 from paraformer.core.variables import FORCING
 from paraformer.process.bucket import Bucket
-from paraformer.process.compiled import build_compiled, compiled_files
+from paraformer.process.compiled import build_compiled, compiled_cells, compiled_files
 from paraformer.process.config import ProcessConfig
 from paraformer.process.executor import Source
 from paraformer.process.own import ModelFiles, build_own, model_files, prior_of
 from paraformer.process.vic.disaggregation import disaggregate
-from paraformer.process.vic.files import Domain, read_domain, read_state
+from paraformer.process.vic.files import Domain, read_domain, read_state, require_writable
 from paraformer.process.vic.files import read_parameters as read_vic_parameters
 from paraformer.process.vic.forcing import Forcing
 from paraformer.process.vic.model import VIC
@@ -126,6 +126,31 @@ def land_of(files: ProcessFiles, domain: Domain, places: Places, *, quiet: bool 
     state = None if files.initial_state is None else read_state(files.initial_state, parameters, here, quiet=quiet)
     back = np.argsort(order)
     return Land(parameters.select(back), None if state is None else state[back])
+
+
+def require_files(
+    config: ProcessConfig,
+    files: ProcessFiles | ModelFiles,
+    places: Places,
+    days: np.ndarray,
+    names: Sequence[str],
+) -> None:
+    """Prove the files of the process model for the cells and days of a study: what a later stage would refuse.
+
+    Args:
+        days: of the data (datetime64[D]).
+        names: parameters that will be written into the parameter file.
+
+    Raises:
+        DataError: files that do not fit the cells, or values that the model cannot run with.
+        SettingsError: files of another period.
+    """
+    if isinstance(files, ProcessFiles):
+        read_land(files, places)
+    elif config.model == "compiled":
+        compiled_cells(config, *places, days)
+    if files.parameters is not None:
+        require_writable(files.parameters, names)
 
 
 def build_process(

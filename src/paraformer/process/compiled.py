@@ -159,19 +159,31 @@ def build_compiled(config: ProcessConfig, space: ParameterSpace, cube: Cube) -> 
         DataError: if a cell of the cube is not among those of its domain.
     """
     assert config.executable is not None
+    files, cells = compiled_cells(config, cube.cells, cube.lat, cube.lon, cube.time)
+    work = config.work or Path(tempfile.gettempdir()) / f"paraformer-compiled-{os.getpid()}"
+    return CompiledVIC(
+        space, files.until(len(cube.time)), (str(config.executable),), work, cells=cells, processes=config.processes
+    )
+
+
+def compiled_cells(
+    config: ProcessConfig, cells: np.ndarray, lat: np.ndarray, lon: np.ndarray, days: np.ndarray
+) -> tuple[CompiledFiles, np.ndarray]:
+    """The files of the study's compiled VIC, and the positions in them of some cells.
+
+    Raises:
+        SettingsError: if its run begins on another day than the given ones, or ends before.
+        DataError: if a cell is not among those of its domain.
+    """
     assert config.global_parameters is not None
-    files, days = read_compiled_files(config.global_parameters), cube.time
+    files = read_compiled_files(config.global_parameters)
     last = files.first_day + files.n_day - 1
     if files.first_day != days[0] or last < days[-1]:
         raise SettingsError(
             f"{config.global_parameters}: the run is {files.first_day}..{last}, the study's data are "
             f"{days[0]}..{days[-1]}; let it begin on the same day and not end before"
         )
-    cells = files.domain.find(cube.lat, cube.lon, np.asarray(cube.cells))
-    work = config.work or Path(tempfile.gettempdir()) / f"paraformer-compiled-{os.getpid()}"
-    return CompiledVIC(
-        space, files.until(len(days)), (str(config.executable),), work, cells=cells, processes=config.processes
-    )
+    return files, files.domain.find(lat, lon, np.asarray(cells))
 
 
 class CompiledVIC:

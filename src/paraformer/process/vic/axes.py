@@ -116,7 +116,7 @@ class CellReader:
             wanted, first = self._sizes.setdefault(axis, (_SIZE.get(axis, size), name))
             if size != wanted:
                 like = "" if axis in _SIZE else f" as '{first}' has"
-                raise DataError(f"{self.path}: '{name}' has {size} {axis}s, expected {wanted}{like}")
+                raise DataError(f"{self.path}: '{name}' has {size} {_plural(axis)}, expected {wanted}{like}")
 
     def _coordinate(self, axis: str) -> np.ndarray | None:
         for name in _COORDINATE[axis]:
@@ -137,8 +137,14 @@ class CellReader:
         starts = (1,) if axis == "month" else (0, 1)
         if not any(np.array_equal(numbers[order], np.arange(start, start + len(order))) for start in starts):
             count = f"1 to {12 if axis == 'month' else len(order)}"
-            raise DataError(f"{self.path}: the coordinate of the {axis}s is {_listed(numbers)}, expected {count}")
+            raise DataError(
+                f"{self.path}: the coordinate of the {_plural(axis)} is {_listed(numbers)}, expected {count}"
+            )
         return None if np.array_equal(order, np.arange(len(order))) else order
+
+
+def _plural(axis: str) -> str:
+    return f"{axis}es" if axis.endswith("s") else f"{axis}s"
 
 
 def _listed(values: np.ndarray | tuple[str, ...]) -> str:

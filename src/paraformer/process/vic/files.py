@@ -17,7 +17,7 @@ from paraformer.core.errors import DataError, nearest
 from paraformer.core.proof import Proof, place_of
 from paraformer.core.vic_variables import VIC_PARAMETERS
 from paraformer.process.vic.axes import CellReader
-from paraformer.process.vic.datasets import Dataset, open_dataset, read_variable
+from paraformer.process.vic.datasets import Dataset, open_dataset, read_variable, require_variable
 from paraformer.process.vic.domain import (
     Domain,
     GridNames,
@@ -28,7 +28,13 @@ from paraformer.process.vic.domain import (
     read_run_cells,
     write_grid,
 )
-from paraformer.process.vic.forcing_files import FORCING_NAMES, as_forcing, read_forcing, read_series
+from paraformer.process.vic.forcing_files import (
+    FORCING_NAMES,
+    as_forcing,
+    read_forcing,
+    read_series,
+    require_series,
+)
 from paraformer.process.vic.inputs import BANDS, PLANTS, SOIL, prove_parameters
 from paraformer.process.vic.parameters import (
     MOST_ROOT_ZONES,
@@ -55,6 +61,8 @@ __all__ = [
     "read_series",
     "read_state",
     "read_variable",
+    "require_series",
+    "require_writable",
     "write_grid",
     "write_parameters",
     "write_state",
@@ -183,7 +191,7 @@ def _prove_bare(
     proof.require(
         ~grows | (position == last),
         lambda i: (
-            f"Nveg at {domain.words(cells[i[0]])}: makes class {classes[position[i[0]]]} bare soil, which has "
+            f"Nveg at {domain.words(int(cells[i[0]]))}: makes class {classes[position[i[0]]]} bare soil, which has "
             "leaves and is not the last class; expected the number of classes with Cv above 0"
         ),
     )
@@ -237,26 +245,48 @@ def write_parameters(
         order = np.argsort(position)
         reader = CellReader(dataset, locate(dataset, grid.only(position[order]), grid_names))
         for column, name in enumerate(names):
-            if name not in THETA:
-                raise DataError(f"unknown VIC parameter '{name}'{nearest(name, THETA)}")
             _put(reader, name, theta[order, column])
+
+
+def require_writable(path: Path | str, names: Sequence[str]) -> None:
+    """Raise unless a parameter file can take θ, as ``write_parameters`` will do at the end of a study.
+
+    Raises:
+        DataError: naming the first field that is missing, or not in double precision.
+    """
+    with open_dataset(path) as dataset:
+        for name in names:
+            stored = require_variable(dataset, theta_field(name))
+            if stored.dtype != np.float64:
+                raise DataError(
+                    f"{path}: '{theta_field(name)}' is stored as {stored.dtype}, expected float64, to hold '{name}'"
+                )
+
+
+def theta_field(name: str) -> str:
+    """The variable of a parameter file that a parameter of ``THETA`` sets.
+
+    Raises:
+        DataError: unknown name.
+    """
+    if name not in THETA:
+        raise DataError(f"unknown VIC parameter '{name}'{nearest(name, THETA)}")
+    several = {"ksat": "Ksat", "wcr": "Wcr_FRACT", "canopy_gap": "fcanopy"}
+    return several.get(name) or SOIL[name.partition("_")[0]]
 
 
 def _put(reader: CellReader, name: str, value: Float[np.ndarray, " cell"]) -> None:
     """Replace (or, for multipliers, multiply) one parameter of the reader's cells."""
-    simple = {"infilt": "infilt", "ds": "Ds", "dsmax": "Dsmax", "ws": "Ws", "c": "c"}
-    base, _, layer = name.partition("_")
-    if name in simple:
-        field, values = simple[name], value
-    elif base in ("expt", "depth"):
-        field, values = base, reader(VIC_PARAMETERS[base])
-        values[:, int(layer) - 1 if layer else slice(None)] = value if layer else value[:, None]
-    elif name == "ksat":
-        field, values = "Ksat", reader(VIC_PARAMETERS["Ksat"]) * value[:, None]
+    variable = VIC_PARAMETERS[theta_field(name)]
+    values, layer = reader(variable), name.partition("_")[2]
+    if name == "ksat":
+        values *= value[:, None]
     elif name == "wcr":
-        field, wilting = "Wcr_FRACT", reader(VIC_PARAMETERS["Wpwp_FRACT"])
-        values = critical_point(reader(VIC_PARAMETERS[field]), wilting, value[:, None])
+        values = critical_point(values, reader(VIC_PARAMETERS["Wpwp_FRACT"]), value[:, None])
+    elif name == "canopy_gap":
+        values = canopy_with_gaps(values, value[:, None, None])
+    elif layer:
+        values[:, int(layer) - 1] = value
     else:
-        field = "fcanopy"
-        values = canopy_with_gaps(reader(VIC_PARAMETERS[field]), value[:, None, None])
-    reader.write(VIC_PARAMETERS[field], values)
+        values[:] = value if values.ndim == 1 else value[:, None]
+    reader.write(variable, values)

@@ -97,56 +97,87 @@ def read_series(
     for path in paths:
         whole.source = str(path)
         with open_dataset(path) as dataset:
-            axis = _time_axis(dataset, steps_per_day)
-            inside = (axis >= days[0]) & (axis < days[-1] + 1)
+            axis, located = _prove_axes(dataset, domain, steps_per_day, names, grid_names)
+            inside = _inside(axis, days)
             if not inside.any():
                 continue
             part = slice(int(inside.argmax()), int(inside.argmax() + inside.sum()))
-            located = locate(dataset, domain, grid_names)
             stamps.append(axis[part])
-            for name, variable in names.items():
-                _require_unit(dataset, variable, name, steps_per_day)
-            read = {name: _read_cells(dataset, variable, part, located) for name, variable in names.items()}
-        for name, values in _proved(read, names, axis[part], domain, whole).items():
+            read = {
+                name: located.take(read_variable(dataset, variable, (part, located.rows)))
+                for name, variable in names.items()
+            }
+        for name, values in _prove_values(read, names, axis[part], domain, whole).items():
             parts[name].append(values)
         if whole.refused or proof is None:
             whole.finish()
-    found = np.concatenate(stamps) if stamps else np.empty(0, dtype="datetime64[s]")
-    expected = len(days) * steps_per_day
-    if len(found) != expected:
-        raise DataError(f"{paths[0]} ...: {len(found)} values from {days[0]} to {days[-1]}, expected {expected}")
-    require_steps(found, steps_per_day, f"{paths[0]} ...")
+    _require_days(stamps, paths[0], days, steps_per_day)
     return {name: np.concatenate(values, axis=1) if len(values) > 1 else values[0] for name, values in parts.items()}
 
 
-def _time_axis(dataset: Dataset, steps_per_day: int) -> np.ndarray:
+def require_series(
+    path: Path | str,
+    domain: Domain,
+    days: np.ndarray,
+    steps_per_day: int,
+    names: Mapping[str, str],
+    grid_names: GridNames = GridNames(),  # noqa: B008
+) -> None:
+    """Prove all of a file but its values, before a run that will read it days of work later.
+
+    Raises:
+        DataError: as ``read_series``.
+    """
+    with open_dataset(path) as dataset:
+        axis, _ = _prove_axes(dataset, domain, steps_per_day, names, grid_names)
+    _require_days([axis[_inside(axis, days)]], path, days, steps_per_day)
+
+
+def _inside(axis: np.ndarray, days: np.ndarray) -> np.ndarray:
+    return np.asarray((axis >= days[0]) & (axis < days[-1] + 1))
+
+
+def _require_days(stamps: Sequence[np.ndarray], path: Path | str, days: np.ndarray, steps_per_day: int) -> None:
+    """Raise unless the stamps are the steps of the days."""
+    found = np.concatenate(stamps) if stamps else np.empty(0, dtype="datetime64[s]")
+    expected = len(days) * steps_per_day
+    if len(found) != expected:
+        raise DataError(f"{path} ...: {len(found)} values from {days[0]} to {days[-1]}, expected {expected}")
+    require_steps(found, steps_per_day, f"{path} ...")
+
+
+def _prove_axes(
+    dataset: Dataset, domain: Domain, steps_per_day: int, names: Mapping[str, str], grid_names: GridNames
+) -> tuple[np.ndarray, Located]:
+    """Time axis (datetime64[s]) and place of the cells; variables, dimensions and units are right."""
     time, path = require_variable(dataset, "time"), dataset.filepath()
     if time.ndim != 1:
         raise DataError(f"{path}: variable 'time' has dimensions {time.dimensions}, expected one")
     attributes = {name: time.getncattr(name) for name in time.ncattrs()}
-    return require_steps(decode_times(time[:], attributes, source=path), steps_per_day, path)
+    axis = require_steps(decode_times(time[:], attributes, source=path), steps_per_day, path)
+    located = locate(dataset, domain, grid_names)
+    expected, shape = (*time.dimensions, *located.dims), (len(axis), *located.shape)
+    for name, variable in names.items():
+        found = require_variable(dataset, variable)
+        turned = set(found.dimensions) == set(expected) and found.dimensions != expected
+        if turned or found.shape != shape:
+            raise DataError(
+                f"{path}: '{variable}' has dimensions {found.dimensions} of {found.shape}, expected {expected} of "
+                f"{shape}"
+            )
+        _require_unit(path, variable, str(getattr(found, "units", "")), name, steps_per_day)
+    return axis, located
 
 
-def _require_unit(dataset: Dataset, variable: str, name: str, steps_per_day: int) -> None:
+def _require_unit(path: str, variable: str, unit: str, name: str, steps_per_day: int) -> None:
     """Refuse a unit that is known to be another; VIC's files spell the right ones in many ways, or not at all."""
-    unit = str(getattr(require_variable(dataset, variable), "units", ""))
     rate = name == "prcp" and canonical(unit) in _RATES and _RATES[canonical(unit)] != steps_per_day
     if rate or canonical(unit) in _OTHER_UNITS[name]:
         expected = f"mm per step of {steps_per_day} a day" if name == "prcp" else VIC_FORCING[name].unit
-        raise DataError(f"{dataset.filepath()}: '{variable}' has units '{unit}', expected {expected}")
+        raise DataError(f"{path}: '{variable}' has units '{unit}', expected {expected}")
 
 
-def _read_cells(dataset: Dataset, variable: str, part: slice, located: Located) -> Float[np.ndarray, "cell time"]:
-    dims, shape = require_variable(dataset, variable).dimensions, dataset[variable].shape
-    time = dataset["time"].dimensions
-    if len(dims) != 3 or dims[:1] != time or (set(dims[1:]) == set(located.dims) and dims[1:] != located.dims):
-        raise DataError(f"{dataset.filepath()}: '{variable}' has dimensions {dims}, expected {(*time, *located.dims)}")
-    if shape[1:] != located.shape:
-        raise DataError(f"{dataset.filepath()}: '{variable}' has the grid {shape[1:]}, expected {located.shape}")
-    return located.take(read_variable(dataset, variable, (part, located.rows)))
-
-
-def _proved(
+def _prove_values(
     read: dict[str, np.ndarray], names: Mapping[str, str], stamps: np.ndarray, domain: Domain, proof: Proof
 ) -> dict[str, np.ndarray]:
     place, cells = place_of(domain.words, lambda step: str(stamps[step])), np.flatnonzero(domain.mask)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from paraformer.core.errors import DataError
 from paraformer.core.proof import Proof
 from paraformer.process.vic.driver.global_param import GlobalParameters
 from paraformer.process.vic.files import (
@@ -15,6 +14,7 @@ from paraformer.process.vic.files import (
     read_run_cells,
     read_series,
     read_state,
+    require_series,
 )
 from paraformer.process.vic.forcing import Forcing
 from paraformer.process.vic.parameters import CellParameters, column_moisture_capacity
@@ -52,13 +52,17 @@ def capped(state: State, parameters: CellParameters) -> State:
     return state
 
 
-def require_forcing_files(run: GlobalParameters) -> None:
-    """Raise before the first day for a file that would be missed years later."""
+def require_forcing(run: GlobalParameters, domain: Domain) -> None:
+    """Raise before the first day for a file that would be missed, or not fit, years later.
+
+    Raises:
+        DataError: as ``read_series``, but for values.
+    """
+    years, steps = run.days.astype("datetime64[Y]"), run.settings.forcing_steps_per_day
     for files in run.forcing:
-        for year in np.unique(run.days.astype("datetime64[Y]")):
+        for year in np.unique(years):
             path = files.path(int(str(year)))
-            if not path.exists():
-                raise DataError(f"{path}: no such forcing file")
+            require_series(path, domain, run.days[years == year], steps, files.names, run.grid_names)
 
 
 def read_days(run: GlobalParameters, domain: Domain, days: np.ndarray, proof: Proof | None = None) -> Forcing:

@@ -24,7 +24,7 @@ from paraformer.process.vic.driver.aggregate import Aggregator
 from paraformer.process.vic.driver.global_param import GlobalParameters
 from paraformer.process.vic.driver.history import HISTORY, LAYERS, STORES, Steps
 from paraformer.process.vic.driver.history_files import HistoryFiles
-from paraformer.process.vic.driver.inputs import read_days, read_land, read_start, require_forcing_files
+from paraformer.process.vic.driver.inputs import read_days, read_land, read_start, require_forcing
 from paraformer.process.vic.driver.lines import told_together
 from paraformer.process.vic.files import Domain, open_dataset, write_state
 from paraformer.process.vic.forcing import Forcing
@@ -105,7 +105,7 @@ def run_global(
     if empty:
         logger.warning("%s: not written, for nothing in it is computed: %s", run.path, ", ".join(empty))
     world = _read_world(run)
-    require_forcing_files(run)
+    require_forcing(run, world.domain)
     _make_folder(run.result_directory)
     streams = [stream for stream in run.streams if stream.variables]
     per_day = run.settings.model_steps_per_day
