@@ -151,7 +151,9 @@ def test_wrong_type(tmp_path):
 
 
 def test_time_gap(tmp_path):
-    refused(tmp_path, lambda d: d.isel(time=np.r_[0:100, 101:800]), "time gap: found 2015-07-11T00:00:00 after 2015-07-09")
+    refused(
+        tmp_path, lambda d: d.isel(time=np.r_[0:100, 101:800]), "time gap: found 2015-07-11T00:00:00 after 2015-07-09"
+    )
 
 
 def test_duplicate_time(tmp_path):
@@ -194,7 +196,11 @@ def test_duplicate_cells(tmp_path):
 
 
 def test_cells_that_are_not_integers(tmp_path):
-    refused(tmp_path, lambda d: d.assign_coords(cell=CELLS + 0.5), "variable 'cell' at position 0 is 3.5; expected integer identifiers")
+    refused(
+        tmp_path,
+        lambda d: d.assign_coords(cell=CELLS + 0.5),
+        "variable 'cell' at position 0 is 3.5; expected integer identifiers",
+    )
 
 
 @pytest.mark.parametrize(("name", "value"), [("lat", 91.0), ("lon", -181.0), ("lat", np.nan), ("lat", -9999.0)])
@@ -231,7 +237,9 @@ def test_value_outside_its_range(tmp_path, name, value, parts):
 
 
 def test_sub_daily_fault_names_the_hour(tmp_path):
-    refused(tmp_path, set_value("vp", 0, 9, np.nan), "vp at cell 3 (lat 30, lon -120), 2015-04-03T06:00: missing", steps=4)
+    refused(
+        tmp_path, set_value("vp", 0, 9, np.nan), "vp at cell 3 (lat 30, lon -120), 2015-04-03T06:00: missing", steps=4
+    )
 
 
 def test_faults_in_cells_that_are_left_out_do_not_matter(tmp_path):
@@ -255,7 +263,11 @@ def test_attribute_that_is_not_there(tmp_path):
 
 
 def test_bad_reference(tmp_path):
-    refused(tmp_path, set_value("et_gleam", 3, 6, 999.0), "et_gleam at cell 10 (lat 37.5, lon -100), month 7: found 999 mm month-1")
+    refused(
+        tmp_path,
+        set_value("et_gleam", 3, 6, 999.0),
+        "et_gleam at cell 10 (lat 37.5, lon -100), month 7: found 999 mm month-1",
+    )
 
 
 def test_reference_of_a_short_year(tmp_path):
@@ -291,7 +303,12 @@ def test_a_single_observation_in_the_training_period_is_enough(tmp_path):
 
 
 def test_observations_of_two_overpasses_a_day(tmp_path):
-    refused(tmp_path, set_value("sm_smap", 0, 2, 0.2), "sm_smap at cell 3 (lat 30, lon -120), 2015-04-01T00:00: found 2 observations on one day", steps=4)
+    refused(
+        tmp_path,
+        set_value("sm_smap", 0, 2, 0.2),
+        "sm_smap at cell 3 (lat 30, lon -120), 2015-04-01T00:00: found 2 observations on one day",
+        steps=4,
+    )
 
 
 def test_period_outside_the_file(tmp_path):
