@@ -100,9 +100,8 @@ def _check_names(config: DataConfig, file: CellsFile, names: tuple[str, ...]) ->
         if what is None and CATEGORICAL in names and re.fullmatch(rf"{CATEGORICAL}_\d+", name):
             what = f"a class of {CATEGORICAL}"
         if what is not None:
-            raise DataError(
-                f"{file.path}: data.attributes: '{name}' is the name of {what} in the cube; rename the variable"
-            )
+            told = "set data.location: true instead" if name in ("lat", "lon") else "rename the variable"
+            raise DataError(f"{file.path}: data.attributes: '{name}' is the name of {what} in the cube; {told}")
 
 
 def _check_texture(proof: Proof, total: Float[np.ndarray, " kept"], place: Place) -> None:
