@@ -11,7 +11,7 @@ import numpy as np
 
 from data.sources.land_rasters import centres, write_land_tile, write_raster
 from data.sources.modis_tiles import SIZE, write_tile
-from data.sources.nldas_files import LAT, LON, write_hours
+from data.sources.nldas_files import LAT, LON, repeat_hour, write_hours
 from data.sources.smap_granules import Overpass, write_granule
 from paraformer.core.grid import ease2_global
 from paraformer.data.sources.nldas import GRID
@@ -76,7 +76,7 @@ def _write_weather(folder: Path, region: Region) -> None:
         return 900 * np.maximum(np.sin(2 * np.pi * (hour + lon / 15 - 6) / 24), 0) + 0 * lat
 
     def rain(hour: int, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
-        return (0.8 + 0.2 * (lon + 101)) * (hour // 24 % DAYS in _RAINY) + 0 * lat
+        return (0.8 + 0.2 * (lon + 101)) * (hour // 24 in _RAINY) + 0 * lat
 
     def air(hour: int, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
         return 297 - (lat - 34) + 6 * np.sin(2 * np.pi * (hour + lon / 15 - 9) / 24)
@@ -84,7 +84,10 @@ def _write_weather(folder: Path, region: Region) -> None:
     constant = {"Qair": 0.009, "PSurf": 9.2e4, "LWdown": 350.0}
     courses = {"SWdown": sun, "Rainf": rain, "Tair": air}
     courses |= {name: lambda hour, lat, lon, value=value: value + 0 * lat for name, value in constant.items()}
-    write_hours(folder, f"{FIRST}T00", 24 * region.days + 1, courses, LAT[rows], LON[columns])
+    first, last = np.datetime64(FIRST, "h"), np.datetime64(FIRST + region.days, "h")
+    written = write_hours(folder, str(first), 24 * min(region.days, DAYS), courses, LAT[rows], LON[columns])
+    for stamp in np.arange(first + len(written), last + 1):
+        repeat_hour(written[int((stamp - first).astype(int)) % len(written)], stamp)
 
 
 def _write_moisture(folder: Path, region: Region) -> None:

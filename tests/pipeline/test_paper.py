@@ -10,13 +10,16 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from data.simple_world import files_of
 from paraformer.config import Study, load_study
 from paraformer.core.schema import Cube
 from paraformer.data.sources.modis import RADIUS, SINUSOIDAL, tile_window
 from paraformer.data.sources.nldas import GRID
 from paraformer.pipeline import check_study, run_study
 from paraformer.pipeline.parameters import make_parameters
+from paraformer.pipeline.world import make_world
 from pipeline.granules import BLOCKS, DAYS, FIRST, Region, write_region
+from worlds import write_study
 
 STUDIES = Path(__file__).parents[2] / "studies"
 METHODS = ("SCE-UA", "FFN_A", "LSTM_Z", "ParaFormer_A", "ParaFormer_Z")
@@ -28,7 +31,7 @@ SHORT = (
     "surrogate={anchors: 0, hidden: 6, embedding: 4, warm_up: 2, window: 8, sets_per_cell: 2, training: {steps: 4}}",
     f"gap_filling={SEQUENCE}",
     f"references.direct={SEQUENCE}",
-    "searches.SCE-UA.budget=12",
+    "searches.SCE-UA.budget=24",
     "searches.SCE-UA.loss.min_days=5",
     "search_seeds=1",
     "learner_seeds=1",
@@ -126,3 +129,11 @@ def test_the_generated_world_is_what_the_papers_studies_ask_for(data: Path) -> N
         cube = Cube.open(data / name / "cube" / "cube.zarr")
         assert (cube.trained.sum(), (~cube.trained).sum()) == (trained, unseen)
         assert "et_obs" in cube.dataset
+
+
+def test_a_world_simulated_in_parts_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = load_study(write_study(tmp_path, data__synthetic__fluxes={}))
+    assert make_world(study, tmp_path / "whole") == 12
+    monkeypatch.setattr("paraformer.pipeline.world._TOGETHER", 5)
+    assert make_world(study, tmp_path / "parts") == 12
+    assert files_of(tmp_path / "parts") == files_of(tmp_path / "whole")

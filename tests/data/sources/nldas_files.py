@@ -7,9 +7,11 @@ file may be a spatial subset, as the archive's subsetting service gives it, so t
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import h5py
 import netCDF4
 import numpy as np
 
@@ -52,14 +54,13 @@ def write_hour(
     lon: np.ndarray = LON,
     units: Mapping[str, str] | None = None,
 ) -> Path:
-    text = str(stamp.astype("datetime64[h]"))
-    path = folder / f"NLDAS_FORA0125_H.A{text[:10].replace('-', '')}.{text[11:13]}00.020.nc"
+    path = _path(folder, stamp)
     with netCDF4.Dataset(path, "w", format="NETCDF4") as file:
         for name, size in (("time", None), ("lat", len(lat)), ("lon", len(lon)), ("bnds", 2)):
             file.createDimension(name, size)
         time = file.createVariable("time", "f8", ("time",))
         time.units, time.calendar, time.bounds = "hours since 1979-01-01 00:00:00", "standard", "time_bnds"
-        hours = (stamp - np.datetime64("1979-01-01T00", "h")) / np.timedelta64(1, "h")
+        hours = _hours(stamp)
         time[0] = hours
         file.createVariable("time_bnds", "f8", ("time", "bnds"))[0] = [hours - 1, hours]
         for name, axis, unit in (("lat", lat, "degrees_north"), ("lon", lon, "degrees_east")):
@@ -72,6 +73,24 @@ def write_hour(
             variable.cell_methods, variable.missing_value = method, np.float32(-9999)
             variable[0] = np.broadcast_to(values.get(name, CONSTANT[name]), (len(lat), len(lon)))
     return path
+
+
+def repeat_hour(source: Path, stamp: np.datetime64) -> Path:
+    """The file of another hour with the same weather: ten times faster than to write it."""
+    path = shutil.copyfile(source, _path(source.parent, stamp))
+    with h5py.File(path, "r+") as file:
+        file["time"][0] = _hours(stamp)
+        file["time_bnds"][0] = [_hours(stamp) - 1, _hours(stamp)]
+    return path
+
+
+def _path(folder: Path, stamp: np.datetime64) -> Path:
+    text = str(stamp.astype("datetime64[h]"))
+    return folder / f"NLDAS_FORA0125_H.A{text[:10].replace('-', '')}.{text[11:13]}00.020.nc"
+
+
+def _hours(stamp: np.datetime64) -> float:
+    return float((stamp - np.datetime64("1979-01-01T00", "h")) / np.timedelta64(1, "h"))
 
 
 def write_hours(
