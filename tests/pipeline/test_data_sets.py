@@ -39,12 +39,8 @@ def judged(
     table.to_csv(file, index=False)
     if et:
         rows = [
-            (kind, method, -1, "et_mod16", cells, 100.0, 0.7, 0.4)
-            for method, kind in (
-                ("default VIC", "process model"),
-                ("SCE-UA", "process model"),
-                ("Budyko curve", "curve"),
-            )
+            ("curve" if method == "Budyko curve" else "process model", method, -1, "et_mod16", cells, 100.0, 0.7, 0.4)
+            for method in ("default VIC", "SCE-UA", "Budyko curve")
             for cells in ("all", "trained", *(("unseen",) if unseen else ()))
         ]
         columns = ["kind", "method", "seed", "reference", "cells", "rmse", "pcc", "nse"]

@@ -57,7 +57,8 @@ def test_a_scale_each_spans_each_method_s_own_values():
     figure = draw(parameter_maps({"a": VALUES, "b": VALUES / 2}, WHERE, VIC_PARAMETERS["dsmax"], shared=False))
     assert filled(figure, 0).get_clim() == (0.2, 40)
     assert filled(figure, 1).get_clim() == (0.1, 20)
-    assert [a.get_ylabel() for a in figure.axes].count("dsmax [mm day-1]") == 2
+    bars = [bar.get_ylabel() for panel in figure.axes for bar in panel.child_axes]
+    assert bars == ["dsmax [mm day-1]"] * 2, "a bar each, as high as its map"
 
 
 def test_residuals_of_logarithmic_parameters_are_ratios():

@@ -35,6 +35,8 @@ VERBS = (
     "run",
     "demo",
     "compare",
+    "paper",
+    "attention",
     "describe",
     "cite",
 )

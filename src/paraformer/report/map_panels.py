@@ -152,9 +152,12 @@ def draw_field(
 
 
 def colour_bar(figure: FigureBase, axes: Axes | np.ndarray, scale: Scale) -> None:
-    """The colour bar of a scale beside its maps."""
+    """The colour bar of a scale beside its maps: as high as a single map, or along all of several."""
     colours = ScalarMappable(scale.norm, scale.colours)
-    bar = figure.colorbar(colours, ax=axes, label=scale.label, extend=scale.extend, shrink=0.9, pad=0.02)
+    if isinstance(axes, Axes):
+        bar = figure.colorbar(colours, cax=axes.inset_axes((1.03, 0, 0.04, 1)), label=scale.label, extend=scale.extend)
+    else:
+        bar = figure.colorbar(colours, ax=axes, label=scale.label, extend=scale.extend, shrink=0.9, pad=0.02)
     bar.outline.set_linewidth(0.5)
     bar.ax.tick_params(labelsize=8)
 
