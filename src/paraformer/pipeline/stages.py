@@ -10,14 +10,13 @@ from paraformer.core.log import Progress
 from paraformer.core.names import STAGES
 from paraformer.core.run import Run
 from paraformer.data.gather import source_hash
-from paraformer.pipeline import report as reporting
 from paraformer.pipeline.check import require_consistent
+from paraformer.pipeline.closing import closing_words
 from paraformer.pipeline.rounds import followed, good_enough
 from paraformer.pipeline.stage import StageSpec, parts, settings_of
 from paraformer.pipeline.work import Work
 from paraformer.process.build import process_files
 from paraformer.report.series import site_positions
-from paraformer.report.tables import operator_note, to_text
 from paraformer.training.threads import own_threads
 
 
@@ -156,25 +155,4 @@ class Chain(Work):
 
     def summary(self) -> str:
         """What to tell the user at the end."""
-        lines = []
-        if "scores" in self.done:
-            scores, note = self.done["scores"].path, operator_note(self.study.report.operator)
-            heading = f"Test period, every θ judged by the process model: {note}".rstrip()
-            lines = [heading, to_text(reporting.tables(scores)), ""]
-            if (scores / "evapotranspiration.csv").exists():
-                lines += [
-                    "Annual evapotranspiration against every product, all cells:",
-                    to_text(reporting.evapotranspiration(scores)),
-                    "",
-                ]
-            lines += [reporting.checklist(scores), ""]
-            if (scores / "recovery.csv").exists():
-                lines += ["Correlation of found with true θ:", to_text(reporting.recovery_table(scores)), ""]
-            lines.append(f"scores:  {scores}")
-        if "figures" in self.done:
-            lines += [
-                f"figures: {self.done['figures'].path}",
-                f"tables:  {self.run.directory / 'tables'}",
-                f"report:  {self.run.directory / 'report.html'}",
-            ]
-        return "\n".join(lines or [f"{name}: {stage.path}" for name, stage in self.done.items()])
+        return closing_words(self.study, self.run.directory, self.done)
