@@ -32,7 +32,7 @@ def test_what_cannot_be_is_refused_with_place_found_and_expected() -> None:
     with pytest.raises(DataError) as error:
         proof.finish()
     assert str(error.value) == (
-        "weather.nc: prcp at cell 1, day 1: missing or not a number; a rate in mm day-1?; also prcp at cell 1, day 0: "
+        "weather.nc: prcp at cell 1, day 1: missing or not a number; also prcp at cell 1, day 0: "
         "found 3000 mm day-1, expected 0 to 2000 mm day-1; a rate in mm day-1?"
     )
 

@@ -272,3 +272,49 @@ def test_an_interrupt_keeps_what_came(server, tmp_path, content):
         session.trust_env = False
         assert download([target], session, policy()).done
     assert target.path.read_bytes() == content
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_file_cannot_be_longer_than_the_archive_says(server, session, tmp_path, content, exact):
+    """The server sends more than the catalogue states, at once or without a length: it is not kept."""
+    size = len(content) - 1 if exact else 1000
+    target = replace(remote(server, tmp_path, exact=exact), size=size)
+    server.files[NAME] = content * 8
+    outcome = download([target], session, policy(tries=2))
+    limit = size if exact else 2 * size + 2**20
+    assert outcome.failed[0].reason == f"the server sends more than the {limit} bytes that the file may have"
+    assert len(server.ranges[NAME]) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stream_without_an_end_is_cut(tmp_path, monkeypatch):
+    class Endless:
+        status_code, headers = 200, {}
+
+        def get(self, url: str, **options: object) -> Endless:
+            return self
+
+        def iter_content(self, size: int) -> Iterator[bytes]:
+            while True:
+                yield bytes(size)
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(module, "_LONGEST", 10**6)
+    target = Remote("http://somewhere/x.h5", tmp_path / "x.h5", "HDF5")
+    outcome = download([target], Endless(), policy(tries=1))
+    assert outcome.failed[0].reason == "the server sends more than the 1000000 bytes that the file may have"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_part_that_is_a_link_is_refused(server, session, tmp_path, there):
+    victim = tmp_path / "elsewhere" / "precious"
+    victim.parent.mkdir()
+    if there:
+        victim.write_bytes(b"data of somebody else")
+    target = remote(server, tmp_path)
+    target.part.symlink_to(victim)
+    with pytest.raises(RunError, match=r"granule\.h5\.part: is a link; expected a file, remove it"):
+        download([target], session, policy())
+    assert victim.read_bytes() == b"data of somebody else" if there else not victim.exists()

@@ -30,7 +30,7 @@ def decode(values: np.ndarray, attributes: Attributes) -> np.ndarray:
     """
     if values.dtype.kind not in "iuf":
         return values
-    stored = _native(values, attributes)
+    stored = native(values, attributes)
     absent = missing(values, attributes)
     if not is_packed(attributes) and stored.dtype.kind in "iu" and not absent.any():
         return stored
@@ -52,7 +52,7 @@ def missing(values: np.ndarray, attributes: Attributes) -> Bool[np.ndarray, "*n"
     Raises:
         ValueError: as ``decode``.
     """
-    stored = _native(values, attributes)
+    stored = native(values, attributes)
     found = np.isnan(stored) if stored.dtype.kind == "f" else np.zeros(stored.shape, dtype=bool)
     for fill in (*_numbers(attributes, "_FillValue"), *_numbers(attributes, "missing_value")):
         same = _as_stored(fill, stored.dtype, values.dtype)
@@ -101,7 +101,7 @@ def _stored_type(dtype: np.dtype, attributes: Attributes) -> np.dtype:
     return np.dtype(f"{kind}{dtype.itemsize}") if dtype.kind in "iuf" else dtype
 
 
-def _native(values: np.ndarray, attributes: Attributes) -> np.ndarray:
+def native(values: np.ndarray, attributes: Attributes) -> np.ndarray:
     """In the byte order of the machine, signed or not as ``_Unsigned`` says."""
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
     return values.view(_stored_type(values.dtype, attributes))

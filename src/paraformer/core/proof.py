@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -84,7 +85,7 @@ class Proof:
         missing = used & ~np.isfinite(values)
         outside = used & ((values < low) | (values > high))
         slight = outside & is_slight(variable, values)
-        self.require(~missing, lambda i: f"{name} at {place(i)}: missing or not a number{_hint(variable)}")
+        self.require(~missing, lambda i: f"{name} at {place(i)}: missing or not a number")
         self.require(
             ~(outside & ~slight),
             lambda i: (
@@ -195,7 +196,12 @@ def _count(values: int, cells: int) -> str:
     return f"{values} values in {cells} cell{'s' if cells != 1 else ''}"
 
 
-def _hint(variable: Variable, found: float | None = None) -> str:
-    if found is not None and (found in _FILLS or abs(found) >= _HUGE):
+def is_fill(values: np.ndarray) -> np.ndarray:
+    """Where values are those that files take for missing ones and sometimes do not declare."""
+    return np.asarray(np.isin(values, _FILLS) | (np.abs(values) >= _HUGE))
+
+
+def _hint(variable: Variable, found: Any = None) -> str:
+    if found is not None and is_fill(np.asarray(found)):
         return "; a fill value that the file does not declare (_FillValue)?"
     return f"; {variable.hint}" if variable.hint else ""

@@ -91,7 +91,7 @@ _UNITS = re.compile(
     re.IGNORECASE,
 )
 _UTC = re.compile(r"(utc|gmt|z)?\s*([+-]?0{1,2}(:?0{1,2})?)?", re.IGNORECASE)
-_ZONE_ATTRIBUTES = {"time_zone", "timezone", "tz", "utc_offset"}
+ZONE_ATTRIBUTES = {"time_zone", "timezone", "tz", "utc_offset"}
 _EPOCH = "seconds since 1970-01-01"
 
 
@@ -114,7 +114,7 @@ def decode_times(values: np.ndarray, attributes: Mapping[str, Any], *, source: s
     seconds = _SECONDS.get(found["unit"].lower()) if found else None
     if found is None or seconds is None:
         raise DataError(f"{source}: variable 'time' has units '{units}', expected 'days since YYYY-MM-DD' or of hours")
-    zones = {name: str(attributes[name]) for name in attributes if name.lower() in _ZONE_ATTRIBUTES}
+    zones = {name: str(attributes[name]) for name in attributes if name.lower() in ZONE_ATTRIBUTES}
     for name, zone in {"units": found["zone"] or "", **zones}.items():
         if zone.strip() and not _UTC.fullmatch(zone.strip()):
             raise DataError(f"{source}: variable 'time' has the time zone '{zone.strip()}' in '{name}', expected UTC")

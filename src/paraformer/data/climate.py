@@ -36,7 +36,7 @@ CLIMATE: dict[str, tuple[str, str]] = {
 Series = Float[np.ndarray, "cell time"]
 
 
-def saturation_vapour_pressure(tair: Series) -> Series:
+def saturation_vapour_pressure(tair: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
     """Saturation vapour pressure over water [kPa], air temperature [degC].
 
     ``es = 0.61078 exp(17.269 T / (237.3 + T))``: Murray (1967), J. Appl. Meteorol. 6, 203-204, the form VIC-5 uses.

@@ -26,6 +26,7 @@ from paraformer.core.files import hash_json, hash_path, journal_of, write_json
 from paraformer.core.log import Progress
 from paraformer.core.schema import Cube
 from paraformer.core.variables import FORCING, VOCABULARY
+from paraformer.data.attributes import CATEGORICAL
 from paraformer.data.climate import CLIMATE, climate_indices
 from paraformer.data.config import DataConfig
 from paraformer.data.igbp import IGBP_CLASSES
@@ -38,7 +39,6 @@ FORMAT = 1
 """Version of the cube's layout; a store of another version is built anew."""
 
 _CARRIED = ("title", "institution", "source", "references", "comment", "license", "quality")
-_CATEGORICAL = "landcover_igbp"
 
 
 def build_cube(config: DataConfig, path: Path, progress: Progress | None = None, inputs: Path | None = None) -> Cube:
@@ -128,23 +128,26 @@ def _template(
     """The store without its series: coordinates, static variables, metadata, and how each variable is chunked."""
     file, n_cells = selection.file, len(selection.position)
     chunk = min(config.chunk_cells, n_cells)
-    static = _static_variables(config, selection)
-    variables: dict[str, Any] = dict(static)
+    static = _static_variables(selection)
+    series: dict[str, Any] = {}
     for name, (dims, dtype, attrs) in _series_layout(config, selection).items():
         lengths = {"cell": n_cells, "time": len(file.days), "step": file.steps}
         shape = tuple(lengths[d] for d in dims)
-        variables[name] = (dims, da.zeros(shape, dtype=dtype, chunks=(chunk, *shape[1:])), attrs)
+        series[name] = (dims, da.zeros(shape, dtype=dtype, chunks=(chunk, *shape[1:])), attrs)
     attributes = [name for name, entry in static.items() if entry[2].get("role") == "attribute"]
+    climate: dict[str, Any] = {}
     if config.climate_attributes:
         for name, (unit, meaning) in CLIMATE.items():
             attrs = {"units": unit, "long_name": f"{meaning}, {config.train}", "role": "attribute"}
-            variables[name] = (("cell",), da.zeros(n_cells, dtype=np.float64, chunks=n_cells), attrs)
+            climate[name] = (("cell",), da.zeros(n_cells, dtype=np.float64, chunks=n_cells), attrs)
             attributes.append(name)
     if config.location:
         attributes += ["lat", "lon"]
     if not attributes:
         raise DataError(f"{file.path}: no attributes: the file has none of the vocabulary and none is configured")
     coords = _coordinates(selection)
+    variables = _joined(static, series, climate)
+    _joined(coords, variables)
     dataset = xr.Dataset(variables, coords, _global_attributes(config, selection, hashes, attributes))
     encoding: dict[str, dict[str, Any]] = {"time": _time_encoding(file.days)}
     gappy = (config.observation, *selection.references)
@@ -207,25 +210,40 @@ def _global_attributes(
     }
 
 
-def _static_variables(config: DataConfig, selection: Selection) -> dict[str, tuple[Any, np.ndarray, dict[str, Any]]]:
+def _static_variables(selection: Selection) -> dict[str, tuple[Any, np.ndarray, dict[str, Any]]]:
     """Attributes (raw units; land cover also one-hot over the classes of trained cells), references, ``trained``."""
     file, position = selection.file, selection.position
-    found: dict[str, tuple[Any, np.ndarray, dict[str, Any]]] = {
-        "trained": (("cell",), selection.trained, {"long_name": "observations of the cell may be learned from"})
-    }
+    split = {"trained": (("cell",), selection.trained, {"long_name": "observations of the cell may be learned from"})}
+    found: dict[str, tuple[Any, np.ndarray, dict[str, Any]]] = {}
     for name in selection.attributes:
         values = file.static(name)[position].astype(np.float64)
         attrs = _metadata(selection, name)
-        if name != _CATEGORICAL:
-            found[name] = (("cell",), values, {**attrs, "role": "attribute"})
+        if name != CATEGORICAL:
+            found = _joined(found, {name: (("cell",), values, {**attrs, "role": "attribute"})})
             continue
-        found[name] = (("cell",), values.astype(np.int32), attrs)
+        found = _joined(found, {name: (("cell",), values.astype(np.int32), attrs)})
         for k in np.unique(values[selection.trained]).astype(int):
-            label = IGBP_CLASSES[k] if k < len(IGBP_CLASSES) else str(k)
-            attrs = {"units": "1", "long_name": f"cell is {label} (IGBP class {k})", "role": "attribute"}
-            found[f"{name}_{k}"] = (("cell",), (values == k).astype(np.float64), attrs)
-    for name in selection.references:
-        found[name] = (VOCABULARY[name].dims, file.reference(name, position), _metadata(selection, name))
+            attrs = {"units": "1", "long_name": f"cell is {IGBP_CLASSES[k]} (IGBP class {k})", "role": "attribute"}
+            found = _joined(found, {f"{name}_{k}": (("cell",), (values == k).astype(np.float64), attrs)})
+    references = {
+        name: (VOCABULARY[name].dims, file.reference(name, position), _metadata(selection, name))
+        for name in selection.references
+    }
+    return _joined(split, found, references)
+
+
+def _joined(*parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Variables of all parts; none may take the name of another.
+
+    Raises:
+        DataError: naming a variable that two parts have.
+    """
+    found: dict[str, Any] = {}
+    for part in parts:
+        twice = found.keys() & part.keys()
+        if twice:
+            raise DataError(f"the cube cannot hold two variables named '{min(twice)}'; rename that of the input")
+        found |= part
     return found
 
 
@@ -252,7 +270,7 @@ def _series_layout(
     file = selection.file
     layout: dict[str, tuple[tuple[str, ...], np.dtype, dict[str, Any]]] = {}
     for name in (*FORCING, config.observation):
-        attrs, dtype = _metadata(selection, name), file.dataset[name].dtype
+        attrs, dtype = _metadata(selection, name), file.dtype(name)
         dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
         cell_methods = {"cell_methods": "time: mean"} if name in FORCING else {}
         layout[name] = (("cell", "time"), dtype, attrs | cell_methods)

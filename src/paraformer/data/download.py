@@ -23,15 +23,17 @@ from typing import Any, Protocol, runtime_checkable
 
 from paraformer.core.errors import DataError, RunError, SettingsError
 from paraformer.core.log import Progress
-from paraformer.data.sources.granules import Format, Unusable, fault_of, reading
+from paraformer.data.sources.granules import QUARANTINE, Format, Unusable, fault_of, reading
 
 logger = logging.getLogger(__name__)
 
-QUARANTINE = "quarantine"
-"""Folder, beside the files, of what came but is no data."""
-
 CHUNK = 2**14
 """Bytes that are written together; a lost connection costs at most so many."""
+
+_MARGIN = 2.0
+"""Times a size that the catalogue states in rounded megabytes; a file may be so long."""
+_LONGEST = 2**32
+"""Bytes of a file whose size nobody states; no granule of the products is nearly so long."""
 
 _REFUSED = {401, 403}
 _GONE = {404, 410}
@@ -196,6 +198,8 @@ def _fetch(remote: Remote, session: Session, policy: Policy, outcome: Outcome, s
 
 def _attempt(remote: Remote, session: Session, policy: Policy, stop: threading.Event) -> tuple[str, float | None]:
     """One request; why it failed, empty if all bytes are there, and the pause that the server asks for."""
+    if remote.part.is_symlink():
+        raise RunError(f"{remote.part}: is a link; expected a file, remove it")
     offset = _length(remote.part)
     if remote.exact and offset and offset == remote.size:
         return "", None
@@ -220,8 +224,13 @@ def _attempt(remote: Remote, session: Session, policy: Policy, stop: threading.E
             if status == 206 and not resumed:
                 remote.part.unlink(missing_ok=True)
                 return "the server sent another range than asked for", None
-            _save(remote, answer, resumed, stop)
-            expected = (offset if resumed else 0) + int(answer.headers.get("Content-Length") or 0)
+            begin = offset if resumed else 0
+            stated = int(answer.headers.get("Content-Length") or 0)
+            longest = _longest(remote, begin + stated if stated else 0)
+            if begin + stated > longest or not _save(remote, answer, resumed, longest, stop):
+                remote.part.unlink(missing_ok=True)
+                return f"the server sends more than the {longest} bytes that the file may have", None
+            expected = begin + stated
     except OSError as error:  # all that requests raises
         return f"connection lost ({type(error).__name__})", None
     found = _length(remote.part)
@@ -230,22 +239,39 @@ def _attempt(remote: Remote, session: Session, policy: Policy, stop: threading.E
     return "", None
 
 
-def _save(remote: Remote, answer: Any, resumed: bool, stop: threading.Event) -> None:
-    """Append the answer to the part, or begin it anew."""
+def _longest(remote: Remote, announced: int) -> int:
+    """Bytes that a file may have: as the catalogue says, else as the server announces."""
+    if remote.exact and remote.size:
+        return remote.size
+    if remote.size:
+        return int(_MARGIN * remote.size) + 2**20
+    return min(announced or _LONGEST, _LONGEST)
+
+
+def _save(remote: Remote, answer: Any, resumed: bool, longest: int, stop: threading.Event) -> bool:
+    """Append the answer to the part, or begin it anew; whether it stayed within ``longest`` bytes."""
     with _open(remote.part, "ab" if resumed else "wb") as file:
+        length = _length(remote.part) if resumed else 0
         for chunk in answer.iter_content(CHUNK):
+            length += len(chunk)
+            if length > longest:
+                return False
             try:
                 file.write(chunk)
             except OSError as error:
                 raise RunError(f"{remote.part}: cannot write ({error.strerror or error})") from error
             if stop.is_set():
-                return
+                return True
+    return True
 
 
 def _open(path: Path, mode: str) -> Any:
+    """Open a file for writing, never through a link: it may lead out of the folder, or to a file of somebody else."""
     try:
-        return path.open(mode)
+        return open(path, mode, opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o666))
     except OSError as error:
+        if path.is_symlink():
+            raise RunError(f"{path}: is a link; expected a file, remove it") from error
         raise RunError(f"{path}: cannot write ({error.strerror or error})") from error
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import indent
 
 import numpy as np
 
 from paraformer.config import Study
 from paraformer.core.errors import DataError, ModelError, SettingsError, nearest
-from paraformer.data import check as check_data
-from paraformer.data import source_hash
+from paraformer.data import check_values, input_table, source_hash
 from paraformer.pipeline.verdict import PER_CELL
 from paraformer.process.build import Places, process_files, require_files
 
@@ -30,11 +30,12 @@ def check_study(study: Study) -> str:
         require_parameter_files(study)
         source_hash(study.data)
         return f"study {study.name}: source '{study.data.source}' is there; building the cube checks its values"
-    selection = check_data(study.data)
+    selection, values = check_values(study.data)
     trained = int(selection.trained.sum())
     file, kept = selection.file, selection.position
     places = Places(np.asarray(selection.cells), *(file.static(name)[kept].astype(float) for name in ("lat", "lon")))
     days = file.days
+    table = input_table(selection, values, study.data.observation)
     file.close()
     require_files(study.process, process_files(study.process, {}), places, days, study.space.names)
     runs = len(selection.cells) * (1 + study.ensemble.common + study.ensemble.own)
@@ -44,7 +45,7 @@ def check_study(study: Study) -> str:
         f"  train {study.data.train}, test {study.data.test}\n"
         f"  {', '.join(p.name for p in study.parameters)}: {runs} process-model runs in the ensemble\n"
         f"  searches: {', '.join(study.searches) or 'none'}, {study.search_seeds} seed(s)\n"
-        f"  learners: {', '.join(study.learners) or 'none'}, {study.learner_seeds} seed(s)"
+        f"  learners: {', '.join(study.learners) or 'none'}, {study.learner_seeds} seed(s)\n{indent(table, '  ')}"
     )
 
 

@@ -10,6 +10,14 @@ from jaxtyping import Bool, Float
 
 from paraformer.core.errors import DataError
 
+_LEAST_VARIANCE = 1e-12
+"""Variance over the square of the mean below which a feature counts as constant: what rounding leaves of one value."""
+
+
+def varies(mean: Any, variance: Any) -> Any:
+    """Whether features vary, whatever their magnitude: a conductivity of 1e-6 m s-1 with a spread of 1e-7 does."""
+    return variance > _LEAST_VARIANCE * mean**2
+
 
 @dataclass(frozen=True)
 class Normaliser:
@@ -46,8 +54,7 @@ class Normaliser:
         flat = chosen.reshape(chosen.shape[0], -1, chosen.shape[-1])
         mean = np.sort(flat.mean(axis=1), axis=0).mean(axis=0)
         variance = np.sort(((flat - mean) ** 2).mean(axis=1), axis=0).mean(axis=0)
-        varies = variance > 1e-12 * np.maximum(1.0, mean**2)
-        return cls(names, mean, np.sqrt(np.where(varies, variance, 1.0)))
+        return cls(names, mean, np.sqrt(np.where(varies(mean, variance), variance, 1.0)))
 
     @classmethod
     def fit_masked(
@@ -67,8 +74,7 @@ class Normaliser:
         mean = float(np.sort(chosen.sum(axis=1)).sum() / counted.sum())
         squares = np.where(counted, (chosen - mean) ** 2, 0.0)
         variance = float(np.sort(squares.sum(axis=1)).sum() / counted.sum())
-        varies = variance > 1e-12 * max(1.0, mean**2)
-        return cls((name,), np.array([mean]), np.array([variance**0.5 if varies else 1.0]))
+        return cls((name,), np.array([mean]), np.array([variance**0.5 if varies(mean, variance) else 1.0]))
 
     def __call__(self, values: Float[np.ndarray, "*n feature"]) -> Float[np.ndarray, "*n feature"]:
         return (np.asarray(values, dtype=np.float64) - self.mean) / self.scale

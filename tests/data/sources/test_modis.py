@@ -228,3 +228,15 @@ def test_faults(tmp_path):
     (tmp_path / "MOD16A2GF.A2016002.h09v05.061.2020256154955.hdf").write_bytes(b"")
     with pytest.raises(DataError, match=r"A2016002.*no 8-day composite begins on day 2"):
         read_modis(config(tmp_path), TARGET)
+
+
+def test_tiles_of_another_collection_are_named(tmp_path, caplog):
+    path = write_tile(tmp_path, "2016001", H, V)
+    old = path.rename(path.with_name(path.name.replace(".061.", ".006.")))
+    with pytest.raises(
+        DataError, match=rf"no usable MOD16A2GF tile of version 061 .*another collection, first {old.name}"
+    ):
+        read_modis(config(tmp_path), TARGET)
+    write_tile(tmp_path, "2016001", H, V)
+    assert read_modis(config(tmp_path), TARGET).sizes["cell"]
+    assert f"found 1 of another collection, first {old.name}" in caplog.text

@@ -183,7 +183,11 @@ def test_missing_hours_wrong_files_and_old_names(tmp_path):
     hour.unlink()
     with pytest.raises(DataError, match=r"the hour 2016-02-29T07:00 is missing, expected file .*A20160229.0700.020.nc"):
         read_nldas(config(tmp_path))
-    for spoilt, message in ((b"", r"empty file"), (b"<html>", "a web page"), (content[:5000], "truncated")):
+    for spoilt, message in (
+        (b"", r"empty file"),
+        (b"<html>", "a web page"),
+        (content[:5000], "incomplete: found 5000 bytes"),
+    ):
         hour.write_bytes(spoilt)
         with pytest.raises(DataError, match=rf"A20160229.0700.020.nc: {message}"):
             read_nldas(config(tmp_path))
@@ -209,3 +213,72 @@ def test_shifted_grid_is_refused(tmp_path):
     write_hours(tmp_path, "2016-02-28T00", 1, {}, LAT[ROWS] + 0.05, LON[COLUMNS])
     with pytest.raises(DataError, match=r"'lat' and 'lon' are not cell centres of the NLDAS-2 1/8 degree grid"):
         read_nldas(config(tmp_path, region=REGION | {"north": REGION["north"] + 0.1}))
+
+
+SIDECARS = (
+    "{}.xml",
+    "{}.dmrpp",
+    "{}.part",
+    "{}.md5",
+    "{}.bad",
+    ".{}",
+    "quarantine/{}",
+    "quarantine/{}.bad",
+    "{}.SUB.xml",
+)
+
+
+def test_sidecars_parts_and_the_quarantine_are_passed_over(tmp_path):
+    two_days(tmp_path)
+    whole = read_nldas(config(tmp_path))
+    (tmp_path / "quarantine").mkdir()
+    for path in list(tmp_path.glob("*.nc"))[:3]:
+        for sidecar in SIDECARS:
+            (tmp_path / sidecar.format(path.name)).write_bytes(b"<xml/>")
+    xr.testing.assert_identical(read_nldas(config(tmp_path)), whole)
+
+
+@pytest.mark.parametrize("ending", [".nc.SUB.nc4", ".nc.SUB.nc", ".nc.nc4", ".nc.dap.nc4", ".nc4"])
+def test_files_of_the_archives_services_are_read(tmp_path, ending):
+    two_days(tmp_path)
+    whole = read_nldas(config(tmp_path))
+    for path in tmp_path.glob("*.nc"):
+        path.rename(path.with_name(path.name.removesuffix(".nc") + ending))
+    xr.testing.assert_identical(read_nldas(config(tmp_path)), whole)
+
+
+def test_of_a_whole_file_and_a_subset_of_one_hour_one_is_read_and_said(tmp_path, caplog):
+    two_days(tmp_path)
+    whole = read_nldas(config(tmp_path))
+    hours = sorted(tmp_path.glob("*.nc"))
+    subset = hours[3].with_name(hours[3].name + ".SUB.nc4")
+    subset.write_bytes(b"never read")
+    xr.testing.assert_identical(read_nldas(config(tmp_path)), whole)
+    assert f"1 hours are there twice; of each one file is read, first {hours[3].name}, not {subset.name}" in caplog.text
+    for path in hours:  # with a subset of every hour but a few whole files, the subsets are one series
+        shutil.copyfile(path, path.with_name(path.name + ".SUB.nc4"))
+    for path in hours[:-2]:
+        path.unlink()
+    hours[-1].write_bytes(b"never read")
+    xr.testing.assert_identical(read_nldas(config(tmp_path)), whole)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"), [("Qair", "kg kg^-1"), ("Qair", "kg/kg"), ("SWdown", "W/m^2"), ("Wind_E", "m/s")]
+)
+def test_other_spellings_of_a_unit_are_read(tmp_path, name, unit):
+    day = {"start": "2016-02-28", "end": "2016-02-28"}
+    write_hours(tmp_path, "2016-02-28T00", 25, {}, LAT[ROWS], LON[COLUMNS])
+    whole = read_nldas(config(tmp_path, period=day))
+    for path in tmp_path.iterdir():
+        with netCDF4.Dataset(path, "a") as file:
+            file[name].units = unit
+    xr.testing.assert_identical(read_nldas(config(tmp_path, period=day)), whole)
+
+
+def test_a_valid_range_of_the_file_is_obeyed(tmp_path):
+    two_days(tmp_path)
+    with netCDF4.Dataset(tmp_path / "NLDAS_FORA0125_H.A20160228.0500.020.nc", "a") as file:
+        file["Tair"].valid_max = np.float32(270.0)
+    with pytest.raises(DataError, match=r"A20160228.0500.020.nc: variable 'Tair', cell \d+, time .*: missing value"):
+        read_nldas(config(tmp_path))

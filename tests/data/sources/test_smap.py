@@ -184,7 +184,7 @@ FAULTS = {
     "empty": (lambda content: b"", r"empty file \(0 bytes\)"),
     "page": (lambda content: b"\n<!DOCTYPE html><html>Earthdata Login</html>", "a web page instead of data"),
     "foreign": (lambda content: b"GRIB" + content, "not an HDF5 file"),
-    "half": (lambda content: content[: len(content) // 2], r"truncated: found \d+ bytes, expected \d+"),
+    "half": (lambda content: content[: len(content) // 2], r"incomplete: found \d+ bytes, expected \d+"),
 }
 
 
@@ -257,3 +257,22 @@ def test_nothing_there(tmp_path):
     write_granule(tmp_path, "SPL3SMP", "2016-05-02", overpass(row, column, shape, "2016-05-02T13:00:00"))
     with pytest.raises(DataError, match="no usable SPL3SMP_E granule"):
         read_smap(config(tmp_path))
+
+
+@pytest.mark.parametrize("ending", ["_HEGOUT.h5", "_HEGOUT.nc", "_subsetted.h5", ".h5.nc4", "_Soil_Moisture_AM.tif"])
+def test_a_subset_in_place_of_a_granule_is_named(tmp_path, ending):
+    row, column, shape = box(36)
+    good = overpass(row, column, shape, "2016-05-02T13:00:00")
+    whole = write_granule(tmp_path, "SPL3SMP", "2016-05-02", good)
+    standard = config(tmp_path, product="SPL3SMP")
+    reference = read_smap(standard)
+    beside = whole.with_name(whole.name.removesuffix(".h5") + ending)
+    for name in (beside.name, f"{whole.name}.xml", f"{whole.name}.dmrpp", f"{whole.name}.part"):
+        (tmp_path / name).write_bytes(b"never read")
+    assert read_smap(standard).identical(reference)  # the whole granule of the day is there
+    other = write_granule(tmp_path, "SPL3SMP", "2016-05-03", good)
+    subset = other.rename(other.with_name(other.name.removesuffix(".h5") + ending))
+    with pytest.raises(DataError, match=rf"{subset.name}: a subset or converted copy of a granule; expected the whole"):
+        read_smap(standard)
+    report = json.loads(read_smap(config(tmp_path, product="SPL3SMP", on_bad="leave_out")).attrs["quality"])
+    assert list(report["left_out"]) == [subset.name]

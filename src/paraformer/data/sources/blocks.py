@@ -118,7 +118,12 @@ def write_blocks(blocks: Iterable[xr.Dataset], path: Path, *, chunk_cells: int =
             if cells is None:
                 cells = block["cell"].values
                 block.to_zarr(
-                    temporary, mode="w", consolidated=False, zarr_format=3, encoding=_chunks(block, chunk_cells)
+                    temporary,
+                    mode="w",
+                    consolidated=False,
+                    zarr_format=3,
+                    encoding=_chunks(block, chunk_cells),
+                    write_empty_chunks=True,  # so that a missing one is a lost one (decision 0028)
                 )
                 del block  # not two at a time
                 continue
@@ -126,7 +131,12 @@ def write_blocks(blocks: Iterable[xr.Dataset], path: Path, *, chunk_cells: int =
                 raise DataError(f"{path}: the block from {block['time'].values[0]} has other cells than the first one")
             series = [name for name, value in block.variables.items() if "time" in value.dims]
             block[series].drop_vars("cell").to_zarr(
-                temporary, append_dim="time", consolidated=False, zarr_format=3, align_chunks=True
+                temporary,
+                append_dim="time",
+                consolidated=False,
+                zarr_format=3,
+                align_chunks=True,
+                write_empty_chunks=True,
             )
             del block
         if cells is None:

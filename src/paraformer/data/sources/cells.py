@@ -24,20 +24,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
 
+from paraformer.core.cf import decode, decoded_type
 from paraformer.core.errors import DataError, nearest
 from paraformer.core.netcdf import interrupt_later
-from paraformer.core.time import require_daily
-from paraformer.core.variables import FORCING
+from paraformer.core.netcdf_header import require_whole
+from paraformer.core.proof import rounded
+from paraformer.core.variables import FORCING, Variable, series_variable
+from paraformer.data.sources.time_axis import time_axis
+from paraformer.data.sources.zarr_store import open_store, require_chunks
 
-_STANDARD_CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
-_STEPS_PER_DAY = (1, 2, 3, 4, 6, 8, 12, 24)
 _BLOCK_BYTES = 256 * 2**20
 _NETCDF_KINDS = (b"CDF", b"\x89HDF")
 
@@ -48,7 +50,7 @@ class CellsFile:
 
     Attributes:
         path: the file or store.
-        dataset: undecoded time, scale factors and fill values applied, nothing loaded.
+        dataset: numbers as they are stored, nothing loaded.
         cells: identifiers [cell].
         days: UTC days, datetime64[D] [day].
         steps: steps of the ``time`` axis a day.
@@ -59,35 +61,79 @@ class CellsFile:
     cells: Int[np.ndarray, " cell"]
     days: np.ndarray
     steps: int
+    _complete: set[str] = field(default_factory=set)
 
     def close(self) -> None:
         with interrupt_later():
             self.dataset.close()
 
     def variable(self, name: str) -> xr.DataArray:
-        """A variable that must be there; raises DataError naming it and the nearest name."""
+        """A variable that must be there, with all its chunks; raises DataError naming it and the nearest name."""
         if name not in self.dataset.variables:
             valid = map(str, self.dataset.variables)
             raise DataError(f"{self.path}: variable '{name}' is missing{nearest(name, valid)}")
-        return self.dataset[name]
+        variable = self.dataset[name]
+        if self.path.is_dir() and name not in self._complete:
+            with _reading(self.path, name):
+                require_chunks(self.path, variable, gaps_at_ends=name not in FORCING, words=self._words)
+            self._complete.add(name)
+        return variable
+
+    def dtype(self, name: str) -> np.dtype:
+        """Type of a variable's values, as far as none is missing."""
+        variable = self.variable(name)
+        with _reading(self.path, name):
+            return decoded_type(variable.dtype, variable.attrs)
 
     def static(self, name: str) -> np.ndarray:
         """Values [cell] of a static variable; text comes back as ``str``."""
         variable = self.variable(name)
         if variable.dims != ("cell",):
             raise DataError(f"{self.path}: variable '{name}' has dims {variable.dims}, expected ('cell',)")
-        values = self._read(variable)
+        values = self._decoded(variable)
         if values.dtype.kind == "S":
             return np.char.decode(values, "utf-8")
-        return values.astype(str) if values.dtype.kind in "OU" else values
+        return values.astype(str) if values.dtype.kind in "OUT" else values
 
     def series(self, name: str, position: Int[np.ndarray, " some"]) -> Float[np.ndarray, "some day step"]:
-        """Values of a variable ``(cell, time)`` for some cells (ascending positions), steps folded into days."""
+        """Values of a variable ``(cell, time)`` for some cells (ascending positions), steps folded into days.
+
+        What rounding put outside the range of the variable is set to its end.
+        """
+        return rounded(self.series_variable(name), self.unrounded(name, position))
+
+    def unrounded(self, name: str, position: Int[np.ndarray, " some"]) -> Float[np.ndarray, "some day step"]:
+        """``series`` with the values that the file holds."""
         return self._rows(name, position).reshape(len(position), len(self.days), self.steps)
 
+    def stored(self, name: str, position: Int[np.ndarray, " some"]) -> np.ndarray:
+        """Numbers of a variable ``(cell, time)`` as they are stored, packed or not [some, time]."""
+        return self._rows(name, position, packed=True)
+
+    def series_variable(self, name: str) -> Variable:
+        """The entry of the vocabulary for a forcing or observation, of a day or of a step as the file has them."""
+        known = series_variable(name)
+        return known if self.steps == 1 else known.of_step()
+
     def reference(self, name: str, position: Int[np.ndarray, " some"]) -> Float[np.ndarray, "some ..."]:
-        """Values of a variable ``(cell, month)`` or ``(cell)`` for some cells (ascending positions)."""
-        return self._rows(name, position)
+        """Values of a variable ``(cell, month)``, January first, or ``(cell)`` for some cells (ascending positions)."""
+        values = self._rows(name, position)
+        return values[:, self.months()] if values.ndim == 2 else values
+
+    def months(self) -> Int[np.ndarray, " month"]:
+        """Position of each calendar month on the axis ``month``, January first.
+
+        Raises:
+            DataError: the axis has coordinates that are not the months 1 to 12.
+        """
+        length = self.dataset.sizes["month"]
+        if "month" not in self.dataset.variables:
+            return np.arange(length)
+        values = self._decoded(self.variable("month"))
+        if sorted(values.ravel().tolist()) != list(range(1, length + 1)) or length != 12:
+            found = ", ".join(str(value) for value in values.ravel()[:12])
+            raise DataError(f"{self.path}: variable 'month' is {found}; expected the months 1 to 12, each once")
+        return np.argsort(values)
 
     def together(self, cells: int) -> int:
         """How many cells to take at a time: ``cells``, or as many times that as a chunk of the file holds.
@@ -105,23 +151,35 @@ class CellsFile:
         most = _BLOCK_BYTES // (8 * (len(FORCING) + 1) * len(self.days) * self.steps * cells)
         return cells * max(1, min(held, most))
 
-    def _rows(self, name: str, position: np.ndarray) -> np.ndarray:
+    def _rows(self, name: str, position: np.ndarray, *, packed: bool = False) -> np.ndarray:
         first = int(position[0])
-        rows = self._read(self.variable(name).isel(cell=slice(first, int(position[-1]) + 1)))
-        return rows[position - first]
+        part = self.variable(name).isel(cell=slice(first, int(position[-1]) + 1))
+        return (self._stored(part) if packed else self._decoded(part))[position - first]
 
-    def _read(self, variable: xr.DataArray) -> np.ndarray:
+    def _stored(self, variable: xr.DataArray) -> np.ndarray:
         with _reading(self.path, str(variable.name)):
             return variable.load().values
+
+    def _decoded(self, variable: xr.DataArray) -> np.ndarray:
+        values = self._stored(variable)
+        with _reading(self.path, str(variable.name)):
+            return decode(values, variable.attrs)
+
+    def _words(self, dim: str, first: int, last: int) -> str:
+        """Cells or days from one position to another, once the axes have been read."""
+        if dim == "cell" and self.cells.size:
+            return f"cells {self.cells[first]} to {self.cells[last]}"
+        if dim == "time" and self.days.size:
+            return f"{self.days[first // self.steps]} to {self.days[last // self.steps]}"
+        return ""
 
 
 def open_cells(path: Path) -> CellsFile:
     """Open a file of the simple format and check its axes.
 
     Raises:
-        DataError: missing, truncated or foreign file; missing dimension or axis variable; non-standard calendar;
-            duplicate, missing or unordered times; a step that does not divide the day; identifiers that are not
-            distinct integers.
+        DataError: missing, truncated or foreign file; missing dimension or axis variable; a chunk of an axis that is
+            not there; a time axis as ``time_axis`` refuses it; identifiers that are not distinct whole numbers.
     """
     dataset = _open(path)
     try:
@@ -134,8 +192,9 @@ def open_cells(path: Path) -> CellsFile:
                 raise DataError(f"{path}: variable '{dim}' has dims {dataset[dim].dims}, expected ('{dim}',)")
             if dataset.sizes[dim] == 0:
                 raise DataError(f"{path}: dimension '{dim}' has length 0")
-        days, steps = _time_axis(dataset, path)
-        return CellsFile(path, dataset, _identifiers(dataset, path), days, steps)
+        axes = CellsFile(path, dataset, np.empty(0, np.int64), np.empty(0, "datetime64[D]"), 1)
+        days, steps = time_axis(dataset, _axis(axes, "time"), str(path))
+        return CellsFile(path, dataset, _identifiers(_axis(axes, "cell"), path), days, steps)
     except BaseException:
         dataset.close()
         raise
@@ -146,13 +205,25 @@ def _open(path: Path) -> xr.Dataset:
         raise DataError(f"{path}: file does not exist")
     with _reading(path):
         if path.is_dir():
-            return xr.open_dataset(path, engine="zarr", decode_times=False, chunks=None)
+            return open_store(path)
+        if not path.is_file():
+            raise DataError(f"{path}: not a regular file; expected netCDF-3, netCDF-4 or a zarr store")
         with path.open("rb") as file:
             head = file.read(8)
         if not head.startswith(_NETCDF_KINDS):
             found = "an empty file" if not head else f"first bytes {head!r}"
             raise DataError(f"{path}: not a netCDF file: found {found}, expected netCDF-3, netCDF-4 or a zarr store")
-        return xr.open_dataset(path, engine="netcdf4", decode_times=False)
+        require_whole(path)
+        return xr.open_dataset(path, engine="netcdf4", decode_times=False, mask_and_scale=False)
+
+
+def _axis(file: CellsFile, name: str) -> np.ndarray:
+    """Values of an axis."""
+    variable = file.variable(name)
+    if variable.dtype.kind not in "iuf":
+        raise DataError(f"{file.path}: variable '{name}' has type {variable.dtype}, expected numbers")
+    with _reading(file.path, name):
+        return decode(variable.values, variable.attrs)
 
 
 @contextmanager
@@ -169,64 +240,14 @@ def _reading(path: Path, name: str = "") -> Iterator[None]:
         raise DataError(f"{path}: {what}; the file may be truncated or corrupt ({reason})") from error
 
 
-def _time_axis(dataset: xr.Dataset, path: Path) -> tuple[np.ndarray, int]:
-    """UTC days and steps a day."""
-    time = dataset["time"]
-    calendar = str(time.attrs.get("calendar", "standard")).lower()
-    if calendar not in _STANDARD_CALENDARS:
-        raise DataError(
-            f"{path}: variable 'time' has calendar '{calendar}'; expected one of {', '.join(_STANDARD_CALENDARS)}"
-        )
-    if "since" not in str(time.attrs.get("units", "")):
-        found = time.attrs.get("units", "no units")
-        raise DataError(f"{path}: variable 'time' has {found!r}; expected units 'days since YYYY-MM-DD'")
-    with _reading(path, "time"):
-        stamps = xr.decode_cf(dataset[["time"]])["time"].values.astype("datetime64[s]")
-    if np.isnat(stamps).any():
-        raise DataError(f"{path}: variable 'time' holds a missing date at position {int(np.argmax(np.isnat(stamps)))}")
-    step = np.diff(stamps).astype(np.int64)
-    for bad, what in ((step == 0, "duplicate time"), (step < 0, "time runs backwards")):
-        if bad.any():
-            at = int(np.argmax(bad))
-            raise DataError(f"{path}: {what} {stamps[at + 1]} at position {at + 1}, after {stamps[at]}")
-    seconds = int(np.median(step)) if step.size else 86400
-    if 86400 % seconds or 86400 // seconds not in _STEPS_PER_DAY:
-        raise DataError(
-            f"{path}: variable 'time' steps by {seconds} s; expected 24 h / k with k one of {_STEPS_PER_DAY}"
-        )
-    steps = 86400 // seconds
-    if steps == 1:
-        require_daily(stamps, str(path))
-        return stamps.astype("datetime64[D]"), 1
-    return _whole_days(stamps, step, seconds, path), steps
-
-
-def _whole_days(stamps: np.ndarray, step: np.ndarray, seconds: int, path: Path) -> np.ndarray:
-    """Days of a sub-daily axis without gaps that starts and ends with the day."""
-    wrong = step != seconds
-    if wrong.any():
-        at = int(np.argmax(wrong))
-        expected = stamps[at] + np.timedelta64(seconds, "s")
-        raise DataError(f"{path}: time gap after {stamps[at]}: found {stamps[at + 1]}, expected {expected}")
-    if stamps[0] != stamps[0].astype("datetime64[D]"):
-        raise DataError(f"{path}: sub-daily time starts at {stamps[0]}; expected the day's first step, 00:00 UTC")
-    steps = 86400 // seconds
-    if len(stamps) % steps:
-        raise DataError(
-            f"{path}: sub-daily time ends at {stamps[-1]}, inside a day: found {len(stamps) % steps} steps, "
-            f"expected {steps}"
-        )
-    return stamps[::steps].astype("datetime64[D]")
-
-
-def _identifiers(dataset: xr.Dataset, path: Path) -> np.ndarray:
-    with _reading(path, "cell"):
-        cells = dataset["cell"].values
-    if cells.dtype.kind not in "iu":
-        raise DataError(f"{path}: variable 'cell' has type {cells.dtype}; expected integer identifiers")
+def _identifiers(cells: np.ndarray, path: Path) -> np.ndarray:
+    whole = np.isfinite(cells) & (cells == np.rint(cells))
+    if not whole.all():
+        at = int(np.argmin(whole))
+        raise DataError(f"{path}: variable 'cell' at position {at} is {cells[at]}; expected integer identifiers")
     values, counts = np.unique(cells, return_counts=True)
     if (counts > 1).any():
         twice = values[counts > 1][0]
         where = np.flatnonzero(cells == twice)[:2]
-        raise DataError(f"{path}: duplicate cell {twice} at positions {where[0]} and {where[1]}")
+        raise DataError(f"{path}: duplicate cell {twice:.0f} at positions {where[0]} and {where[1]}")
     return cells.astype(np.int64)

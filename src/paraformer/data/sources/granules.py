@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Literal
 
 from paraformer.core.errors import DataError
+from paraformer.core.netcdf_header import require_whole
 
 logger = logging.getLogger(__name__)
 
 Format = Literal["HDF5", "HDF4"]
 OnBad = Literal["refuse", "leave_out"]
 
+QUARANTINE = "quarantine"
+"""Folder, beside the files of an archive, of what a download brought that is no data; readers pass it over."""
+
 _SIGNATURE: dict[Format, bytes] = {"HDF5": b"\x89HDF\r\n\x1a\n", "HDF4": b"\x0e\x03\x13\x01"}
-_END_OF_FILE = {0: 40, 1: 44, 2: 28, 3: 28}
-"""Position of the end-of-file address in an HDF5 superblock, by its version (HDF5 file format specification, II.A)."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,10 @@ def fault_of(path: Path, expected: Format) -> str:
         return "a web page instead of data (was the download logged in?)"
     if not head.startswith(_SIGNATURE[expected]):
         return f"not an {expected} file: first bytes {head[:8]!r}"
-    if expected == "HDF5":
-        at = _END_OF_FILE.get(head[8], 0)
-        stated = int.from_bytes(head[at : at + 8], "little") if at else 0
-        if size < stated:
-            return f"truncated: found {size} bytes, expected {stated}"
+    try:
+        require_whole(path)
+    except DataError as error:
+        return str(error).removeprefix(f"{path}: ")
     return ""
 
 
@@ -78,6 +79,20 @@ def left_out(path: Path, reason: str) -> Unusable:
     """Log that a file is left out, and say so."""
     logger.warning("%s: left out: %s", path, reason)
     return Unusable(path, reason)
+
+
+def granules_in(folder: Path, pattern: str) -> list[Path]:
+    """Files below a folder, sub-folders included, whose names match; none of a quarantine, and nothing hidden.
+
+    Raises:
+        DataError: the folder does not exist or is none.
+    """
+    found = []
+    for path in sorted(folder_of(folder).rglob(pattern)):
+        inside = path.relative_to(folder).parts
+        if path.is_file() and QUARANTINE not in inside[:-1] and not any(part.startswith(".") for part in inside):
+            found.append(path)
+    return found
 
 
 def folder_of(folder: Path) -> Path:

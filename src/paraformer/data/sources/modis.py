@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float
 
+from paraformer.core.cf import missing
 from paraformer.core.errors import DataError
 from paraformer.core.grid import Raster
 from paraformer.core.log import Progress
@@ -33,7 +34,7 @@ from paraformer.core.time import month_of
 from paraformer.data.regrid import weights
 from paraformer.data.sources.blocks import simple_dataset
 from paraformer.data.sources.config import ModisConfig
-from paraformer.data.sources.granules import Unusable, folder_of, left_out, reading, usable
+from paraformer.data.sources.granules import Unusable, granules_in, left_out, reading, usable
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +83,8 @@ _NAME = re.compile(
     r"(?P<product>MOD16A2(?:GF)?)\.A(?P<year>\d{4})(?P<day>\d{3})\.h(?P<h>\d{2})v(?P<v>\d{2})"
     r"\.061\.(?P<made>\d{13})\.hdf"
 )
+COLLECTION = "061"
+_ANY = re.compile(r"(?P<product>M[A-Z]D\w+)\.A\d{7}\.h\d{2}v\d{2}\.\d{3}\.")
 _DAY = np.timedelta64(1, "D")
 
 
@@ -123,7 +126,7 @@ def find_modis(config: ModisConfig) -> tuple[list[ModisFile], list[Unusable]]:
     """
     start, end = np.datetime64(config.period.start, "D"), np.datetime64(config.period.end, "D")
     found: dict[Path, ModisFile] = {}
-    for path in sorted(folder_of(config.folder).rglob(f"{config.product}.A*.hdf")):
+    for path in granules_in(config.folder, f"{config.product}.A*.hdf"):
         match = _NAME.fullmatch(path.name)
         if match is None or match["product"] != config.product:
             continue
@@ -141,9 +144,21 @@ def find_modis(config: ModisConfig) -> tuple[list[ModisFile], list[Unusable]]:
         if key in newest:
             bad.append(left_out(newest[key].path, f"superseded by {file.path.name}"))
         newest[key] = file
+    other = other_collections(config.folder, (config.product,))
+    if newest and other:
+        logger.warning("%s: tiles of version 061 are read%s", config.folder, other)
     if not newest:
-        raise DataError(f"{config.folder}: no usable {config.product} tile of version 061 for {config.period}")
+        raise DataError(f"{config.folder}: no usable {config.product} tile of version 061 for {config.period}{other}")
     return sorted(newest.values(), key=lambda f: (f.h, f.v, f.start)), bad
+
+
+def other_collections(folder: Path, products: Sequence[str]) -> str:
+    """Words for tiles of other collections in a folder, which nothing reads; empty if there is none."""
+    found = [
+        path for path in granules_in(folder, "M*.hdf") if (m := _ANY.match(path.name)) and m["product"] in products
+    ]
+    other = [path.name for path in found if f".{COLLECTION}." not in path.name]
+    return f"; found {len(other)} of another collection, first {other[0]}" if other else ""
 
 
 def read_modis(config: ModisConfig, target: Raster, progress: Progress | None = None) -> xr.Dataset:
@@ -257,7 +272,7 @@ def _read_tile(
         if abs(float(attributes.get("scale_factor", np.nan)) - SCALE) > 1e-9:
             found = attributes.get("scale_factor")
             raise DataError(f"{file.path}: dataset 'ET_500m' has scale_factor {found}, expected {SCALE}")
-        valid = (counts <= MAXIMUM) & (counts > -32768)
+        valid = (counts <= MAXIMUM) & (counts > -32768) & ~missing(counts, attributes)
         if config.quality != "any":
             valid &= _good(read("ET_QC_500m")[0].astype(np.int64), config.quality)
         return counts.astype(np.float64), valid

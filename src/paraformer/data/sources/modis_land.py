@@ -18,11 +18,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from paraformer.core.cf import missing
 from paraformer.core.errors import DataError
 from paraformer.core.grid import Raster
-from paraformer.data.sources.granules import fault_of, reading
+from paraformer.data.sources.granules import fault_of, granules_in, reading
 from paraformer.data.sources.land_config import RasterConfig
-from paraformer.data.sources.modis import PIXELS, SINUSOIDAL, tile_window, touched_rows
+from paraformer.data.sources.modis import PIXELS, SINUSOIDAL, other_collections, tile_window, touched_rows
 from paraformer.data.sources.strips import Strip
 
 LAYERS = {"MCD12Q1": ("LC_Type1", 1.0, 17), "MCD15A2H": ("Lai_500m", 0.1, 100)}
@@ -52,7 +53,7 @@ def find_tiles(folder: Path) -> list[LandTile]:
         DataError: no tile, tiles of two products, or an unusable file.
     """
     newest: dict[tuple[object, ...], LandTile] = {}
-    for path in sorted(folder.rglob("MCD*.hdf")):
+    for path in granules_in(folder, "MCD*.hdf"):
         match = _NAME.fullmatch(path.name)
         if match is None:
             continue
@@ -66,7 +67,8 @@ def find_tiles(folder: Path) -> list[LandTile]:
             newest[key] = tile
     tiles = list(newest.values())
     if not tiles:
-        raise DataError(f"{folder}: no tile of {' or '.join(LAYERS)} of version 061")
+        other = other_collections(folder, tuple(LAYERS))
+        raise DataError(f"{folder}: no tile of {' or '.join(LAYERS)} of version 061{other}")
     for tile in tiles:
         if tile.product != tiles[0].product:
             raise DataError(f"{tile.path}: {tile.product} beside {tiles[0].product}; a folder holds one product")
@@ -133,7 +135,8 @@ def _layer(tile: LandTile, rows: slice) -> Float[np.ndarray, "row column"]:
             stated = float(data.attributes().get("scale_factor", 1.0))
             if abs(stated - scale) > 1e-9:
                 raise DataError(f"{tile.path}: dataset '{name}' has scale_factor {stated:g}, expected {scale:g}")
-            counts = np.asarray(data[rows, :]).astype(np.float64)
+            counts = np.asarray(data[rows, :])
+            valid = (counts <= maximum) & ~missing(counts, data.attributes())
     finally:
         store.end()
-    return np.where(counts <= maximum, counts * scale, np.nan)
+    return np.where(valid, counts.astype(np.float64) * scale, np.nan)

@@ -23,6 +23,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
 
+from paraformer.core.cf import decode
 from paraformer.core.errors import DataError, nearest
 from paraformer.core.grid import Raster
 from paraformer.core.log import Progress
@@ -30,7 +31,7 @@ from paraformer.core.units import same_unit
 from paraformer.core.variables import FORCING
 from paraformer.data.sources.blocks import join_blocks, simple_dataset
 from paraformer.data.sources.config import NldasConfig
-from paraformer.data.sources.granules import fault_of, folder_of, reading
+from paraformer.data.sources.granules import fault_of, granules_in, reading
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,10 @@ UNITS = {
 FREEZING = 273.15
 """0 degC [K]."""
 
-_NAME = re.compile(r"NLDAS_FORA0125_H\.A(\d{4})(\d{2})(\d{2})\.(\d{2})00\.020\.nc.*")
+_NAME = re.compile(
+    r"NLDAS_FORA0125_H\.A(?P<day>\d{8})\.(?P<hour>\d{2})00\.020\.nc4?(?P<service>(\.SUB)?(\.dap)?\.nc4?)?"
+)
+"""A file as it lies in the archive, or as one of its services hands it out (``.nc.SUB.nc4``); no sidecar, no part."""
 _LEGACY = re.compile(r"NLDAS_FORA0125_H\.A\d{8}\.\d{4}\.002\.(grb|grib).*")
 _BLOCK_BYTES = 256 * 2**20
 _HOUR, _DAY = np.timedelta64(1, "h"), np.timedelta64(1, "D")
@@ -62,31 +66,52 @@ def find_nldas(config: NldasConfig) -> dict[np.datetime64, Path]:
     """Files of a folder by their time stamp [datetime64[h]], inside the period and 24 h on either side.
 
     Raises:
-        DataError: no file; GRIB-1 files of the withdrawn version 002 only; one hour twice.
+        DataError: no file; GRIB-1 files of the withdrawn version 002 only; one hour twice in files of one kind.
     """
     first = np.datetime64(config.period.start, "h") - 24 * _HOUR
     last = np.datetime64(config.period.end, "h") + 48 * _HOUR
-    found: dict[np.datetime64, Path] = {}
+    services: dict[str, dict[np.datetime64, Path]] = {}
     legacy: Path | None = None
-    for path in sorted(folder_of(config.folder).rglob("NLDAS_FORA0125_H.A*")):
+    for path in granules_in(config.folder, "NLDAS_FORA0125_H.A*"):
         match = _NAME.fullmatch(path.name)
         if match is None:
             legacy = path if _LEGACY.fullmatch(path.name) else legacy
             continue
-        year, month, day, hour = match.groups()
-        stamp = np.datetime64(f"{year}-{month}-{day}T{hour}", "h")
+        day = match["day"]
+        stamp = np.datetime64(f"{day[:4]}-{day[4:6]}-{day[6:]}T{match['hour']}", "h")
         if not first <= stamp <= last:
             continue
+        found = services.setdefault(match["service"] or "", {})
         if stamp in found:
             raise DataError(f"{path}: the hour {stamp}:00 is already in {found[stamp]}")
         found[stamp] = path
-    if not found and legacy is not None:
+    if not services and legacy is not None:
         raise DataError(
             f"{legacy}: GRIB-1 file of NLDAS-2 version 002, which NASA has withdrawn; expected the netCDF files of "
             "version 2.0 (NLDAS_FORA0125_H.AYYYYMMDD.HH00.020.nc)"
         )
-    if not found:
+    if not services:
         raise DataError(f"{config.folder}: no NLDAS_FORA0125_H file of version 2.0 for {config.period}")
+    return _one_an_hour(config, services)
+
+
+def _one_an_hour(config: NldasConfig, services: Mapping[str, dict[np.datetime64, Path]]) -> dict[np.datetime64, Path]:
+    """Of hours that are there twice, as a whole and as a subset, the file of the kind with the most hours."""
+    kinds = sorted(services, key=lambda service: (-len(services[service]), service))
+    found: dict[np.datetime64, Path] = {}
+    twice: list[tuple[Path, Path]] = []
+    for kind in kinds:
+        twice += [(found[stamp], path) for stamp, path in services[kind].items() if stamp in found]
+        found = services[kind] | found
+    if twice:
+        read, other = twice[0]
+        logger.warning(
+            "%s: %d hours are there twice; of each one file is read, first %s, not %s",
+            config.folder,
+            len(twice),
+            read.name,
+            other.name,
+        )
     return found
 
 
@@ -296,10 +321,11 @@ def _values(path: Path, dataset: netCDF4.Dataset, name: str, rows: slice, column
     unit = str(getattr(variable, "units", ""))
     if not same_unit(unit, UNITS[name]):
         raise DataError(f"{path}: variable '{name}' has unit '{unit}', expected '{UNITS[name]}'")
+    attributes = {key: variable.getncattr(key) for key in variable.ncattrs()}
+    if not {"_FillValue", "missing_value"} & attributes.keys():
+        attributes["missing_value"] = -9999.0
     with reading(path, name):
-        values = np.asarray(variable[0, rows, columns], dtype=np.float64).ravel()
-    fill = float(getattr(variable, "_FillValue", getattr(variable, "missing_value", -9999.0)))
-    return np.where(values == fill, np.nan, values)
+        return decode(np.asarray(variable[0, rows, columns]), attributes).astype(np.float64).ravel()
 
 
 def _check_time(path: Path, dataset: netCDF4.Dataset, stamp: np.datetime64) -> None:

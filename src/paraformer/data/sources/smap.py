@@ -29,7 +29,7 @@ from paraformer.core.grid import Raster, ease2_global
 from paraformer.core.log import Progress
 from paraformer.data.sources.blocks import simple_dataset
 from paraformer.data.sources.config import SURFACE_BITS, SmapConfig
-from paraformer.data.sources.granules import Unusable, folder_of, left_out, reading, usable
+from paraformer.data.sources.granules import OnBad, Unusable, granules_in, left_out, reading, usable
 from paraformer.data.sources.smap_days import DayFile
 
 logger = logging.getLogger(__name__)
@@ -47,6 +47,10 @@ LEAP_SECONDS = np.array(["2006-01-01", "2009-01-01", "2012-07-01", "2015-07-01",
 """First moments after the leap seconds since the epoch (IERS Bulletin C)."""
 
 _NAME = re.compile(r"SMAP_L3_SM_P(?P<enhanced>_E)?_(?P<day>\d{8})_R(?P<release>\d{5})_(?P<count>\d{3})\.h5")
+_SUBSET = re.compile(
+    r"SMAP_L3_SM_P(?P<enhanced>_E)?_(?P<day>\d{8})_R\d{5}_\d{3}(?P<rest>.*)\.(h5|hdf5|nc4?|tiff?)", re.IGNORECASE
+)
+"""The same as a service of the archive hands it out, cut to a box or converted (``_HEGOUT``, ``_subsetted``)."""
 _KILOMETRES = {"SPL3SMP_E": 9, "SPL3SMP": 36}
 _LOCAL_HOUR = {"am": 6.0, "pm": 18.0}
 _DOI = {
@@ -74,20 +78,28 @@ def find_smap(config: SmapConfig) -> tuple[list[SmapFile], list[Unusable]]:
     Of several granules of one day the one with the highest release and product counter is taken.
 
     Raises:
-        DataError: no granule at all; an unusable one (``on_bad: refuse``); granules of different major releases, whose
-            retrievals do not form one series.
+        DataError: no granule at all; an unusable one, or a subset in place of one (``on_bad: refuse``); granules of
+            different major releases, whose retrievals do not form one series.
     """
     day = np.timedelta64(1, "D")
     first, last = np.datetime64(config.period.start) - day, np.datetime64(config.period.end) + day
     found: dict[Path, SmapFile] = {}
-    for path in sorted(folder_of(config.folder).rglob("SMAP_L3_SM_P_*.h5")):
-        match = _NAME.fullmatch(path.name)
+    subsets: dict[np.datetime64, Path] = {}
+    for path in granules_in(config.folder, "SMAP_L3_SM_P_*"):
+        whole = _NAME.fullmatch(path.name)
+        match = whole or _SUBSET.fullmatch(path.name)
         if match is None or (match["enhanced"] is not None) != (config.product == "SPL3SMP_E"):
             continue
         stamp = np.datetime64(f"{match['day'][:4]}-{match['day'][4:6]}-{match['day'][6:]}", "D")
-        if first <= stamp <= last:
-            found[path] = SmapFile(path, stamp, match["release"], int(match["count"]))
+        if not first <= stamp <= last:
+            continue
+        if whole is None:
+            subsets[stamp] = path
+        else:
+            found[path] = SmapFile(path, stamp, whole["release"], int(whole["count"]))
     good, bad = usable(found, "HDF5", config.on_bad)
+    days = {found[path].day for path in good}
+    bad += [_no_whole_granule(path, config.on_bad) for day, path in subsets.items() if day not in days]
     newest: dict[np.datetime64, SmapFile] = {}
     for file in sorted((found[path] for path in good), key=lambda f: (f.day, f.release, f.count)):
         if file.day in newest:
@@ -103,6 +115,13 @@ def find_smap(config: SmapConfig) -> tuple[list[SmapFile], list[Unusable]]:
                 "the versions of a product are not mixed"
             )
     return files, bad
+
+
+def _no_whole_granule(path: Path, on_bad: OnBad) -> Unusable:
+    reason = "a subset or converted copy of a granule; expected the whole one, ordered without any service"
+    if on_bad == "refuse":
+        raise DataError(f"{path}: {reason}")
+    return left_out(path, reason)
 
 
 def read_smap(config: SmapConfig, progress: Progress | None = None) -> xr.Dataset:
