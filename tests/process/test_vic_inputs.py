@@ -4,159 +4,17 @@ from __future__ import annotations
 
 import logging
 import re
-import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import netCDF4
 import numpy as np
 import pytest
 
 from paraformer.core.errors import DataError
-from paraformer.process.build import Places, ProcessFiles, read_land
 from paraformer.process.vic import files
 from paraformer.process.vic.parameters import CellParameters
 from process.drop_in import FIRST_DAY, N_DAY
-from process.test_vic_places import read_run, world  # noqa: F401  (a fixture)
-
-Change = Callable[[netCDF4.Dataset], Any]
-
-
-@pytest.fixture
-def copy(world: Path, tmp_path: Path) -> Path:  # noqa: F811
-    for path in world.glob("*.nc"):
-        shutil.copy(path, tmp_path)
-    return tmp_path
-
-
-def change(path: Path, how: Change) -> None:
-    with netCDF4.Dataset(path, "r+") as dataset:
-        how(dataset)
-
-
-def put(name: str, value: float, *where: Any) -> Change:
-    """Set a variable at some position of its first axes, in the cell at row 0, column 1."""
-
-    def how(dataset: netCDF4.Dataset) -> None:
-        dataset.set_auto_mask(False)
-        dataset[name][(*where, *([slice(None)] * (dataset[name].ndim - 2 - len(where))), 0, 1)] = value
-
-    return how
-
-
-def read(folder: Path, **options: Any) -> CellParameters:
-    domain = files.read_domain(folder / "domain.nc")._replace(cells=np.array([70, 80, 90]))
-    return files.read_parameters(folder / "params.nc", domain, **options)
-
-
-# Axes
-
-
-def rewrite(path: Path, sizes: dict[str, int], order: dict[str, np.ndarray], names: dict[str, np.ndarray]) -> None:
-    """Write a file anew with axes of other sizes or order, and coordinates."""
-    old_path = path.with_suffix(".old")
-    path.rename(old_path)
-    with netCDF4.Dataset(old_path) as old, netCDF4.Dataset(path, "w") as new:
-        for name, dimension in old.dimensions.items():
-            new.createDimension(name, sizes.get(name, len(dimension)))
-        for name, values in names.items():
-            new.createVariable(name, values.dtype, ("nlayer" if name == "layer" else name,))[:] = values
-        for name, variable in old.variables.items():
-            values = variable[:]
-            for axis, dim in enumerate(variable.dimensions):
-                values = np.ma.take(values, order.get(dim, np.arange(values.shape[axis])), axis=axis)
-                values = np.ma.take(values, np.arange(len(new.dimensions[dim])) % values.shape[axis], axis=axis)
-            made = new.createVariable(
-                name, variable.dtype, variable.dimensions, fill_value=getattr(variable, "_FillValue", None)
-            )
-            made[:] = values
-
-
-@pytest.mark.parametrize(
-    ("axis", "coordinate", "numbers"),
-    [
-        ("month", "month", [10, 11, 12, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
-        ("month", "month", [12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]),
-        ("nlayer", "layer", [3, 1, 2]),
-        ("nlayer", "nlayer", [2, 0, 1]),
-        ("snow_band", "snow_band", [2, 1]),
-        ("root_zone", "root_zone", [3, 2, 1]),
-        ("veg_class", "veg_class", [2, 1, 3, 11]),
-    ],
-)
-def test_an_axis_is_read_in_the_order_of_its_coordinates(
-    copy: Path, axis: str, coordinate: str, numbers: list[int]
-) -> None:
-    expected = read(copy)
-    order = np.argsort(np.argsort(numbers))  # what stands where the number says
-    rewrite(copy / "params.nc", {}, {axis: order}, {coordinate: np.array(numbers)})
-    found = read(copy)
-    for name in set(CellParameters._fields) - {"tile_class"}:
-        np.testing.assert_array_equal(getattr(expected, name), getattr(found, name), err_msg=name)
-
-
-@pytest.mark.parametrize(
-    ("coordinate", "numbers", "words"),
-    [
-        ("month", np.arange(12), r"the coordinate of the months is 0, 1, 2, .*, expected 1 to 12"),
-        ("month", np.array([1, 1, *range(3, 13)]), r".* months is 1, 1, 3, .*, expected 1 to 12"),
-        ("month", np.linspace(0.5, 11.5, 12), r".* months is 0.5, 1.5"),
-        ("layer", np.array([1, 2, 4]), r"the coordinate of the layers is 1, 2, 4, expected 1 to 3"),
-        ("snow_band", np.array([1, 1]), r"the coordinate of the bands is 1, 1, expected 1 to 2"),
-        ("root_zone", np.array([0.1, 1.0, 2.0]), r"the coordinate of the zones is 0.1, 1, 2, expected 1 to 3"),
-        ("veg_class", np.array([1, 2, 3, 3]), r"'veg_class' is 1, 2, 3, 3, expected whole numbers .* each once"),
-        ("veg_class", np.array([1, 2, 3, 111]), r"'veg_class' is 1, 2, 3, 111, expected whole numbers from 0 to 99"),
-        ("veg_class", np.array([4, 3, 2, 1]), r".*veg_class ends with 1, expected the largest number, 4, last"),
-    ],
-)
-def test_axes_that_do_not_count_are_refused(copy: Path, coordinate: str, numbers: np.ndarray, words: str) -> None:
-    rewrite(copy / "params.nc", {}, {}, {coordinate: numbers})
-    with pytest.raises(DataError, match=rf"params.nc: {words}"):
-        read(copy)
-
-
-@pytest.mark.parametrize(
-    ("sizes", "words"),
-    [
-        ({"month": 11}, r"'LAI' has 11 months, expected 12"),
-        ({"month": 13}, r"'LAI' has 13 months, expected 12"),
-        ({"nlayer": 2}, r"'expt' has 2 layers, expected 3"),
-        ({"nlayer": 4}, r"'expt' has 4 layers, expected 3"),
-        ({"root_zone": 7}, r"found 7 root zones, expected at most 6"),
-    ],
-)
-def test_axes_of_another_size_are_refused_in_one_line(copy: Path, sizes: dict[str, int], words: str) -> None:
-    rewrite(copy / "params.nc", sizes, {}, {})
-    with pytest.raises(DataError, match=rf"params.nc: {words}"):
-        read(copy)
-
-
-def test_any_number_of_root_zones_is_read(copy: Path) -> None:
-    """Two zones, and a third without roots: the same plants."""
-    rewrite(copy / "params.nc", {"root_zone": 2}, {}, {})
-    change(copy / "params.nc", lambda d: d["root_fract"].__setitem__(slice(None), 0.5))
-    assert read(copy).root_depth.shape == (3, 3, 2)
-
-
-def test_another_dimension_and_another_order_of_dimensions_are_refused(copy: Path) -> None:
-    def extra(dataset: netCDF4.Dataset) -> None:
-        dataset.createDimension("time", 1)
-        dataset.renameVariable("infilt", "old")
-        dataset.createVariable("infilt", "f8", ("time", "lat", "lon"))[:] = 0.2
-
-    change(copy / "params.nc", extra)
-    with pytest.raises(DataError, match=r"'infilt' has dimensions time, lat, lon, expected lat, lon"):
-        read(copy)
-
-    def turned(dataset: netCDF4.Dataset) -> None:
-        dataset.renameVariable("infilt", "extra")
-        dataset.createVariable("infilt", "f8", ("lon", "lat"))[:] = 0.2
-
-    change(copy / "params.nc", turned)
-    with pytest.raises(DataError, match=r"'infilt' has dimensions lon, lat, expected lat, lon"):
-        read(copy)
-
+from process.vic_files import Change, change, put, read, read_run, state_of
 
 # Values
 
@@ -218,19 +76,19 @@ def test_another_dimension_and_another_order_of_dimensions_are_refused(copy: Pat
         (put("infilt", 0.0), r"infilt at cell 80 .*: found 0, expected 1e-05 to 10"),
     ],
 )
-def test_what_no_soil_or_plant_has_is_refused(copy: Path, how: Change, words: str) -> None:
-    change(copy / "params.nc", how)
+def test_what_no_soil_or_plant_has_is_refused(vic_copy: Path, how: Change, words: str) -> None:
+    change(vic_copy / "params.nc", how)
     with pytest.raises(DataError, match=words) as error:
-        read(copy)
-    assert str(error.value).startswith(f"{copy}/params.nc: ")
+        read(vic_copy)
+    assert str(error.value).startswith(f"{vic_copy}/params.nc: ")
     assert "\n" not in str(error.value)
 
 
-def test_all_refusals_of_a_file_stand_in_one_line(copy: Path) -> None:
+def test_all_refusals_of_a_file_stand_in_one_line(vic_copy: Path) -> None:
     for how in (put("Ws", 2.0), put("albedo", 9.0, 0), put("depth", -1.0, 2)):
-        change(copy / "params.nc", how)
+        change(vic_copy / "params.nc", how)
     with pytest.raises(DataError, match=r"Ws at .* also depth at .* also albedo at "):
-        read(copy)
+        read(vic_copy)
 
 
 @pytest.mark.parametrize(
@@ -284,22 +142,22 @@ def test_all_refusals_of_a_file_stand_in_one_line(copy: Path) -> None:
     ],
 )
 def test_what_can_happen_runs_with_a_warning(
-    copy: Path, caplog: pytest.LogCaptureFixture, how: Change, field: str, value: float, words: str
+    vic_copy: Path, caplog: pytest.LogCaptureFixture, how: Change, field: str, value: float, words: str
 ) -> None:
-    change(copy / "params.nc", how)
+    change(vic_copy / "params.nc", how)
     with caplog.at_level(logging.WARNING, logger="paraformer"):
-        found = read(copy)
+        found = read(vic_copy)
         assert (getattr(found, field)[1] == value).any()
         assert re.search(words, caplog.text)
         assert bool(caplog.text) == bool(words)
         caplog.clear()
-        read(copy, quiet=True)
+        read(vic_copy, quiet=True)
     assert caplog.text == ""
 
 
-def test_what_a_run_does_not_use_need_not_be_there(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_run_does_not_use_need_not_be_there(vic_copy: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Class 2 has no area, class 3 is bare soil, the cell at row 1, column 0 is not active."""
-    expected = read(copy)
+    expected = read(vic_copy)
 
     def how(dataset: netCDF4.Dataset) -> None:
         for name in ("LAI", "albedo", "rmin", "wind_h", "veg_rough", "overstory", "root_fract"):
@@ -309,45 +167,16 @@ def test_what_a_run_does_not_use_need_not_be_there(copy: Path, caplog: pytest.Lo
         for name in ("Ws", "depth", "Cv"):
             dataset[name][..., 1, 0] = -5.0
 
-    change(copy / "params.nc", how)
+    change(vic_copy / "params.nc", how)
     with caplog.at_level(logging.WARNING, logger="paraformer"):
-        found = read(copy)
+        found = read(vic_copy)
     assert caplog.text == ""
     for name in set(CellParameters._fields) - {"rmin", "rgl", "root_depth", "root_fract", "trunk_ratio", "albedo"}:
         np.testing.assert_array_equal(getattr(expected, name), getattr(found, name), err_msg=name)
     assert np.isfinite(found.albedo).all()
 
 
-def test_packed_values_are_unpacked_and_a_scale_of_0_is_refused(copy: Path) -> None:
-    def packed(scale: float) -> Change:
-        def how(dataset: netCDF4.Dataset) -> None:
-            name = "infilt" if "infilt_" not in dataset.variables else "packed"
-            dataset.renameVariable(name, f"{name}_")
-            made = dataset.createVariable("infilt", "i2", ("lat", "lon"), fill_value=-1)
-            made.set_auto_maskandscale(False)
-            made.setncatts({"scale_factor": scale, "valid_range": np.array([0, 500], dtype="i2")})
-            made[:] = [[100, 200], [-1, 300]]
-
-        return how
-
-    change(copy / "params.nc", packed(0.001))
-    np.testing.assert_allclose(read(copy).infilt, [0.1, 0.2, 0.3])
-    change(copy / "params.nc", lambda d: d["infilt"].setncattr("valid_range", np.array([0, 250], dtype="i2")))
-    with pytest.raises(DataError, match=r"infilt at cell 90 .*: missing"):
-        read(copy)
-    change(copy / "params.nc", lambda d: d["infilt"].setncattr("scale_factor", 0.0))
-    with pytest.raises(DataError, match=r"params.nc: variable 'infilt' cannot be read .*scale_factor is 0"):
-        read(copy)
-
-
 # State
-
-
-def state_of(folder: Path) -> np.ndarray:
-    places = Places(np.array([70, 80, 90]), np.array([40.0, 40.0, 41.0]), np.array([-100.0, -99.0, -99.0]))
-    found = read_land(ProcessFiles(*(folder / n for n in ("params.nc", "domain.nc", "state.nc"))), places).state
-    assert found is not None
-    return found
 
 
 @pytest.mark.parametrize(
@@ -372,34 +201,20 @@ def state_of(folder: Path) -> np.ndarray:
         (put("STATE_SNOW_MELT_STATE", 7, 0, 0), r"STATE_SNOW_MELT_STATE at cell 80 .*: found 7, expected 0 to 1"),
     ],
 )
-def test_what_no_state_has_is_refused(copy: Path, how: Change, words: str) -> None:
-    change(copy / "state.nc", how)
+def test_what_no_state_has_is_refused(vic_copy: Path, how: Change, words: str) -> None:
+    change(vic_copy / "state.nc", how)
     with pytest.raises(DataError, match=words) as error:
-        state_of(copy)
-    assert str(error.value).startswith(f"{copy}/state.nc: ")
+        state_of(vic_copy)
+    assert str(error.value).startswith(f"{vic_copy}/state.nc: ")
 
 
 def test_a_state_with_more_water_than_the_soil_holds_is_cut_with_a_warning(
-    copy: Path, caplog: pytest.LogCaptureFixture
+    vic_copy: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    change(copy / "state.nc", put("STATE_SOIL_MOISTURE", 50.0, 0, 0, 0))
+    change(vic_copy / "state.nc", put("STATE_SOIL_MOISTURE", 50.0, 0, 0, 0))
     with caplog.at_level(logging.WARNING, logger="paraformer"):
-        state_of(copy)
+        state_of(vic_copy)
     assert "50 mm is more than the 44" in caplog.text
-
-
-def test_a_state_is_read_in_the_order_of_its_axes(copy: Path) -> None:
-    expected = state_of(copy)
-    numbers = {"snow_band": np.array([1, 0]), "veg_class": np.array([4, 1, 3, 2]), "layer": np.array([2, 1, 0])}
-    order = {"nlayer" if k == "layer" else k: np.argsort(np.argsort(v)) for k, v in numbers.items()}
-    rewrite(copy / "state.nc", {}, order, numbers)
-    np.testing.assert_array_equal(state_of(copy), expected)
-
-
-def test_classes_that_a_state_does_not_count_are_refused(copy: Path) -> None:
-    rewrite(copy / "state.nc", {}, {}, {"veg_class": np.array([1, 2, 5, 6])})
-    with pytest.raises(DataError, match=r"state.nc: the coordinate of the classes is 1, 2, 5, 6, expected 1 to 4"):
-        state_of(copy)
 
 
 # Weather
@@ -452,19 +267,19 @@ def test_classes_that_a_state_does_not_count_are_refused(copy: Path) -> None:
         (lambda d: d["wind"].__setitem__((4, 0, 0), -5.0), r"wind at row 0, column 0 .*: found -5 m s-1"),
     ],
 )
-def test_weather_that_is_none_and_times_that_do_not_run_are_refused(copy: Path, how: Change, words: str) -> None:
-    change(copy / "forcing.2000.nc", how)
+def test_weather_that_is_none_and_times_that_do_not_run_are_refused(vic_copy: Path, how: Change, words: str) -> None:
+    change(vic_copy / "forcing.2000.nc", how)
     with pytest.raises(DataError, match=words) as error:
-        read_run(copy)
+        read_run(vic_copy)
     assert "forcing.2000.nc" in str(error.value)
 
 
 def test_weather_beside_its_range_by_rounding_is_clipped_and_said_once(
-    copy: Path, caplog: pytest.LogCaptureFixture
+    vic_copy: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    domain, days = files.read_domain(copy / "domain.nc"), FIRST_DAY + np.arange(N_DAY)
+    domain, days = files.read_domain(vic_copy / "domain.nc"), FIRST_DAY + np.arange(N_DAY)
     names = {"prcp": "prec", "swdown": "swdown", "wind": "wind"}
-    paths = [copy / "forcing.2000.nc", copy / "forcing.2001.nc"]
+    paths = [vic_copy / "forcing.2000.nc", vic_copy / "forcing.2001.nc"]
     expected = files.read_series(paths, domain, days, 8, names)
     for path in paths:
         change(path, lambda d: (d["prec"].__setitem__((3, 0, 0), -1e-9), d["swdown"].__setitem__((0, 0, 0), -0.01)))
