@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import resource
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,16 @@ import pytest
 import torch
 import xarray as xr
 
+from paraformer.config import load_study
 from paraformer.core.errors import DataError, ParaformerError, RunError, SettingsError
 from paraformer.core.faults import explained, refusal
-from paraformer.core.files import atomic_path, write_text
+from paraformer.core.files import atomic_path, hash_path, write_text
 from paraformer.core.netcdf import read_dataset, write_dataset
-from paraformer.search.checkpoint import save_arrays
-from paraformer.training.checkpoint import save_tensors
+from paraformer.data.sources.cells import open_cells
+from paraformer.process.vic.domain import read_domain
+from paraformer.process.vic.driver.keys import read_lines
+from paraformer.search.checkpoint import load_arrays, save_arrays
+from paraformer.training.checkpoint import load_checkpoint, load_description, load_tensors, save_tensors
 
 RECOGNISED = {
     "numpy": (MemoryError("Unable to allocate 22.9 MiB for an array with shape (3000000,)"), "Unable to allocate 22.9"),
@@ -197,6 +202,48 @@ def test_a_failure_that_is_not_the_disk_s_is_not_blamed_on_it(tmp_path: Path) ->
     with pytest.raises(KeyError), atomic_path(tmp_path / "a"):
         raise KeyError("a bug")
     assert list(tmp_path.iterdir()) == []
+
+
+READERS: dict[str, Callable[[Path], Any]] = {
+    "weights": load_tensors,
+    "search": lambda path: load_arrays(path, {}),
+    "checkpoint": lambda path: load_checkpoint(path, {}),
+    "description": load_description,
+    "study": load_study,
+    "inputs": open_cells,
+    "parameters": read_domain,
+    "global parameter file": read_lines,
+    "hash": hash_path,
+}
+
+
+@pytest.fixture
+def unreadable() -> Iterator[Path]:
+    """A file that its owner forbids everybody to read, in a folder that all may enter."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "file")
+        path.write_text("secret")
+        path.chmod(0)
+        path.parent.chmod(0o755)
+        yield path
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_file_that_may_not_be_read_is_named_and_nothing_else_is_blamed(unreadable: Path, name: str) -> None:
+    def read() -> str:
+        if os.geteuid() == 0:  # whom nothing is forbidden
+            os.setuid(65534)
+        try:
+            READERS[name](unreadable)
+        except Exception as error:
+            return str(explained(error))
+        return "read"
+
+    found = in_child(read)
+    assert str(unreadable) in found
+    assert "Permission denied" in found
+    assert "No such file" not in found
+    assert "remove" not in found
 
 
 def test_exhausted_memory_is_not_an_unknown_file_format(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from process import drop_in
 FEW, MORE = 10, 67
 """Mutants of each of three kinds, in ``make test`` and in ``make test-long``."""
 
-pytestmark = pytest.mark.timeout(300)  # a mutant that hangs fails
+pytestmark = pytest.mark.timeout(300, func_only=True)  # a mutant that hangs fails
 
 
 @pytest.fixture(scope="module")

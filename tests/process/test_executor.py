@@ -11,6 +11,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import xarray as xr
+from dask import config as dask_settings
 from distributed import Client, LocalCluster, default_client
 from pydantic import ValidationError
 
@@ -296,6 +297,17 @@ def test_one_process_takes_many_cells_together_and_workers_take_chunks(world: tu
     assert chunked(recipe, Local(), 4).chunk_cells == recipe_module.TOGETHER
     assert chunked(recipe, dask, 4).chunk_cells == 4
     assert chunked(recipe, Local(), 5000).chunk_cells == 5000
+
+
+def test_workers_that_cannot_start_are_said(tmp_path: Path) -> None:
+    """Their folder is no folder, as on a machine whose temporary disk is gone."""
+    (tmp_path / "file").write_text("")
+    with (
+        dask_settings.set({"temporary-directory": str(tmp_path / "file")}),
+        pytest.raises(RunError, match=r"^process.executor: 2 Dask worker\(s\) could not start here \(.*file"),
+        open_executor(DaskExecutor(workers=2)),
+    ):
+        pass
 
 
 def test_a_chunk_is_read_once_and_another_version_of_the_files_anew(

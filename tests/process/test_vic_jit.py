@@ -1,13 +1,23 @@
-"""Digest of the model's code: every change of code is seen wherever it is imported, comments and docstrings are not."""
+"""Compiled code and its cache.
+
+Every change of code is seen wherever it is imported, comments and docstrings are not. The model runs without the cache.
+"""
 
 from __future__ import annotations
 
 import ast
+import errno
+import logging
+from collections.abc import Callable
 from pathlib import Path
 
+import numba
 import pytest
+from numba.core import caching
 
 from paraformer.process.vic import jit
+
+pytestmark = pytest.mark.filterwarnings("ignore::numba.core.errors.NumbaPerformanceWarning")
 
 PACKAGE = Path(jit.__file__).parents[2]
 
@@ -83,3 +93,69 @@ def test_every_kernel_is_in_the_digest_and_no_file_reader(monkeypatch: pytest.Mo
     assert compiled <= found
     assert {"constants", "column", "parameters", "simulate"} <= found
     assert not {"files", "domain", "state_files", "model", "disaggregation"} & found
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for compiled code."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def twice() -> Callable[[float], float]:
+    """A small entry point, as a process that starts anew compiles it or takes it from the cache."""
+
+    def function(x: float) -> float:
+        return 2.0 * x
+
+    return jit.entry_point(function)
+
+
+def kept(cache: Path) -> list[Path]:
+    return sorted(path for path in cache.rglob("*") if path.suffix in (".nbi", ".nbc"))
+
+
+def test_compiled_code_is_kept(cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert twice()(3.0) == 6.0
+    assert [path.suffix for path in kept(cache)] == [".nbc", ".nbi"]
+    again = twice()
+    assert again(3.0) == 6.0
+    assert sum(again.stats.cache_hits.values()) == 1  # type: ignore[attr-defined]
+    assert not caplog.records
+
+
+def test_nowhere_to_keep_it_is_said_and_the_model_runs(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As with a home and an installation that are read-only."""
+
+    def refuse(self: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(caching._CacheLocator, "ensure_cache_path", refuse)
+    assert twice()(3.0) == 6.0
+    assert "NUMBA_CACHE_DIR names another folder" in caplog.text
+
+
+def test_a_full_disk_keeps_nothing_and_the_model_runs(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(self: object, name: str, data: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(caching.IndexDataCacheFile, "_save_data", refuse)
+    assert twice()(3.0) == 6.0
+    assert "is not kept ([Errno 28] No space left on device); NUMBA_CACHE_DIR names another folder" in caplog.text
+
+
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+def test_what_is_kept_and_damaged_is_compiled_anew(cache: Path, suffix: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert twice()(3.0) == 6.0
+    (damaged,) = (path for path in kept(cache) if path.suffix == suffix)
+    damaged.write_bytes(damaged.read_bytes()[:20])
+    with caplog.at_level(logging.WARNING):
+        assert twice()(3.0) == 6.0
+    assert "is not readable" in caplog.text
+    caplog.clear()
+    assert twice()(3.0) == 6.0
+    assert not caplog.records, "kept again"

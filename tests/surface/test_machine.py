@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from data.simple_world import PERIODS, SPLIT, simple_dataset, write
+from process import drop_in
 from worlds import write_study
 
 COMMAND = [sys.executable, "-c", "from paraformer.cli import main; main()"]
@@ -79,13 +81,13 @@ def test_nobody_listens_at_all(study: Path, tmp_path: Path) -> None:
 def test_exhausted_memory_is_5(study: Path) -> None:
     code = "\n".join(
         (
-            "import os, resource, paraformer.pipeline, netCDF4, xarray.backends.netCDF4_",
+            "import os, resource, paraformer.cli, paraformer.pipeline, netCDF4, xarray.backends.netCDF4_",
             "used = int(open('/proc/self/statm').read().split()[0]) * os.sysconf('SC_PAGE_SIZE')",
             "resource.setrlimit(resource.RLIMIT_AS, (used + 2**22, resource.RLIM_INFINITY))",
             "held = []",
             "try:",
             "    while True: held.append(bytes(2**18))",
-            "except MemoryError: pass",
+            "except MemoryError: del held[-8:]",
         )
     )
     result = run("check", str(study), code=code)
@@ -101,3 +103,20 @@ def test_a_bug_is_70_and_shows_where_with_debug(study: Path) -> None:
     assert result.returncode == 70
     assert result.stderr.splitlines()[-1].startswith(b"unexpected error: KeyError: 'x' (a bug")
     assert b"Traceback" in run("--debug", "check", str(study), code=code).stderr
+
+
+@pytest.mark.parametrize("kind", ["NETCDF3_CLASSIC", pytest.param("NETCDF4", marks=pytest.mark.long)])
+def test_vic_run_on_a_full_disk_is_5(tmp_path: Path, kind: str) -> None:
+    """The library of classic netCDF crashes where a file that could not be written is closed once more."""
+    drop_in.make_world(tmp_path)
+    path = drop_in.global_file(tmp_path, last="2000-12-24", streams=drop_in.STREAM.replace("NETCDF4", kind))
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    command = [*COMMAND, "vic", "run", str(path), "--quiet"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, preexec_fn=limit)
+    assert result.returncode == 5, result.stderr
+    assert result.stderr.splitlines()[-1].startswith(f"error: {tmp_path / 'out'}")
+    assert "File too large" in result.stderr.splitlines()[-1]
+    assert list((tmp_path / "out").iterdir()) == []

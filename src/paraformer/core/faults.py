@@ -78,6 +78,18 @@ def refusal(error: BaseException) -> str | None:
     return next((words for words in _FULL if words.lower() in text), None)
 
 
+def cannot_open(path: Path) -> str | None:
+    """Why a file cannot be opened; ``None`` if it can, so that what is wrong is inside.
+
+    For libraries that say "no such file" of one that may not be read.
+    """
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
 def cannot_grow(path: Path) -> str | None:
     """Why nothing can be added to a file, or to the folder of a store; ``None`` if something can. It is left longer.
 

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from paraformer.core.errors import RunError
+from paraformer.core.faults import cannot_open
 from paraformer.core.files import atomic_path
 from paraformer.training.checkpoint import require_same
 
@@ -38,6 +39,8 @@ def load_arrays(path: Path, identity: Mapping[str, Any]) -> dict[str, np.ndarray
             content = json.loads((file.metadata() or {})["search"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, ValueError) as error:
+        if (reason := cannot_open(path)) is not None:
+            raise RunError(f"{path}: cannot read the search ({reason})") from error
         raise RunError(f"{path}: not a readable search ({error}); remove it to start anew") from error
     if content["format"] != FORMAT:
         raise RunError(

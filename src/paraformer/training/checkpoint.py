@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from paraformer.core.errors import RunError
+from paraformer.core.faults import cannot_open
 from paraformer.core.files import atomic_path, hash_json, write_json
 from paraformer.core.parameters import ParameterSpace
 
@@ -64,6 +65,8 @@ def load_checkpoint(path: Path, identity: Mapping[str, Any]) -> Checkpoint | Non
         found = content.pop("format")
         checkpoint = Checkpoint(**content)
     except Exception as error:
+        if (reason := cannot_open(path)) is not None:
+            raise RunError(f"{path}: cannot read the checkpoint ({reason})") from error
         raise RunError(f"{path}: not a readable checkpoint ({error}); remove it to start anew") from error
     if found != FORMAT:
         raise RunError(f"{path}: checkpoint format {found}, this version reads {FORMAT}; remove it to start anew")
@@ -102,7 +105,7 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         return dict(load_file(path))
     except (OSError, SafetensorError) as error:
-        raise RunError(f"{path}: not readable ({error})") from error
+        raise RunError(f"{path}: not readable ({cannot_open(path) or error})") from error
 
 
 def save_description(path: Path, description: Mapping[str, Any]) -> None:
