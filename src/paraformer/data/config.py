@@ -19,6 +19,9 @@ from paraformer.training.sequence_config import SequenceConfig
 Value = int | float | str
 Labels = Annotated[tuple[Value, ...], Distinct]
 
+WorldGrid = Literal["sample", "nldas"]
+"""Grids of the built-in world."""
+
 DESIGN = r"^S([2-9]|[1-9][0-9]+)(NG)?$"
 """Names of sampling designs: the side of a block, and whether neighbours are judged."""
 
@@ -120,7 +123,7 @@ class SyntheticConfig(Settings):
 
     rows: int = Field(default=8, ge=2, le=100, description="cells from south to north")
     columns: int = Field(default=12, ge=2, le=100, description="cells from west to east")
-    grid: Literal["sample", "nldas"] = Field(
+    grid: WorldGrid = Field(
         default="sample",
         description="cells 1.4 degree apart, as every fourth one of a 36 km grid, or neighbours of the NLDAS-2 grid",
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from paraformer.core.seeding import generator
+from paraformer.data.config import WorldGrid
 from paraformer.data.sources.fields import smooth_fields, uniform
 from paraformer.data.sources.weather import LAPSE_RATE, Climate
 
@@ -30,7 +31,7 @@ class Layout(NamedTuple):
     side: float
 
 
-def layout_of(grid: Literal["sample", "nldas"], rows: int) -> Layout:
+def layout_of(grid: WorldGrid, rows: int) -> Layout:
     """Where the cells of a world lie: as a sample of every fourth cell of a 36 km grid, or as those of NLDAS-2."""
     if grid == "nldas":
         return Layout(33.0625, -115.9375, 0.125, 0.125)
@@ -55,7 +56,7 @@ class Land:
     attributes: dict[str, Float[np.ndarray, " cell"] | Int[np.ndarray, " cell"]]
 
 
-def make_land(shape: tuple[int, int], seed: int, world: int, grid: Literal["sample", "nldas"] = "sample") -> Land:
+def make_land(shape: tuple[int, int], seed: int, world: int, grid: WorldGrid = "sample") -> Land:
     """Draw the land of a world of ``shape`` (rows, columns); the same seeds give the same land, bit for bit."""
     layout = layout_of(grid, shape[0])
     rng = generator(seed, "world", world, "land")

@@ -95,6 +95,7 @@ def test_granules_of_the_papers_products_become_the_cells_of_its_studies(data: P
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)  # nine thousand hourly files
 def test_from_granules_to_table_3(data: Path) -> None:
     _, store = _granules(data, 381)
     study = load_study(STUDIES / "paper_s8.yaml", (f"data.path={store}", *_periods(381), *SHORT))
