@@ -157,6 +157,6 @@ def test_table_1_runs_to_its_end(tmp_path: Path) -> None:
         "surrogate.training.steps=4",
         "learners.ParaFormer_A.training.steps=4",
     )
-    more = ("ensemble={common: 16, own: 4, held_out: 1}", "learners.ParaFormer_Z.training.steps=4")
+    more = ("ensemble={common: 16, own: 8, held_out: 1}", "learners.ParaFormer_Z.training.steps=4")
     run_study(load_study(STUDIES / "paper_table1.yaml", (*small, *more)), tmp_path / "run", until="scores")
     assert (tmp_path / "run" / "scores" / "soil_moisture.csv").exists()

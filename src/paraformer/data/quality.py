@@ -16,7 +16,7 @@ from paraformer.core.errors import DataError
 from paraformer.core.log import Progress
 from paraformer.core.variables import ATTRIBUTES, FORCING, REFERENCES, series_variable
 from paraformer.data.attributes import check_attributes
-from paraformer.data.config import DataConfig, Split, Value
+from paraformer.data.config import DataConfig, Value
 from paraformer.data.headers import check_header
 from paraformer.data.places import places_of, say_shared_places, words_of
 from paraformer.data.presampled import Sample, require_whole_grid, sample_of_places, sample_of_rows
@@ -111,7 +111,7 @@ def _select(config: DataConfig, file: CellsFile) -> Selection:
         kept &= same
     trained = kept.copy()
     if config.split is not None:
-        labels = _labels_of(config, config.split, file, kept)
+        labels = _labels_of(config, file, kept)
         trained &= labels == TRAINED
         kept &= labels != LEFT_OUT
     if not trained.any():
@@ -123,8 +123,10 @@ def _select(config: DataConfig, file: CellsFile) -> Selection:
     return Selection(file, np.flatnonzero(kept), trained[kept], names, references)
 
 
-def _labels_of(config: DataConfig, split: Split, file: CellsFile, usable: Bool[np.ndarray, " cell"]) -> np.ndarray:
+def _labels_of(config: DataConfig, file: CellsFile, usable: Bool[np.ndarray, " cell"]) -> np.ndarray:
     """``TRAINED``, ``UNSEEN`` or ``LEFT_OUT`` for each cell of the file, by a variable, a design or regions."""
+    split = config.split
+    assert split is not None
     if split.blocks is not None:
         lat, lon = (file.static(name).astype(float) for name in ("lat", "lon"))
         return block_labels(split.blocks, lat, lon, usable, source=str(file.path))
