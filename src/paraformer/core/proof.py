@@ -100,7 +100,7 @@ class Proof:
             )
         if slight.any():
             inside = np.where(slight, np.clip(values, low, high), values)
-            change = float(np.abs(inside - np.where(slight, values, inside)).max())
+            change = float(np.abs(inside[slight] - values[slight]).max())
             self._tally(name, f"outside {range_of} set to the nearer end", unit).add(slight, rows, change=change)
             values = inside
         if variable.usual is not None:

@@ -178,7 +178,7 @@ MEANS = table(
         (0, 40),
         "forcing",
         "mean wind speed",
-        usual=(0.3, 15),
+        usual=(0.3, 10),
         hint="km h-1, knots or cm s-1?",
     ),
     Variable(
@@ -251,7 +251,7 @@ OBSERVATIONS = table(
 )
 
 MEAN_MOISTURE = replace(
-    _VOLUMETRIC, dims=_C, long_name="mean soil moisture", usual=(0.01, 0.7), hint="another unit, or a fill value of 0?"
+    _VOLUMETRIC, dims=_C, long_name="mean soil moisture", usual=(0.01, 0.6), hint="another unit, or a fill value of 0?"
 )
 """The mean of a cell's observations."""
 
@@ -272,6 +272,9 @@ _CLIMATOLOGY = Variable(
     usual=(-15, 250),
     hint="a sum over the year, or W m-2?",
 )
+
+MEAN_CLIMATOLOGY = replace(_CLIMATOLOGY, dims=_C, usual=(1.5, 150), hint="mm day-1, W m-2 or a sum over the year?")
+"""The mean month of a cell."""
 
 REFERENCES = table(
     *(

@@ -13,7 +13,7 @@ from paraformer.core.grid import Words
 from paraformer.core.log import Progress
 from paraformer.core.proof import Place, Proof, numbered, place_of
 from paraformer.core.time import Period
-from paraformer.core.variables import DRY_REGION, FORCING, MEAN_MOISTURE, MEANS, REFERENCES
+from paraformer.core.variables import DRY_REGION, FORCING, MEAN_CLIMATOLOGY, MEAN_MOISTURE, MEANS, REFERENCES
 from paraformer.data.climate import DAYS_PER_YEAR, saturation_vapour_pressure
 from paraformer.data.packed import overflown
 from paraformer.data.places import listed
@@ -27,6 +27,8 @@ water instead of ice explain: 1.16 at most in 20 years of NLDAS-2 basins."""
 CLOUDBURST = (1.5, 0.05)
 """Part of saturation, and vapour pressure beside it [kPa], that no air holds: a wrong unit or the values of another
 day."""
+ZEROS = 0.5
+"""Part of a cell's observations that are exactly 0 and no chance: zeros stand for no observation."""
 WHOLE_YEAR = 360
 """Days from which on the mean of a cell shows a wrong unit; a season shows itself."""
 
@@ -99,6 +101,7 @@ class ValueProof:
         self.proof = Proof(str(file.path))
         self.found = CellValues.empty(len(position))
         self._mist = np.zeros(len(position), dtype=np.int64)
+        self._zeros = np.zeros(len(position), dtype=np.int64)
 
     def run(self, chunk_cells: int, progress: Progress) -> CellValues:
         """Read and prove everything, and log what is odd.
@@ -113,9 +116,7 @@ class ValueProof:
                 self._forcing(part)
                 self._observations(part)
                 for name in self.references:
-                    values = self.file.reference(name, part.position)
-                    place = place_of(self._words(part), numbered("month"))
-                    self.proof.values(REFERENCES[name], values, place, used=~np.isnan(values))
+                    self._reference(part, name)
                 if self.proof.refused:
                     self.proof.finish()
                 advance(len(part.position))
@@ -191,9 +192,19 @@ class ValueProof:
         self.found.observed[part.at] = days.sum(axis=1)
         self.found.observed_train[part.at] = days[:, self.train].sum(axis=1)
         self.found.observed_test[part.at] = days[:, self.test].sum(axis=1)
+        self._zeros[part.at] = (values == 0).any(axis=2).sum(axis=1)
         total = np.where(seen, values, 0.0).sum(axis=(1, 2), dtype=np.float64)
         number = seen.sum(axis=(1, 2))
         np.divide(total, number, out=self.found.moisture[part.at], where=number > 0)
+
+    def _reference(self, part: _Part, name: str) -> None:
+        values = self.file.reference(name, part.position)
+        known = ~np.isnan(values)
+        place = place_of(self._words(part), numbered("month"))
+        self.proof.values(REFERENCES[name], values, place, used=known)
+        if values.ndim == 2:
+            mean = np.where(known, values, 0.0).mean(axis=1)
+            self.proof.values(MEAN_CLIMATOLOGY, mean, place, used=known.all(axis=1), name=f"mean month of {name}")
 
     def _cell_means(self) -> None:
         """What the means of the cells show: units that no single day shows, and air too moist on many days."""
@@ -204,6 +215,13 @@ class ValueProof:
             lambda i: (
                 f"vp at {place(i)}: above {MIST:g} times saturation on {self._mist[i]} of {self._length} steps; VIC "
                 "takes saturation instead"
+            ),
+        )
+        proof.warn(
+            self._zeros <= ZEROS * found.observed,
+            lambda i: (
+                f"{self.observation} at {place(i)}: exactly 0 on {self._zeros[i]} of {found.observed[i]} days with an "
+                "observation; expected NaN where there is none"
             ),
         )
         seen = np.isfinite(found.moisture)

@@ -82,8 +82,7 @@ class CellsFile:
     def dtype(self, name: str) -> np.dtype:
         """Type of a variable's values, as far as none is missing."""
         variable = self.variable(name)
-        with _reading(self.path, name):
-            return decoded_type(variable.dtype, variable.attrs)
+        return decoded_type(variable.dtype, variable.attrs)
 
     def static(self, name: str) -> np.ndarray:
         """Values [cell] of a static variable; text comes back as ``str``."""
@@ -161,9 +160,7 @@ class CellsFile:
             return variable.load().values
 
     def _decoded(self, variable: xr.DataArray) -> np.ndarray:
-        values = self._stored(variable)
-        with _reading(self.path, str(variable.name)):
-            return decode(values, variable.attrs)
+        return _meant(self.path, variable, self._stored(variable))
 
     def _words(self, dim: str, first: int, last: int) -> str:
         """Cells or days from one position to another, once the axes have been read."""
@@ -223,7 +220,16 @@ def _axis(file: CellsFile, name: str) -> np.ndarray:
     if variable.dtype.kind not in "iuf":
         raise DataError(f"{file.path}: variable '{name}' has type {variable.dtype}, expected numbers")
     with _reading(file.path, name):
-        return decode(variable.values, variable.attrs)
+        values = variable.values
+    return _meant(file.path, variable, values)
+
+
+def _meant(path: Path, variable: xr.DataArray, values: np.ndarray) -> np.ndarray:
+    """Stored values of a variable decoded; an attribute that cannot be obeyed is named."""
+    try:
+        return decode(values, variable.attrs)
+    except ValueError as error:
+        raise DataError(f"{path}: variable '{variable.name}': {error}") from error
 
 
 @contextmanager
