@@ -48,7 +48,8 @@ class Period(Settings):
         return self
 
     @property
-    def n_days(self) -> int:
+    def days(self) -> int:
+        """Number of days."""
         return (self.end - self.start).days + 1
 
     def mask(self, days: np.ndarray) -> Bool[np.ndarray, " time"]:

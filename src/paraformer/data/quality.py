@@ -19,7 +19,16 @@ from paraformer.core.units import canonical, same_unit
 from paraformer.core.variables import ATTRIBUTES, FORCING, REFERENCES, VOCABULARY, Variable
 from paraformer.data.config import DataConfig, Split, Value
 from paraformer.data.regions import block_labels
-from paraformer.data.sampling import LEFT_OUT, TRAINED, UNSEEN, GridIndex, grid_index, require_distinct, sampling_labels
+from paraformer.data.sampling import (
+    LEFT_OUT,
+    TRAINED,
+    UNSEEN,
+    GridIndex,
+    grid_index,
+    require_distinct,
+    require_neighbours,
+    sampling_labels,
+)
 from paraformer.data.sources.cells import CellsFile, open_cells
 
 logger = logging.getLogger(__name__)
@@ -145,7 +154,10 @@ def _labels_of(split: Split, file: CellsFile, usable: Bool[np.ndarray, " cell"])
 def _grid_index(file: CellsFile) -> GridIndex:
     """Rows and columns as the variables ``row`` and ``col`` give them, else from latitude and longitude."""
     if not {"row", "col"} <= set(map(str, file.dataset.variables)):
-        return grid_index(file.static("lat").astype(float), file.static("lon").astype(float), source=str(file.path))
+        lat, lon = (file.static(name).astype(float) for name in ("lat", "lon"))
+        index = grid_index(lat, lon, source=str(file.path))
+        require_neighbours(lat, lon, source=str(file.path))
+        return index
     found = []
     for name in ("row", "col"):
         values = file.static(name)

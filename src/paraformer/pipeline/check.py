@@ -2,40 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+import os
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from paraformer.config import Study
-from paraformer.core.errors import DataError, ModelError, SettingsError, nearest
-from paraformer.core.names import PER_CELL
+from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.time import Period
+from paraformer.data import Selection, build_cube, source_hash
 from paraformer.data import check as check_data
-from paraformer.data import source_hash
-from paraformer.process.build import ProcessFiles, process_files, read_parameters
+from paraformer.data.sources.synthetic import DOMAIN, INPUTS, PARAMS
+from paraformer.learners.targets import comparable
+from paraformer.pipeline.consistent import Extent, require_consistent, require_fits, require_outputs
+from paraformer.pipeline.world import MOST_ROWS, made_up_world
+from paraformer.process.build import ProcessFiles, build_process, process_files, read_parameters, require_steps
+from paraformer.process.compiled import fitting_files
+from paraformer.process.vic.bounds import require_corners
+from paraformer.process.vic.files import require_writable
+
+_MOST_TO_BUILD = 5_000_000
+"""Cell-days of data on which a model of the user's own is built to see whether it keeps the contract."""
 
 
 def check_study(study: Study) -> str:
     """Read data and parameter files and say what the study would run on.
 
     Raises:
-        SettingsError: a setting that contradicts another.
+        SettingsError: a setting that contradicts another, the data or the process model's limits.
         DataError: the first problem of the data, naming file, variable, cell and time.
+        ModelError: a model of the user's own that does not keep the contract.
     """
     require_consistent(study)
+    require_different_files(study)
     if study.data.source == "synthetic":
-        if study.process.model != "vic":
-            process_files(study.process, {})
+        with made_up_world(study) as folder:
+            _check_cells(study, folder / INPUTS, {"parameters": folder / PARAMS, "domain": folder / DOMAIN})
         return f"study {study.name}: the built-in world needs no files; settings are valid"
     if study.data.source != "cells":
         require_parameter_files(study)
+        process_files(study.process, {})
         source_hash(study.data)
         return f"study {study.name}: source '{study.data.source}' is there; building the cube checks its values"
-    selection = check_data(study.data)
+    selection = _check_cells(study, None, {})
     trained = int(selection.trained.sum())
-    file, kept = selection.file, selection.position
-    lat, lon = file.static("lat")[kept], file.static("lon")[kept]
-    file.close()
-    files = process_files(study.process, {})
-    if isinstance(files, ProcessFiles):
-        read_parameters(files, lat, lon)
     runs = len(selection.cells) * (1 + study.ensemble.common + study.ensemble.own)
     return (
         f"study {study.name}: ok\n"
@@ -45,6 +57,94 @@ def check_study(study: Study) -> str:
         f"  searches: {', '.join(study.searches) or 'none'}, {study.search_seeds} seed(s)\n"
         f"  learners: {', '.join(study.learners) or 'none'}, {study.learner_seeds} seed(s)"
     )
+
+
+def _check_cells(study: Study, inputs: Path | None, given: Mapping[str, Path]) -> Selection:
+    """Check a file of the simple format and what is to be done with it.
+
+    Args:
+        inputs: the file of the built-in world; ``None`` takes the study's.
+        given: VIC-5 files beside it.
+    """
+    selection = check_data(study.data, inputs)
+    file = selection.file
+    try:
+        _require_attributes(study, selection)
+        require_fits(study, _extent(study, selection))
+        _require_comparable(study, selection)
+        _check_process(study, selection, given)
+        if study.process.model not in ("vic", "compiled") and len(selection.cells) * len(file.days) <= _MOST_TO_BUILD:
+            _try_model(study, inputs, given)
+    finally:
+        file.close()
+    return selection
+
+
+def _extent(study: Study, selection: Selection) -> Extent:
+    """What there is of the data; a large built-in world is seen in part."""
+    first, last = (dt.date.fromisoformat(str(selection.file.days[i])) for i in (0, -1))
+    world, cells = study.data.synthetic, len(selection.cells)
+    if world is not None and max(world.rows, world.columns) > MOST_ROWS:
+        return Extent(Period(start=first, end=last), world.rows * world.columns, None, selection.references)
+    return Extent(Period(start=first, end=last), cells, int(selection.trained.sum()), selection.references)
+
+
+def _require_attributes(study: Study, selection: Selection) -> None:
+    if not (selection.attributes or study.data.climate_attributes or study.data.location):
+        raise SettingsError(
+            f"data.attributes: {selection.file.path} has none of the vocabulary, and climate_attributes is off; "
+            "θ has to be learned from something"
+        )
+
+
+def _require_comparable(study: Study, selection: Selection) -> None:
+    """References of the learners' targets vary over the trained cells."""
+    trained = selection.position[selection.trained]
+    for key, learner in study.learners.items():
+        for target, config in {} if learner.targets is None else learner.targets.chosen.items():
+            for name in config.reference:
+                values = selection.file.reference(name, trained)
+                comparable(f"learners.{key}.targets.{target}", config, name, values.reshape(len(trained), -1))
+
+
+def _check_process(study: Study, selection: Selection, given: Mapping[str, Path]) -> None:
+    """Parameter files of the cells, and the bounds of θ against what they hold."""
+    config, space, file = study.process, study.space, selection.file
+    lat, lon = (file.static(name)[selection.position].astype(float) for name in ("lat", "lon"))
+    files = process_files(config, given)
+    if isinstance(files, ProcessFiles):
+        require_steps(file.steps, config.vic)
+        parameters, written = read_parameters(files, lat, lon), files.parameters
+    elif config.model == "compiled":
+        compiled, position = fitting_files(config, file.days, lat, lon)
+        parameters, written = compiled.cell_parameters.select(position), compiled.parameters
+    else:
+        return
+    require_corners(parameters._replace(cell=selection.cells), space)
+    require_writable(written, space.names)
+
+
+def _try_model(study: Study, inputs: Path | None, given: Mapping[str, Path]) -> None:
+    """Build the model on the study's cells and days, and let it run one of them."""
+    with TemporaryDirectory() as folder:
+        cube = build_cube(study.data, Path(folder) / "cube.zarr", inputs=inputs)
+        model = build_process(study.process, study.space, cube, process_files(study.process, given))
+        require_outputs(study, model.outputs)
+
+
+def require_different_files(study: Study) -> None:
+    """Raise SettingsError if one file stands for two things."""
+    process = study.process
+    named = {
+        "data.path": study.data.path,
+        "process.parameters": process.parameters,
+        "process.domain": process.domain,
+        "process.initial_state": process.initial_state,
+    }
+    there = {key: path for key, path in named.items() if path is not None and path.exists()}
+    for one, other in combinations(there, 2):
+        if os.path.samefile(there[one], there[other]):
+            raise SettingsError(f"{one} and {other} are the same file, {there[one]}")
 
 
 def require_parameter_files(study: Study) -> None:
@@ -65,33 +165,3 @@ def require_parameter_files(study: Study) -> None:
             told = "'paraformer parameters STUDY' makes it of data.products.land"
             other = "make it yourself, or give maps in data.products.land and run 'paraformer parameters STUDY'"
             raise DataError(f"{path}: no such file (process.{name}); {told if makes else other}")
-
-
-def require_offered(study: Study, outputs: Sequence[str]) -> None:
-    """Raise ModelError naming the first output of the ensemble that the process model does not offer."""
-    for name in study.ensemble.outputs:
-        if name not in outputs:
-            raise ModelError(
-                f"ensemble.outputs: '{name}' is not offered by process.model '{study.process.model}', which offers "
-                f"{', '.join(outputs)}; name those you need there and in surrogate.outputs"
-            )
-
-
-def require_consistent(study: Study) -> None:
-    """Raise SettingsError where settings of different rooms contradict each other."""
-    for name in study.surrogate.outputs:
-        if name not in study.ensemble.outputs:
-            hint = nearest(name, study.ensemble.outputs)
-            raise SettingsError(f"surrogate.outputs: '{name}' is not in ensemble.outputs{hint}")
-    if "soil_moisture" not in study.surrogate.outputs:
-        raise SettingsError("surrogate.outputs: 'soil_moisture' is missing; it is what is learned from")
-    transfers = study.evaluation.transfers
-    if transfers is not None:
-        sources = (*study.searches, PER_CELL)
-        if transfers.source not in sources:
-            hint = nearest(transfers.source, sources)
-            raise SettingsError(f"evaluation.transfers.source: '{transfers.source}' is no search of the study{hint}")
-    if study.surrogate.anchors > study.ensemble.common:
-        raise SettingsError(
-            f"surrogate.anchors ({study.surrogate.anchors}) exceeds ensemble.common ({study.ensemble.common})"
-        )

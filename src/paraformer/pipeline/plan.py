@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from paraformer.config import Study
 from paraformer.core.errors import SettingsError
 from paraformer.learners.config import LearnerConfig
-from paraformer.pipeline.check import require_consistent
+from paraformer.pipeline.consistent import require_consistent
 from paraformer.pipeline.rehearsal import Rehearsal, Size, disk_of, rehearse
 from paraformer.pipeline.rounds import followed
 from paraformer.process.cost import DAYS_PER_YEAR, Archive, Time

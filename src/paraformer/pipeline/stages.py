@@ -17,7 +17,7 @@ from paraformer.data.gapfill import fill_gaps
 from paraformer.learners.config import LearnerConfig
 from paraformer.learners.learn import Learner, process_runs
 from paraformer.pipeline import report as reporting
-from paraformer.pipeline.check import require_consistent, require_offered
+from paraformer.pipeline.consistent import extent_of, require_consistent, require_fits, require_outputs
 from paraformer.pipeline.emulation import fit_and_audit
 from paraformer.pipeline.keys import process_of, settings_of, space_of
 from paraformer.pipeline.opened import Opened
@@ -60,6 +60,7 @@ class Chain(Opened):
             return runs
 
         self._finish("cube", settings, inputs, work)
+        require_fits(study, extent_of(self._cube))
 
     def gap_filling(self) -> None:
         """A seamless series of the observations, where the study asks for one."""
@@ -86,7 +87,7 @@ class Chain(Opened):
         }
 
         def work(path: Path) -> int:
-            require_offered(study, self._model.outputs)
+            require_outputs(study, self._model.outputs)
             sets = ensemble_sets(study.ensemble, study.space, self._prior, study.seed)
             return run_sets(
                 self._model,

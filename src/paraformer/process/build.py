@@ -22,7 +22,7 @@ from paraformer.process.compiled import build_compiled, compiled_files
 from paraformer.process.config import ProcessConfig
 from paraformer.process.executor import Source
 from paraformer.process.own import ModelFiles, build_own, model_files, prior_of
-from paraformer.process.vic.disaggregation import disaggregate
+from paraformer.process.vic.disaggregation import disaggregate, require_divisor
 from paraformer.process.vic.files import Domain, read_domain, read_state
 from paraformer.process.vic.files import read_parameters as read_vic_parameters
 from paraformer.process.vic.forcing import Forcing
@@ -142,19 +142,26 @@ def forcing_of(cube: Cube, settings: VICSettings) -> Forcing:
     Raises:
         SettingsError: if the cube's sub-daily step is not the snow step.
     """
-    steps = settings.snow_steps_per_day
-    names = tuple(FORCING)
+    steps, names = settings.snow_steps_per_day, tuple(FORCING)
     found = cube.dataset.sizes.get("step", 1)
+    require_steps(found, settings)
     if found == 1:
         return disaggregate(cube.forcing(), cube.lat, cube.lon, cube.time, steps)
-    if found != steps:
-        raise SettingsError(
-            f"process.vic.snow_steps_per_day is {steps}, but the forcing has {found} steps a day; they must be equal"
-        )
     shape = (len(cube.cells), len(cube.time) * steps)
     series = {name: cube.dataset[f"{name}_sub"].values.astype(np.float64).reshape(shape) for name in names}
     series["prcp"] = series["prcp"] / steps  # the cube's rate [mm day-1] to the amount of a step
     return Forcing(**series, month=month_of(cube.time), day_of_year=day_of_year(cube.time))
+
+
+def require_steps(found: int, settings: VICSettings) -> None:
+    """Raise SettingsError unless VIC's snow steps can be made of a forcing with ``found`` steps a day."""
+    if found == 1:
+        require_divisor(settings.snow_steps_per_day)
+    elif found != settings.snow_steps_per_day:
+        raise SettingsError(
+            f"process.vic.snow_steps_per_day is {settings.snow_steps_per_day}, but the forcing has {found} steps a "
+            "day; they must be equal"
+        )
 
 
 def clipped_prior(model: Source) -> Float[np.ndarray, "cell parameter"]:

@@ -129,8 +129,10 @@ def compiled_files(config: ProcessConfig) -> tuple[tuple[tuple[str, Path], ...],
     assert config.executable is not None
     assert config.global_parameters is not None
     for path in (config.executable, config.global_parameters):
-        if not path.exists():
+        if not path.is_file():
             raise DataError(f"{path}: no such file")
+    if not os.access(config.executable, os.X_OK):
+        raise DataError(f"{config.executable}: not a program that may be run (process.executable)")
     found = read_compiled_files(config.global_parameters)
     ours = (("executable", config.executable), ("global_parameters", config.global_parameters))
     return (*ours, *found.named), found.parameters
@@ -144,21 +146,32 @@ def build_compiled(config: ProcessConfig, space: ParameterSpace, cube: Cube) -> 
         DataError: if a cell of the cube is not among those of its domain.
     """
     assert config.executable is not None
+    files, cells = fitting_files(config, cube.time, cube.lat, cube.lon)
+    work = config.work or Path(tempfile.gettempdir()) / f"paraformer-compiled-{os.getpid()}"
+    return CompiledVIC(
+        space, files.until(len(cube.time)), (str(config.executable),), work, cells=cells, processes=config.processes
+    )
+
+
+def fitting_files(
+    config: ProcessConfig, days: np.ndarray, lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"]
+) -> tuple[CompiledFiles, np.ndarray]:
+    """Files of a run over the days and cells of a study, and where each of its cells is in them.
+
+    Raises:
+        SettingsError: if the run begins on another day than the data, or ends before.
+        DataError: if a cell is not among those of the domain.
+    """
     assert config.global_parameters is not None
-    files, days = read_compiled_files(config.global_parameters), cube.time
+    files = read_compiled_files(config.global_parameters)
     last = files.first_day + files.n_day - 1
     if files.first_day != days[0] or last < days[-1]:
         raise SettingsError(
             f"{config.global_parameters}: the run is {files.first_day}..{last}, the study's data are "
             f"{days[0]}..{days[-1]}; let it begin on the same day and not end before"
         )
-    cells = match_cells(
-        cube.lat, cube.lon, files.domain.cell_lat, files.domain.cell_lon, source=str(config.global_parameters)
-    )
-    work = config.work or Path(tempfile.gettempdir()) / f"paraformer-compiled-{os.getpid()}"
-    return CompiledVIC(
-        space, files.until(len(days)), (str(config.executable),), work, cells=cells, processes=config.processes
-    )
+    place = files.domain.cell_lat, files.domain.cell_lon
+    return files, match_cells(lat, lon, *place, source=str(config.global_parameters))
 
 
 class CompiledVIC:

@@ -23,6 +23,7 @@ from paraformer.core.schema import Cube
 from paraformer.process.build import ProcessFiles, forcing_of, read_parameters
 from paraformer.process.config import ProcessConfig
 from paraformer.process.executor import CellSource, Executor, Source, deferred, memory
+from paraformer.process.vic.bounds import require_corners
 from paraformer.process.vic.files import Domain, read_domain, read_state
 from paraformer.process.vic.files import read_parameters as read_vic_parameters
 from paraformer.process.vic.model import VIC
@@ -125,7 +126,9 @@ class ProcessRecipe:
         for start in range(0, self.n_cells, _PRIOR_CELLS):
             cells = np.arange(start, min(start + _PRIOR_CELLS, self.n_cells))
             parameters, _, order = self._parameters(cells)
-            parts.append(a_priori(parameters.select(order), self.parameters.names))
+            parameters = parameters.select(order)._replace(cell=np.asarray(self._cube().cells)[cells])
+            require_corners(parameters, self.parameters)
+            parts.append(a_priori(parameters, self.parameters.names))
         return np.concatenate(parts)
 
     def _cube(self) -> Cube:

@@ -216,6 +216,19 @@ def write_parameters(
             _put(dataset, name, theta[:, position], row, column)
 
 
+_FIELDS = {"ds": "Ds", "dsmax": "Dsmax", "ws": "Ws", "ksat": "Ksat", "wcr": "Wcr_FRACT", "canopy_gap": "fcanopy"}
+"""Variables of a parameter file that θ is written to, where they are not called like θ, or like θ without its layer."""
+
+
+def require_writable(path: Path | str, names: Sequence[str]) -> None:
+    """Raise DataError unless a parameter file can hold every θ: in double precision, as VIC reads it."""
+    with open_dataset(path) as dataset:
+        for name in names:
+            field = _FIELDS.get(name, name.partition("_")[0])
+            if field in dataset.variables and dataset[field].dtype != np.float64:
+                raise DataError(f"{path}: variable '{field}' is {dataset[field].dtype}; θ ('{name}') needs float64")
+
+
 def _put(dataset: Dataset, name: str, value: np.ndarray, row: np.ndarray, column: np.ndarray) -> None:
     """Replace (or, for multipliers, multiply) one parameter at the given grid cells."""
     simple = {"infilt": "infilt", "ds": "Ds", "dsmax": "Dsmax", "ws": "Ws", "c": "c"}

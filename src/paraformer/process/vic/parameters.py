@@ -166,22 +166,18 @@ THETA: dict[str, tuple[str, ...]] = {
 multiplies the moisture between wilting and critical point of all layers (``critical_point``); ``canopy_gap``
 multiplies the bare fraction between plants, 1 - fcanopy (which stays below 0.99 where plants grow)."""
 
-_RANGES: dict[str, tuple[float, float, str]] = {
-    "infilt": (0.0, np.inf, "above 0"),
-    "ds": (0.0, 1.0, "above 0 and at most 1"),
-    "dsmax": (0.0, np.inf, "above 0 mm day-1"),
-    "ws": (0.0, 1.0, "above 0 and at most 1"),
-    "c": (0.0, np.inf, "above 0"),
-    "expt_1": (3.0, np.inf, "above 3"),
-    "expt_2": (3.0, np.inf, "above 3"),
-    "expt_3": (3.0, np.inf, "above 3"),
-    "depth_1": (0.001 - 1e-12, np.inf, "at least 0.001 m"),
-    "depth_2": (0.001 - 1e-12, np.inf, "at least 0.001 m"),
-    "depth_3": (0.001 - 1e-12, np.inf, "at least 0.001 m"),
-    "ksat_factor": (0.0, np.inf, "above 0"),
-    "wcr_factor": (0.0, np.inf, "above 0"),
-    "canopy_gap_factor": (-1e-300, np.inf, "at least 0"),
+LIMITS: dict[str, tuple[float, float, str]] = {
+    "infilt": (1e-5, 10.0, ""),
+    "c": (1e-2, 100.0, ""),
+    "ds": (0.0, 1.0, ""),
+    "dsmax": (0.0, 1e5, " mm day-1"),
+    "ws": (1e-3, 1.0, ""),
+    **dict.fromkeys(("expt_1", "expt_2", "expt_3"), (3.01, 200.0, "")),
+    **dict.fromkeys(("depth_1", "depth_2", "depth_3"), (1e-3, 50.0, " m")),
+    **dict.fromkeys(("ksat_factor", "wcr_factor"), (1e-6, 1e6, "")),
+    "canopy_gap_factor": (0.0, 1e6, ""),
 }
+"""Closed range and unit of every field of ``CALIBRATED``."""
 
 
 def a_priori(parameters: CellParameters, names: Sequence[str]) -> Float[np.ndarray, "cell parameter"]:
@@ -191,7 +187,7 @@ def a_priori(parameters: CellParameters, names: Sequence[str]) -> Float[np.ndarr
         SettingsError: unknown or repeated name.
     """
     calibrated = apply_theta(parameters, None, ())[:, 0]
-    _require_known(names)
+    require_known(names)
     columns = [np.mean([calibrated[field] for field in THETA[name]], axis=0) for name in names]
     return np.stack(columns, axis=1) if columns else np.empty((parameters.n_cell, 0))
 
@@ -213,7 +209,7 @@ def apply_theta(
         SettingsError: unknown or repeated name.
         DataError: wrong shape or unphysical value, naming cell, set and parameter.
     """
-    _require_known(names)
+    require_known(names)
     if theta is not None:
         theta = np.asarray(theta, dtype=np.float64)
         if theta.ndim != 3 or theta.shape[0] != parameters.n_cell or theta.shape[2] != len(names):
@@ -236,7 +232,8 @@ def apply_theta(
     return calibrated
 
 
-def _require_known(names: Sequence[str]) -> None:
+def require_known(names: Sequence[str]) -> None:
+    """Raise SettingsError for the first name that is not VIC's, or sets what another one sets."""
     set_by: dict[str, str] = {}
     for name in names:
         if name not in THETA:
@@ -249,9 +246,9 @@ def _require_known(names: Sequence[str]) -> None:
 
 def _require_physical(parameters: CellParameters, calibrated: np.ndarray) -> None:
     """Raise DataError for the first value that no soil can have."""
-    for name, (low, high, rule) in _RANGES.items():
+    for name, (low, high, unit) in LIMITS.items():
         value = calibrated[name]
-        _refuse(parameters, ~((value > low) & (value <= high) & np.isfinite(value)), name, value, f"must be {rule}")
+        _refuse(parameters, ~((value >= low) & (value <= high)), name, value, f"expected {low:g} to {high:g}{unit}")
     _refuse(
         parameters,
         calibrated["depth_1"] > calibrated["depth_2"],
