@@ -32,7 +32,7 @@ _EVEN = 0.02
 
 _MOST_DEGREES = 1.0
 _EASE2_SIZES = (36.0322, 25.0253, 12.5126, 9.0081, 3.0027)
-"""Largest distance of neighbours on a grid of latitude and longitude; sizes of products' cells on EASE-Grid 2.0 [km]."""
+"""Largest distance of neighbours in latitude and longitude; sizes of the products' cells on EASE-Grid 2.0 [km]."""
 
 _FULL = 0.05
 """Smallest share of a grid's rectangle that has a cell; scattered places fit only grids emptier than that."""

@@ -9,6 +9,8 @@ from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
 from paraformer.config import Study
 from paraformer.core.errors import DataError, SettingsError
 from paraformer.core.time import Period
@@ -16,6 +18,7 @@ from paraformer.data import Selection, build_cube, source_hash
 from paraformer.data import check as check_data
 from paraformer.data.sources.synthetic import DOMAIN, INPUTS, PARAMS
 from paraformer.learners.targets import comparable
+from paraformer.numerics.scores import accumulate, finish
 from paraformer.pipeline.consistent import Extent, require_consistent, require_fits, require_outputs
 from paraformer.pipeline.world import MOST_ROWS, made_up_world
 from paraformer.process.build import ProcessFiles, build_process, process_files, read_parameters, require_steps
@@ -71,6 +74,7 @@ def _check_cells(study: Study, inputs: Path | None, given: Mapping[str, Path]) -
     try:
         _require_attributes(study, selection)
         require_fits(study, _extent(study, selection))
+        _require_observed(study, selection)
         _require_comparable(study, selection)
         _check_process(study, selection, given)
         if study.process.model not in ("vic", "compiled") and len(selection.cells) * len(file.days) <= _MOST_TO_BUILD:
@@ -87,6 +91,30 @@ def _extent(study: Study, selection: Selection) -> Extent:
     if world is not None and max(world.rows, world.columns) > MOST_ROWS:
         return Extent(Period(start=first, end=last), world.rows * world.columns, None, selection.references)
     return Extent(Period(start=first, end=last), cells, int(selection.trained.sum()), selection.references)
+
+
+def _require_observed(study: Study, selection: Selection) -> None:
+    """Some cells have as many observed days, of values that vary, as searches and scores ask for."""
+    days = _observed_days(study, selection)
+    most = {"trained cell": int(days[selection.trained].max()), "cell": int(days.max())}
+    least = {"evaluation.min_days": ("trained cell", study.evaluation.min_days)}
+    least |= {f"searches.{name}.loss.min_days": ("cell", s.loss.min_days) for name, s in study.searches.items()}
+    for key, (who, count) in least.items():
+        if most[who] < count:
+            raise SettingsError(f"{key}: {count}, but no {who} has more than {most[who]} observed days of training")
+
+
+def _observed_days(study: Study, selection: Selection) -> np.ndarray:
+    """Observed days of the training period of every cell; 0 where the observation does not vary [cell]."""
+    file, train, name = selection.file, study.data.train.mask(selection.file.days), study.data.observation
+    size, parts = file.together(study.data.chunk_cells), []
+    for start in range(0, len(selection.cells), size):
+        values = file.series(name, selection.position[start : start + size])[:, train]
+        values = values.reshape(len(values), -1).astype(np.float64)  # one step of a day is observed at most
+        mask = np.isfinite(values)
+        statistics = accumulate(np.where(mask, values, 0.0), np.where(mask, values, 0.0), mask)
+        parts.append(np.where(finish(statistics, min_days=1).scored["rmse"], statistics.days, 0))
+    return np.concatenate(parts)
 
 
 def _require_attributes(study: Study, selection: Selection) -> None:

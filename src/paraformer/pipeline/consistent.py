@@ -48,6 +48,11 @@ def extent_of(cube: Cube) -> Extent:
 
 def require_consistent(study: Study) -> None:
     """Raise SettingsError where settings of different rooms contradict each other, or this machine lacks a device."""
+    data = study.data
+    if data.test.end < data.train.start:
+        raise SettingsError(f"data.test: {data.test} lies before data.train, {data.train}; expected later days")
+    if data.attributes == () and not (data.climate_attributes or data.location):
+        raise SettingsError("data.attributes: found none, and climate_attributes is off; θ is learned from attributes")
     require_parameters(study.process, study.space)
     require_outputs(study, offered_outputs(study.process))
     for name, search in study.searches.items():
@@ -66,8 +71,8 @@ def require_consistent(study: Study) -> None:
     require_device(study.process)
     for key, training in trainings(study):
         require_devices(training, key)
-    if study.data.days is not None:
-        require_fits(study, Extent(study.data.days))
+    if data.days is not None:
+        require_fits(study, Extent(data.days))
 
 
 def require_outputs(study: Study, offered: Sequence[str]) -> None:
@@ -170,7 +175,7 @@ def _require_days(study: Study, there: Period) -> None:
     for name, length in (("train", train), ("test", test)):
         if length < least:
             raise SettingsError(
-                f"data.{name}: {length} days, but a cell is scored from evaluation.min_days ({least}) observed days on"
+                f"data.{name}: {length} days in all, but cells need {least} observed ones (evaluation.min_days)"
             )
     for name, search in study.searches.items():
         _at_most(f"searches.{name}.loss.min_days", search.loss.min_days, train, "the training period has")
