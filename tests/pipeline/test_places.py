@@ -16,7 +16,7 @@ from paraformer.core.grid import points
 from paraformer.core.schema import Cube
 from paraformer.pipeline import report as reporting
 from paraformer.pipeline import run_study
-from paraformer.pipeline.check import require_consistent
+from paraformer.pipeline.consistent import require_consistent
 from paraformer.pipeline.rows import rows_of
 from worlds import TINY, write_study
 

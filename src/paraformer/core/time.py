@@ -50,7 +50,7 @@ class Period(Settings):
         return self
 
     @property
-    def n_days(self) -> int:
+    def days(self) -> int:
         """Number of days."""
         return (self.end - self.start).days + 1
 

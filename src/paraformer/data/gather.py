@@ -12,7 +12,7 @@ from paraformer.core.log import Progress
 from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.data.config import DataConfig
 from paraformer.data.sources.blocks import write_blocks
-from paraformer.data.sources.hydrodl import read_hydrodl
+from paraformer.data.sources.hydrodl import open_base, read_hydrodl
 from paraformer.data.sources.land_maps import read_land
 from paraformer.data.sources.products import products_key, target_of, write_products
 
@@ -63,6 +63,7 @@ def source_hash(config: DataConfig) -> str:
     if config.products is not None:
         return products_key(config.products)
     if config.hydrodl is not None:
+        open_base(config.hydrodl)
         folder = config.hydrodl.folder
         files = {p.relative_to(folder).as_posix(): p.stat().st_size for p in folder.rglob("*") if p.is_file()}
         return hash_json({"settings": config.hydrodl.model_dump(mode="json"), "files": files})

@@ -23,5 +23,4 @@ def require_free(names: Iterable[str]) -> None:
     for name in names:
         what = _TAKEN.get(name) or ("a name of variables that the cube adds" if _OURS.fullmatch(name) else "")
         if what:
-            told = "; 'location: true' shows it to the learners" if name in ("lat", "lon") else "; rename the variable"
-            raise ValueError(f"'{name}' is {what}{told}")
+            raise ValueError(f"'{name}' is {what}; rename the variable")

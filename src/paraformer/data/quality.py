@@ -21,7 +21,16 @@ from paraformer.data.headers import check_header
 from paraformer.data.places import places_of, say_shared_places, words_of
 from paraformer.data.presampled import Sample, require_whole_grid, sample_of_places, sample_of_rows
 from paraformer.data.regions import block_labels
-from paraformer.data.sampling import LEFT_OUT, TRAINED, UNSEEN, GridIndex, grid_index, require_distinct, sampling_labels
+from paraformer.data.sampling import (
+    LEFT_OUT,
+    TRAINED,
+    UNSEEN,
+    GridIndex,
+    grid_index,
+    require_distinct,
+    require_neighbours,
+    sampling_labels,
+)
 from paraformer.data.sources.cells import CellsFile, open_cells
 from paraformer.data.values import CellValues, ValueProof, require_observations
 
@@ -158,6 +167,7 @@ def _grid_index(file: CellsFile) -> tuple[GridIndex, Sample | None]:
     if not {"row", "col"} <= set(map(str, file.dataset.variables)):
         lat, lon = (file.static(name).astype(float) for name in ("lat", "lon"))
         index = grid_index(lat, lon, source=str(file.path))
+        require_neighbours(lat, lon, source=str(file.path))
         return index, sample_of_places(lat, lon, index)
     found = []
     for name in ("row", "col"):

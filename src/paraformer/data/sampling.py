@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from pyproj import Transformer
 
 from paraformer.core.errors import DataError, SettingsError
 from paraformer.core.grid import ease2_global
@@ -29,6 +30,10 @@ _SAME = 2e-4
 
 _EVEN = 0.02
 """Largest distance from an even spacing [steps]."""
+
+_MOST_DEGREES = 1.0
+_EASE2_SIZES = (36.0322, 25.0253, 12.5126, 9.0081, 3.0027)
+"""Largest distance of neighbours in latitude and longitude; sizes of the products' cells on EASE-Grid 2.0 [km]."""
 
 _FULL = 0.05
 """Smallest share of a grid's rectangle that has a cell; scattered places fit only grids emptier than that."""
@@ -130,6 +135,33 @@ def grid_index(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"],
         f"{source}: the cells form no regular grid in latitude and longitude or EASE-Grid 2.0, which a sampling design "
         "needs; label them with a split variable, or give variables 'row' and 'col'"
     )
+
+
+def require_neighbours(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"], *, source: str) -> None:
+    """Raise SettingsError unless cells on a regular grid are neighbours: a design takes some of all cells.
+
+    Cells of a file that is a sample already lie further apart than those of any product: more than a degree, or no
+    cell of an EASE-Grid 2.0 product.
+    """
+    east = np.where(lon >= 180, lon - 360, lon)
+    if _evenly(lat) is not None and _evenly(east) is not None:
+        apart, unit, most = _least_gap(lat, east), "degree", _MOST_DEGREES
+        good = apart <= most
+    else:
+        x, y = Transformer.from_crs(4326, 6933, always_xy=True).transform(east, lat)
+        apart, unit, most = _least_gap(np.asarray(x), np.asarray(y)) / 1e3, "km of EASE-Grid 2.0", max(_EASE2_SIZES)
+        good = any(abs(apart / size - 1) < _EVEN for size in _EASE2_SIZES)
+    if not good:
+        raise SettingsError(
+            f"data.split.design takes cells of a grid of neighbours, {most:g} {unit} apart or less; those of {source} "
+            f"are {apart:.3g} {unit} apart: a sample already. Label them with a split variable"
+        )
+
+
+def _least_gap(*axes: Float[np.ndarray, " cell"]) -> float:
+    """Least distance between two rows or two columns; 0 for one cell."""
+    gaps = [gap for values in axes for gap in np.diff(np.unique(np.round(values, 3))).tolist()]
+    return min(gaps, default=0.0)
 
 
 def require_distinct(index: GridIndex, *, source: str) -> None:

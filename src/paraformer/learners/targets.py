@@ -85,6 +85,27 @@ class OtherTargets:
         return baseflow_index(runoff, baseflow)[:, None]
 
 
+def comparable(
+    key: str, settings: TargetConfig, name: str, values: Float[np.ndarray, "cell value"]
+) -> tuple[Float[np.ndarray, "cell value"], float]:
+    """Values of a reference as they are compared, NaN where unknown, and their spread, which errors are divided by.
+
+    Args:
+        key: of the target, for the message.
+        values: of trained cells; NaN where there is none.
+
+    Raises:
+        DataError: if they do not vary.
+    """
+    if isinstance(settings, EvapotranspirationTarget) and settings.period == "year":
+        values = values.sum(axis=1, keepdims=True)
+    known = values[np.isfinite(values)]
+    scale = float(known.std()) if known.size else 0.0
+    if not scale > 0.0:
+        raise DataError(f"{key}: reference '{name}' does not vary over trained cells, so errors have no unit")
+    return values, scale
+
+
 def _compared(target: str, settings: TargetConfig, name: str, data: CalibrationData) -> Compared:
     """A reference of a target, of trained cells alone."""
     if name not in data.references:
@@ -96,14 +117,9 @@ def _compared(target: str, settings: TargetConfig, name: str, data: CalibrationD
             f"targets: {target}: reference '{name}' has shape {values.shape}, expected "
             f"({len(data.cells)} cells, {months})"
         )
-    known = known & data.trained[:, None]
-    if isinstance(settings, EvapotranspirationTarget) and settings.period == "year":
-        values, known = values.sum(axis=1, keepdims=True), known.all(axis=1, keepdims=True)
-    scale = float(values[known].std()) if known.any() else 0.0
-    if not scale > 0.0:
-        raise DataError(
-            f"targets: {target}: reference '{name}' does not vary over trained cells, so errors have no unit"
-        )
+    seen = np.where(known & data.trained[:, None], values, np.nan)
+    values, scale = comparable(f"targets: {target}", settings, name, seen)
+    known = np.isfinite(values)
     share = settings.weight / len(settings.reference)
     return Compared(
         target, to_tensor(np.where(known, values, 0.0)), torch.as_tensor(known), scale, share, settings.bias == "remove"

@@ -2,58 +2,184 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+import os
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import indent
+from typing import NamedTuple
 
 import numpy as np
 
 from paraformer.config import Study
-from paraformer.core.errors import DataError, ModelError, SettingsError, nearest
-from paraformer.core.names import PER_CELL
+from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.time import Period
+from paraformer.data.cube import build_cube
 from paraformer.data.gather import source_hash
-from paraformer.data.quality import check_values
+from paraformer.data.quality import Selection, check_values
+from paraformer.data.sources.synthetic import DOMAIN, INPUTS, PARAMS
 from paraformer.data.summary import input_table
-from paraformer.process.build import Places, process_files, require_files
+from paraformer.learners.targets import comparable
+from paraformer.numerics.scores import accumulate, finish
+from paraformer.pipeline.consistent import Extent, require_consistent, require_fits, require_outputs
+from paraformer.pipeline.world import MOST_ROWS, made_up_world
+from paraformer.process.build import Places, ProcessFiles, build_process, process_files, require_files, require_steps
+
+_MOST_TO_BUILD = 5_000_000
+"""Cell-days of data on which a model of the user's own is built to see whether it keeps the contract."""
 
 
 def check_study(study: Study) -> str:
     """Read data and parameter files and say what the study would run on.
 
     Raises:
-        SettingsError: a setting that contradicts another.
+        SettingsError: a setting that contradicts another, the data or the process model's limits.
         DataError: the first problem of the data, naming file, variable, cell and time.
+        ModelError: a model of the user's own that does not keep the contract.
     """
     require_consistent(study)
+    require_different_files(study)
     if study.data.source == "synthetic":
-        if study.process.model != "vic":
-            process_files(study.process, {})
+        with made_up_world(study) as folder:
+            _check_cells(study, folder / INPUTS, {"parameters": folder / PARAMS, "domain": folder / DOMAIN})
         return f"study {study.name}: the built-in world needs no files; settings are valid"
     if study.data.source != "cells":
         require_parameter_files(study)
+        process_files(study.process, {})
         source_hash(study.data)
         return f"study {study.name}: source '{study.data.source}' is there; building the cube checks its values"
-    selection, values = check_values(study.data)
-    trained = int(selection.trained.sum())
-    file, kept = selection.file, selection.position
-    places = Places(np.asarray(selection.cells), *(file.static(name)[kept].astype(float) for name in ("lat", "lon")))
-    table = input_table(selection, values, study.data.observation)
-    in_file = len(file.cells)
-    days = file.days
-    file.close()
-    require_files(study.process, process_files(study.process, {}), places, days, study.space.names)
+    checked = _check_cells(study, None, {})
+    selection, trained = checked.selection, int(checked.selection.trained.sum())
     runs = len(selection.cells) * (1 + study.ensemble.common + study.ensemble.own)
     judged = any(name.startswith("et_") for name in selection.references)
     missing = "" if judged else " of evapotranspiration (et_...): Table 3 and Figure 9 will be left out"
     return (
         f"study {study.name}: ok\n"
-        f"  {len(selection.cells)} cells of {in_file} in the file, {trained} trained and "
+        f"  {len(selection.cells)} cells of {checked.in_file} in the file, {trained} trained and "
         f"{len(selection.cells) - trained} unseen\n"
         f"  train {study.data.train}, test {study.data.test}\n"
         f"  {', '.join(p.name for p in study.parameters)}: {runs} process-model runs in the ensemble\n"
         f"  searches: {', '.join(study.searches) or 'none'}, {study.search_seeds} seed(s)\n"
         f"  learners: {', '.join(study.learners) or 'none'}, {study.learner_seeds} seed(s)\n"
-        f"  references: {', '.join(selection.references) or 'none'}{missing}\n{indent(table, '  ')}"
+        f"  references: {', '.join(selection.references) or 'none'}{missing}\n{indent(checked.table, '  ')}"
     )
+
+
+class Checked(NamedTuple):
+    """A checked file: what a study uses of it, the cells it holds, and a table of its contents."""
+
+    selection: Selection
+    in_file: int
+    table: str
+
+
+def _check_cells(study: Study, inputs: Path | None, given: Mapping[str, Path]) -> Checked:
+    """Check a file of the simple format and what is to be done with it.
+
+    Args:
+        inputs: the file of the built-in world; ``None`` takes the study's.
+        given: VIC-5 files beside it.
+    """
+    selection, values = check_values(study.data, inputs)
+    file = selection.file
+    try:
+        table = input_table(selection, values, study.data.observation)
+        _require_attributes(study, selection)
+        require_fits(study, _extent(study, selection))
+        _require_observed(study, selection)
+        _require_comparable(study, selection)
+        _check_process(study, selection, given)
+        if study.process.model not in ("vic", "compiled") and len(selection.cells) * len(file.days) <= _MOST_TO_BUILD:
+            _try_model(study, inputs, given)
+    finally:
+        file.close()
+    return Checked(selection, len(file.cells), table)
+
+
+def _extent(study: Study, selection: Selection) -> Extent:
+    """What there is of the data; a large built-in world is seen in part."""
+    first, last = (dt.date.fromisoformat(str(selection.file.days[i])) for i in (0, -1))
+    world, cells = study.data.synthetic, len(selection.cells)
+    if world is not None and max(world.rows, world.columns) > MOST_ROWS:
+        return Extent(Period(start=first, end=last), world.rows * world.columns, None, selection.references)
+    return Extent(Period(start=first, end=last), cells, int(selection.trained.sum()), selection.references)
+
+
+def _require_observed(study: Study, selection: Selection) -> None:
+    """Some cells have as many observed days, of values that vary, as searches and scores ask for."""
+    days = _observed_days(study, selection)
+    most = {"trained cell": int(days[selection.trained].max()), "cell": int(days.max())}
+    least = {"evaluation.min_days": ("trained cell", study.evaluation.min_days)}
+    least |= {f"searches.{name}.loss.min_days": ("cell", s.loss.min_days) for name, s in study.searches.items()}
+    for key, (who, count) in least.items():
+        if most[who] < count:
+            raise SettingsError(f"{key}: {count}, but no {who} has more than {most[who]} observed days of training")
+
+
+def _observed_days(study: Study, selection: Selection) -> np.ndarray:
+    """Observed days of the training period of every cell; 0 where the observation does not vary [cell]."""
+    file, train, name = selection.file, study.data.train.mask(selection.file.days), study.data.observation
+    size, parts = file.together(study.data.chunk_cells), []
+    for start in range(0, len(selection.cells), size):
+        values = file.series(name, selection.position[start : start + size])[:, train]
+        values = values.reshape(len(values), -1).astype(np.float64)  # one step of a day is observed at most
+        mask = np.isfinite(values)
+        statistics = accumulate(np.where(mask, values, 0.0), np.where(mask, values, 0.0), mask)
+        parts.append(np.where(finish(statistics, min_days=1).scored["rmse"], statistics.days, 0))
+    return np.concatenate(parts)
+
+
+def _require_attributes(study: Study, selection: Selection) -> None:
+    if not (selection.attributes or study.data.climate_attributes):
+        raise SettingsError(
+            f"data.attributes: {selection.file.path} has none of the vocabulary, and climate_attributes is off; "
+            "θ has to be learned from something"
+        )
+
+
+def _require_comparable(study: Study, selection: Selection) -> None:
+    """References of the learners' targets vary over the trained cells."""
+    trained = selection.position[selection.trained]
+    for key, learner in study.learners.items():
+        for target, config in {} if learner.targets is None else learner.targets.chosen.items():
+            for name in config.reference:
+                values = selection.file.reference(name, trained)
+                comparable(f"learners.{key}.targets.{target}", config, name, values.reshape(len(trained), -1))
+
+
+def _check_process(study: Study, selection: Selection, given: Mapping[str, Path]) -> None:
+    """Parameter files of the cells, and the bounds of θ against what they hold."""
+    file, kept = selection.file, selection.position
+    places = Places(np.asarray(selection.cells), *(file.static(name)[kept].astype(float) for name in ("lat", "lon")))
+    files = process_files(study.process, given)
+    if isinstance(files, ProcessFiles):
+        require_steps(file.steps, study.process.vic)
+    require_files(study.process, files, places, file.days, study.space)
+
+
+def _try_model(study: Study, inputs: Path | None, given: Mapping[str, Path]) -> None:
+    """Build the model on the study's cells and days, and let it run one of them."""
+    with TemporaryDirectory() as folder:
+        cube = build_cube(study.data, Path(folder) / "cube.zarr", inputs=inputs)
+        model = build_process(study.process, study.space, cube, process_files(study.process, given))
+        require_outputs(study, model.outputs)
+
+
+def require_different_files(study: Study) -> None:
+    """Raise SettingsError if one file stands for two things."""
+    process = study.process
+    named = {
+        "data.path": study.data.path,
+        "process.parameters": process.parameters,
+        "process.domain": process.domain,
+        "process.initial_state": process.initial_state,
+    }
+    there = {key: path for key, path in named.items() if path is not None and path.exists()}
+    for one, other in combinations(there, 2):
+        if os.path.samefile(there[one], there[other]):
+            raise SettingsError(f"{one} and {other} are the same file, {there[one]}")
 
 
 def require_parameter_files(study: Study) -> None:
@@ -74,33 +200,3 @@ def require_parameter_files(study: Study) -> None:
             told = "'paraformer parameters STUDY' makes it of data.products.land"
             other = "make it yourself, or give maps in data.products.land and run 'paraformer parameters STUDY'"
             raise DataError(f"{path}: no such file (process.{name}); {told if makes else other}")
-
-
-def require_offered(study: Study, outputs: Sequence[str]) -> None:
-    """Raise ModelError naming the first output of the ensemble that the process model does not offer."""
-    for name in study.ensemble.outputs:
-        if name not in outputs:
-            raise ModelError(
-                f"ensemble.outputs: '{name}' is not offered by process.model '{study.process.model}', which offers "
-                f"{', '.join(outputs)}; name those you need there and in surrogate.outputs"
-            )
-
-
-def require_consistent(study: Study) -> None:
-    """Raise SettingsError where settings of different rooms contradict each other."""
-    for name in study.surrogate.outputs:
-        if name not in study.ensemble.outputs:
-            hint = nearest(name, study.ensemble.outputs)
-            raise SettingsError(f"surrogate.outputs: '{name}' is not in ensemble.outputs{hint}")
-    if "soil_moisture" not in study.surrogate.outputs:
-        raise SettingsError("surrogate.outputs: 'soil_moisture' is missing; it is what is learned from")
-    transfers = study.evaluation.transfers
-    if transfers is not None:
-        sources = (*study.searches, PER_CELL)
-        if transfers.source not in sources:
-            hint = nearest(transfers.source, sources)
-            raise SettingsError(f"evaluation.transfers.source: '{transfers.source}' is no search of the study{hint}")
-    if study.surrogate.anchors > study.ensemble.common:
-        raise SettingsError(
-            f"surrogate.anchors ({study.surrogate.anchors}) exceeds ensemble.common ({study.ensemble.common})"
-        )

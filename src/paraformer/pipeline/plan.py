@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from paraformer.config import Study
 from paraformer.core.errors import SettingsError
 from paraformer.learners.config import LearnerConfig
-from paraformer.pipeline.check import require_consistent
+from paraformer.pipeline.consistent import require_consistent
 from paraformer.pipeline.rehearsal import Rehearsal, Size, disk_of, rehearse
 from paraformer.pipeline.rounds import followed
 from paraformer.process.cost import DAYS_PER_YEAR, Archive, Time
@@ -205,7 +205,7 @@ def _pool(learner: LearnerConfig, size: Size) -> int:
 
 def _steps(study: Study, learner: LearnerConfig, size: Size) -> int:
     """Steps of one member; of epochs as many as these come to if every trained cell is observed."""
-    return learner.steps(_pool(learner, size), study.data.train.n_days)
+    return learner.steps(_pool(learner, size), study.data.train.days)
 
 
 def _process_runs(study: Study, learner: LearnerConfig, size: Size) -> int:

@@ -10,8 +10,8 @@ from paraformer.core.log import Progress
 from paraformer.core.names import STAGES
 from paraformer.core.run import Run
 from paraformer.data.gather import source_hash
-from paraformer.pipeline.check import require_consistent
 from paraformer.pipeline.closing import closing_words
+from paraformer.pipeline.consistent import extent_of, require_consistent, require_fits
 from paraformer.pipeline.rounds import followed, good_enough
 from paraformer.pipeline.stage import StageSpec, parts, settings_of
 from paraformer.pipeline.work import Work
@@ -33,6 +33,7 @@ class Chain(Work):
             for spec in getattr(self, group)():
                 self._finish(spec)
             if group == "cube":
+                require_fits(self.study, extent_of(self._cube))
                 site_positions(self.study.report.sites, self._cube.cells)  # one that is not there, before any work
             if group == "report":
                 self._write_page()

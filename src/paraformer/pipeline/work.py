@@ -19,7 +19,7 @@ from paraformer.evaluation.holdout import holdout_of
 from paraformer.learners.config import LearnerConfig
 from paraformer.learners.learn import Learner, process_runs
 from paraformer.pipeline import report as reporting
-from paraformer.pipeline.check import require_offered
+from paraformer.pipeline.consistent import require_outputs
 from paraformer.pipeline.emulation import fit_and_audit
 from paraformer.pipeline.evapotranspiration import why_left_out
 from paraformer.pipeline.opened import Opened
@@ -57,7 +57,7 @@ class Work(Opened):
 
     def _run_ensemble(self, path: Path) -> int:
         study = self.study
-        require_offered(study, self._model.outputs)
+        require_outputs(study, self._model.outputs)
         return run_sets(
             self._model,
             ensemble_sets(study.ensemble, study.space, self._prior, study.seed),

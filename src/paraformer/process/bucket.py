@@ -32,6 +32,18 @@ BUCKET_PARAMETERS = ParameterSpace(
 """All three act on soil moisture in their own way, so that a twin experiment can find each of them."""
 
 
+def require_bucket(parameters: ParameterSpace) -> None:
+    """Raise SettingsError unless these are the bucket's parameters, with bounds that it can run with."""
+    if parameters.names != BUCKET_PARAMETERS.names:
+        wanted, found = ", ".join(BUCKET_PARAMETERS.names), ", ".join(parameters.names)
+        raise SettingsError(f"parameters: the bucket has {wanted}, in this order; found {found}")
+    for parameter in parameters:
+        low, high = parameter.physical_bounds
+        if low < 0 or (low == 0 and parameter.name != "residual") or (high > 1 and parameter.name == "residual"):
+            expected = "0 to 1" if parameter.name == "residual" else "above 0"
+            raise SettingsError(f"parameters: '{parameter.name}': found {low:g} to {high:g}, expected {expected}")
+
+
 class Bucket:
     """A linear reservoir of storage S [mm] under precipitation P [mm day-1], constant within each day.
 
@@ -65,9 +77,7 @@ class Bucket:
         prior: Float[np.ndarray, "cell parameter"] | None = None,
         parameters: ParameterSpace = BUCKET_PARAMETERS,
     ) -> None:
-        if parameters.names != BUCKET_PARAMETERS.names:
-            wanted, found = ", ".join(BUCKET_PARAMETERS.names), ", ".join(parameters.names)
-            raise SettingsError(f"parameters: the bucket has {wanted}, in this order; found {found}")
+        require_bucket(parameters)
         self.parameters = parameters
         if precipitation.shape[1] != time.size:
             raise DataError(f"bucket: precipitation has {precipitation.shape[1]} days, the time axis {time.size}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +22,8 @@ from paraformer.process.compiled import build_compiled, compiled_cells, compiled
 from paraformer.process.config import ProcessConfig
 from paraformer.process.executor import Source
 from paraformer.process.own import ModelFiles, build_own, model_files, prior_of
-from paraformer.process.vic.disaggregation import disaggregate
+from paraformer.process.vic.bounds import require_corners
+from paraformer.process.vic.disaggregation import disaggregate, require_divisor
 from paraformer.process.vic.files import Domain, read_domain, read_state, require_writable
 from paraformer.process.vic.files import read_parameters as read_vic_parameters
 from paraformer.process.vic.forcing import Forcing
@@ -133,24 +134,25 @@ def require_files(
     files: ProcessFiles | ModelFiles,
     places: Places,
     days: np.ndarray,
-    names: Sequence[str],
+    space: ParameterSpace,
 ) -> None:
     """Prove the files of the process model for the cells and days of a study: what a later stage would refuse.
 
     Args:
         days: of the data (datetime64[D]).
-        names: parameters that will be written into the parameter file.
+        space: parameters that will be written into the parameter file; VIC must be able to run at their bounds.
 
     Raises:
         DataError: files that do not fit the cells, or values that the model cannot run with.
-        SettingsError: files of another period.
+        SettingsError: files of another period, or bounds of θ that VIC cannot run with in some cell.
     """
     if isinstance(files, ProcessFiles):
-        read_land(files, places)
+        require_corners(read_land(files, places).parameters, space)
     elif config.model == "compiled":
-        compiled_cells(config, *places, days)
+        compiled, position = compiled_cells(config, *places, days)
+        require_corners(compiled.cell_parameters.select(position)._replace(cell=places.cells), space)
     if files.parameters is not None:
-        require_writable(files.parameters, names)
+        require_writable(files.parameters, space.names)
 
 
 def build_process(
@@ -201,19 +203,26 @@ def forcing_of(cube: Cube, settings: VICSettings) -> Forcing:
     Raises:
         SettingsError: if the cube's sub-daily step is not the snow step.
     """
-    steps = settings.snow_steps_per_day
-    names = tuple(FORCING)
+    steps, names = settings.snow_steps_per_day, tuple(FORCING)
     found = cube.dataset.sizes.get("step", 1)
+    require_steps(found, settings)
     if found == 1:
         return disaggregate(cube.forcing(), cube.lat, cube.lon, cube.time, steps)
-    if found != steps:
-        raise SettingsError(
-            f"process.vic.snow_steps_per_day is {steps}, but the forcing has {found} steps a day; they must be equal"
-        )
     shape = (len(cube.cells), len(cube.time) * steps)
     series = {name: cube.dataset[f"{name}_sub"].values.astype(np.float64).reshape(shape) for name in names}
     series["prcp"] = series["prcp"] / steps  # the cube's rate [mm day-1] to the amount of a step
     return Forcing(**series, month=month_of(cube.time), day_of_year=day_of_year(cube.time))
+
+
+def require_steps(found: int, settings: VICSettings) -> None:
+    """Raise SettingsError unless VIC's snow steps can be made of a forcing with ``found`` steps a day."""
+    if found == 1:
+        require_divisor(settings.snow_steps_per_day)
+    elif found != settings.snow_steps_per_day:
+        raise SettingsError(
+            f"process.vic.snow_steps_per_day is {settings.snow_steps_per_day}, but the forcing has {found} steps a "
+            "day; they must be equal"
+        )
 
 
 def clipped_prior(model: Source) -> Float[np.ndarray, "cell parameter"]:

@@ -144,8 +144,10 @@ def compiled_files(config: ProcessConfig) -> tuple[tuple[tuple[str, Path], ...],
     assert config.executable is not None
     assert config.global_parameters is not None
     for path in (config.executable, config.global_parameters):
-        if not path.exists():
+        if not path.is_file():
             raise DataError(f"{path}: no such file")
+    if not os.access(config.executable, os.X_OK):
+        raise DataError(f"{config.executable}: not a program that may be run (process.executable)")
     found = read_compiled_files(config.global_parameters)
     ours = (("executable", config.executable), ("global_parameters", config.global_parameters))
     return (*ours, *found.named), found.parameters

@@ -76,6 +76,8 @@ def find_factory(config: ProcessConfig) -> Factory:
     if config.module_folder is not None and str(config.module_folder) not in sys.path:
         sys.path.append(str(config.module_folder))  # last: nothing of the user's may stand in for another module
         importlib.invalidate_caches()
+    if name.partition(".")[0] in sys.stdlib_module_names:
+        raise SettingsError(f"process.model: '{name}' is a module of Python, no process model; name one of your own")
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:

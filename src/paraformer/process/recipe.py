@@ -22,6 +22,7 @@ from paraformer.core.schema import Cube
 from paraformer.process.build import Land, Places, ProcessFiles, forcing_of, land_of, read_land
 from paraformer.process.config import ProcessConfig
 from paraformer.process.executor import CellSource, Executor, Source, deferred, memory
+from paraformer.process.vic.bounds import require_corners
 from paraformer.process.vic.files import Domain, read_domain
 from paraformer.process.vic.model import VIC
 from paraformer.process.vic.parameters import CellParameters, a_priori
@@ -119,7 +120,9 @@ class ProcessRecipe:
         parts = []
         for start in range(0, self.n_cells, _PRIOR_CELLS):
             cells = np.arange(start, min(start + _PRIOR_CELLS, self.n_cells))
-            parts.append(a_priori(self._land(cells, quiet=False).parameters, self.parameters.names))
+            parameters = self._land(cells, quiet=False).parameters
+            require_corners(parameters, self.parameters)
+            parts.append(a_priori(parameters, self.parameters.names))
         return np.concatenate(parts)
 
     def _cube(self) -> Cube:

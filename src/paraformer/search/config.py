@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from paraformer.core.errors import SettingsError
 from paraformer.core.settings import Settings
 
 
@@ -33,6 +34,9 @@ class _CommonConfig(Settings):
     runs_together: int = Field(default=512, ge=1, description="forward runs in one call of the model: bounds memory")
     checkpoint_seconds: float = Field(default=30.0, ge=0, description="seconds between checkpoints; 0 after every step")
 
+    def require_budget(self, parameters: int) -> None:
+        """Raise SettingsError unless the budget pays for the first step of a search of so many parameters."""
+
     def numerical(self) -> dict[str, Any]:
         """The settings on which θ depends: all but how much is run at once and how often a checkpoint is written."""
         return self.model_dump(mode="json", exclude={"runs_together", "checkpoint_seconds"})
@@ -54,6 +58,14 @@ class SCEUAConfig(_CommonConfig):
         default=1e-3, ge=0, description="a cell stops when the geometric mean range of its points is smaller [peps]"
     )
 
+    def require_budget(self, parameters: int) -> None:
+        points = self.complexes * (2 * parameters + 1)
+        if self.budget < points:
+            raise SettingsError(
+                f"budget {self.budget} is below the initial population of {points} points "
+                f"({self.complexes} complexes of 2 x {parameters} + 1)"
+            )
+
 
 class RandomConfig(_CommonConfig):
     """Latin hypercube of ``budget`` points, the best of which is kept: the yardstick of any search."""
@@ -73,6 +85,15 @@ class LevenbergConfig(_CommonConfig):
     )
     least_step: float = Field(default=1e-4, ge=0, description="a start ends when its step is smaller [1 per range]")
     least_gain: float = Field(default=1e-4, ge=0, description="a start ends when a step gains less [1 of the cost]")
+
+    def require_budget(self, parameters: int) -> None:
+        points = self.candidates + self.start_from_prior
+        runs = points + 2 * parameters + 1
+        if self.budget < runs:
+            raise SettingsError(
+                f"budget {self.budget} is below the {runs} runs of a first step "
+                f"({points} to choose from, 2 x {parameters} differences, 1)"
+            )
 
 
 SearchConfig = Annotated[SCEUAConfig | RandomConfig | LevenbergConfig, Field(discriminator="name")]

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import qmc
 
 from paraformer.core.contracts import CalibrationData, ForwardModel
-from paraformer.core.errors import ModelError, SettingsError
+from paraformer.core.errors import ModelError
 from paraformer.core.seeding import generator
 from paraformer.numerics.observe import fit_line, observe
 from paraformer.search.config import LevenbergConfig, MisfitConfig
@@ -168,12 +168,7 @@ class Levenberg:
         Raises:
             SettingsError: if the budget does not even cover one linearisation and a step.
         """
-        points = self.config.candidates + (prior is not None)
-        if self.config.budget < points + 2 * size + 1:
-            raise SettingsError(
-                f"search: budget {self.config.budget} is below the {points + 2 * size + 1} runs of a first step "
-                f"({points} to choose from, 2 x {size} differences, 1)"
-            )
+        self.config.require_budget(size)
         n = len(cells)
         first = np.full((n, size), 0.5) if prior is None else prior
         return LevenbergState(

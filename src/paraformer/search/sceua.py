@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from paraformer.core.errors import SettingsError
 from paraformer.core.seeding import generator
 from paraformer.search.config import SCEUAConfig
 from paraformer.search.state import Evaluate, State, Stop, within_budget
@@ -45,12 +44,8 @@ class SCEUA:
         Raises:
             SettingsError: if the budget does not even cover the initial population.
         """
+        self.config.require_budget(size)
         points = self.config.complexes * (2 * size + 1)
-        if self.config.budget < points:
-            raise SettingsError(
-                f"search: budget {self.config.budget} is below the initial population of {points} points "
-                f"({self.config.complexes} complexes of 2 x {size} + 1)"
-            )
         streams = [generator(self.seed, "sceua", cell, "population") for cell in cells.tolist()]
         population = np.stack([stream.random((points, size)) for stream in streams])
         if prior is not None:

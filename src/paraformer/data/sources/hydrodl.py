@@ -24,6 +24,7 @@ from jaxtyping import Bool, Float, Int
 
 from paraformer.core.errors import DataError
 from paraformer.core.time import require_daily
+from paraformer.data.names import require_free
 from paraformer.data.sources.blocks import simple_dataset
 from paraformer.data.sources.config import HydrodlConfig
 from paraformer.data.sources.granules import folder_of
@@ -84,7 +85,7 @@ def read_hydrodl(config: HydrodlConfig) -> xr.Dataset:
             or holds text; days of the period are missing or there twice; a cell lacks forcing or an attribute
             (``incomplete: refuse``); neither PRES_FORA nor elevation.
     """
-    base = _open(config)
+    base = open_base(config)
     days = np.arange(np.datetime64(config.period.start, "D"), np.datetime64(config.period.end, "D") + 1)
     complete = np.ones(len(base.cells), dtype=bool)
     raw = {name: _series(config, base, name, days, complete) for name in _FORCING}
@@ -120,7 +121,8 @@ def read_hydrodl(config: HydrodlConfig) -> xr.Dataset:
     return simple_dataset(base.cells[complete], base.lat[complete], base.lon[complete], days, variables, attrs)
 
 
-def _open(config: HydrodlConfig) -> _Base:
+def open_base(config: HydrodlConfig) -> _Base:
+    """Cells and years of a subset, without a value of theirs; raises DataError as ``read_hydrodl``."""
     path = folder_of(config.folder) / "Subset" / f"{config.subset}.csv"
     lines = _lines(path)
     root = config.folder / lines[0].strip()
@@ -216,6 +218,10 @@ def _constants(config: HydrodlConfig, base: _Base, complete: Bool[np.ndarray, " 
             raise DataError(f"{path}: cell {base.cells[int(np.argmax(lost))]}: missing value (-9999) in an attribute")
         complete &= ~lost
         name = ATTRIBUTES.get(path.stem, path.stem)
+        try:
+            require_free((name,))
+        except ValueError as error:
+            raise DataError(f"{path}: variable {error}") from error
         found[name] = np.where(lost, 0, values).astype(np.int32) if name == "landcover_igbp" else values
     return found
 

@@ -48,6 +48,15 @@ def diurnal_temperature(lon: Float[np.ndarray, " cell"], steps_per_day: int) -> 
     return course - course.mean(axis=1, keepdims=True)
 
 
+def require_divisor(steps_per_day: int) -> None:
+    """Raise SettingsError unless daily forcing can be divided into so many steps."""
+    if QUADRATURE % steps_per_day:
+        raise SettingsError(
+            f"process.vic.snow_steps_per_day: {steps_per_day} steps a day cannot be made from daily forcing; "
+            f"use a divisor of {QUADRATURE}, or sub-daily forcing"
+        )
+
+
 def disaggregate(
     daily: Float[np.ndarray, "cell day forcing"],
     lat: Float[np.ndarray, " cell"],
@@ -69,11 +78,7 @@ def disaggregate(
     Raises:
         SettingsError: if ``steps_per_day`` does not divide the 96 points of the quadrature.
     """
-    if QUADRATURE % steps_per_day:
-        raise SettingsError(
-            f"process.vic.snow_steps_per_day: {steps_per_day} steps a day cannot be made from daily forcing; "
-            f"use a divisor of {QUADRATURE}, or sub-daily forcing"
-        )
+    require_divisor(steps_per_day)
     prcp, tair, swdown, lwdown, wind, vp, pres = (daily[..., i] for i in range(daily.shape[-1]))
     cosine, top = block_mean_sun(lat, lon, days, steps_per_day)
     mean = cosine.mean(axis=-1, keepdims=True)

@@ -191,7 +191,7 @@ def a_priori(parameters: CellParameters, names: Sequence[str]) -> Float[np.ndarr
         SettingsError: unknown or repeated name.
     """
     calibrated = apply_theta(parameters, None, ())[:, 0]
-    _require_known(names)
+    require_known(names)
     columns = [np.mean([calibrated[field] for field in THETA[name]], axis=0) for name in names]
     return np.stack(columns, axis=1) if columns else np.empty((parameters.n_cell, 0))
 
@@ -213,7 +213,7 @@ def apply_theta(
         SettingsError: unknown or repeated name.
         DataError: wrong shape or unphysical value, naming cell, set and parameter.
     """
-    _require_known(names)
+    require_known(names)
     if theta is not None:
         theta = np.asarray(theta, dtype=np.float64)
         if theta.ndim != 3 or theta.shape[0] != parameters.n_cell or theta.shape[2] != len(names):
@@ -236,7 +236,8 @@ def apply_theta(
     return calibrated
 
 
-def _require_known(names: Sequence[str]) -> None:
+def require_known(names: Sequence[str]) -> None:
+    """Raise SettingsError for the first name that is not VIC's, or sets what another one sets."""
     set_by: dict[str, str] = {}
     for name in names:
         if name not in THETA:
