@@ -61,7 +61,9 @@ def test_the_neighbour_of_a_missing_cell_is_no_partner() -> None:
 
 def test_a_place_belongs_to_one_cell() -> None:
     lat, lon = np.array([1.0, 2.0, 1.0]), np.array([5.0, 5.0, 5.0])
-    with pytest.raises(DataError, match=r"f.nc: cell 7 .lat 1, lon 5. and cell 9 .lat 1, lon 5. are at one place"):
+    with pytest.raises(
+        DataError, match=r"f.nc: one cell for cell 7 .lat 1, lon 5. and cell 9 .lat 1, lon 5., expected one"
+    ):
         match_cells(lat, lon, lat[:2], lon[:2], source="f.nc", words=cell_words(lat, lon, np.array([7, 8, 9])))
     with pytest.raises(DataError, match=r"f.nc: more than one cell at the place of the cell at position 0"):
         match_cells(lat[:2], lon[:2], lat, lon, source="f.nc")

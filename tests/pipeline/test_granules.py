@@ -16,8 +16,7 @@ from paraformer.pipeline import check_study, run_study
 from paraformer.pipeline.cite import cite
 from paraformer.pipeline.cube_page import write_cube_page
 from paraformer.pipeline.parameters import make_parameters
-from paraformer.process.build import parameter_files, read_parameters
-from paraformer.process.vic.parameters import require_valid
+from paraformer.process.build import Places, parameter_files, read_land
 from paraformer.process.vic.settings import VICSettings
 from paraformer.process.vic.simulate import simulate
 from pipeline.granules import BOX, Region, write_region
@@ -97,8 +96,7 @@ def test_the_cube_holds_what_the_granules_and_maps_say(finished: Path) -> None:
 
 def test_the_parameter_file_runs_in_vic_for_a_year_and_closes_the_water_balance(study: Study, finished: Path) -> None:
     cube = Cube.open(finished / "cube" / "cube.zarr")
-    found = read_parameters(parameter_files(study.process), cube.lat, cube.lon)
-    require_valid(found)
+    found = read_land(parameter_files(study.process), Places.of(cube)).parameters
     assert found.n_tile == 4
     assert found.bare.sum() == len(cube.cells)
     np.testing.assert_allclose(found.cv.sum(axis=1), 1.0)
@@ -142,9 +140,9 @@ def test_a_page_about_the_cube(finished: Path, tmp_path: Path) -> None:
 
 def test_another_file_is_not_replaced(study: Study, finished: Path, tmp_path: Path) -> None:
     """Our own files are renewed; a file of another origin stays, and the run says so before any work."""
-    before = read_parameters(parameter_files(study.process), *_places(finished))
+    before = read_land(parameter_files(study.process), _places(finished)).parameters
     make_parameters(study, finished)
-    after = read_parameters(parameter_files(study.process), *_places(finished))
+    after = read_land(parameter_files(study.process), _places(finished)).parameters
     for a, b in zip(before, after, strict=True):
         np.testing.assert_array_equal(a, b)
     theirs = tmp_path / "params.nc"
@@ -171,6 +169,5 @@ def test_missing_parameter_files_are_named_with_the_verb_before_any_work(study: 
         check_study(gone.model_copy(update={"data": bare}))
 
 
-def _places(run: Path) -> tuple[np.ndarray, np.ndarray]:
-    cube = Cube.open(run / "cube" / "cube.zarr")
-    return cube.lat, cube.lon
+def _places(run: Path) -> Places:
+    return Places.of(Cube.open(run / "cube" / "cube.zarr"))

@@ -131,7 +131,7 @@ def _require_one_to_one(
     if shared.size:
         first, second = (int(order[shared[0] + i]) for i in (0, 1))
         more = f" ({shared.size} such pairs)" if shared.size > 1 else ""
-        raise DataError(f"{source}: {words(first)} and {words(second)} are at one place, expected one cell{more}")
+        raise DataError(f"{source}: one cell for {words(first)} and {words(second)}, expected one for each{more}")
     double = _spacing(tree, partners) <= _chord(_DUPLICATE)
     if double.any():
         raise DataError(f"{source}: more than one cell at the place of {words(int(np.argmax(double)))}, expected one")

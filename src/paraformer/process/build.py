@@ -104,6 +104,10 @@ class Land(NamedTuple):
     parameters: CellParameters
     state: State | None  # ``None`` is a cold start
 
+    def select(self, cells: np.ndarray) -> Land:
+        """Some of the cells, or a repetition, by position."""
+        return Land(self.parameters.select(cells), None if self.state is None else self.state[cells])
+
 
 def read_land(files: ProcessFiles, places: Places, *, quiet: bool = False) -> Land:
     """A-priori parameters and initial state of cells, found by their places and proved.
@@ -125,8 +129,7 @@ def land_of(files: ProcessFiles, domain: Domain, places: Places, *, quiet: bool 
     here = domain.only(position[order], places.cells[order])
     parameters = read_vic_parameters(files.parameters, here, quiet=quiet)
     state = None if files.initial_state is None else read_state(files.initial_state, parameters, here, quiet=quiet)
-    back = np.argsort(order)
-    return Land(parameters.select(back), None if state is None else state[back])
+    return Land(parameters, state).select(np.argsort(order))
 
 
 def require_files(

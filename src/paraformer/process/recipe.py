@@ -129,9 +129,10 @@ class ProcessRecipe:
         return _open_cube(self.cube, _stamp(self.cube / "zarr.json"))
 
     def _land(self, cells: np.ndarray, *, quiet: bool) -> Land:
-        """Parameters and state of some cells, by position."""
+        """Parameters and state of some cells, by position, which may be repeated."""
         domain = _open_domain(self.files.domain, _stamp(self.files.domain))
-        return land_of(self.files, domain, Places.of(self._cube()).select(cells), quiet=quiet)
+        once, order = np.unique(cells, return_inverse=True)
+        return land_of(self.files, domain, Places.of(self._cube()).select(once), quiet=quiet).select(order)
 
 
 def _stamp(path: Path) -> int:
