@@ -328,7 +328,8 @@ def _write(dataset: xr.Dataset, path: Path, format: str = "NETCDF4") -> None:
     for name in dataset.variables:
         dataset[name].encoding = {}
     temporary = path.with_name("mutant.nc")
-    dataset.to_netcdf(temporary, engine="netcdf4", format=format)  # type: ignore[call-overload]
+    with np.errstate(invalid="ignore"):  # a fill value that the type cannot hold is a mutation, too
+        dataset.to_netcdf(temporary, engine="netcdf4", format=format)  # type: ignore[call-overload]
     shutil.move(temporary, path)
 
 

@@ -52,7 +52,7 @@ def mutate_global(path: Path, rng: np.random.Generator) -> Mutant:
         place = int(rng.integers(1, len(words)))
         words[place] = pick(rng, _VALUES)
         lines[at] = " ".join(words)
-        mutant = Mutant(f"{text}: word {place} is {words[place]!r}", (path.name, key))
+        mutant = Mutant(f"{text}: word {place} is {words[place]!r}", (path.name, key, words[place]))
     elif kind == "unknown":
         lines.insert(at, f"{pick(rng, ['BANANA', 'CONSTANTS', 'LAKES', 'IMPLICIT'])} {pick(rng, _VALUES)}")
         mutant = Mutant(f"{lines[at]!r} added", (path.name, lines[at].split()[0]))

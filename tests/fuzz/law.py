@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import netCDF4
 import numpy as np
 import pandas as pd
 
 from fuzz.mutant import Mutant
 from paraformer.config import load_study
 from paraformer.core.faults import explained
+from paraformer.core.netcdf import read_dataset
 from paraformer.pipeline import check_study, run_study
 from paraformer.process.vic.driver.global_param import read_global_parameters
 from paraformer.process.vic.driver.run import run_global
@@ -151,8 +151,8 @@ def judge_driver(path: Path, mutant: Mutant, original: Path) -> str:
         require_one_line(done, mutant)
         return "refused"
     if mutant.same:
-        with netCDF4.Dataset(written[0]) as now, netCDF4.Dataset(original) as before:
-            for name in before.variables:
-                if not np.ma.allequal(now[name][:], before[name][:]):
-                    raise Broken(f"accepted, and {name} is another")
+        now, before = (read_dataset(history).sortby(["lat", "lon"]) for history in (written[0], original))
+        for name in before.variables:
+            if not np.array_equal(now[name], before[name], equal_nan=before[name].dtype.kind == "f"):
+                raise Broken(f"accepted, and {name} is another")
     return "runs"
