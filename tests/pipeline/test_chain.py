@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from paraformer.core.errors import DataError, RunError, SettingsError
 from paraformer.core.files import hash_path, journal_of
 from paraformer.core.schema import SCORE_COLUMNS, Cube
 from paraformer.pipeline import run_study
-from paraformer.pipeline.attention import describe_attention, look
+from paraformer.pipeline.attention import attention_of, describe_attention
 from paraformer.pipeline.describe import describe
 from worlds import write_study
 
@@ -58,6 +59,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def hashes(run: Path) -> dict[str, str]:
     return {name: hash_path(run / name) for name in STAGES} | {"study": hash_path(run / "study.yaml")}
+
+
+def hashes_of(folder: Path) -> dict[str, str]:
+    return {path.name: hash_path(path) for path in folder.glob("*.png")}
 
 
 def test_score_table_has_every_row_and_column(finished: Path) -> None:
@@ -140,6 +145,21 @@ def test_report_page_is_whole(finished: Path) -> None:
     assert "ParaFormer_A" in page
 
 
+def test_sites_and_points_are_settings_of_the_report(finished: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    with pytest.raises(SettingsError, match=r"report\.sites: no cell 99; the 12 cells are 0 \.\. 11"):
+        run_study(load_study(run / "study.yaml", ["report.sites=[3, 99]"]), run)
+    run_study(load_study(run / "study.yaml", ["report.sites=[3, 5]", "report.scatter=cell_days"]), run)
+    before, after = (hashes_of(folder / "figures") for folder in (finished, run))
+    assert set(before) == set(after)
+    assert {name for name in before if before[name] != after[name]} == {
+        "series.png",
+        "scatter-trained.png",
+        "scatter-unseen.png",
+    }
+    assert "Chosen sites" in (run / "report.html").read_text()
+
+
 def test_attention_is_drawn_in_the_report_and_told_from_a_finished_run(finished: Path, tmp_path: Path) -> None:
     drawn = {path.stem for path in (finished / "figures").glob("attention-*.png")}
     assert drawn == {"attention-ParaFormer_A", "attention-ParaFormer_Z"}
@@ -177,7 +197,7 @@ def test_attention_needs_a_run_with_a_trained_learner(finished: Path, tmp_path: 
         describe_attention(tmp_path, "ParaFormer_A")
     study = load_study(finished / "study.yaml").model_copy(update={"learner_seeds": 3})
     with pytest.raises(RunError, match="seed-2: no trained map of 'ParaFormer_A' here"):
-        look(study, finished, "ParaFormer_A")
+        attention_of(study, finished, "ParaFormer_A")
 
 
 def test_describe_knows_run_cube_and_study(finished: Path) -> None:

@@ -59,7 +59,7 @@ class Seen(NamedTuple):
         return attention_table(self.attention, self.regions)
 
 
-def look(study: Study, directory: Path, method: str, by: str | None = None) -> Seen:
+def attention_of(study: Study, directory: Path, method: str, by: str | None = None) -> Seen:
     """Attention of all seeds of a learner of the run in ``directory``.
 
     Args:
@@ -93,12 +93,12 @@ def describe_attention(run: Path, method: str, by: str | None = None, out: Path 
         out: folder of ``<method>.csv`` and the figure; ``attention`` in the run directory by default.
 
     Raises:
-        RunError: if ``run`` is not a run directory, or as ``look``.
+        RunError: if ``run`` is not a run directory, or as ``attention_of``.
     """
     if not (run / "manifest.json").exists():
         raise RunError(f"{run}: no manifest.json here; 'attention' takes the directory of a run")
     study = load_study(run / "study.yaml")
-    seen, folder = look(study, run, method, by), out or run / "attention"
+    seen, folder = attention_of(study, run, method, by), out or run / "attention"
     write_csv(folder / f"{method}.csv", seen.table())
     written = save_figure(seen.figure(), folder / method, study.report)
     lines = [f"{seen.title}; 1 is even attention"]

@@ -23,7 +23,7 @@ from paraformer.evaluation.pareto import TRUSTED_K
 from paraformer.evaluation.score import fit_operator
 from paraformer.learners.attended import has_attention
 from paraformer.numerics.observe import observe
-from paraformer.pipeline.attention import look
+from paraformer.pipeline.attention import attention_of
 from paraformer.pipeline.rows import Rows, rows_of
 from paraformer.pipeline.verdict import DEFAULT_RUNS, RUNS
 from paraformer.report.figures import parameter_recovery, save_figure, score_cdfs, surrogate_response
@@ -138,7 +138,7 @@ def draw(
     _draw_evapotranspiration(atlas)
     for name, learner in study.learners.items():
         if has_attention(learner):
-            atlas.save(look(study, scores.parent, name).figure(), f"attention-{name}")
+            atlas.save(attention_of(study, scores.parent, name).figure(), f"attention-{name}")
     if uncertainty is not None and study.uncertainty is not None:
         for method in study.uncertainty.methods:
             gain = trusted_gain(read_dataset(uncertainty / f"{method}.nc"))
@@ -208,9 +208,8 @@ def _draw_series(atlas: Atlas, series: dict[str, np.ndarray]) -> None:
         shown = {m: series[m][:, cell][:, days] for m in methods}
         sites.append(Site(title, cell, holdout.observed[cell][days], holdout.mask[cell][days], rain, shown))
     if sites:
-        means = (atlas.cube.dataset[name].mean("time", dtype=np.float64).values for name in ("prcp", "tair"))
-        precipitation, temperature = means
-        climate = Climate(atlas.where, DAYS_PER_YEAR * precipitation, temperature)
+        means = atlas.cube.dataset[["prcp", "tair"]].mean("time", dtype=np.float64)
+        climate = Climate(atlas.where, DAYS_PER_YEAR * means["prcp"].values, means["tair"].values)
         atlas.save(site_series(atlas.cube.time[days], sites, climate), "series")
 
 

@@ -55,8 +55,8 @@ def write_paper(directories: Sequence[Path], out: Path, operator: str | None = N
 
     Args:
         directories: of judged runs; data sets stand in their order.
-        out: folder of ``paper.html``, ``table2.csv|md|tex``, ``table3.csv``,
-            ``table3-<product>.md|tex`` and ``figure3``.
+        out: folder of ``paper.html``, ``table2.csv|md|tex``, ``table3.csv``, ``table3-<product>.md|tex`` and
+            ``figure3``.
         operator: observation operator of the scores; by default that of the studies.
 
     Returns:
@@ -88,8 +88,9 @@ def write_paper(directories: Sequence[Path], out: Path, operator: str | None = N
 
 
 def _open(path: Path) -> Judged:
-    if not path.joinpath(*_CELLS).exists():
-        raise RunError(f"{path.joinpath(*_CELLS)}: no such file; '{path}' is not the directory of an evaluated run")
+    for needed in (path.joinpath(*_CELLS), path / "manifest.json", path / "study.yaml"):
+        if not needed.exists():
+            raise RunError(f"{needed}: no such file; '{path}' is not the directory of an evaluated run")
     manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
     return Judged(path, load_study(path / "study.yaml"), Cube.open(path / "cube" / "cube.zarr"), manifest)
 
