@@ -58,6 +58,17 @@ def test_missing_file(tmp_path):
         check(settings_for(tmp_path / "nowhere.nc"))
 
 
+@pytest.mark.parametrize("format", ["NETCDF3_CLASSIC", "NETCDF3_64BIT"])
+def test_truncated_classic_netcdf_does_not_read_as_zeros(tmp_path, format):
+    path = tmp_path / "short.nc"
+    simple_dataset().drop_vars("split").to_netcdf(path, format=format)
+    check(settings_for(path, split=None))
+    content = path.read_bytes()
+    path.write_bytes(content[:-200])
+    with pytest.raises(DataError, match=rf"short\.nc: incomplete: found {len(content) - 200} bytes, expected"):
+        check(settings_for(path, split=None))
+
+
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.999])
 def test_truncated_netcdf(tmp_path, share):
     path = write(simple_dataset(), tmp_path / "short.nc")
@@ -193,6 +204,16 @@ def test_sub_daily_gap_and_partial_days(tmp_path):
 
 def test_duplicate_cells(tmp_path):
     refused(tmp_path, lambda d: d.assign_coords(cell=[3, 4, 7, 4, 11, 12, 20]), "duplicate cell 4 at positions 1 and 3")
+
+
+@pytest.mark.parametrize("kind", ["i4", "f8"])
+def test_whole_numbers_of_any_type_are_identifiers(tmp_path, kind):
+    dataset = simple_dataset().assign_coords(cell=CELLS.astype(kind))
+    path = tmp_path / "good.nc"
+    dataset.to_netcdf(path, encoding={"cell": {"_FillValue": np.array(-1, kind)}})
+    found = check(settings_for(path))
+    np.testing.assert_array_equal(found.cells, [3, 4, 7, 10, 11])
+    assert found.cells.dtype == np.int64
 
 
 def test_cells_that_are_not_integers(tmp_path):

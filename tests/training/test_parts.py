@@ -128,6 +128,18 @@ def test_a_constant_feature_keeps_its_scale() -> None:
     assert found.scale.tolist() == [1.0]
 
 
+@pytest.mark.parametrize("magnitude", [1e-9, 1e-6, 1.0, 1e9])
+def test_a_feature_varies_whatever_its_magnitude(magnitude):
+    """A conductivity of 1e-6 m s-1 with a spread of 11 % is no constant; 11.5 with its rounding is one."""
+    values = magnitude * np.array([[3.1], [2.9], [3.4], [2.7], [3.9]])
+    found = Normaliser.fit(("ksat",), values, np.ones(5, bool))
+    assert found(values).std() == pytest.approx(1.0)
+    same = magnitude * 11.5 * (1 + np.array([[0.0], [1e-15], [-1e-15]]))
+    assert Normaliser.fit(("depth",), same, np.ones(3, bool)).scale[0] == 1.0
+    masked = Normaliser.fit_masked("ksat", values.T, np.ones((1, 5), bool))
+    assert masked.scale[0] == pytest.approx(found.scale[0])
+
+
 def test_a_gap_in_a_trained_cell_is_named() -> None:
     values = table()
     values[4, 7, 1] = np.nan

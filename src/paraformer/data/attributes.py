@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from paraformer.core.errors import DataError
 from paraformer.core.grid import Words
@@ -26,25 +26,16 @@ UNEVEN = 10.0
 """Distance of the sum of a texture from 100 that maps do not explain [%]."""
 
 
-def check_attributes(
-    config: DataConfig,
-    file: CellsFile,
-    position: Int[np.ndarray, " kept"],
-    trained: Bool[np.ndarray, " kept"],
-    names: tuple[str, ...],
-    words: Words,
-) -> None:
-    """Attributes: there, numeric, finite, in unit and range where the vocabulary knows them, under names of their own.
+def check_attributes(file: CellsFile, position: Int[np.ndarray, " kept"], names: tuple[str, ...], words: Words) -> None:
+    """Attributes: there, numeric, finite, and in unit and range where the vocabulary knows them.
 
     Args:
         position: positions in the file of the kept cells.
-        trained: which of them are learned from.
         words: words for a cell by its position in the file.
 
     Raises:
         DataError: the first problems.
     """
-    _check_names(config, file, names)
     proof = Proof(str(file.path))
     place = place_of(lambda k: words(int(position[k])))
     for name in names:
@@ -86,8 +77,12 @@ def _check_unknown(proof: Proof, name: str, values: Float[np.ndarray, " kept"], 
     )
 
 
-def _check_names(config: DataConfig, file: CellsFile, names: tuple[str, ...]) -> None:
-    """Refuse attributes under a name that the cube gives to something else, one-hot columns of classes included."""
+def check_names(config: DataConfig, file: CellsFile, names: tuple[str, ...]) -> None:
+    """Refuse attributes and observation under a name that the cube gives to something else, columns of classes too.
+
+    Raises:
+        DataError: naming the variable.
+    """
     reserved = _reserved_names(config)
     if config.observation in reserved:
         raise DataError(

@@ -38,6 +38,9 @@ def input_table(selection: Selection, found: CellValues, observation: str) -> st
     constant, classes = [], ""
     for name in selection.attributes:
         values = selection.file.static(name)[selection.position].astype(np.float64)
+        trained = values[selection.trained]
+        if not varies(trained.mean(), trained.var()):
+            constant.append(name)
         if name == CATEGORICAL:
             classes = _classes(values)
             continue
@@ -45,9 +48,6 @@ def input_table(selection: Selection, found: CellValues, observation: str) -> st
             ATTRIBUTES[name].unit if name in ATTRIBUTES else str(selection.file.variable(name).attrs.get("units", ""))
         )
         lines.append(_line(name, unit, values))
-        trained = values[selection.trained]
-        if not varies(trained.mean(), trained.var()):
-            constant.append(name)
     if classes:
         lines.append(f"{CATEGORICAL}: {classes}")
     lines += _missing(selection, found, observation)

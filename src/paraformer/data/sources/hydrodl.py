@@ -213,7 +213,7 @@ def _constants(config: HydrodlConfig, base: _Base, complete: Bool[np.ndarray, " 
     found: dict[str, np.ndarray] = {}
     for path in sorted(folder_of(base.root / "const").glob("*.csv")):
         values = _matrix(path, (base.total, 1)).ravel()[base.cells]
-        lost = values == MISSING
+        lost = (values == MISSING) | ~np.isfinite(values)
         if lost.any() and config.incomplete == "refuse":
             raise DataError(f"{path}: cell {base.cells[int(np.argmax(lost))]}: missing value (-9999) in an attribute")
         complete &= ~lost
@@ -262,6 +262,12 @@ def _matrix(path: Path, shape: tuple[int, int] | None = None) -> Float[np.ndarra
         values = pd.read_csv(path, header=None, dtype=np.float64).to_numpy()
     except (ValueError, pd.errors.ParserError) as error:
         raise DataError(f"{path}: not a table of numbers ({str(error).splitlines()[0]})") from error
+    commas, expected = path.read_bytes().count(b","), values.shape[0] * (values.shape[1] - 1)
+    if commas < expected:  # pandas fills the end of a short line
+        raise DataError(
+            f"{path}: incomplete: found {commas + values.shape[0]} values, expected {values.shape[1]} in each of "
+            f"{values.shape[0]} lines"
+        )
     if shape is not None and values.shape != shape:
         hint = "; the file is transposed" if values.shape == shape[::-1] else ""
         raise DataError(
