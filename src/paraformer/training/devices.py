@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from paraformer.core.errors import SettingsError, nearest
 from paraformer.training.config import TrainingConfig
 
 DEVICES = ("auto", "cpu", "cuda", "gpu", "mps")
+_PROCESSES_A_CORE = 4
+"""Processes on a CPU: more of them only wait for each other, and each takes its own memory."""
 
 
 def require_devices(config: TrainingConfig, key: str = "training") -> None:
@@ -22,11 +26,11 @@ def require_devices(config: TrainingConfig, key: str = "training") -> None:
     if config.device not in DEVICES:
         raise SettingsError(f"{key}.device: '{config.device}' is unknown{nearest(config.device, DEVICES)}")
     cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    mps = int(torch.backends.mps.is_available())
-    found = {"cuda": cuda, "mps": mps, "gpu": cuda or mps}.get(config.device)
+    mps, cpu = int(torch.backends.mps.is_available()), _PROCESSES_A_CORE * (os.cpu_count() or 1)
+    found = {"cuda": cuda, "mps": mps, "gpu": cuda or mps, "cpu": cpu, "auto": cuda or mps or cpu}[config.device]
     if found == 0:
         raise SettingsError(
             f"{key}.device: '{config.device}' is asked for, and torch finds none on this machine; use device 'cpu'"
         )
-    if found is not None and config.devices > found:
-        raise SettingsError(f"{key}.devices: {config.devices} are asked for, this machine has {found}")
+    if config.devices > found:
+        raise SettingsError(f"{key}.devices: {config.devices} are asked for, this machine has {found} at most")
