@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import yaml
 
 from fuzz.mutant import Mutant, pick
+from fuzz.world import FILES
 from paraformer.config import Study
 
 Keys = tuple[str | int, ...]
@@ -192,7 +194,12 @@ def _text(text: str, rng: np.random.Generator) -> tuple[bytes, Mutant]:
 
 
 def mutate_study(path: Path, rng: np.random.Generator) -> Mutant:
-    """Change the study file in place."""
+    """Change the study file in place. What it then lacks may show in the data, so a refusal may name these, too."""
+    mutant = _mutate(path, rng)
+    return dataclasses.replace(mutant, names=(*mutant.names, *FILES))
+
+
+def _mutate(path: Path, rng: np.random.Generator) -> Mutant:
     text = path.read_text(encoding="utf-8")
     if rng.random() < 0.2:
         content, mutant = _text(text, rng)
