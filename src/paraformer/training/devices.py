@@ -7,14 +7,14 @@ import os
 import torch
 
 from paraformer.core.errors import SettingsError, nearest
-from paraformer.training.config import TrainingConfig
+from paraformer.training.config import TrainingBase
 
 DEVICES = ("auto", "cpu", "cuda", "gpu", "mps")
 _PROCESSES_A_CORE = 4
 """Processes on a CPU: more of them only wait for each other, and each takes its own memory."""
 
 
-def require_devices(config: TrainingConfig, key: str = "training") -> None:
+def require_devices(config: TrainingBase, key: str = "training") -> None:
     """Raise unless this machine has the accelerators that a training asks for.
 
     Args:
