@@ -152,7 +152,7 @@ def test_every_parameter_acts(name: str, low: float, high: float) -> None:
 
 def test_deeper_soil_holds_more_and_caps_initial_moisture() -> None:
     parameters, forcing = make_parameters(1), make_forcing(1, 5, rain=0.0)
-    full = parameters._replace(init_moist=np.full((1, 3), 1e4))
+    full = parameters._replace(init_moist=np.array([[88.0, 200.0, 1000.0]]))
     depths = np.array([[[0.05, 1e-3], [0.1, 1e-3], [0.2, 1e-3]]])
     names = ("depth_1", "ksat")
     result = simulate(full, forcing, SETTINGS, theta=depths, theta_names=names, outputs=("soil_moisture_1",))

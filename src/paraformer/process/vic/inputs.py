@@ -152,11 +152,11 @@ def _prove_plants(parameters: CellParameters, proof: Proof, tile: Place) -> dict
     used = parameters.cv > 0
     plants = used & ~parameters.bare
     trees = plants & parameters.overstory
-    rooted = plants & (np.nan_to_num(parameters.lai).max(axis=2) > 0)
+    leafy = plants & (np.nan_to_num(parameters.lai).max(axis=2) > 0)
     uses = {
-        **dict.fromkeys(("rarc", "rmin", "rgl", "rad_atten", "lai", "fcanopy", "albedo", "veg_rough"), plants),
+        **dict.fromkeys(("rad_atten", "lai", "fcanopy", "albedo"), plants),
+        **dict.fromkeys(("rarc", "rmin", "rgl", "veg_rough", "root_depth", "root_fract"), leafy),
         **dict.fromkeys(("wind_atten", "trunk_ratio"), trees),
-        **dict.fromkeys(("root_depth", "root_fract"), rooted),
         **dict.fromkeys(("wind_h", "displacement", "cv"), used),
     }
     axis = {"zone": numbered("root zone"), "month": numbered("month")}
@@ -171,9 +171,9 @@ def _prove_plants(parameters: CellParameters, proof: Proof, tile: Place) -> dict
         needed = of if values.ndim == 2 else np.broadcast_to(of[:, :, None], values.shape)
         proved = proof.values(variable, values, place, used=needed)
         found[field] = proved if np.isfinite(proved).all() else np.where(needed | np.isfinite(proved), proved, 0.0)
-    rough, bare = parameters.veg_rough, (used & parameters.bare)[:, :, None]
+    rough, leafless = parameters.veg_rough, (used & ~leafy)[:, :, None]
     proof.require(
-        ~bare | (rough >= 0),  # 0 stands for the roughness of the soil
+        ~leafless | (rough >= 0),  # 0 stands for the roughness of the soil
         lambda i: f"veg_rough at {tile(i)}, month {i[2] + 1}: found {rough[i]:g} m, expected at least 0",
     )
     return found
@@ -243,11 +243,11 @@ def prove_capacity(
 def _relate_plants(parameters: CellParameters, proof: Proof, words: Words, tile: Place) -> None:
     used = parameters.cv > 0
     _prove_sum(proof, "Cv", parameters.cv.sum(axis=1), place_of(words), _LEAST_COVER)
-    rooted = used & ~parameters.bare & (parameters.lai.max(axis=2) > 0)
+    leafy = used & ~parameters.bare & (parameters.lai.max(axis=2) > 0)
     depth, share = parameters.root_depth, parameters.root_fract
-    _prove_sum(proof, "root_fract", share.sum(axis=2), tile, 1 - _NEAR_SUM, rooted)
+    _prove_sum(proof, "root_fract", share.sum(axis=2), tile, 1 - _NEAR_SUM, leafy)
     proof.require(
-        ~rooted[:, :, None] | (depth > 0) | (share == 0),
+        ~leafy[:, :, None] | (depth > 0) | (share == 0),
         lambda i: (
             f"root_depth at {tile(i)}, root zone {i[2] + 1}: found 0 m, expected more where root_fract is {share[i]:g}"
         ),
