@@ -150,6 +150,10 @@ def load_study(path: Path, overrides: Sequence[str] = ()) -> Study:
     return _absolute(study, path.resolve().parent)
 
 
+_INSTEAD_OF = {"steps": "epochs", "epochs": "steps"}
+"""Keys of which a group has one or the other: an override takes the other's place."""
+
+
 def _override(content: dict[str, Any], override: str) -> None:
     key, separator, value = override.partition("=")
     if not separator or not key:
@@ -162,6 +166,7 @@ def _override(content: dict[str, Any], override: str) -> None:
         node = node[parent]
         if not isinstance(node, dict):
             raise SettingsError(f"--set {override}: '{parent}' is not a group of settings")
+    node.pop(_INSTEAD_OF.get(last, ""), None)
     node[last] = yaml.safe_load(value)
 
 
