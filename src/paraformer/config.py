@@ -161,6 +161,10 @@ def load_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
     return validated(Study, path, Document(_expand(content, str(path)), lines), given)
 
 
+_INSTEAD_OF = {"steps": "epochs", "epochs": "steps"}
+"""Keys of which a group has one or the other: an override takes the other's place."""
+
+
 def _override(content: dict[str, Any], override: str) -> tuple[str, ...]:
     """Set a key; returns its place."""
     key, separator, value = override.partition("=")
@@ -176,6 +180,7 @@ def _override(content: dict[str, Any], override: str) -> tuple[str, ...]:
         node = node[parent]
         if not isinstance(node, dict):
             raise SettingsError(f"--set {override}: '{parent}' is not a group of settings")
+    node.pop(_INSTEAD_OF.get(last, ""), None)
     node[last] = parse(value, f"--set {override}")
     return tuple(place)
 

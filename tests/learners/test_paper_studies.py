@@ -70,6 +70,16 @@ def test_the_papers_settings(
     assert (network.width, network.heads, network.layers, network.patch) == (256, 8, 2, 1)
 
 
+def test_an_override_of_steps_takes_the_place_of_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARAFORMER_DATA", "/data")
+    key, path = "learners.ParaFormer_A.training", STUDIES / "paper_s8.yaml"
+    short = load_study(path, (f"{key}.steps=20",)).learners["ParaFormer_A"]
+    assert (short.training.steps, short.training.epochs) == (20, None)
+    again = load_study(path, (f"{key}.steps=20", f"{key}.epochs=2")).learners["ParaFormer_A"]
+    assert (again.training.steps, again.training.epochs) == (None, 2)
+    assert again.training.optimiser == OptimiserConfig.paper()
+
+
 def test_table_1_as_it_is_printed() -> None:
     """Upper bounds in units of the scales are the printed ones; in physical units VIC runs with both ends of all."""
     study = load_study(STUDIES / "paper_table1.yaml")
