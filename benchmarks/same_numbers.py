@@ -1,6 +1,6 @@
 """Does this tree give the same numbers as another revision? Every artefact of two studies, compared bit for bit.
 
-    python benchmarks/same_numbers.py REVISION [--study studies/demo.yaml] [--set KEY=VALUE ...]
+    python benchmarks/same_numbers.py REVISION [--study studies/demo.yaml] [--set KEY=VALUE ...] [--out FILE]
 
 Checks out REVISION beside the project (git worktree, in a temporary folder), runs the demo and a small twin with both
 trees on one thread, and compares every array and table that both leave behind. To be run by hand: it takes as long as
@@ -37,9 +37,10 @@ STEPS = 20
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("revision", help="git revision to compare with")
+    parser.add_argument("revision", nargs="?", default="HEAD", help="git revision to compare with")
     parser.add_argument("--study", action="append", help="a study instead of the demo and the small twin")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--out", type=Path, help="write what was found here, too")
     return parser.parse_args()
 
 
@@ -95,7 +96,11 @@ def same(one: np.ndarray, other: np.ndarray) -> bool:
     return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
 
 
+SAID: list[str] = []
+
+
 def say(line: str) -> None:
+    SAID.append(line)
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
@@ -137,6 +142,8 @@ def main() -> None:
                 differ += report(study, *kept)
         finally:
             subprocess.run(["git", "-C", str(ROOT), "worktree", "remove", "--force", str(other)], check=True)
+    if given.out is not None:
+        given.out.write_text("\n".join(SAID) + "\n", encoding="utf-8")
     sys.exit(1 if differ else 0)
 
 

@@ -11,7 +11,8 @@ import pytest
 from data.simple_world import files_of
 from paraformer.config import load_study
 from paraformer.core.errors import DataError
-from paraformer.data import build_cube, check
+from paraformer.data.cube import build_cube
+from paraformer.data.quality import check
 from paraformer.data.sources.config import NldasConfig
 from paraformer.data.sources.nldas import read_nldas
 

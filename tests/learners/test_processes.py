@@ -35,7 +35,12 @@ class Curve(Progress):
 def run(config: LearnerConfig, path: Path, dies_at: int = -1) -> tuple[Dying, Outcome, list[float]]:
     made, curve = task(config, dies_at), Curve()
     outcome = train(
-        made, config.training, seed=3, identity={"settings": config.model_dump(mode="json")}, path=path, progress=curve
+        made,
+        config.training.in_steps(1),
+        seed=3,
+        identity={"settings": config.model_dump(mode="json")},
+        path=path,
+        progress=curve,
     )
     return made, outcome, curve.losses
 

@@ -219,9 +219,3 @@ def test_a_reference_that_cannot_be_compared_with_is_named(change: dict[str, obj
 def test_settings_that_do_not_apply_are_refused(targets: object, changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         settings(targets, **changes)
-
-
-def test_a_learner_without_targets_is_written_as_before() -> None:
-    assert "targets" not in settings(None).model_dump(mode="json")
-    again = LearnerConfig.model_validate(settings(ET).model_dump(mode="json"))
-    assert again == settings(ET)

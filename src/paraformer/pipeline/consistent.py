@@ -114,7 +114,7 @@ def trainings(study: Study) -> Iterator[tuple[str, TrainingConfig]]:
         if owner is not None:
             yield f"{key}.training", owner.training
     for name, learner in study.learners.items():
-        for part in ("training", "refinement", "pretraining"):
+        for part in ("training", "refinement"):
             config = getattr(learner, part)
             if config is not None:
                 yield f"learners.{name}.{part}", config

@@ -59,7 +59,7 @@ def test_rows_are_found_by_place(dataset, tmp_path):
     np.testing.assert_array_equal(found["slope_mean"], CELLS)
     frame["lat"] += 0.5
     moved = TableConfig(path=write(frame, tmp_path / "t.csv", ","))
-    with pytest.raises(DataError, match=r"t.csv: no cell within 0.01 degree of lat"):
+    with pytest.raises(DataError, match=r"t.csv: no cell at the place of .*the nearest, .* is 0.5 degree away"):
         add_attributes(dataset, moved)
 
 
