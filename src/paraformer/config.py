@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from paraformer.core.errors import SettingsError, nearest
+from paraformer.core.errors import SettingsError, nearest, shortened
 from paraformer.core.names import ROWS, require_file_name, require_names
 from paraformer.core.parameters import PAPER_SET, VIC_PARAMETERS, Parameter, ParameterSpace
 from paraformer.core.settings import Settings, validated
@@ -167,21 +167,21 @@ _INSTEAD_OF = {"steps": "epochs", "epochs": "steps"}
 
 def _override(content: dict[str, Any], override: str) -> tuple[str, ...]:
     """Set a key; returns its place."""
-    key, separator, value = override.partition("=")
+    told, (key, separator, value) = f"--set {shortened(override)}", override.partition("=")
     if not separator or not key:
-        raise SettingsError(f"--set {override}: expected key=value, for instance learner_seeds=4")
+        raise SettingsError(f"{told}: expected key=value, for instance learner_seeds=4")
     *parents, last = place = key.split(".")
     if len(place) > MOST_DEPTH:
-        raise SettingsError(f"--set {key[:40]}...: nested more than {MOST_DEPTH} deep")
+        raise SettingsError(f"{told}: nested more than {MOST_DEPTH} deep")
     node = content
     for parent in parents:
         if node.get(parent) is None:
             node[parent] = {}
         node = node[parent]
         if not isinstance(node, dict):
-            raise SettingsError(f"--set {override}: '{parent}' is not a group of settings")
+            raise SettingsError(f"{told}: '{parent}' is not a group of settings")
     node.pop(_INSTEAD_OF.get(last, ""), None)
-    node[last] = parse(value, f"--set {override}")
+    node[last] = parse(value, told)
     return tuple(place)
 
 

@@ -27,7 +27,7 @@ from paraformer.core.files import atomic_path, hash_path, write_text
 from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.data.sources.cells import open_cells
 from paraformer.process.vic.domain import read_domain
-from paraformer.process.vic.driver.keys import read_lines
+from paraformer.process.vic.driver.lines import read_lines
 from paraformer.search.checkpoint import load_arrays, save_arrays
 from paraformer.training.checkpoint import load_checkpoint, load_description, load_tensors, save_tensors
 

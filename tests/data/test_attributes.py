@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from pydantic import ValidationError
 
+from data.simple_world import PERIODS, simple_dataset, write
 from data.simple_world import settings as settings_for
-from data.simple_world import simple_dataset, write
 from paraformer.core.errors import DataError
 from paraformer.data import cube as module
-from paraformer.data.cube import build_cube
+from paraformer.data.config import DataConfig
 from paraformer.data.quality import check, check_values
 from paraformer.data.summary import input_table
 
@@ -40,39 +41,28 @@ def test_an_undeclared_fill_value_of_any_attribute_is_refused(tmp_path, value):
 
 
 @pytest.mark.parametrize(
-    ("name", "changes"),
+    "name",
     [
-        ("trained", {}),
-        ("lat", {}),
-        ("cell", {}),
-        ("prcp", {}),
-        ("tair_sub", {}),
-        ("sm_smap", {}),
-        ("et_gleam", {}),
-        ("runoff_ratio_obs", {}),
-        ("climate_aridity", {}),
-        ("landcover_igbp_10", {}),
+        "trained",
+        "lat",
+        "cell",
+        "prcp",
+        "tair_sub",
+        "et_gleam",
+        "runoff_ratio_obs",
+        "climate_aridity",
+        "landcover_igbp_10",
     ],
 )
-def test_a_name_that_the_cube_gives_to_something_else_is_refused_by_check(tmp_path, name, changes):
-    dataset = simple_dataset()
-    if name not in dataset:
-        dataset[name] = ("cell", SEVEN)
-    attributes = ("sand", "landcover_igbp", name)
-    refused(tmp_path, dataset, rf"data\.attributes: '{name}' is the name of ", attributes=attributes, **changes)
+@pytest.mark.parametrize("key", ["attributes", "observation"])
+def test_a_name_that_the_cube_gives_to_something_else_is_refused_by_the_settings(key, name):
+    with pytest.raises(ValidationError, match=rf"'{name}' is a"):
+        DataConfig.model_validate({"path": "in.nc", **PERIODS, key: (name,) if key == "attributes" else name})
 
 
-@pytest.mark.parametrize("name", ["prcp", "trained", "lat"])
-def test_an_observation_has_a_name_of_its_own(tmp_path, name):
-    dataset = simple_dataset()
-    refused(tmp_path, dataset, rf"data\.observation: '{name}' is the name of ", observation=name)
-
-
-def test_own_climate_indices_are_kept_where_none_are_added(tmp_path):
-    path = write(simple_dataset().assign(climate_aridity=("cell", SEVEN)), tmp_path / "in.nc")
-    changes = {"attributes": ("climate_aridity", "sand"), "climate_attributes": False}
-    cube = build_cube(settings_for(path, **changes), tmp_path / "cube.zarr")
-    np.testing.assert_array_equal(cube.dataset["climate_aridity"], SEVEN[:5])
+def test_the_observation_is_no_attribute():
+    with pytest.raises(ValidationError, match="'sm_smap' is the observation"):
+        DataConfig.model_validate({"path": "in.nc", **PERIODS, "attributes": ("sand", "sm_smap")})
 
 
 def test_nothing_in_the_cube_is_overwritten_even_if_a_check_is_forgotten():

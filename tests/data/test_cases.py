@@ -31,8 +31,6 @@ REFUSED = {
     "inputs/time_zone_min": "the time zone '-0600' in 'units', expected UTC",
     "inputs/time_zone_name": "the time zone 'EST' in 'units', expected UTC",
     "inputs/vp_above_sat": r"vp at cell 0 .*2015-04-11: found 5 kPa, expected at most the 0\.1246 kPa of saturation",
-    "studies/attr_named_lat": r"data\.attributes: 'lat' is the name of a coordinate",
-    "studies/attr_named_trained": r"data\.attributes: 'trained' is the name of the split",
     "studies/landcover_half": r"landcover_igbp at cell 3 .*: found 10\.5",
     "studies/latlon_swapped": "latitude of cell 0 .*latitude and longitude swapped",
     "studies/nc3_trunc_obs": "incomplete: found 191160 bytes, expected 197008",

@@ -76,7 +76,7 @@ def test_the_ensemble_takes_the_core_seconds_and_bytes_that_were_said(planned: P
 
 def test_the_whole_needs_the_disk_that_was_said(planned: Plan, finished: Path) -> None:
     """Less figures and networks, which stand in the plan with the size they have in a study of usual size."""
-    names = ("cube", "ensemble", "surrogate", "scores")
+    names = ("cube", "ensemble", "surrogate", "verdict", "scores")
     said = sum(s.disk for s in planned.stages if s.name in names)
     assert said == pytest.approx(sum(disk_of(finished / name) for name in names), rel=0.3)
 

@@ -14,7 +14,7 @@ from worlds import TINY, write_study
 FEW = {"steps": 2, "checkpoint_steps": 1, "schedule": {"warm_up": 1}}
 LEARNER = {"network": {"name": "ffn_a", "hidden": 8}, "cells_per_batch": 4, "training": FEW}
 LEARNERS = {
-    "surrogate": LEARNER,
+    "emulated": LEARNER,
     "process": {**LEARNER, "simulator": "process"},
     "both": {
         **LEARNER,
@@ -47,11 +47,11 @@ def test_every_learner_s_runs_reach_the_tables(tmp_path: Path) -> None:
     seeds, ensemble, gradient = 2, 6 * (1 + 4 + 6), 2 * 2 + 1
     process, both = 2 * 4 * gradient, 2 * 3 * 3 * gradient  # steps x cells, for both two members
     own = {name: manifest[f"parameters/{name}"]["runs"] for name in LEARNERS}
-    assert own == {"surrogate": 0, "process": seeds * process, "both": seeds * both}
+    assert own == {"emulated": 0, "process": seeds * process, "both": seeds * both}
     table = pd.read_csv(tmp_path / "run" / "scores" / "process_model_runs.csv", index_col="method")
     runs = table["process_model_runs"]
     assert {name: runs[name] for name in LEARNERS} == {
-        "surrogate": ensemble,
+        "emulated": ensemble,
         "process": process,
         "both": ensemble + both,
     }

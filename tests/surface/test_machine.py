@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from data.simple_world import PERIODS, SPLIT, simple_dataset, write
+from paraformer.process.bucket import BUCKET_PARAMETERS
 from process import drop_in
 from worlds import write_study
 
@@ -24,7 +25,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = {"source": "cells", "path": str(write(simple_dataset(), folder / "inputs.nc")), "split": SPLIT, **PERIODS}
     learners = {"FFN θ, Zürich": {"network": {"name": "ffn_a"}, "window": 60}}
     process, outputs = {"model": "bucket"}, ["soil_moisture"]
-    bucket = {"parameters": [{"name": "capacity", "lower": 20, "upper": 200, "unit": "mm"}], "process": process}
+    bucket = {"parameters": [p.model_dump() for p in BUCKET_PARAMETERS], "process": process}
     return write_study(
         folder, data=data, learners=learners, **bucket, surrogate__outputs=outputs, ensemble__outputs=outputs
     )

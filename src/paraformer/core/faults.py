@@ -32,7 +32,14 @@ _REFUSALS = {
 }
 """Errors of the operating system that no code of ours can make, with what their own words leave open."""
 
-_NO_MEMORY = ("bad_alloc", "allocate memory", "out of memory", "out_of_memory", "memory allocation")
+_NO_MEMORY = (
+    "bad_alloc",
+    "failed to map segment",
+    "allocate memory",
+    "out of memory",
+    "out_of_memory",
+    "memory allocation",
+)
 _NO_THREADS = ("can't start new thread", "resource temporarily unavailable")
 _FULL = ("No space left on device", "Disk quota exceeded", "File too large")
 """What libraries repeat of the operating system's words in errors that have no number."""
@@ -110,7 +117,7 @@ def _memory(error: BaseException) -> str | None:
     for cause in _causes(error):
         text = str(cause).lower()
         said = isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno == errno.ENOMEM)
-        if not said and isinstance(cause, OSError | RuntimeError):
+        if not said and isinstance(cause, OSError | RuntimeError | ImportError):
             said = any(words in text for words in _NO_MEMORY)
         unsure = "netcdf: " in text and any(words in text for words in _NETCDF_UNSURE)
         if said or (unsure and not _spare_memory()):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
+from paraformer.core.errors import shortened
+
 DEFAULT, SINGLE, PER_CELL, TRUTH = "default VIC", "best single θ", "best θ per cell", "true θ"
 """Rows of θ that no learner or search found: the a-priori one, the ensemble's best, and that of the built-in world."""
 
@@ -70,6 +72,9 @@ def folded(name: str) -> str:
 
 def require_file_name(name: str) -> None:
     """Raise ValueError unless a file or folder can be called so everywhere."""
+    size = len(name.encode("utf-8", "surrogatepass"))
+    if size > MOST_BYTES:
+        raise ValueError(f"name '{shortened(name, 20)}': found {size} bytes, expected at most {MOST_BYTES}")
     if not name.strip():
         raise ValueError("expected a name, found an empty one")
     if name != name.strip() or name.startswith("."):
@@ -77,9 +82,6 @@ def require_file_name(name: str) -> None:
     for character in name:
         if character in "/\\" or unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
             raise ValueError(f"name {name!r}: found {character!r}, expected text that a file can be called by")
-    size = len(name.encode("utf-8"))
-    if size > MOST_BYTES:
-        raise ValueError(f"name '{name[:20]}...': found {size} bytes, expected at most {MOST_BYTES}")
 
 
 def require_names(names: Iterable[tuple[str, str]], rows: Iterable[str] = ROWS) -> None:

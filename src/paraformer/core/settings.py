@@ -10,12 +10,11 @@ from typing import Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema
 
-from paraformer.core.errors import SettingsError, nearest
+from paraformer.core.errors import SettingsError, nearest, shortened
 from paraformer.core.paths import located
 from paraformer.core.yaml import Document, Place
 
 S = TypeVar("S", bound=BaseModel)
-_SHOWN = 60
 _EXPECTED = {
     "model_type": "expected a group of settings",
     "model_attributes_type": "expected a group of settings",
@@ -103,7 +102,7 @@ def explain(error: ValidationError, content: Any, model: type[BaseModel]) -> tup
 
 
 def _problem(place: Place, errors: Sequence[Any], model: type[BaseModel]) -> str:
-    dotted, first = ".".join(map(str, place)), errors[0]
+    dotted, first = shortened(".".join(map(str, place)), 200), errors[0]
     if first["type"] == "extra_forbidden":
         return f"unknown key '{dotted}'{nearest(str(place[-1]), _keys(model, first['loc'][:-1]))}"
     if first["type"] == "missing":
@@ -125,8 +124,7 @@ def _given(value: Any) -> str:
         return ", found true (as yes and on are in YAML)" if value else ", found false (as no and off are in YAML)"
     if value is not None and not isinstance(value, str | int | float):
         return ""
-    shown = repr(value)
-    return f", found {shown}" if len(shown) <= _SHOWN else f", found {shown[:_SHOWN]}..."
+    return f", found {shortened(repr(value))}"
 
 
 def _place(location: Sequence[str | int], content: Any, *, missing: bool) -> Place:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 from jaxtyping import Float, Int
 
 from paraformer.core.errors import DataError
 from paraformer.core.grid import Words
 from paraformer.core.proof import Place, Proof, is_fill, place_of
-from paraformer.core.variables import ATTRIBUTES, FORCING, REFERENCES
-from paraformer.data.climate import CLIMATE
-from paraformer.data.config import DataConfig
+from paraformer.core.variables import ATTRIBUTES
 from paraformer.data.headers import check_header
 from paraformer.data.sources.cells import CellsFile
 
@@ -54,17 +50,6 @@ def check_attributes(file: CellsFile, position: Int[np.ndarray, " kept"], names:
     proof.finish()
 
 
-def _reserved_names(config: DataConfig) -> dict[str, str]:
-    """Names that the cube gives to what it adds, and what each is."""
-    found = dict.fromkeys(("cell", "time", "lat", "lon", "month", "step"), "a coordinate")
-    found |= dict.fromkeys((*FORCING, *(f"{name}_sub" for name in FORCING)), "forcing")
-    found["trained"] = "the split of the cells"
-    found |= dict.fromkeys(REFERENCES, "a reference")
-    if config.climate_attributes:
-        found |= dict.fromkeys(CLIMATE, "a climate index (data.climate_attributes)")
-    return found
-
-
 def _check_unknown(proof: Proof, name: str, values: Float[np.ndarray, " kept"], place: Place) -> None:
     """An attribute of which the vocabulary knows no range."""
     finite = np.isfinite(values)
@@ -75,28 +60,6 @@ def _check_unknown(proof: Proof, name: str, values: Float[np.ndarray, " kept"], 
             f"{name} at {place(i)}: found {values[i]:g}, a fill value that the file does not declare (_FillValue)?"
         ),
     )
-
-
-def check_names(config: DataConfig, file: CellsFile, names: tuple[str, ...]) -> None:
-    """Refuse attributes and observation under a name that the cube gives to something else, columns of classes too.
-
-    Raises:
-        DataError: naming the variable.
-    """
-    reserved = _reserved_names(config)
-    if config.observation in reserved:
-        raise DataError(
-            f"{file.path}: data.observation: '{config.observation}' is the name of {reserved[config.observation]} in "
-            "the cube; rename the variable"
-        )
-    reserved[config.observation] = "the observation"
-    for name in names:
-        what = reserved.get(name)
-        if what is None and CATEGORICAL in names and re.fullmatch(rf"{CATEGORICAL}_\d+", name):
-            what = f"a class of {CATEGORICAL}"
-        if what is not None:
-            told = "set data.location: true instead" if name in ("lat", "lon") else "rename the variable"
-            raise DataError(f"{file.path}: data.attributes: '{name}' is the name of {what} in the cube; {told}")
 
 
 def _check_texture(proof: Proof, total: Float[np.ndarray, " kept"], place: Place) -> None:

@@ -198,8 +198,9 @@ class DataConfig(Settings):
         """Days of the data where the settings say them; a file of the simple format says them itself."""
         if self.synthetic is not None:
             return Period(start=self.synthetic.train.start, end=self.synthetic.test.end)
-        part = self.products or self.hydrodl
-        return None if part is None else part.period
+        if self.products is not None:
+            return self.products.forcing.period
+        return None if self.hydrodl is None else self.hydrodl.period
 
     @model_validator(mode="before")
     @classmethod

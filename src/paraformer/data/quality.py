@@ -15,7 +15,7 @@ from jaxtyping import Bool, Int
 from paraformer.core.errors import DataError
 from paraformer.core.log import Progress
 from paraformer.core.variables import ATTRIBUTES, FORCING, REFERENCES, series_variable
-from paraformer.data.attributes import check_attributes, check_names
+from paraformer.data.attributes import check_attributes
 from paraformer.data.config import DataConfig, Value
 from paraformer.data.headers import check_header
 from paraformer.data.places import places_of, say_shared_places, words_of
@@ -89,7 +89,6 @@ def check_values(
     file = open_cells(Path(path))
     try:
         selection = _select(config, file)
-        check_names(config, file, selection.attributes)
         for name in (*FORCING, config.observation):
             check_header(file, series_variable(name))
         for name in selection.references:

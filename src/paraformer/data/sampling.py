@@ -149,7 +149,8 @@ def require_neighbours(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, "
         good = apart <= most
     else:
         x, y = Transformer.from_crs(4326, 6933, always_xy=True).transform(east, lat)
-        apart, unit, most = _least_gap(np.asarray(x), np.asarray(y)) / 1e3, "km of EASE-Grid 2.0", max(_EASE2_SIZES)
+        apart = _least_gap(np.asarray(x) / 1e5, np.asarray(y) / 1e5) * 100  # 100 km are about a degree
+        unit, most = "km of EASE-Grid 2.0", max(_EASE2_SIZES)
         good = any(abs(apart / size - 1) < _EVEN for size in _EASE2_SIZES)
     if not good:
         raise SettingsError(
@@ -160,8 +161,8 @@ def require_neighbours(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, "
 
 def _least_gap(*axes: Float[np.ndarray, " cell"]) -> float:
     """Least distance between two rows or two columns; 0 for one cell."""
-    gaps = [gap for values in axes for gap in np.diff(np.unique(np.round(values, 3))).tolist()]
-    return min(gaps, default=0.0)
+    gaps = np.concatenate([np.diff(np.unique(values)) for values in axes])
+    return float(gaps[gaps > _SAME].min(initial=np.inf)) if (gaps > _SAME).any() else 0.0
 
 
 def require_distinct(index: GridIndex, *, source: str) -> None:

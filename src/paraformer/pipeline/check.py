@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Mapping
-from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import indent
@@ -14,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from paraformer.config import Study
-from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.errors import DataError, ModelError, SettingsError
 from paraformer.core.time import Period
 from paraformer.data.cube import build_cube
 from paraformer.data.gather import source_hash
@@ -35,12 +33,11 @@ def check_study(study: Study) -> str:
     """Read data and parameter files and say what the study would run on.
 
     Raises:
-        SettingsError: a setting that contradicts another, the data or the process model's limits.
+        SettingsError: a setting that contradicts another, the data or the process model's limits, or names a process
+            model that does not keep the contract.
         DataError: the first problem of the data, naming file, variable, cell and time.
-        ModelError: a model of the user's own that does not keep the contract.
     """
     require_consistent(study)
-    require_different_files(study)
     if study.data.source == "synthetic":
         with made_up_world(study) as folder:
             _check_cells(study, folder / INPUTS, {"parameters": folder / PARAMS, "domain": folder / DOMAIN})
@@ -163,23 +160,11 @@ def _try_model(study: Study, inputs: Path | None, given: Mapping[str, Path]) -> 
     """Build the model on the study's cells and days, and let it run one of them."""
     with TemporaryDirectory() as folder:
         cube = build_cube(study.data, Path(folder) / "cube.zarr", inputs=inputs)
-        model = build_process(study.process, study.space, cube, process_files(study.process, given))
+        try:
+            model = build_process(study.process, study.space, cube, process_files(study.process, given))
+        except ModelError as error:
+            raise SettingsError(str(error)) from error
         require_outputs(study, model.outputs)
-
-
-def require_different_files(study: Study) -> None:
-    """Raise SettingsError if one file stands for two things."""
-    process = study.process
-    named = {
-        "data.path": study.data.path,
-        "process.parameters": process.parameters,
-        "process.domain": process.domain,
-        "process.initial_state": process.initial_state,
-    }
-    there = {key: path for key, path in named.items() if path is not None and path.exists()}
-    for one, other in combinations(there, 2):
-        if os.path.samefile(there[one], there[other]):
-            raise SettingsError(f"{one} and {other} are the same file, {there[one]}")
 
 
 def require_parameter_files(study: Study) -> None:

@@ -1,12 +1,14 @@
 """Settings of different rooms held against each other, and against the days and cells there are.
 
-What a later stage would refuse is refused here, before any work. Nothing is read.
+What a later stage would refuse is refused here, before any work. No file is opened.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -53,6 +55,7 @@ def require_consistent(study: Study) -> None:
         raise SettingsError(f"data.test: {data.test} lies before data.train, {data.train}; expected later days")
     if data.attributes == () and not data.climate_attributes:
         raise SettingsError("data.attributes: found none, and climate_attributes is off; θ is learned from attributes")
+    _require_different_files(study)
     require_parameters(study.process, study.space)
     require_outputs(study, offered_outputs(study.process))
     for name, search in study.searches.items():
@@ -73,6 +76,21 @@ def require_consistent(study: Study) -> None:
         require_devices(training, key)
     if data.days is not None:
         require_fits(study, Extent(data.days))
+
+
+def _require_different_files(study: Study) -> None:
+    """Raise SettingsError if one file stands for two things."""
+    process = study.process
+    named = {
+        "data.path": study.data.path,
+        "process.parameters": process.parameters,
+        "process.domain": process.domain,
+        "process.initial_state": process.initial_state,
+    }
+    there = {key: path for key, path in named.items() if path is not None and path.exists()}
+    for one, other in combinations(there, 2):
+        if os.path.samefile(there[one], there[other]):
+            raise SettingsError(f"{one} and {other} are the same file, {there[one]}")
 
 
 def require_outputs(study: Study, offered: Sequence[str]) -> None:

@@ -134,7 +134,7 @@ def _stages(study: Study, rehearsal: Rehearsal, size: Size) -> Iterator[StagePla
         price = rehearsal.direct_price(size.cells, steps) * study.references.seeds
         disk = 4.0 * size.cells * size.days * study.references.seeds
         yield StagePlan("references", 0, price, base + 4.0 * 20 * size.cells * size.days, disk)
-    yield _scores(study, rehearsal, size, base + kept + theta)
+    yield from _judging(study, rehearsal, size, base + kept + theta)
     methods = len(study.calibrators)
     yield StagePlan(
         "figures", 0, _FIGURES + _FIGURES_OF_METHOD * methods, base, _FIGURES_DISK + _FIGURES_DISK_OF_METHOD * methods
@@ -222,18 +222,19 @@ def _years(study: Study, size: Size) -> float:
     return (size.train_days + study.process.spin_up.days * study.process.spin_up.cycles) / DAYS_PER_YEAR
 
 
-def _scores(study: Study, rehearsal: Rehearsal, size: Size, base: float) -> StagePlan:
-    """The verdict: default θ, best of the ensemble twice, every seed of every method, and the audit near their θ."""
+def _judging(study: Study, rehearsal: Rehearsal, size: Size, base: float) -> Iterator[StagePlan]:
+    """The verdict (default θ, best of the ensemble twice, every seed of every method, the audit near their θ), and the
+    scores made of it."""
     fields = 2 + sum(study.calibrators.values()) + (study.data.source == "synthetic")
     near = len(study.calibrators) * (1 + AuditConfig().perturbations)
     cost = rehearsal.process
     judged = _archive(study, size, 1 + fields, _OUTPUTS)
     time = cost.time(judged) + cost.time(_archive(study, size, near, 1))
-    time += rehearsal.surrogate_run * (size.cells * (fields + near)) + rehearsal.score_price * (
-        size.cells * (2 * fields + 5)
-    )
+    time += rehearsal.surrogate_run * (size.cells * near)
     memory = base + 8.0 * size.cells * size.days * (4 + fields)
-    return StagePlan("scores", size.cells * (1 + fields + near), time, memory, cost.disk(judged))
+    yield StagePlan("verdict", size.cells * (1 + fields + near), time, memory, cost.disk(judged))
+    tables = rehearsal.surrogate_run * (size.cells * fields) + rehearsal.score_price * (size.cells * (2 * fields + 5))
+    yield StagePlan("scores", 0, tables, memory, 0.0)
 
 
 def _short(value: float) -> str:
