@@ -60,6 +60,19 @@ def test_a_name_that_the_cube_gives_to_something_else_is_refused_by_check(tmp_pa
     refused(tmp_path, dataset, rf"data\.attributes: '{name}' is the name of ", attributes=attributes, **changes)
 
 
+def test_what_rounding_made_of_attributes_and_references_is_clipped_said_and_used(tmp_path, caplog):
+    dataset = simple_dataset().assign(baseflow_index_obs=("cell", [0.5, 1.0005, *[np.nan] * 5], {"units": "1"}))
+    dataset["sand"].values[1] = -0.001
+    cube = build_cube(settings_for(write(dataset, tmp_path / "in.nc")), tmp_path / "cube.zarr")
+    assert cube.dataset["sand"].values[:3].tolist() == [20.0, 0.0, 22.0]
+    assert cube.dataset["baseflow_index_obs"].values[:2].tolist() == [0.5, 1.0]
+    for said in (
+        "sand: 1 values in 1 cell outside 0 to 100 %",
+        "baseflow_index_obs: 1 values in 1 cell outside 0 to 1",
+    ):
+        assert f"{said} set to the nearer end" in caplog.text
+
+
 @pytest.mark.parametrize("name", ["prcp", "trained", "lat"])
 def test_an_observation_has_a_name_of_its_own(tmp_path, name):
     dataset = simple_dataset()
