@@ -65,6 +65,19 @@ def test_the_observation_is_no_attribute():
         DataConfig.model_validate({"path": "in.nc", **PERIODS, "attributes": ("sand", "sm_smap")})
 
 
+def test_what_rounding_made_of_attributes_and_references_is_clipped_said_and_used(tmp_path, caplog):
+    dataset = simple_dataset().assign(baseflow_index_obs=("cell", [0.5, 1.0005, *[np.nan] * 5], {"units": "1"}))
+    dataset["sand"].values[1] = -0.001
+    cube = build_cube(settings_for(write(dataset, tmp_path / "in.nc")), tmp_path / "cube.zarr")
+    assert cube.dataset["sand"].values[:3].tolist() == [20.0, 0.0, 22.0]
+    assert cube.dataset["baseflow_index_obs"].values[:2].tolist() == [0.5, 1.0]
+    for said in (
+        "sand: 1 values in 1 cell outside 0 to 100 %",
+        "baseflow_index_obs: 1 values in 1 cell outside 0 to 1",
+    ):
+        assert f"{said} set to the nearer end" in caplog.text
+
+
 def test_nothing_in_the_cube_is_overwritten_even_if_a_check_is_forgotten():
     with pytest.raises(DataError, match="two variables named 'trained'"):
         module._joined({"trained": 1, "a": 2}, {"b": 3}, {"trained": 4})

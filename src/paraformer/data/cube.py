@@ -25,8 +25,9 @@ from paraformer.core import ledger
 from paraformer.core.errors import DataError
 from paraformer.core.files import hash_json, hash_path, journal_of, write_json
 from paraformer.core.log import Progress
+from paraformer.core.proof import rounded
 from paraformer.core.schema import Cube
-from paraformer.core.variables import FORCING, VOCABULARY
+from paraformer.core.variables import ATTRIBUTES, FORCING, REFERENCES, VOCABULARY
 from paraformer.data.attributes import CATEGORICAL
 from paraformer.data.climate import CLIMATE, climate_indices
 from paraformer.data.config import DataConfig
@@ -219,6 +220,7 @@ def _static_variables(selection: Selection) -> dict[str, tuple[Any, np.ndarray, 
     found: dict[str, tuple[Any, np.ndarray, dict[str, Any]]] = {}
     for name in selection.attributes:
         values = file.static(name)[position].astype(np.float64)
+        values = rounded(ATTRIBUTES[name], values) if name in ATTRIBUTES else values
         attrs = _metadata(selection, name)
         if name != CATEGORICAL:
             found = _joined(found, {name: (("cell",), values, {**attrs, "role": "attribute"})})
@@ -228,7 +230,11 @@ def _static_variables(selection: Selection) -> dict[str, tuple[Any, np.ndarray, 
             attrs = {"units": "1", "long_name": f"cell is {IGBP_CLASSES[k]} (IGBP class {k})", "role": "attribute"}
             found = _joined(found, {f"{name}_{k}": (("cell",), (values == k).astype(np.float64), attrs)})
     references = {
-        name: (VOCABULARY[name].dims, file.reference(name, position), _metadata(selection, name))
+        name: (
+            REFERENCES[name].dims,
+            rounded(REFERENCES[name], file.reference(name, position)),
+            _metadata(selection, name),
+        )
         for name in selection.references
     }
     return _joined(split, found, references)

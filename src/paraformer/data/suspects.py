@@ -13,7 +13,9 @@ from scipy.spatial import cKDTree
 from paraformer.core.grid import unit_vectors
 from paraformer.core.schema import Cube
 from paraformer.core.variables import FORCING
+from paraformer.data.attributes import TEXTURE
 from paraformer.data.sources.weather import saturation_vapour_pressure
+from paraformer.data.values import MIST
 
 COLUMNS = ("cell", "lat", "lon", "variable", "finding")
 
@@ -23,9 +25,8 @@ STILL = 1e-3
 """Standard deviation below which an observed series counts as constant [unit of the observation]."""
 STUCK = 0.2
 """Share of observations with the very same value."""
-SATURATED, MIST = 0.2, 1.2
-"""Share of days on which vapour pressure exceeds so many times saturation at the mean temperature."""
-TEXTURE = ("sand", "silt", "clay")
+SATURATED = 0.2
+"""Share of days on which vapour pressure exceeds ``MIST`` times saturation at the mean temperature."""
 TEXTURE_SUM = 2.0
 """Distance of the sum of sand, silt and clay from 100 [%]."""
 NEIGHBOURS = 8

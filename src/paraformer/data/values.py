@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 MIST = 1.2
 """Vapour pressure over that of saturation at the mean temperature, which the mean over a day, fog and saturation over
 water instead of ice explain: 1.16 at most in 20 years of NLDAS-2 basins."""
-CLOUDBURST = (1.5, 0.05)
+SUPERSATURATED = (1.5, 0.05)
 """Part of saturation, and vapour pressure beside it [kPa], that no air holds: a wrong unit or the values of another
 day."""
 ZEROS = 0.5
@@ -169,7 +169,7 @@ class ValueProof:
         self._mist[part.at] = (air["vp"] > MIST * saturation).sum(axis=(1, 2))
         place = self._moment(part)
         self.proof.require(
-            air["vp"] <= CLOUDBURST[0] * saturation + CLOUDBURST[1],
+            air["vp"] <= SUPERSATURATED[0] * saturation + SUPERSATURATED[1],
             lambda i: (
                 f"vp at {place(i)}: found {air['vp'][i]:.4g} kPa, expected at most the {saturation[i]:.4g} kPa of "
                 f"saturation at {air['tair'][i]:.4g} degC; Pa, hPa, g kg-1 or relative humidity instead of kPa?"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from data.sources.land_rasters import centres, write_land_tile, write_raster
 from paraformer.core.errors import DataError
@@ -170,6 +171,14 @@ def test_files_that_cannot_be_used(tmp_path, plane):
     (tmp_path / "page.tif").write_text("<html>")
     with pytest.raises(DataError, match=r"page\.tif: cannot be read"):
         cell_means([RasterConfig(path=tmp_path / "page.tif")], CELLS)
+    lat, lon = 40.0 - 0.01 * np.arange(100), -106.0 + 0.01 * np.arange(150)
+    path = tmp_path / "cut.nc"
+    xr.Dataset({"sand": (("lat", "lon"), np.full((100, 150), 40.0, "f4"))}, {"lat": lat, "lon": lon}).to_netcdf(
+        path, format="NETCDF3_CLASSIC"
+    )
+    path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(DataError, match=r"cut\.nc: incomplete: found \d+ bytes, expected \d+"):
+        cell_means([RasterConfig(path=path)], CELLS)
     with pytest.raises(DataError, match="band 2 is missing; the file has 1"):
         cell_means([plane.model_copy(update={"band": 2})], CELLS)
     far = Raster("far away", "EPSG:4326", x0=10.0, y0=50.0, dx=0.5, dy=-0.5, rows=2, columns=2)

@@ -17,6 +17,7 @@ from jaxtyping import Float
 
 from paraformer.core.errors import DataError, SettingsError
 from paraformer.core.grid import Raster
+from paraformer.core.netcdf_header import require_whole
 from paraformer.data.sources.granules import reading
 from paraformer.data.sources.land_config import RasterConfig
 
@@ -75,6 +76,10 @@ def opened(raster: RasterConfig) -> Iterator[Any]:
     if not raster.path.is_file():
         raise DataError(f"{raster.path}: file does not exist")
     with reading(raster.path):
+        with raster.path.open("rb") as opened:
+            is_netcdf = opened.read(3) in (b"CDF", b"\x89HD")
+        if is_netcdf:
+            require_whole(raster.path)  # GDAL too reads what is cut off a classic netCDF file as zeros
         file = rasterio.open(raster.path)
     with file:
         if file.crs is None:

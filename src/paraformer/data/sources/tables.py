@@ -17,7 +17,8 @@ from jaxtyping import Int
 
 from paraformer.core.errors import DataError, nearest
 from paraformer.core.grid import match_cells
-from paraformer.core.variables import ATTRIBUTES, VOCABULARY
+from paraformer.core.proof import Proof, place_of
+from paraformer.core.variables import ATTRIBUTES, VOCABULARY, Variable
 from paraformer.data.sources.config import TableConfig
 
 
@@ -93,16 +94,12 @@ def _rows(table: pd.DataFrame, dataset: xr.Dataset, config: TableConfig) -> Int[
 
 
 def _checked(path: Path, name: str, values: np.ndarray, dataset: xr.Dataset) -> np.ndarray:
-    low, high = ATTRIBUTES[name].valid if name in ATTRIBUTES else (-np.inf, np.inf)
-    bad = ~(np.isfinite(values) & (values >= low) & (values <= high))
-    if bad.any():
-        at = int(np.argmax(bad))
-        unit = f" {ATTRIBUTES[name].unit}" if name in ATTRIBUTES else ""
-        raise DataError(
-            f"{path}: attribute '{name}', cell {dataset['cell'].values[at]}: found {values[at]:g}, "
-            f"expected [{low:g}, {high:g}]{unit}"
-        )
-    return values
+    """Values that the vocabulary, or any number for a name it does not know, allows."""
+    known = ATTRIBUTES.get(name) or Variable(name, "1", ("cell",), (-np.inf, np.inf), "attribute", "")
+    proof = Proof(str(path))
+    found = proof.values(known, values, place_of(lambda i: f"cell {dataset['cell'].values[i]}"))
+    proof.finish()
+    return found
 
 
 def _attrs(name: str) -> dict[str, str]:
