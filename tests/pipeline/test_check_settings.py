@@ -164,14 +164,11 @@ def test_settings_at_the_edge_fit(tmp_path: Path, changes: dict[str, Any]) -> No
     require(tmp_path, **changes)
 
 
-def test_two_trained_cells_are_needed_to_carry_or_to_look_around(tmp_path: Path) -> None:
+def test_two_trained_cells_are_needed_to_carry(tmp_path: Path) -> None:
     days = Period(start="2015-04-01", end="2017-03-31")
     carried = load_study(write_study(tmp_path, evaluation__transfers={"source": "SCE-UA"}))
     with pytest.raises(SettingsError, match=r"evaluation\.transfers: 1 trained cell"):
         require_fits(carried, Extent(days, 12, 1))
-    neighbours = load_study(write_study(tmp_path, learners__N={"network": {"name": "paraformer_n"}}))
-    with pytest.raises(SettingsError, match=r"learners\.N\.network: neighbours need two trained cells, found 1"):
-        require_fits(neighbours, Extent(days, 12, 1))
 
 
 @pytest.mark.parametrize(
@@ -209,10 +206,6 @@ def test_a_reference_that_is_not_there_is_named(tmp_path: Path, targets: dict[st
         ({"gap_filling__training__device": "gpu"}, "gap_filling.training.device: 'gpu' is asked for"),
         ({"references__direct__training__device": "cuda"}, "references.direct.training.device: 'cuda' is asked for"),
         ({"rounds": {"training": {"device": "cuda"}}}, "rounds.training.device: 'cuda' is asked for"),
-        (
-            {"learners__ParaFormer_Z__pretraining": {"device": "cuda"}},
-            "learners.ParaFormer_Z.pretraining.device: 'cuda' is asked for",
-        ),
         (
             {"learners__S": {**FFN, "simulator": "surrogate_then_process", "refinement": {"device": "cuda"}}},
             "learners.S.refinement.device: 'cuda' is asked for",

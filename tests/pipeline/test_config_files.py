@@ -51,6 +51,7 @@ def written(folder: Path, text: str) -> Path:
         ("evaluation: {operators: [raw, raw]}\n", "evaluation.operators: 'raw' occurs twice"),
         ("report: {formats: [png, png]}\n", "report.formats: 'png' occurs twice"),
         ("searches: {R: {name: random}}\nuncertainty: {methods: [R, R]}\n", "uncertainty.methods: 'R' occurs twice"),
+        ("searches: {L: {name: levenberg, model: surrogate}}\n", "line 6: searches.L.model: expected 'process', whose"),
         ("learners: {1: {}}\n", "line 6: learners: key 1 is a number to YAML, and a key is text; write '1'"),
         ("learners: {'..': {}}\n", "learners: name '..'"),
         ("learners: {default VIC: {}}\n", "learners: name 'default VIC' is that of the product's row"),
@@ -95,7 +96,7 @@ def test_a_wrong_parameter_is_named(tmp_path: Path, parameters: str, told: str) 
     ("data", "told"),
     [
         ("attributes: [cell]", "data.attributes: 'cell' is a coordinate of the cells"),
-        ("attributes: [lat]", "data.attributes: 'lat' is a coordinate of the cells; 'location: true' shows it"),
+        ("attributes: [lat]", "data.attributes: 'lat' is a coordinate of the cells; rename the variable"),
         ("attributes: [sand, trained]", "data.attributes: 'trained' is the split of the cells"),
         ("attributes: [split]", "data.attributes: 'split' is the split"),
         ("attributes: [climate_zone]", "data.attributes: 'climate_zone' is a name of variables that the cube adds"),

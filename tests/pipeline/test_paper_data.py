@@ -55,7 +55,8 @@ def _granules(folder: Path, days: int) -> tuple[Study, Path]:
         f"data.products.region={BLOCKS}",
         f"data.products.period={{start: {FIRST}, end: {FIRST + days - 1}}}",
         f"data.products.land.leaf_area.path={folder / 'leaf_area.tif'}",
-        "process.spin_up={days: 10, cycles: 1}",
+        SHORT[0],
+        SHORT[3],
         *_periods(days),
     )
     study = load_study(STUDIES / "paper_granules.yaml", changes)

@@ -107,7 +107,7 @@ def make_forcing(
         swdown=np.tile(2.0 * sun * np.maximum(-np.cos(phase), 0.0), (n_cell, 1)),
         lwdown=np.clip(0.8 * 5.67e-8 * (tair + 273.15) ** 4, 40.0, 600.0),
         wind=np.full(shape, wind) * (0.5 + generator.random(shape)),
-        vp=np.clip(humidity * saturation * (0.7 + 0.6 * generator.random(shape)), 0.0, 14.0),
+        vp=np.clip(humidity * saturation * (0.7 + 0.6 * generator.random(shape)), 0.0, 8.0),
         pres=np.full(shape, 95.0),
         month=day // 31 + 1,
         day_of_year=day + 1,

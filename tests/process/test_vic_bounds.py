@@ -84,13 +84,13 @@ def test_a_bound_that_the_cells_do_not_allow_is_named_with_the_cell() -> None:
     here = here._replace(depth=np.array([[0.1, 0.3, 1.5], [0.1, 0.25, 1.5], [0.1, 0.3, 1.5]]))
     require_corners(here, space(depth_1=(0.05, 0.25)))
     with pytest.raises(
-        SettingsError, match=r"parameters: VIC cannot run .*: cell 207.*depth_1 = 0\.28 must not exceed"
+        SettingsError, match=r"parameters: VIC cannot run .*: cell 207.*depth_1 = 0\.28, expected at most"
     ):
         require_corners(here, space(depth_1=(0.05, 0.28)))
     require_corners(here, space(depth_1=(0.05, 0.28), depth_2=(0.28, 0.5)))
-    with pytest.raises(SettingsError, match=r"cell 101.*depth_1 = 0\.28 must not exceed depth_2"):
+    with pytest.raises(SettingsError, match=r"cell 101.*depth_1 = 0\.28, expected at most depth_2"):
         require_corners(here, space(depth_1=(0.05, 0.28), depth_2=(0.27, 0.5)))
-    with pytest.raises(SettingsError, match=r"cell 101.*depth_1 = 0\.1 must not exceed depth_2"):
+    with pytest.raises(SettingsError, match=r"cell 101.*depth_1 = 0\.1, expected at most depth_2"):
         require_corners(here, space(depth_2=(0.09, 0.5)))
     with pytest.raises(SettingsError, match=r"wcr = 50 puts the critical point of layer 1 above saturation"):
         require_corners(here, space(wcr=(0.5, 50)))
@@ -114,9 +114,9 @@ def test_a_file_that_cannot_hold_theta_is_named(tmp_path: Path) -> None:
         for name, kind in (("infilt", "f8"), ("expt", "f4"), ("Ksat", "f4"), ("Wcr_FRACT", "f8")):
             dataset.createVariable(name, kind, ("x",))
     require_writable(path, ("infilt", "wcr"))
-    with pytest.raises(DataError, match=r"params\.nc: variable 'expt' is float32; θ \('expt_2'\) needs float64"):
+    with pytest.raises(DataError, match=r"params\.nc: 'expt' is stored as float32, expected float64, to hold 'expt_2'"):
         require_writable(path, ("infilt", "expt_2"))
-    with pytest.raises(DataError, match=r"variable 'Ksat' is float32; θ \('ksat'\) needs float64"):
+    with pytest.raises(DataError, match=r"'Ksat' is stored as float32, expected float64, to hold 'ksat'"):
         require_writable(path, ("ksat",))
 
 

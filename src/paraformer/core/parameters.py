@@ -2,7 +2,7 @@
 
 Physical values θ [cell ... parameter] live in the process model, files and maps. Networks and searches work in *unit
 coordinates* u, in which every parameter runs over [0, 1] on its own scale (linear, or logarithmic for parameters that
-span decades): METHOD section 2.
+span decades): docs/method.md section 2.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ VIC_PARAMETERS: dict[str, Parameter] = {
         ),
     )
 }
-"""Parameters a study may name without spelling out their bounds (METHOD section 2; bounds physical)."""
+"""Parameters a study may name without spelling out their bounds (docs/method.md section 2; bounds physical)."""
 
 PAPER_SET = ("infilt", "ds", "dsmax", "ws", "expt")
 """The five parameters of the paper's Table 1."""

@@ -1,4 +1,4 @@
-"""Sampling designs of the paper on a regular grid (Li & Lu 2023, section 3.1; METHOD section 10).
+"""Sampling designs of the paper on a regular grid (Li & Lu 2023, section 3.1; docs/method.md section 10).
 
 ``S4`` trains on one cell of each 4 x 4 block, ``S8`` on one of each 8 x 8 block; with ``NG`` neighbours of these cells
 are judged, never trained on. The cell is at the same place of every block, so that the trained cells form a grid
@@ -140,18 +140,19 @@ def grid_index(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"],
 def require_neighbours(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"], *, source: str) -> None:
     """Raise SettingsError unless cells on a regular grid are neighbours: a design takes some of all cells.
 
-    Cells of a file that is a sample already lie further apart than those of any product: more than a degree, or no
-    cell of an EASE-Grid 2.0 product.
+    Cells of a file that is a sample already lie further apart than those of any product: more than a degree, or by no
+    cell size of an EASE-Grid 2.0 product.
     """
     east = np.where(lon >= 180, lon - 360, lon)
-    if _evenly(lat) is not None and _evenly(east) is not None:
-        apart, unit, most = _least_gap(lat, east), "degree", _MOST_DEGREES
-        good = apart <= most
+    x, y = (np.asarray(v) / 1e5 for v in Transformer.from_crs(4326, 6933, always_xy=True).transform(east, lat))
+    degrees, kilometres = (_least_gap(lat), _least_gap(east)), (100 * _least_gap(y), 100 * _least_gap(x))
+    on_degrees = _evenly(lat) is not None and _evenly(east) is not None
+    if on_degrees and (_alike(*degrees) or not _alike(*kilometres)):  # in a small region a grid is even in both
+        apart, unit, most = min(degrees), "degree", _MOST_DEGREES
+        good = not apart > most or not np.isfinite(apart)
     else:
-        x, y = Transformer.from_crs(4326, 6933, always_xy=True).transform(east, lat)
-        apart = _least_gap(np.asarray(x) / 1e5, np.asarray(y) / 1e5) * 100  # 100 km are about a degree
-        unit, most = "km of EASE-Grid 2.0", max(_EASE2_SIZES)
-        good = any(abs(apart / size - 1) < _EVEN for size in _EASE2_SIZES)
+        apart, unit, most = min(kilometres), "km of EASE-Grid 2.0", max(_EASE2_SIZES)
+        good = any(_alike(apart, size) for size in _EASE2_SIZES)
     if not good:
         raise SettingsError(
             f"data.split.design takes cells of a grid of neighbours, {most:g} {unit} apart or less; those of {source} "
@@ -159,10 +160,15 @@ def require_neighbours(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, "
         )
 
 
-def _least_gap(*axes: Float[np.ndarray, " cell"]) -> float:
-    """Least distance between two rows or two columns; 0 for one cell."""
-    gaps = np.concatenate([np.diff(np.unique(values)) for values in axes])
-    return float(gaps[gaps > _SAME].min(initial=np.inf)) if (gaps > _SAME).any() else 0.0
+def _least_gap(values: Float[np.ndarray, " cell"]) -> float:
+    """Least distance between two rows or columns; infinite for one."""
+    gaps = np.diff(np.unique(values.astype(np.float64)))
+    return float(gaps.min(where=gaps > _SAME, initial=np.inf))
+
+
+def _alike(one: float, other: float) -> bool:
+    """Whether two distances are those of one grid."""
+    return abs(one / other - 1) < _EVEN
 
 
 def require_distinct(index: GridIndex, *, source: str) -> None:

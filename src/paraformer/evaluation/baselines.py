@@ -1,4 +1,4 @@
-"""Reference rows that are no parameter learning but say what a score means (METHOD section 8)."""
+"""Reference rows that are no parameter learning but say what a score means (docs/method.md section 8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Annual evapotranspiration of θ learned from soil moisture alone, against products it has never seen (METHOD 10).
+"""Annual evapotranspiration of θ learned from soil moisture alone, against products it has never seen (docs/method.md
+section 10).
 
 Fields of annual totals are compared over cells, as in the paper's Table 3. The products stand against each other in
 the same table: where they differ as much as a method differs from them, the method cannot be told from the truth.

@@ -1,4 +1,4 @@
-"""The verdict: scores of a simulation per subset, observation operator and metric (METHOD sections 3 and 9)."""
+"""The verdict: scores of a simulation per subset, observation operator and metric (docs/method.md sections 3 and 9)."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def surrogate_gap(process_model: pd.DataFrame, surrogate: pd.DataFrame) -> pd.DataFrame:
-    """The same θ judged by the process model and by the surrogate, side by side (METHOD section 1).
+    """The same θ judged by the process model and by the surrogate, side by side (docs/method.md section 1).
 
     Args:
         process_model: per-cell scores of the process model's simulations, ``CELL_COLUMNS``.

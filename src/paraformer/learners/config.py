@@ -60,7 +60,7 @@ class LSTMZConfig(HistoryConfig):
 class ParaFormerZConfig(HistoryConfig):
     """ParaFormer_Z; width 256, 8 heads, 2 layers and tokens of one day are the paper's (section 4.2).
 
-    The default ``patch`` makes a step about 25 times cheaper on a processor (METHOD section 4).
+    The default ``patch`` makes a step about 25 times cheaper on a processor (docs/method.md section 4).
     """
 
     name: Literal["paraformer_z"] = "paraformer_z"
@@ -93,7 +93,7 @@ def reads_history(network: NetworkConfig) -> bool:
 
 
 class LossConfig(Settings):
-    """What a learner minimises (METHOD sections 3 and 5)."""
+    """What a learner minimises (docs/method.md sections 3 and 5)."""
 
     fit: Literal["rmse", "cell_rmse"] = "rmse"
     operator: Literal["raw", "global_linear", "cell_moments", "cell_lstsq"] = "raw"

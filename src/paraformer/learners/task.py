@@ -51,7 +51,7 @@ class Targets(NamedTuple):
 
 
 class LearnTask:
-    """Misfit of random windows, plus the pull of the prior and the range-boundary loss (METHOD sections 3 and 5)."""
+    """Misfit of random windows, plus the pull of the prior and the range-boundary loss (method.md 3 and 5)."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The observation operator H: from simulated to satellite-like soil moisture by a straight line (METHOD section 3).
+"""The observation operator H: from simulated to satellite-like soil moisture by a straight line (method.md 3).
 
 One object for losses, scores and searches alike. Works on NumPy arrays and, differentiably, on torch tensors.
 """
@@ -15,7 +15,7 @@ from paraformer.core.errors import SettingsError, nearest
 Operator = Literal["raw", "global_linear", "cell_moments", "cell_lstsq"]
 
 OPERATORS: tuple[Operator, ...] = get_args(Operator)
-"""``raw`` (METHOD's *none*), ``global_linear``, ``cell_moments`` and ``cell_lstsq``."""
+"""``raw`` (no line), ``global_linear``, ``cell_moments`` and ``cell_lstsq``."""
 
 
 class Line(NamedTuple):

@@ -1,4 +1,4 @@
-"""Scores of a simulated against an observed series, from additive statistics (METHOD section 9).
+"""Scores of a simulated against an observed series, from additive statistics (docs/method.md section 9).
 
 ``accumulate`` turns a chunk of cell-days into statistics, ``merge`` combines chunks exactly, ``finish`` turns
 statistics into scores. Sums are centred (Chan, Golub & LeVeque 1983, doi 10.1080/00031305.1983.10483115), so that
@@ -18,7 +18,7 @@ METRICS = ("rmse", "pcc", "nse", "ubrmse", "kge", "bias")
 """RMSE, ubRMSE and bias [m3 m-3]; PCC, NSE and KGE [1]."""
 
 MIN_DAYS = 20
-"""Observed days a cell needs to be scored (METHOD section 9)."""
+"""Observed days a cell needs to be scored (docs/method.md section 9)."""
 
 
 class Statistics(NamedTuple):
@@ -126,7 +126,7 @@ def finish(statistics: Statistics, *, min_days: int = MIN_DAYS) -> Scores:
     - ``rmse`` = √(Σ(s - o)² / n) (Li & Lu 2023, eq. 15)
     - ``pcc`` = r, Pearson's (Li & Lu 2023, eq. 16)
     - ``nse`` = 1 - Σ(o - s)² / Σ(o - μ_o)², with the cell's own observed mean μ_o (Nash & Sutcliffe 1970,
-      doi 10.1016/0022-1694(70)90255-6; Li & Lu 2023, eq. 17, read as METHOD section 11 says)
+      doi 10.1016/0022-1694(70)90255-6; Li & Lu 2023, eq. 17, read as docs/method.md section 11 says)
     - ``bias`` = μ_s - μ_o
     - ``ubrmse`` = √(rmse² - bias²) (Entekhabi et al. 2010, doi 10.1175/2010JHM1223.1)
     - ``kge`` = 1 - √((r - 1)² + (σ_s/σ_o - 1)² + (μ_s/μ_o - 1)²) (Gupta et al. 2009,

@@ -1,4 +1,4 @@
-"""Reference rows: what a score means, from methods that learn no parameter (METHOD section 8)."""
+"""Reference rows: what a score means, from methods that learn no parameter (docs/method.md section 8)."""
 
 from __future__ import annotations
 

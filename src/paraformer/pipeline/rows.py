@@ -31,7 +31,7 @@ def rows_of(scores: Path) -> Rows:
     """Kinds of the methods in a run's ``scores`` folder.
 
     A learner is what the run's study file names as one, and one with history has a network whose name ends in ``_z``
-    (METHOD section 4). Other methods with θ of their own are searches, or carry the θ
+    (docs/method.md section 4). Other methods with θ of their own are searches, or carry the θ
     of one to other cells; the rest are reference rows.
     """
     methods = list(dict.fromkeys(pd.read_csv(scores / "soil_moisture.csv", usecols=["method"])["method"]))

@@ -142,7 +142,7 @@ def stack(fields: Iterable[ParameterField]) -> Float[np.ndarray, "cell set param
 
 
 def _audit_learned(case: Judged, path: Path) -> int:
-    """The surrogate's response near the learned θ (first seed), against the process model's (METHOD section 7)."""
+    """The surrogate's response near the learned θ (first seed), against the process model's (method.md 7)."""
     before, rows = case.process.runs, []
     for field in case.fields:
         if field.seed == 0 and field.theta is not None:

@@ -119,7 +119,7 @@ class ProcessConfig(Settings):
 
 
 class EnsembleConfig(Settings):
-    """Sampling design of the ensemble from which the surrogate learns (METHOD section 7)."""
+    """Sampling design of the ensemble from which the surrogate learns (docs/method.md section 7)."""
 
     common: int = Field(default=32, ge=0, description="sets with the same unit coordinates in every cell")
     own: int = Field(default=64, ge=1, description="sets of each cell's own")

@@ -1,7 +1,7 @@
 """Ensemble: many θ through the process model, cell chunk by cell chunk, into an archive that survives any kill.
 
 Every cell gets the a-priori set, ``common`` sets (the same unit coordinates everywhere) and ``own`` sets from one
-scrambled Sobol sequence, so that n cells x m sets cover n·m points of θ space (METHOD section 7).
+scrambled Sobol sequence, so that n cells x m sets cover n·m points of θ space (docs/method.md section 7).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from paraformer.core.settings import Settings
 
 
 class MisfitConfig(Settings):
-    """What a search minimises in each cell: the RMSE over its observed training days (METHOD sections 3 and 5)."""
+    """What a search minimises in each cell: the RMSE over its observed training days (method.md 3 and 5)."""
 
     operator: Literal["raw", "cell_moments", "cell_lstsq"] = Field(
         default="raw", description="observation operator, fitted anew to every simulated series"
@@ -85,6 +85,15 @@ class LevenbergConfig(_CommonConfig):
     )
     least_step: float = Field(default=1e-4, ge=0, description="a start ends when its step is smaller [1 per range]")
     least_gain: float = Field(default=1e-4, ge=0, description="a start ends when a step gains less [1 of the cost]")
+
+    @field_validator("model")
+    @classmethod
+    def _model_gives_slopes(cls, given: str) -> str:
+        if given != "process":
+            raise ValueError(
+                "expected 'process', whose slopes this search needs; sceua and random search the surrogate"
+            )
+        return given
 
     def require_budget(self, parameters: int) -> None:
         points = self.candidates + self.start_from_prior

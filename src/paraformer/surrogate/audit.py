@@ -1,4 +1,4 @@
-"""Audit: how far a surrogate can be trusted. RMSE is not enough, the response to θ must be right (METHOD section 7)."""
+"""Audit: how far a surrogate can be trusted. RMSE is not enough, the response to θ must be right (method.md 7)."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _CONTINUED = TrainingConfig(
 
 
 class SurrogateConfig(Settings):
-    """How the surrogate is built and fitted (METHOD section 7; decision 0003).
+    """How the surrogate is built and fitted (docs/method.md section 7; decision 0003).
 
     ``anchors`` runs of the same cell at the ensemble's common parameter sets enter as extra series; 0 is the plain
     surrogate of the paper.
