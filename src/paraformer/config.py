@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from paraformer.core.errors import SettingsError, nearest
+from paraformer.core.errors import SettingsError, nearest, shortened
 from paraformer.core.names import ROWS, require_file_name, require_names
 from paraformer.core.parameters import PAPER_SET, VIC_PARAMETERS, Parameter, ParameterSpace
-from paraformer.core.paths import located
-from paraformer.core.settings import Settings, explain
-from paraformer.core.yaml import MOST_DEPTH, dump, parse, read
+from paraformer.core.settings import Settings, validated
+from paraformer.core.yaml import MOST_DEPTH, Document, dump, parse, read
 from paraformer.data.config import DataConfig, GapFillConfig
 from paraformer.evaluation.config import EvaluationConfig, ReferencesConfig, UncertaintyConfig
 from paraformer.learners.config import LearnerConfig
@@ -77,7 +76,8 @@ class Study(Settings):
 
     @model_validator(mode="after")
     def _names_are_rows_and_folders(self) -> Study:
-        require_names((*self.searches, *self.learners), self.rows)
+        named = [("searches", name) for name in self.searches] + [("learners", name) for name in self.learners]
+        require_names(named, self.rows)
         return self
 
     @model_validator(mode="after")
@@ -158,36 +158,25 @@ def load_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
         found = "nothing" if content is None else type(content).__name__
         raise SettingsError(f"{path}: a study file is a mapping of settings, found {found}")
     given = [_override(content, override) for override in overrides]
-    content = _expand(content, str(path))
-    try:
-        study = Study.model_validate(content)
-    except ValidationError as error:
-        place, problem = explain(error, content, Study)
-        own = any(place[: len(key)] == key for key in given)
-        line = None if own else next((lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in lines), None)
-        raise SettingsError(f"{path}{f', line {line}' if line else ''}: {problem}") from error
-    try:
-        return located(study, path.resolve().parent)
-    except SettingsError as error:
-        raise SettingsError(f"{path}: {error}") from error
+    return validated(Study, path, Document(_expand(content, str(path)), lines), given)
 
 
 def _override(content: dict[str, Any], override: str) -> tuple[str, ...]:
     """Set a key; returns its place."""
-    key, separator, value = override.partition("=")
+    told, (key, separator, value) = f"--set {shortened(override)}", override.partition("=")
     if not separator or not key:
-        raise SettingsError(f"--set {override}: expected key=value, for instance learner_seeds=4")
+        raise SettingsError(f"{told}: expected key=value, for instance learner_seeds=4")
     *parents, last = place = key.split(".")
     if len(place) > MOST_DEPTH:
-        raise SettingsError(f"--set {key[:40]}...: nested more than {MOST_DEPTH} deep")
+        raise SettingsError(f"{told}: nested more than {MOST_DEPTH} deep")
     node = content
     for parent in parents:
         if node.get(parent) is None:
             node[parent] = {}
         node = node[parent]
         if not isinstance(node, dict):
-            raise SettingsError(f"--set {override}: '{parent}' is not a group of settings")
-    node[last] = parse(value, f"--set {override}")
+            raise SettingsError(f"{told}: '{parent}' is not a group of settings")
+    node[last] = parse(value, told)
     return tuple(place)
 
 
@@ -201,8 +190,11 @@ def _expand(value: Any, source: str) -> Any:
         return value
 
     def replaced(match: re.Match[str]) -> str:
-        if match[1] not in os.environ:
+        found = os.environ.get(match[1])
+        if found is None:
             raise SettingsError(f"{source}: environment variable in '{value}' is not set")
-        return os.environ[match[1]]
+        if not found.isprintable():
+            raise SettingsError(f"{source}: environment variable in '{value}' holds {found!r}, expected plain text")
+        return found
 
     return re.sub(r"\$\{([^}]*)\}", replaced, value)

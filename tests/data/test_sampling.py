@@ -23,6 +23,7 @@ from paraformer.data.sampling import (
     GridIndex,
     grid_index,
     require_distinct,
+    require_neighbours,
     sampling_labels,
 )
 
@@ -107,10 +108,10 @@ def test_unknown_designs_and_places_are_refused() -> None:
         sampling_labels("S4NG", index, land, neighbours=9)
 
 
-def ease(rows: int, columns: int, decimals: int = 6) -> tuple[np.ndarray, np.ndarray]:
-    """Cell centres of a piece of the 36 km EASE-Grid 2.0."""
+def ease(rows: int, columns: int, decimals: int = 6, step: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Cell centres of a piece of the 36 km EASE-Grid 2.0, or of another with cells ``step`` times as large."""
     index = rectangle(rows, columns)
-    x, y = -1e7 + EASE_36_KM * index.column, 4e6 + EASE_36_KM * index.row
+    x, y = -1e7 + step * EASE_36_KM * index.column, 4e6 + step * EASE_36_KM * index.row
     lon, lat = Transformer.from_crs(6933, 4326, always_xy=True).transform(x, y)
     return np.round(lat, decimals), np.round(lon, decimals)
 
@@ -142,6 +143,27 @@ def test_irregular_lists_and_double_places_are_refused() -> None:
         grid_index(lat, lon, source="x.nc")
     with pytest.raises(DataError, match=r"x\.nc: the cells at positions 1 and 3 share row 2 and column 5"):
         require_distinct(GridIndex(np.array([0, 2, 2, 2]), np.array([0, 5, 6, 5])), source="x.nc")
+
+
+def test_a_design_needs_neighbours_not_a_sample() -> None:
+    for kilometres in (36.0322, 9.0081):
+        scale = kilometres * 1000 / EASE_36_KM
+        lat, lon = ease(12, 16, step=scale)
+        index = rectangle(12, 16)
+        require_neighbours(lat, lon, source="x.nc")
+        require_neighbours(lat.astype("f4").astype(float), lon.astype("f4").astype(float), source="x.nc")
+        for every in (2, 3, 4, 8):
+            if kilometres < 10 and every == 4:
+                continue  # every fourth cell of 9 km lies where a cell of 36 km may lie
+            kept = (index.row % every == 0) & (index.column % every == 0)
+            if kept.sum() > 4:
+                with pytest.raises(SettingsError, match=r"data\.split\.design .* x\.nc are .* apart: a sample already"):
+                    require_neighbours(lat[kept], lon[kept], source="x.nc")
+    lat, lon = 30 + 0.125 * index.row, -100 + 0.125 * index.column
+    require_neighbours(lat, lon, source="x.nc")
+    require_neighbours(lat[:1], lon[:1], source="x.nc")
+    with pytest.raises(SettingsError, match=r"1\.5 degree apart"):
+        require_neighbours(30 + 1.5 * index.row, -100 + 1.5 * index.column, source="x.nc")
 
 
 @pytest.mark.shared

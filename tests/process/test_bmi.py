@@ -209,7 +209,7 @@ def test_errors(world: tuple[Study, Path], model: VICBmi) -> None:
         model.get_grid_size(1)
     with pytest.raises(ModelError, match="it has not a shape"):
         model.get_grid_shape(0, np.zeros(2))
-    with pytest.raises(SettingsError, match=r"model.yaml: cels: Extra inputs"):
+    with pytest.raises(SettingsError, match=r"model.yaml, line \d+: unknown key 'cels'; did you mean 'cells'"):
         model.initialize(settings_file(world, cels=[1]))
     with pytest.raises(DataError, match="no cell 99"):
         model.initialize(settings_file(world, cells=[99]))

@@ -50,7 +50,7 @@ def test_forcing_of_the_wrong_shape() -> None:
     [
         ("wpwp_fract", (1, 0), 0.9, r"cell 101: Wpwp_FRACT .* exceeds Wcr_FRACT"),
         ("depth", (0, 0), 0.5, r"cell 100, set 0: depth_1 = 0.5 must not exceed depth_2"),
-        ("expt", (0, 1), 2.5, r"expt_2 = 2.5 must be above 3"),
+        ("expt", (0, 1), 2.5, r"expt_2 = 2.5 expected 3.01 to 200"),
         ("bulk_density", (1, 2), 3000.0, r"bulk_density"),
         ("wind_h", (0, 1), 0.0, r"wind_h .*must be above 0"),
         ("resid_moist", (0, 0), 0.3, r"Wpwp_FRACT .* below residual moisture"),
@@ -72,8 +72,8 @@ def test_parameters(name: str, where: Any, value: float, message: str) -> None:
     [
         (("infilt", "expd"), [0.2, 9.0], SettingsError, r"unknown VIC parameter 'expd'; did you mean 'expt'"),
         (("expt", "expt_1"), [9.0, 9.0], SettingsError, r"'expt' and 'expt_1' both set expt_1"),
-        (("ds",), [1.5], DataError, r"cell 100, set 0: ds = 1.5 must be above 0 and at most 1"),
-        (("dsmax",), [0.0], DataError, r"dsmax = 0 must be above 0"),
+        (("ds",), [1.5], DataError, r"cell 100, set 0: ds = 1.5 expected 0 to 1"),
+        (("dsmax",), [-1.0], DataError, r"dsmax = -1 expected 0 to 100000 mm day-1"),
         (("ws",), [np.nan], DataError, r"ws = nan"),
         (("wcr",), [3.0], DataError, r"wcr = 3 puts the critical point of layer 1 above saturation"),
         (("infilt",), [0.2, 0.3], DataError, r"theta has shape"),

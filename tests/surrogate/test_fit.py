@@ -38,6 +38,14 @@ def test_a_known_response_is_recovered(tmp_path: Path, anchors: int) -> None:
         assert row.correlation > 0.5
 
 
+def test_a_fit_in_double_precision_answers_as_it_is_read_back(tmp_path: Path) -> None:
+    settings = config(4)
+    double = settings.model_copy(update={"training": settings.training.model_copy(update={"precision": "64-true"})})
+    theta = archive().theta[:, :2]
+    found = fit(double, tmp_path).simulate(theta)["soil_moisture"]
+    np.testing.assert_array_equal(found, Surrogate.load(tmp_path).simulate(theta)["soil_moisture"])
+
+
 @pytest.mark.parametrize("killed_at", [2, 7])
 def test_a_killed_fit_ends_with_the_same_files(tmp_path: Path, killed_at: int) -> None:
     fit(config(), tmp_path / "whole")

@@ -36,6 +36,11 @@ class RunError(ParaformerError):
     exit_code = 5
 
 
+def shortened(text: str, most: int = 60) -> str:
+    """Text that fits into a line: its beginning, if it is longer than ``most``."""
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the valid name closest to ``name``, or the list of valid names."""
     names = sorted(valid)

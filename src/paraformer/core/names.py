@@ -9,6 +9,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
+from paraformer.core.errors import shortened
+
 DEFAULT, SINGLE, PER_CELL, TRUTH = "default VIC", "best single θ", "best θ per cell", "true θ"
 """Rows of θ that no learner or search found: the a-priori one, the ensemble's best, and that of the built-in world."""
 
@@ -69,32 +71,33 @@ def folded(name: str) -> str:
 
 def require_file_name(name: str) -> None:
     """Raise ValueError unless a file or folder can be called so everywhere."""
+    size = len(name.encode("utf-8", "surrogatepass"))
+    if size > MOST_BYTES:
+        raise ValueError(f"name '{shortened(name, 20)}': found {size} bytes, expected at most {MOST_BYTES}")
     if not name.strip():
-        raise ValueError("a name is empty")
-    if name != name.strip():
-        raise ValueError(f"name {name!r} begins or ends with a blank")
-    if name.startswith("."):
-        raise ValueError(f"name {name!r} begins with a dot")
+        raise ValueError("expected a name, found an empty one")
+    if name != name.strip() or name.startswith("."):
+        raise ValueError(f"name {name!r}: expected one that begins and ends with no blank, and begins with no dot")
     for character in name:
         if character in "/\\" or unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
-            raise ValueError(f"name {name!r} holds {character!r}, which no file name should have")
-    size = len(name.encode("utf-8"))
-    if size > MOST_BYTES:
-        raise ValueError(f"name '{name[:20]}...' has {size} bytes, expected at most {MOST_BYTES}: it names files")
+            raise ValueError(f"name {name!r}: found {character!r}, expected text that a file can be called by")
 
 
-def require_names(names: Iterable[str], rows: Iterable[str] = ROWS) -> None:
+def require_names(names: Iterable[tuple[str, str]], rows: Iterable[str] = ROWS) -> None:
     """Raise ValueError unless names can stand beside the product's own, in tables and in the run directory.
 
     Args:
-        names: of all learners and searches of a study.
+        names: of all learners and searches of a study, each with the key of its group.
         rows: rows that the product adds.
     """
     taken = {folded(row): f"that of the product's row '{row}'" for row in rows}
     taken |= dict.fromkeys(_FILES, "that of a stage or file of the run directory")
     taken |= dict.fromkeys(_MISSING, "read as a missing value from tables")
-    for name in names:
-        require_file_name(name)
+    for group, name in names:
+        try:
+            require_file_name(name)
+        except ValueError as error:
+            raise ValueError(f"{group}: {error}") from error
         if folded(name) in taken:
-            raise ValueError(f"name {name!r} is {taken[folded(name)]}; take another")
+            raise ValueError(f"{group}: name {name!r} is {taken[folded(name)]}; take another")
         taken[folded(name)] = f"that of {name!r} on a disk that ignores case"

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from paraformer.core.errors import SettingsError
+from paraformer.core.errors import SettingsError, shortened
 
 _KINDS = (
     (stat.S_ISREG, "a file"),
@@ -57,8 +57,7 @@ def located(value: Any, base: Path, key: str = "") -> Any:
 
 
 def _absolute(path: Path, base: Path, key: str) -> Path:
-    shown = os.fsencode(path).decode("utf-8", "backslashreplace")
-    shown = shown if len(shown) <= 100 else f"{shown[:100]}..."
+    shown = shortened(os.fsencode(path).decode("utf-8", "backslashreplace"), 100)
     try:
         whole = path if path.is_absolute() else (base / path).resolve()
         str(whole).encode("utf-8")

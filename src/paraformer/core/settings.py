@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema
 
-from paraformer.core.errors import nearest
+from paraformer.core.errors import SettingsError, nearest, shortened
+from paraformer.core.paths import located
+from paraformer.core.yaml import Document, Place
 
-_SHOWN = 60
+S = TypeVar("S", bound=BaseModel)
 _EXPECTED = {
     "model_type": "expected a group of settings",
     "model_attributes_type": "expected a group of settings",
@@ -59,14 +62,38 @@ Distinct = AfterValidator(_distinct)
 """Of a list in which nothing may stand twice: ``Annotated[tuple[str, ...], Distinct]``."""
 
 
-def explain(error: ValidationError, content: Any, model: type[BaseModel]) -> tuple[tuple[str | int, ...], str]:
+def validated(model: type[S], path: Path, document: Document, elsewhere: Sequence[Place] = ()) -> S:
+    """Settings of a file's content, with paths absolute from its folder.
+
+    Args:
+        document: the content, and the lines of its values.
+        elsewhere: places whose values do not come from the file and have no line there.
+
+    Raises:
+        SettingsError: naming file, line and key of the first mistake, what was found and what would be right.
+    """
+    try:
+        found = model.model_validate(document.value)
+    except ValidationError as error:
+        place, problem = explain(error, document.value, model)
+        above = [place[:n] for n in range(len(place), 0, -1)]
+        line = next((document.lines[p] for p in above if p in document.lines), None)
+        told = "" if line is None or any(p in elsewhere for p in above) else f", line {line}"
+        raise SettingsError(f"{path}{told}: {problem}") from error
+    try:
+        return located(found, path.resolve().parent)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def explain(error: ValidationError, content: Any, model: type[BaseModel]) -> tuple[Place, str]:
     """The first mistake of some settings: where it stands, and in one line what is wrong and what would be right.
 
     Args:
         content: what was validated.
         model: the settings class it was to become.
     """
-    found: dict[tuple[str | int, ...], list[Any]] = {}
+    found: dict[Place, list[Any]] = {}
     for each in error.errors(include_url=False):
         found.setdefault(_place(each["loc"], content, missing=each["type"] == "missing"), []).append(each)
     place, errors = next(iter(found.items()))
@@ -74,8 +101,8 @@ def explain(error: ValidationError, content: Any, model: type[BaseModel]) -> tup
     return place, f"{_problem(place, errors, model)}{more}"
 
 
-def _problem(place: tuple[str | int, ...], errors: Sequence[Any], model: type[BaseModel]) -> str:
-    dotted, first = ".".join(map(str, place)), errors[0]
+def _problem(place: Place, errors: Sequence[Any], model: type[BaseModel]) -> str:
+    dotted, first = shortened(".".join(map(str, place)), 200), errors[0]
     if first["type"] == "extra_forbidden":
         return f"unknown key '{dotted}'{nearest(str(place[-1]), _keys(model, first['loc'][:-1]))}"
     if first["type"] == "missing":
@@ -97,11 +124,10 @@ def _given(value: Any) -> str:
         return ", found true (as yes and on are in YAML)" if value else ", found false (as no and off are in YAML)"
     if value is not None and not isinstance(value, str | int | float):
         return ""
-    shown = repr(value)
-    return f", found {shown}" if len(shown) <= _SHOWN else f", found {shown[:_SHOWN]}..."
+    return f", found {shortened(repr(value))}"
 
 
-def _place(location: Sequence[str | int], content: Any, *, missing: bool) -> tuple[str | int, ...]:
+def _place(location: Sequence[str | int], content: Any, *, missing: bool) -> Place:
     """Keys and positions in ``content``, without the kinds of a choice that pydantic names among them."""
     place: list[str | int] = []
     here = content

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from paraformer.core.errors import SettingsError
+from paraformer.core.errors import SettingsError, shortened
 from paraformer.core.paths import kind_of
 
 MOST_BYTES = 2**20
@@ -40,7 +40,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _TAG = "tag:yaml.org,2002:"
 _KINDS = {"int": "a number", "float": "a number", "bool": "true or false", "null": "nothing", "timestamp": "a date"}
-_SHOWN = 40
+_MOST_DIGITS = 40
 
 
 class Document(NamedTuple):
@@ -214,7 +214,7 @@ def _key(node: yaml.Node, place: Place) -> str:
         raise _refused(node, place, "a key is text, found a list or a group")
     if node.tag in (f"{_TAG}str", f"{_TAG}merge", f"{_TAG}value"):
         return _checked(node, place)
-    what, shown = _KINDS.get(node.tag.removeprefix(_TAG), "no text"), _short(node.value)
+    what, shown = _KINDS.get(node.tag.removeprefix(_TAG), "no text"), shortened(node.value)
     raise _refused(node, place, f"key {shown} is {what} to YAML, and a key is text; write '{shown}'")
 
 
@@ -235,20 +235,20 @@ def _scalar(node: yaml.ScalarNode, place: Place) -> Any:
 
 def _integer(node: yaml.ScalarNode, place: Place) -> int:
     if not _INTEGER.fullmatch(node.value):
-        raise _refused(node, place, f"{_short(node.value)} is a number of another base to YAML; write a decimal one")
+        raise _refused(node, place, f"{shortened(node.value)} is a number of another base to YAML; write a decimal one")
     text = node.value.replace("_", "")
-    number = int(text, 16 if "x" in text else 10) if len(text) <= _SHOWN else MOST_INTEGER + 1
+    number = int(text, 16 if "x" in text else 10) if len(text) <= _MOST_DIGITS else MOST_INTEGER + 1
     if abs(number) > MOST_INTEGER:
-        raise _refused(node, place, f"found {_short(node.value)}, expected at most {MOST_INTEGER:.1e}")
+        raise _refused(node, place, f"found {shortened(node.value)}, expected at most {MOST_INTEGER:.1e}")
     return number
 
 
 def _float(node: yaml.ScalarNode, place: Place) -> float:
     if ":" in node.value:
-        raise _refused(node, place, f"{_short(node.value)} is a number of base 60 to YAML; write a decimal one")
+        raise _refused(node, place, f"{shortened(node.value)} is a number of base 60 to YAML; write a decimal one")
     number = float(node.value.replace("_", "")) if _FLOAT.fullmatch(node.value) else math.inf
     if not math.isfinite(number):
-        raise _refused(node, place, f"found {_short(node.value)}, expected a finite number")
+        raise _refused(node, place, f"found {shortened(node.value)}, expected a finite number")
     return number
 
 
@@ -258,7 +258,7 @@ def _day(node: yaml.ScalarNode, place: Place) -> dt.date:
             return dt.date.fromisoformat(node.value)
     except ValueError as error:
         raise _refused(node, place, f"no such date: {node.value} ({error})") from error
-    raise _refused(node, place, f"found {_short(node.value)}, expected a date without a time, YYYY-MM-DD")
+    raise _refused(node, place, f"found {shortened(node.value)}, expected a date without a time, YYYY-MM-DD")
 
 
 def _checked(node: yaml.ScalarNode, place: Place) -> str:
@@ -275,8 +275,4 @@ def _refused(node: yaml.Node, place: Place, problem: str) -> _Refused:
 
 
 def _dotted(place: Place) -> str:
-    return ".".join(map(str, place))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return shortened(".".join(map(str, place)), 200)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -160,6 +161,11 @@ class SyntheticConfig(Settings):
         """The last year."""
         return Period(start=self._anniversary(self.years - 1), end=self._anniversary(self.years) - dt.timedelta(days=1))
 
+    @property
+    def unseen_cells(self) -> int:
+        """How many cells are never learned from."""
+        return math.floor(self.rows * self.columns * self.unseen + 1e-9)
+
     def _anniversary(self, years: int) -> dt.date:
         return self.start.replace(year=self.start.year + years)
 
@@ -194,8 +200,9 @@ class DataConfig(Settings):
         """Days of the data where the settings say them; a file of the simple format says them itself."""
         if self.synthetic is not None:
             return Period(start=self.synthetic.train.start, end=self.synthetic.test.end)
-        part = self.products or self.hydrodl
-        return None if part is None else part.period
+        if self.products is not None:
+            return self.products.forcing.period
+        return None if self.hydrodl is None else self.hydrodl.period
 
     @model_validator(mode="before")
     @classmethod
@@ -209,8 +216,9 @@ class DataConfig(Settings):
         except ValidationError:
             world = SyntheticConfig()  # the field's own validation reports the error with its key
         filled.setdefault("observation", "sm_obs")
+        unseen = ["neighbour"] if world.unseen_cells else []
         for name, value in (
-            ("split", {"variable": "split", "trained": ["train"], "unseen": ["neighbour"]}),
+            ("split", {"variable": "split", "trained": ["train"], "unseen": unseen}),
             ("train", world.train),
             ("test", world.test),
         ):
@@ -234,32 +242,33 @@ class DataConfig(Settings):
                 raise ValueError(f"{section} is missing: source '{source}' {reads}")
         return self
 
+    @field_validator("observation")
+    @classmethod
+    def _observation_is_free(cls, name: str) -> str:
+        require_free((name,))
+        return name
+
+    @field_validator("attributes")
+    @classmethod
+    def _attributes_are_free(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        require_free(names or ())
+        return names
+
     @model_validator(mode="after")
-    def _training_comes_first(self) -> DataConfig:
+    def _attributes_are_no_targets(self) -> DataConfig:
+        for name in self.attributes or ():
+            if name == self.observation or (self.split is not None and name == self.split.variable):
+                raise ValueError(f"attributes: '{name}' is the observation or the split of the cells")
+        return self
+
+    @model_validator(mode="after")
+    def _periods_fit(self) -> DataConfig:
         if self.train.start <= self.test.end and self.test.start <= self.train.end:
             raise ValueError(f"train {self.train} and test {self.test} overlap")
-        if self.test.end < self.train.start:
-            raise ValueError(
-                f"test {self.test} lies before train {self.train}; judged are days after those of learning"
-            )
         days = self.days
         for name, period in (("train", self.train), ("test", self.test)):
             if days is not None and not (days.start <= period.start and period.end <= days.end):
                 raise ValueError(f"{name} {period} is not inside the days of source '{self.source}', {days}")
-        return self
-
-    @model_validator(mode="after")
-    def _names_are_free(self) -> DataConfig:
-        for key, names in (("observation", (self.observation,)), ("attributes", self.attributes or ())):
-            try:
-                require_free(names)
-            except ValueError as error:
-                raise ValueError(f"{key}: {error}") from error
-        for name in self.attributes or ():
-            if name == self.observation or (self.split is not None and name == self.split.variable):
-                raise ValueError(f"attributes: '{name}' is the observation or the split of the cells")
-        if self.attributes == () and not self.climate_attributes and not self.location:
-            raise ValueError("attributes is empty and climate_attributes is off; θ has to be learned from something")
         return self
 
 

@@ -32,7 +32,7 @@ _EVEN = 0.02
 
 _MOST_DEGREES = 1.0
 _EASE2_SIZES = (36.0322, 25.0253, 12.5126, 9.0081, 3.0027)
-"""Largest distance of neighbours on a grid of latitude and longitude; sizes of products' cells on EASE-Grid 2.0 [km]."""
+"""Largest distance of neighbours in latitude and longitude; sizes of the products' cells on EASE-Grid 2.0 [km]."""
 
 _FULL = 0.05
 """Smallest share of a grid's rectangle that has a cell; scattered places fit only grids emptier than that."""
@@ -124,17 +124,19 @@ def grid_index(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"],
 def require_neighbours(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"], *, source: str) -> None:
     """Raise SettingsError unless cells on a regular grid are neighbours: a design takes some of all cells.
 
-    Cells of a file that is a sample already lie further apart than those of any product: more than a degree, or no
-    cell of an EASE-Grid 2.0 product.
+    Cells of a file that is a sample already lie further apart than those of any product: more than a degree, or by no
+    cell size of an EASE-Grid 2.0 product.
     """
     east = np.where(lon >= 180, lon - 360, lon)
-    if _evenly(lat) is not None and _evenly(east) is not None:
-        apart, unit, most = _least_gap(lat, east), "degree", _MOST_DEGREES
-        good = apart <= most
+    x, y = (np.asarray(v) / 1e5 for v in Transformer.from_crs(4326, 6933, always_xy=True).transform(east, lat))
+    degrees, kilometres = (_least_gap(lat), _least_gap(east)), (100 * _least_gap(y), 100 * _least_gap(x))
+    on_degrees = _evenly(lat) is not None and _evenly(east) is not None
+    if on_degrees and (_alike(*degrees) or not _alike(*kilometres)):  # in a small region a grid is even in both
+        apart, unit, most = min(degrees), "degree", _MOST_DEGREES
+        good = not apart > most or not np.isfinite(apart)
     else:
-        x, y = Transformer.from_crs(4326, 6933, always_xy=True).transform(east, lat)
-        apart, unit, most = _least_gap(np.asarray(x), np.asarray(y)) / 1e3, "km of EASE-Grid 2.0", max(_EASE2_SIZES)
-        good = any(abs(apart / size - 1) < _EVEN for size in _EASE2_SIZES)
+        apart, unit, most = min(kilometres), "km of EASE-Grid 2.0", max(_EASE2_SIZES)
+        good = any(_alike(apart, size) for size in _EASE2_SIZES)
     if not good:
         raise SettingsError(
             f"data.split.design takes cells of a grid of neighbours, {most:g} {unit} apart or less; those of {source} "
@@ -142,10 +144,15 @@ def require_neighbours(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, "
         )
 
 
-def _least_gap(*axes: Float[np.ndarray, " cell"]) -> float:
-    """Least distance between two rows or two columns; 0 for one cell."""
-    gaps = [gap for values in axes for gap in np.diff(np.unique(np.round(values, 3))).tolist()]
-    return min(gaps, default=0.0)
+def _least_gap(values: Float[np.ndarray, " cell"]) -> float:
+    """Least distance between two rows or columns; infinite for one."""
+    gaps = np.diff(np.unique(values.astype(np.float64)))
+    return float(gaps.min(where=gaps > _SAME, initial=np.inf))
+
+
+def _alike(one: float, other: float) -> bool:
+    """Whether two distances are those of one grid."""
+    return abs(one / other - 1) < _EVEN
 
 
 def require_distinct(index: GridIndex, *, source: str) -> None:

@@ -87,7 +87,7 @@ class OtherTargets:
 
 def comparable(
     key: str, settings: TargetConfig, name: str, values: Float[np.ndarray, "cell value"]
-) -> tuple[Float[np.ndarray, "cell value"], float]:
+) -> tuple[Float[np.ndarray, "cell compared"], float]:
     """Values of a reference as they are compared, NaN where unknown, and their spread, which errors are divided by.
 
     Args:

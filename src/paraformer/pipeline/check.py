@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Mapping
-from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
 from paraformer.config import Study
-from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.errors import DataError, ModelError, SettingsError
 from paraformer.core.time import Period
 from paraformer.data import Selection, build_cube, source_hash
 from paraformer.data import check as check_data
 from paraformer.data.sources.synthetic import DOMAIN, INPUTS, PARAMS
 from paraformer.learners.targets import comparable
+from paraformer.numerics.scores import accumulate, finish
 from paraformer.pipeline.consistent import Extent, require_consistent, require_fits, require_outputs
 from paraformer.pipeline.world import MOST_ROWS, made_up_world
 from paraformer.process.build import ProcessFiles, build_process, process_files, read_parameters, require_steps
@@ -31,12 +32,11 @@ def check_study(study: Study) -> str:
     """Read data and parameter files and say what the study would run on.
 
     Raises:
-        SettingsError: a setting that contradicts another, the data or the process model's limits.
+        SettingsError: a setting that contradicts another, the data or the process model's limits, or names a process
+            model that does not keep the contract.
         DataError: the first problem of the data, naming file, variable, cell and time.
-        ModelError: a model of the user's own that does not keep the contract.
     """
     require_consistent(study)
-    require_different_files(study)
     if study.data.source == "synthetic":
         with made_up_world(study) as folder:
             _check_cells(study, folder / INPUTS, {"parameters": folder / PARAMS, "domain": folder / DOMAIN})
@@ -71,6 +71,7 @@ def _check_cells(study: Study, inputs: Path | None, given: Mapping[str, Path]) -
     try:
         _require_attributes(study, selection)
         require_fits(study, _extent(study, selection))
+        _require_observed(study, selection)
         _require_comparable(study, selection)
         _check_process(study, selection, given)
         if study.process.model not in ("vic", "compiled") and len(selection.cells) * len(file.days) <= _MOST_TO_BUILD:
@@ -87,6 +88,30 @@ def _extent(study: Study, selection: Selection) -> Extent:
     if world is not None and max(world.rows, world.columns) > MOST_ROWS:
         return Extent(Period(start=first, end=last), world.rows * world.columns, None, selection.references)
     return Extent(Period(start=first, end=last), cells, int(selection.trained.sum()), selection.references)
+
+
+def _require_observed(study: Study, selection: Selection) -> None:
+    """Some cells have as many observed days, of values that vary, as searches and scores ask for."""
+    days = _observed_days(study, selection)
+    most = {"trained cell": int(days[selection.trained].max()), "cell": int(days.max())}
+    least = {"evaluation.min_days": ("trained cell", study.evaluation.min_days)}
+    least |= {f"searches.{name}.loss.min_days": ("cell", s.loss.min_days) for name, s in study.searches.items()}
+    for key, (who, count) in least.items():
+        if most[who] < count:
+            raise SettingsError(f"{key}: {count}, but no {who} has more than {most[who]} observed days of training")
+
+
+def _observed_days(study: Study, selection: Selection) -> np.ndarray:
+    """Observed days of the training period of every cell; 0 where the observation does not vary [cell]."""
+    file, train, name = selection.file, study.data.train.mask(selection.file.days), study.data.observation
+    size, parts = file.together(study.data.chunk_cells), []
+    for start in range(0, len(selection.cells), size):
+        values = file.series(name, selection.position[start : start + size])[:, train]
+        values = values.reshape(len(values), -1).astype(np.float64)  # one step of a day is observed at most
+        mask = np.isfinite(values)
+        statistics = accumulate(np.where(mask, values, 0.0), np.where(mask, values, 0.0), mask)
+        parts.append(np.where(finish(statistics, min_days=1).scored["rmse"], statistics.days, 0))
+    return np.concatenate(parts)
 
 
 def _require_attributes(study: Study, selection: Selection) -> None:
@@ -128,23 +153,11 @@ def _try_model(study: Study, inputs: Path | None, given: Mapping[str, Path]) -> 
     """Build the model on the study's cells and days, and let it run one of them."""
     with TemporaryDirectory() as folder:
         cube = build_cube(study.data, Path(folder) / "cube.zarr", inputs=inputs)
-        model = build_process(study.process, study.space, cube, process_files(study.process, given))
+        try:
+            model = build_process(study.process, study.space, cube, process_files(study.process, given))
+        except ModelError as error:
+            raise SettingsError(str(error)) from error
         require_outputs(study, model.outputs)
-
-
-def require_different_files(study: Study) -> None:
-    """Raise SettingsError if one file stands for two things."""
-    process = study.process
-    named = {
-        "data.path": study.data.path,
-        "process.parameters": process.parameters,
-        "process.domain": process.domain,
-        "process.initial_state": process.initial_state,
-    }
-    there = {key: path for key, path in named.items() if path is not None and path.exists()}
-    for one, other in combinations(there, 2):
-        if os.path.samefile(there[one], there[other]):
-            raise SettingsError(f"{one} and {other} are the same file, {there[one]}")
 
 
 def require_parameter_files(study: Study) -> None:

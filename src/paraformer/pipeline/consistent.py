@@ -1,12 +1,14 @@
 """Settings of different rooms held against each other, and against the days and cells there are.
 
-What a later stage would refuse is refused here, before any work. Nothing is read.
+What a later stage would refuse is refused here, before any work. No file is opened.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +50,12 @@ def extent_of(cube: Cube) -> Extent:
 
 def require_consistent(study: Study) -> None:
     """Raise SettingsError where settings of different rooms contradict each other, or this machine lacks a device."""
+    data = study.data
+    if data.test.end < data.train.start:
+        raise SettingsError(f"data.test: {data.test} lies before data.train, {data.train}; expected later days")
+    if data.attributes == () and not (data.climate_attributes or data.location):
+        raise SettingsError("data.attributes: found none, and climate_attributes is off; θ is learned from attributes")
+    _require_different_files(study)
     require_parameters(study.process, study.space)
     require_outputs(study, offered_outputs(study.process))
     for name, search in study.searches.items():
@@ -66,8 +74,23 @@ def require_consistent(study: Study) -> None:
     require_device(study.process)
     for key, training in trainings(study):
         require_devices(training, key)
-    if study.data.days is not None:
-        require_fits(study, Extent(study.data.days))
+    if data.days is not None:
+        require_fits(study, Extent(data.days))
+
+
+def _require_different_files(study: Study) -> None:
+    """Raise SettingsError if one file stands for two things."""
+    process = study.process
+    named = {
+        "data.path": study.data.path,
+        "process.parameters": process.parameters,
+        "process.domain": process.domain,
+        "process.initial_state": process.initial_state,
+    }
+    there = {key: path for key, path in named.items() if path is not None and path.exists()}
+    for one, other in combinations(there, 2):
+        if os.path.samefile(there[one], there[other]):
+            raise SettingsError(f"{one} and {other} are the same file, {there[one]}")
 
 
 def require_outputs(study: Study, offered: Sequence[str]) -> None:
@@ -170,7 +193,7 @@ def _require_days(study: Study, there: Period) -> None:
     for name, length in (("train", train), ("test", test)):
         if length < least:
             raise SettingsError(
-                f"data.{name}: {length} days, but a cell is scored from evaluation.min_days ({least}) observed days on"
+                f"data.{name}: {length} days in all, but cells need {least} observed ones (evaluation.min_days)"
             )
     for name, search in study.searches.items():
         _at_most(f"searches.{name}.loss.min_days", search.loss.min_days, train, "the training period has")

@@ -46,7 +46,8 @@ def made_up_world(study: Study) -> Iterator[Path]:
     """
     config, space = study.data.synthetic, study.space
     assert config is not None
-    size = {"rows": min(config.rows, MOST_ROWS), "columns": min(config.columns, MOST_ROWS)}
+    rows, columns = min(config.rows, MOST_ROWS), min(config.columns, MOST_ROWS)
+    unseen = max(config.unseen, 1 / (rows * columns)) if config.unseen_cells else 0.0
 
     def made_up(
         params: Path, domain: Path, inputs: Path, theta: np.ndarray, outputs: Sequence[str]
@@ -56,5 +57,11 @@ def made_up_world(study: Study) -> Iterator[Path]:
         return dict.fromkeys(outputs, moisture)
 
     with TemporaryDirectory() as folder:
-        write_world(Path(folder), config.model_copy(update=size), study.seed, space, made_up)
+        write_world(
+            Path(folder),
+            config.model_copy(update={"rows": rows, "columns": columns, "unseen": unseen}),
+            study.seed,
+            space,
+            made_up,
+        )
         yield Path(folder)

@@ -8,15 +8,15 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import yaml
 from jaxtyping import Float
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.errors import DataError
 from paraformer.core.parameters import PAPER_SET, ParameterSpace
 from paraformer.core.schema import Cube
-from paraformer.core.settings import Settings
+from paraformer.core.settings import Settings, validated
 from paraformer.core.time import Day
+from paraformer.core.yaml import read
 from paraformer.process.build import parameter_files
 from paraformer.process.config import ProcessConfig
 from paraformer.process.recipe import ProcessRecipe
@@ -83,31 +83,12 @@ def read_world(path: Path | str) -> World:
     """
     path = Path(path)
     if path.suffix in (".yaml", ".yml"):
-        return _from_cube(_load(path), path.resolve().parent)
+        return _from_cube(validated(BMIConfig, path, read(path)))
     return _from_global(read_global_parameters(path))
 
 
-def _load(path: Path) -> BMIConfig:
-    try:
-        return BMIConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot read the settings ({error.strerror or error})") from error
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: not valid YAML ({str(error).splitlines()[0]})") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SettingsError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-
-
-def _from_cube(config: BMIConfig, folder: Path) -> World:
-    process = config.process.model_copy(
-        update={
-            name: (folder / path).resolve()
-            for name in ("parameters", "domain", "initial_state")
-            if (path := getattr(config.process, name)) is not None
-        }
-    )
-    store = (folder / config.cube).resolve()
+def _from_cube(config: BMIConfig) -> World:
+    process, store = config.process, config.cube
     cube = Cube.open(store)
     days = _period(cube, config, store)
     recipe = ProcessRecipe(process, ParameterSpace.of(*PAPER_SET), store, parameter_files(process), days)

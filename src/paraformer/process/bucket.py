@@ -40,9 +40,8 @@ def require_bucket(parameters: ParameterSpace) -> None:
     for parameter in parameters:
         low, high = parameter.physical_bounds
         if low < 0 or (low == 0 and parameter.name != "residual") or (high > 1 and parameter.name == "residual"):
-            raise SettingsError(
-                f"parameters: '{parameter.name}' from {low:g} to {high:g} {parameter.unit}: no bucket's"
-            )
+            expected = "0 to 1" if parameter.name == "residual" else "above 0"
+            raise SettingsError(f"parameters: '{parameter.name}': found {low:g} to {high:g}, expected {expected}")
 
 
 class Bucket:

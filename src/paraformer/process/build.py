@@ -82,13 +82,16 @@ def process_files(config: ProcessConfig, given: Mapping[str, Path]) -> ProcessFi
 def read_parameters(
     files: ProcessFiles, lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"]
 ) -> CellParameters:
-    """A-priori parameters of the cells at the given places, in their order.
+    """A-priori parameters of the cells at the given places, in their order; an initial state is proved beside them.
 
     Raises:
-        DataError: missing variable, cell without parameters, or values VIC cannot run with.
+        DataError: missing variable, cell without parameters, values VIC cannot run with, or a state that does not fit.
     """
     domain = read_domain(files.domain)
-    return read_vic_parameters(files.parameters, domain).select(_positions(files, domain, lat, lon))
+    everywhere = read_vic_parameters(files.parameters, domain)
+    if files.initial_state is not None:
+        read_state(files.initial_state, everywhere, domain)
+    return everywhere.select(_positions(files, domain, lat, lon))
 
 
 def build_process(

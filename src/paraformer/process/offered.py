@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from paraformer.core.errors import SettingsError
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.variables import OUTPUTS
 from paraformer.process.bucket import Bucket, require_bucket
@@ -11,9 +12,9 @@ from paraformer.process.vic.model import VIC
 
 
 def offered_outputs(config: ProcessConfig) -> tuple[str, ...]:
-    """Outputs to choose from; of a model of the user's own all that there are, until it is built."""
+    """Outputs that an ensemble can hold; of a model of the user's own all that there are, until it is built."""
     if config.model in ("vic", "compiled"):
-        return VIC.outputs
+        return tuple(name for name in VIC.outputs if name in OUTPUTS)
     return Bucket.outputs if config.model == "bucket" else tuple(OUTPUTS)
 
 
@@ -33,4 +34,7 @@ def require_device(config: ProcessConfig) -> None:
     if config.device == "cuda":
         from paraformer.process.vic.cuda import require_gpu  # here, because it compiles for a GPU when it is loaded
 
-        require_gpu()
+        try:
+            require_gpu()
+        except SettingsError as error:
+            raise SettingsError(f"process.{error}") from error

@@ -86,6 +86,15 @@ class LevenbergConfig(_CommonConfig):
     least_step: float = Field(default=1e-4, ge=0, description="a start ends when its step is smaller [1 per range]")
     least_gain: float = Field(default=1e-4, ge=0, description="a start ends when a step gains less [1 of the cost]")
 
+    @field_validator("model")
+    @classmethod
+    def _model_gives_slopes(cls, given: str) -> str:
+        if given != "process":
+            raise ValueError(
+                "expected 'process', whose slopes this search needs; sceua and random search the surrogate"
+            )
+        return given
+
     def require_budget(self, parameters: int) -> None:
         points = self.candidates + self.start_from_prior
         runs = points + 2 * parameters + 1

@@ -53,13 +53,19 @@ class SurrogateConfig(Settings):
     def _training_is_completed(cls, given: Any) -> Any:
         return completed(given, _TRAINING)
 
+    @field_validator("weights")
+    @classmethod
+    def _weights_are_of_outputs(cls, weights: dict[str, float], info: Any) -> dict[str, float]:
+        outputs = info.data.get("outputs", weights)
+        for name in weights:
+            if name not in outputs:
+                raise ValueError(f"'{name}' is not in outputs{nearest(name, outputs)}")
+        return weights
+
     @model_validator(mode="after")
     def _outputs_are_learned(self) -> SurrogateConfig:
         if "soil_moisture" not in self.outputs:
             raise ValueError("outputs: 'soil_moisture' is missing; it is what is learned from")
-        for name in self.weights:
-            if name not in self.outputs:
-                raise ValueError(f"weights: '{name}' is not in outputs{nearest(name, self.outputs)}")
         _require_no_validation(self.training)
         return self
 

@@ -161,7 +161,7 @@ def fit_surrogate(
         task, config.training, seed=seed, identity=identity, path=checkpoint, progress=progress, description="surrogate"
     )
     surrogate = Surrogate(
-        network.cpu(),
+        network.float().cpu(),  # whatever the precision of the training, as it is read back
         config,
         data.space,
         inputs,

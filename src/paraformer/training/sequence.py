@@ -279,6 +279,7 @@ def fit_members(
                 description=name,
             )
         for member, network in enumerate(networks):
+            network.float()  # whatever the precision of the training, as it is read back
             save_tensors(directory / f"member-{member}.safetensors", network.state_dict())
         save_description(done, identity)
     for member in range(config.members):  # a kill may have come between storing and removing

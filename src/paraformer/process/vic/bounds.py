@@ -15,7 +15,10 @@ def require_bounds(space: ParameterSpace) -> None:
     Raises:
         SettingsError: a name that is not VIC's or sets what another one sets; a bound beyond VIC's limits.
     """
-    require_known(space.names)
+    try:
+        require_known(space.names)
+    except SettingsError as error:
+        raise SettingsError(f"parameters: {error}") from error
     for parameter in space:
         for field in THETA[parameter.name]:
             low, high, unit = LIMITS[field]
