@@ -83,7 +83,7 @@ def match_cells(
     the smallest distance between neighbours in either list, and than ``tolerance``; so no two share a partner.
 
     Args:
-        other_lat, other_lon: where to look; places without a number are passed over.
+        other_lat, other_lon: where to look; what is no place is passed over.
         source: the file with the other list, as errors begin.
         words: what errors call the cells; their positions by default.
         tolerance: largest distance that still counts as the same place [degree of arc].
@@ -93,12 +93,12 @@ def match_cells(
     """
     words = words or cell_words(lat, lon)
     require_places(lat, lon, words, source=source)
-    known = np.flatnonzero(np.isfinite(other_lat) & np.isfinite(other_lon))
+    known = np.flatnonzero((np.abs(other_lat) <= 90) & (other_lon >= -180) & (other_lon <= 360))
     here = unit_vectors(np.asarray(lat, float), np.asarray(lon, float))
     there = unit_vectors(np.asarray(other_lat, float)[known], np.asarray(other_lon, float)[known])
     if not len(here) or not len(there):
         if len(here):
-            raise DataError(f"{source}: no cell with coordinates, expected {words(0)}")
+            raise DataError(f"{source}: no cell with a latitude in -90..90 and a longitude, expected {words(0)}")
         return np.empty(0, dtype=np.int64)
     tree = cKDTree(there)
     distance, index = tree.query(here)

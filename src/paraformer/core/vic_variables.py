@@ -12,7 +12,7 @@ from paraformer.core.variables import FORCING, Variable, table
 
 _C, _CL, _CB, _CK = ("cell",), ("cell", "layer"), ("cell", "band"), ("cell", "class")
 _CKZ, _CKM, _CKB = (*_CK, "zone"), (*_CK, "month"), (*_CK, "band")
-_SHARE = 1e-4  # how far rounding takes a share beyond 0 or 1
+_SHARE = 1e-3  # how far rounding takes a share beyond 0 or 1
 
 
 def _parameter(
@@ -27,7 +27,7 @@ VIC_PARAMETERS = table(
         "Ds", "1", _C, (0, 1), "part of Dsmax where non-linear baseflow begins", rounding=_SHARE, hint="percent?"
     ),
     _parameter("Dsmax", "mm day-1", _C, (0, 1e5), "maximum baseflow", usual=(1e-3, 1e3), hint="another unit of time?"),
-    _parameter("Ws", "1", _C, (1e-3, 1), "part of the moisture where non-linear baseflow begins", rounding=_SHARE),
+    _parameter("Ws", "1", _C, (1e-3, 1), "part of the moisture where non-linear baseflow begins", rounding=1e-4),
     _parameter("c", "1", _C, (1e-2, 100), "exponent of the baseflow curve", usual=(1, 5)),
     _parameter("elev", "m", _C, (-450, 9000), "elevation", hint="feet, or a fill value?"),
     _parameter("avg_T", "degC", _C, (-60, 50), "mean soil temperature at the damping depth", hint="Kelvin?"),

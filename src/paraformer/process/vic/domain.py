@@ -104,7 +104,7 @@ class Located(NamedTuple):
 
 
 def _read_coordinates(dataset: Dataset, names: GridNames) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Latitude, longitude [y, x] and the names of the grid's dimensions; of 2-D grids, NaN where there is no place."""
+    """Latitude, longitude [y, x] and the names of the grid's dimensions; a 2-D grid may have cells without a place."""
     path, found = dataset.filepath(), {}
     for wanted, usual, other in ((names.lat, "lat", "east"), (names.lon, "lon", "north")):
         name = wanted if wanted in dataset.variables else usual  # VIC's forcing keeps the usual names
@@ -128,8 +128,7 @@ def _read_coordinates(dataset: Dataset, names: GridNames) -> tuple[np.ndarray, n
             f"{path}: '{lat_name}' {lat_dims} and '{lon_name}' {lon_dims} span no grid; expected one dimension each, "
             "or the same two"
         )
-    nowhere = ~((np.abs(lat) <= 90) & (lon >= -180) & (lon <= 360))
-    return np.where(nowhere, np.nan, lat), np.where(nowhere, np.nan, lon), lat_dims
+    return lat, lon, lat_dims
 
 
 def read_grid(dataset: Dataset, names: GridNames) -> Domain:

@@ -61,6 +61,7 @@ _EXACT_SUM, _NEAR_SUM = 1e-3, 1e-2
 """How far a sum of shares may be from 1 without a word, and with a warning."""
 _LEAST_COVER = 0.01  # sum of Cv that is taken for a cell's, with a warning [1]
 _LARGEST_WETNESS = 2.0  # moisture of a start over what the soil holds that is cut to it, with a warning [1]
+_THIN_ZONE = 0.01  # thickness of a root zone with roots that is rare below [m]
 _STRONGEST_WIND = 5.0  # wind in 2 m over the wind measured [1]
 _ROUGHEST = 0.8  # roughness over the height of the trees above their displacement [1]
 
@@ -251,6 +252,10 @@ def _relate_plants(parameters: CellParameters, proof: Proof, words: Words, tile:
         lambda i: (
             f"root_depth at {tile(i)}, root zone {i[2] + 1}: found 0 m, expected more where root_fract is {share[i]:g}"
         ),
+    )
+    proof.warn(
+        ~leafy[:, :, None] | (share == 0) | (depth >= _THIN_ZONE),
+        lambda i: f"root_depth at {tile(i)}, root zone {i[2] + 1}: {depth[i]:g} m is less than {_THIN_ZONE} m",
     )
     _relate_wind(parameters, proof, tile, used)
 
