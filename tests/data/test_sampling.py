@@ -14,7 +14,8 @@ from pyproj import Transformer
 
 from data.simple_world import PERIODS, settings, simple_dataset, write
 from paraformer.core.errors import DataError, SettingsError
-from paraformer.data import DataConfig, Split, check
+from paraformer.data.config import DataConfig, Split
+from paraformer.data.quality import check
 from paraformer.data.sampling import (
     LEFT_OUT,
     NEIGHBOURS,

@@ -57,6 +57,7 @@ def _granules(folder: Path, days: int) -> tuple[Study, Path]:
         f"data.products.land.leaf_area.path={folder / 'leaf_area.tif'}",
         SHORT[0],
         SHORT[3],
+        "evaluation.min_days=5",
         *_periods(days),
     )
     study = load_study(STUDIES / "paper_granules.yaml", changes)

@@ -92,7 +92,7 @@ def test_a_bound_that_the_cells_do_not_allow_is_named_with_the_cell() -> None:
         require_corners(here, space(depth_1=(0.05, 0.28), depth_2=(0.27, 0.5)))
     with pytest.raises(SettingsError, match=r"cell 101.*depth_1 = 0\.1, expected at most depth_2"):
         require_corners(here, space(depth_2=(0.09, 0.5)))
-    with pytest.raises(SettingsError, match=r"wcr = 50 puts the critical point of layer 1 above saturation"):
+    with pytest.raises(SettingsError, match=r"wcr = 50, which puts the critical point of layer 1 above saturation"):
         require_corners(here, space(wcr=(0.5, 50)))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from paraformer.config import Study
 from paraformer.core.errors import DataError, ModelError, SettingsError
+from paraformer.core.log import warnings_alone
 from paraformer.core.time import Period
 from paraformer.data.cube import build_cube
 from paraformer.data.gather import source_hash
@@ -22,7 +23,7 @@ from paraformer.data.summary import input_table
 from paraformer.learners.targets import comparable
 from paraformer.numerics.scores import accumulate, finish
 from paraformer.pipeline.consistent import Extent, require_consistent, require_fits, require_outputs
-from paraformer.pipeline.world import MOST_ROWS, made_up_world
+from paraformer.pipeline.world import MOST_ROWS, small_world
 from paraformer.process.build import Places, ProcessFiles, build_process, process_files, require_files, require_steps
 
 _MOST_TO_BUILD = 5_000_000
@@ -38,9 +39,16 @@ def check_study(study: Study) -> str:
         DataError: the first problem of the data, naming file, variable, cell and time.
     """
     require_consistent(study)
+    try:
+        return _checked(study)
+    except ModelError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _checked(study: Study) -> str:
+    """What there is to check in files and worlds."""
     if study.data.source == "synthetic":
-        with made_up_world(study) as folder:
-            _check_cells(study, folder / INPUTS, {"parameters": folder / PARAMS, "domain": folder / DOMAIN})
+        _check_world(study)
         return f"study {study.name}: the built-in world needs no files; settings are valid"
     if study.data.source != "cells":
         require_parameter_files(study)
@@ -62,6 +70,15 @@ def check_study(study: Study) -> str:
         f"  learners: {', '.join(study.learners) or 'none'}, {study.learner_seeds} seed(s)\n"
         f"  references: {', '.join(selection.references) or 'none'}{missing}\n{indent(checked.table, '  ')}"
     )
+
+
+def _check_world(study: Study) -> None:
+    """Check a built-in world, which has no files of the user's that messages could name."""
+    with warnings_alone(), small_world(study) as folder:
+        try:
+            _check_cells(study, folder / INPUTS, {"parameters": folder / PARAMS, "domain": folder / DOMAIN})
+        except (DataError, SettingsError) as error:
+            raise type(error)(str(error).replace(f"{folder}/", "the built-in world's ")) from error
 
 
 class Checked(NamedTuple):
@@ -158,12 +175,9 @@ def _check_process(study: Study, selection: Selection, given: Mapping[str, Path]
 
 def _try_model(study: Study, inputs: Path | None, given: Mapping[str, Path]) -> None:
     """Build the model on the study's cells and days, and let it run one of them."""
-    with TemporaryDirectory() as folder:
+    with warnings_alone(), TemporaryDirectory() as folder:
         cube = build_cube(study.data, Path(folder) / "cube.zarr", inputs=inputs)
-        try:
-            model = build_process(study.process, study.space, cube, process_files(study.process, given))
-        except ModelError as error:
-            raise SettingsError(str(error)) from error
+        model = build_process(study.process, study.space, cube, process_files(study.process, given))
         require_outputs(study, model.outputs)
 
 
