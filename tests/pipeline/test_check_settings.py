@@ -230,7 +230,10 @@ def test_a_device_that_is_not_there_is_named(tmp_path: Path, changes: dict[str, 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"data__observation": "sm_smap"}, "variable 'sm_smap' is missing; did you mean 'sm_obs'"),
+        (
+            {"data__observation": "sm_smap"},
+            "the built-in world's inputs.nc: variable 'sm_smap' is missing; did you mean 'sm_obs'",
+        ),
         ({"data__attributes": ["slope"]}, "variable 'slope' is missing"),
         ({"data__select": {"qc": 0}}, "variable 'qc' is missing"),
         ({"data__split": {"variable": "split", "trained": ["trained"]}}, "no cell has the split value 'trained'"),
@@ -300,3 +303,31 @@ def test_a_module_that_is_no_model_is_refused(tmp_path: Path, model: str, told: 
     with pytest.raises(SettingsError) as caught:
         check_study(load_study(write_study(tmp_path, process={"model": model})))
     assert told in str(caught.value)
+
+
+def test_a_model_that_leaves_what_soil_can_hold_is_refused(tmp_path: Path) -> None:
+    """Before the run finds out: the default bounds of the bucket fill a world's soil above 1."""
+    names = {
+        "process": {"model": "bucket"},
+        "ensemble__outputs": ["soil_moisture"],
+        "surrogate__outputs": ["soil_moisture"],
+    }
+    study = load_study(
+        write_study(tmp_path, parameters=[*BUCKET[:1], {**BUCKET[1], "lower": 5, "upper": 6}, BUCKET[2]], **names)
+    )
+    with pytest.raises(SettingsError, match="expected volumetric soil moisture"):
+        check_study(study)
+
+
+def test_a_check_says_nothing_of_files_it_made_for_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="paraformer")
+    bucket = {"process": {"model": "bucket"}, "parameters": list(BUCKET), "ensemble__outputs": ["soil_moisture"]}
+    check_study(load_study(write_study(tmp_path, **bucket, surrogate__outputs=["soil_moisture"])))
+    assert not caplog.records
+
+
+BUCKET = (
+    {"name": "residence", "lower": 1, "upper": 15},
+    {"name": "depth", "lower": 300, "upper": 500},
+    {"name": "residual", "lower": 0.02, "upper": 0.2},
+)

@@ -11,6 +11,18 @@ from pathlib import Path
 from typing import Protocol
 
 
+@contextmanager
+def warnings_alone() -> Iterator[None]:
+    """Context in which the package logs warnings and nothing else: for work on files that are of no interest."""
+    package = logging.getLogger("paraformer")
+    before = package.level
+    package.setLevel(max(logging.WARNING, before))
+    try:
+        yield
+    finally:
+        package.setLevel(before)
+
+
 class Advance(Protocol):
     """Callable that moves a task forward by ``steps`` and may show a short note (a loss, a score)."""
 

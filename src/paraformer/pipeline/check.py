@@ -11,6 +11,7 @@ import numpy as np
 
 from paraformer.config import Study
 from paraformer.core.errors import DataError, ModelError, SettingsError
+from paraformer.core.log import warnings_alone
 from paraformer.core.time import Period
 from paraformer.data import Selection, build_cube, source_hash
 from paraformer.data import check as check_data
@@ -18,7 +19,7 @@ from paraformer.data.sources.synthetic import DOMAIN, INPUTS, PARAMS
 from paraformer.learners.targets import comparable
 from paraformer.numerics.scores import accumulate, finish
 from paraformer.pipeline.consistent import Extent, require_consistent, require_fits, require_outputs
-from paraformer.pipeline.world import MOST_ROWS, made_up_world
+from paraformer.pipeline.world import MOST_ROWS, small_world
 from paraformer.process.build import ProcessFiles, build_process, process_files, read_parameters, require_steps
 from paraformer.process.compiled import fitting_files
 from paraformer.process.vic.bounds import require_corners
@@ -37,9 +38,16 @@ def check_study(study: Study) -> str:
         DataError: the first problem of the data, naming file, variable, cell and time.
     """
     require_consistent(study)
+    try:
+        return _checked(study)
+    except ModelError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _checked(study: Study) -> str:
+    """What there is to check in files and worlds."""
     if study.data.source == "synthetic":
-        with made_up_world(study) as folder:
-            _check_cells(study, folder / INPUTS, {"parameters": folder / PARAMS, "domain": folder / DOMAIN})
+        _check_world(study)
         return f"study {study.name}: the built-in world needs no files; settings are valid"
     if study.data.source != "cells":
         require_parameter_files(study)
@@ -57,6 +65,15 @@ def check_study(study: Study) -> str:
         f"  searches: {', '.join(study.searches) or 'none'}, {study.search_seeds} seed(s)\n"
         f"  learners: {', '.join(study.learners) or 'none'}, {study.learner_seeds} seed(s)"
     )
+
+
+def _check_world(study: Study) -> None:
+    """Check a built-in world, which has no files of the user's that messages could name."""
+    with warnings_alone(), small_world(study) as folder:
+        try:
+            _check_cells(study, folder / INPUTS, {"parameters": folder / PARAMS, "domain": folder / DOMAIN})
+        except (DataError, SettingsError) as error:
+            raise type(error)(str(error).replace(f"{folder}/", "the built-in world's ")) from error
 
 
 def _check_cells(study: Study, inputs: Path | None, given: Mapping[str, Path]) -> Selection:
@@ -151,12 +168,9 @@ def _check_process(study: Study, selection: Selection, given: Mapping[str, Path]
 
 def _try_model(study: Study, inputs: Path | None, given: Mapping[str, Path]) -> None:
     """Build the model on the study's cells and days, and let it run one of them."""
-    with TemporaryDirectory() as folder:
+    with warnings_alone(), TemporaryDirectory() as folder:
         cube = build_cube(study.data, Path(folder) / "cube.zarr", inputs=inputs)
-        try:
-            model = build_process(study.process, study.space, cube, process_files(study.process, given))
-        except ModelError as error:
-            raise SettingsError(str(error)) from error
+        model = build_process(study.process, study.space, cube, process_files(study.process, given))
         require_outputs(study, model.outputs)
 
 

@@ -35,33 +35,34 @@ def make_world(study: Study, directory: Path) -> int:
 
 
 MOST_ROWS = 20
-"""Rows and columns of a made-up world: it is there to be checked, in seconds."""
+"""Rows and columns of a world that is made to be checked, in seconds."""
 
 
 @contextmanager
-def made_up_world(study: Study) -> Iterator[Path]:
-    """Folder with the files of the study's world, its corner if it is large; observations are those of no model.
+def small_world(study: Study) -> Iterator[Path]:
+    """Folder with the files of the study's world, its corner if it is large, for checks before any run.
 
-    What a study asks of its data, and the process model of its files, can be checked with it before any run.
+    Observations are those of the study's model, if it is not VIC: so one learns whether it runs. VIC's are made
+    up; they take long, and no check looks at them.
     """
-    config, space = study.data.synthetic, study.space
+    config = study.data.synthetic
     assert config is not None
     rows, columns = min(config.rows, MOST_ROWS), min(config.columns, MOST_ROWS)
     unseen = max(config.unseen, 1 / (rows * columns)) if config.unseen_cells else 0.0
-
-    def made_up(
-        params: Path, domain: Path, inputs: Path, theta: np.ndarray, outputs: Sequence[str]
-    ) -> dict[str, np.ndarray]:
-        days = np.arange(config.train.days + config.test.days)
-        moisture = np.broadcast_to(0.25 + 0.1 * np.sin(2 * np.pi * days / 365.25), (len(theta), len(days)))
-        return dict.fromkeys(outputs, moisture)
-
+    small = config.model_copy(update={"rows": rows, "columns": columns, "unseen": unseen})
     with TemporaryDirectory() as folder:
-        write_world(
-            Path(folder),
-            config.model_copy(update={"rows": rows, "columns": columns, "unseen": unseen}),
-            study.seed,
-            space,
-            made_up,
-        )
+        if study.process.model in ("vic", "compiled"):
+            write_world(Path(folder), small, study.seed, study.space, _made_up)
+        else:
+            data = study.data.model_copy(update={"synthetic": small})
+            make_world(study.model_copy(update={"data": data}), Path(folder))
         yield Path(folder)
+
+
+def _made_up(
+    params: Path, domain: Path, inputs: Path, theta: np.ndarray, outputs: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Moisture with a season, and fluxes of the same numbers."""
+    days = np.arange(len(forcing_cube(inputs).time))
+    moisture = np.broadcast_to(0.25 + 0.1 * np.sin(2 * np.pi * days / 365.25), (len(theta), len(days)))
+    return dict.fromkeys(outputs, moisture)
