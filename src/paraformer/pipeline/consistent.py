@@ -144,9 +144,10 @@ def _require_sets(study: Study) -> None:
     if surrogate.anchors > ensemble.common:
         raise SettingsError(f"surrogate.anchors ({surrogate.anchors}) exceeds ensemble.common ({ensemble.common})")
     left = 1 + ensemble.common - surrogate.anchors + ensemble.own - ensemble.held_out
-    if surrogate.sets_per_cell > left:
+    wanted = max(2, surrogate.sets(left))
+    if wanted > left:
         raise SettingsError(
-            f"surrogate.sets_per_cell: {surrogate.sets_per_cell}, but a cell has {left} sets to learn from: the "
+            f"surrogate.sets_per_cell: {wanted}, but a cell has {left} sets to learn from: the "
             "a-priori one, common ones that are no anchors, own ones that are not held out"
         )
 

@@ -280,7 +280,7 @@ class Rehearsal:
         """A small ensemble, as the surrogate sees it."""
         study, cube = self.study, self._tiled
         config = study.ensemble.model_copy(
-            update={"common": study.surrogate.anchors, "held_out": 1, "own": study.surrogate.sets_per_cell + 1}
+            update={"common": study.surrogate.anchors, "held_out": 1, "own": study.surrogate.sets(6) + 1}
         )
         model = self.recipe.select(self._simulated)
         sets = ensemble_sets(config, study.space, study.space.clip(model.prior()), study.seed)

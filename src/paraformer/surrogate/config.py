@@ -39,7 +39,11 @@ class SurrogateConfig(Settings):
     warm_up: int = Field(default=20, ge=0, description="days run before a window and not counted")
     window: int = Field(default=60, ge=1, description="days of a training window that count")
     cells_per_batch: int = Field(default=48, ge=1)
-    sets_per_cell: int = Field(default=6, ge=2, description="sets of the same cell and window in a batch")
+    sets_per_cell: int | None = Field(
+        default=None,
+        ge=2,
+        description="sets of the same cell and window in a batch; none takes 6, or all that there are",
+    )
     response_weight: float = Field(default=1.0, ge=0, description="weight of the loss of differences between sets")
     weights: dict[str, NonNegativeFloat] = Field(
         default={"soil_moisture": 1.0}, description="loss weight of outputs; 0.2 if absent"
@@ -47,6 +51,10 @@ class SurrogateConfig(Settings):
     cells: Literal["all", "trained"] = Field(default="all", description="cells whose runs are learned from")
     period: Period | None = Field(default=None, description="days whose runs are learned from; none takes all")
     training: TrainingConfig = _TRAINING
+
+    def sets(self, there: int) -> int:
+        """Sets of a cell in a batch, of so many to learn from."""
+        return min(6, there) if self.sets_per_cell is None else self.sets_per_cell
 
     @field_validator("training", mode="before")
     @classmethod

@@ -275,10 +275,10 @@ class FitTask:
         self.weight = _set_weights(data.kind == "near", self.allowed, near_share)
         pool = np.flatnonzero(data.trained) if config.cells == "trained" else np.arange(len(data.cells))
         days = np.arange(len(data.time)) if config.period is None else np.flatnonzero(config.period.mask(data.time))
-        if (self.allowed[pool].sum(axis=1) < config.sets_per_cell).any():
-            raise SettingsError(
-                f"surrogate.sets_per_cell: {config.sets_per_cell}, but a cell has fewer sets to learn from"
-            )
+        there = int(self.allowed[pool].sum(axis=1).min())
+        self.sets = config.sets(there)
+        if there < max(2, self.sets):
+            raise SettingsError(f"surrogate.sets_per_cell: {self.sets}, but a cell has {there} sets to learn from")
         self.seed = seed
         self.pool, self.days = pool, (int(days[0]), int(days[-1]) + 1)
 
@@ -323,7 +323,7 @@ class FitTask:
         # The smallest of independent exponential times: sets are drawn without return, by their weights.
         with np.errstate(divide="ignore", invalid="ignore"):
             times = -np.log1p(-random.random((len(cells), self.allowed.shape[1]))) / self.weight[cells]
-        sets = np.argsort(times, axis=1)[:, : self.config.sets_per_cell]
+        sets = np.argsort(times, axis=1)[:, : self.sets]
         span = np.arange(-self.config.warm_up, self.config.window)
         days = recycled(starts[:, None] + span[None, :], self.spin_up)
         device = self.u.device
