@@ -96,7 +96,7 @@ def measure_fit(model: Surrogate, cube: Cube, ensemble: Ensemble, repeats: int) 
     )
     network = copy.deepcopy(model.network).train().requires_grad_(True)
     task = FitTask(network, config, data, model.inputs, 0)
-    rows = config.cells_per_batch * config.sets_per_cell
+    rows = config.cells_per_batch * config.sets(6)
     found = measure_step(network, lambda number: task.loss(network, number, 0), config.training, repeats)
     return {"samples": rows, **throughput(found, rows * config.window)}
 
