@@ -13,7 +13,6 @@ from evaluation.small_holdout import DAYS, holdout
 from paraformer.core.errors import DataError
 from paraformer.core.time import Period
 from paraformer.evaluation.evapotranspiration import (
-    FIELD_COLUMNS,
     SCORE_COLUMNS,
     Series,
     budyko,
@@ -160,7 +159,6 @@ def test_references_stand_against_each_other_and_masks_are_counted():
     holes[[0, 1]] = np.nan
     first, second = variable(LEVEL, "mm year-1", ("cell",), "et_a"), variable(holes, "mm year-1", ("cell",), "et_b")
     fields, scores = judged([first, second], Series("net", -1, daily(LEVEL)))
-    assert tuple(fields.columns) == FIELD_COLUMNS
     rows = scores.query("cells == 'all'").set_index(["method", "reference"])
     assert rows.loc[("et_b", "et_a"), ["rmse", "n_cells", "n_masked"]].tolist() == pytest.approx([20, CELLS - 2, 2])
     assert rows.loc[("et_a", "et_b"), "bias"] == pytest.approx(-20)
@@ -168,10 +166,9 @@ def test_references_stand_against_each_other_and_masks_are_counted():
     assert ("et_a", "et_a") not in rows.index
     assert set(scores["kind"]) == {"process model", "curve", "reference"}
     expected = 2 * 366 * np.sqrt(2 * np.tanh(0.5) * (1 - np.exp(-2.0)))
-    np.testing.assert_allclose(fields.query("kind == 'curve'")["value"], expected)
-    lost = fields.query("method == 'et_b'")
-    assert lost.loc[~lost["known"], "cell"].tolist() == [100, 101]
-    np.testing.assert_array_equal(lost["value"].isna(), ~lost["known"])
+    np.testing.assert_allclose(fields["total"][fields["kind"].values == "curve"], expected)
+    (second_of,) = fields["total"].values[fields["method"].values == "et_b"]
+    assert fields["cell"].values[np.isnan(second_of)].tolist() == [100, 101]
 
 
 def test_a_single_bad_day_of_a_simulation_stops_the_verdict():
@@ -184,9 +181,7 @@ def test_a_single_bad_day_of_a_simulation_stops_the_verdict():
 def test_half_a_year_has_no_annual_total(caplog):
     short = Period(start="2016-01-01", end="2016-06-30")
     with caplog.at_level(logging.WARNING):
-        fields, scores = judge_evapotranspiration(dataset(), [], np.ones((CELLS, DAYS.size)), WORLD, short)
-    assert len(fields) == len(scores) == 0
-    assert tuple(scores.columns) == SCORE_COLUMNS
+        assert judge_evapotranspiration(dataset(), [], np.ones((CELLS, DAYS.size)), WORLD, short) is None
     assert "2016-01-01..2016-06-30 holds no whole year" in caplog.text
 
 

@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
+from paraformer.core.results import long_table
 from paraformer.evaluation.config import EvaluationConfig
 from paraformer.evaluation.holdout import Holdout
 from paraformer.evaluation.score import score_cells
@@ -62,7 +63,7 @@ def default_vic(shared: Path) -> tuple[np.ndarray, Holdout]:
 
 def test_default_vic_scores_as_published(default_vic):
     simulated, holdout = default_vic
-    cells = score_cells("default VIC", -1, simulated, holdout, EvaluationConfig())
+    cells = long_table(score_cells("default VIC", -1, simulated, holdout, EvaluationConfig()))
     cells = cells[cells["period"] == "test"]
     assert cells["scored"].all()
     for (operator, metric), expected in PUBLISHED.items():
@@ -77,7 +78,8 @@ def test_default_vic_scores_as_published(default_vic):
 
 def test_default_vic_equals_an_independent_loop(default_vic):
     simulated, holdout = default_vic
-    cells = score_cells("default VIC", -1, simulated, holdout, EvaluationConfig(operators=("raw", "cell_lstsq")))
+    settings = EvaluationConfig(operators=("raw", "cell_lstsq"))
+    cells = long_table(score_cells("default VIC", -1, simulated, holdout, settings))
     found = cells[cells["period"] == "test"].pivot(index="cell", columns=["operator", "metric"], values="value")
     for i in range(0, len(holdout.cells), 7):
         train, test = (holdout.mask[i] & days for days in (holdout.train_days, holdout.test_days))

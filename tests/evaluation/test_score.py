@@ -8,19 +8,20 @@ import pytest
 
 from evaluation.small_holdout import holdout, simulation
 from paraformer.core.errors import DataError
-from paraformer.core.schema import SCORE_COLUMNS
+from paraformer.core.results import long_table
+from paraformer.core.schema import CELL_COLUMNS, SCORE_COLUMNS
 from paraformer.evaluation.config import EvaluationConfig
 from paraformer.evaluation.score import (
-    CELL_COLUMNS,
     GAP_COLUMNS,
     aggregate,
     fit_operator,
+    joined,
     score_cells,
     score_method,
     summarise,
     surrogate_gap,
 )
-from paraformer.numerics.observe import OPERATORS, fit_line
+from paraformer.numerics.observe import OPERATORS, Line, fit_line, observe
 from paraformer.numerics.scores import METRICS
 
 CONFIG = EvaluationConfig()
@@ -41,7 +42,7 @@ def test_the_table_has_every_block_once_and_the_schemas_columns():
 def test_rows_are_statistics_of_the_cells():
     world = holdout()
     cells = score_cells("VIC", -1, simulation(world), world, CONFIG)
-    assert tuple(cells.columns) == CELL_COLUMNS
+    assert tuple(long_table(cells).columns) == CELL_COLUMNS
     row = aggregate(cells).query("operator == 'raw' and cells == 'unseen' and period == 'test' and metric == 'rmse'")
     mask = world.mask & world.test_days
     error = np.where(mask, simulation(world) - world.observed, 0)
@@ -89,8 +90,8 @@ def test_unscored_cells_are_counted_and_leave_the_mean_alone():
     trained = table[table["cells"] == "trained"]
     assert (trained["n_scored"] == 7).all()
     assert (trained["n_unscored"] == 1).all()
-    full = score_cells("VIC", 0, simulated, world, CONFIG).query("operator == 'raw' and cells == 'trained'")
-    without = aggregate(full[full["cell"] != 101])
+    full = score_cells("VIC", 0, simulated, world, CONFIG)
+    without = aggregate(full.isel(cell=available)).query("operator == 'raw' and cells == 'trained'")
     np.testing.assert_allclose(trained["mean"], without["mean"], rtol=1e-12)
 
 
@@ -123,17 +124,26 @@ def test_spread_over_seeds():
     assert list(dict.fromkeys(summary["method"])) == ["net", "VIC"]
 
 
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_the_stored_line_is_the_one_that_was_scored(operator):
+    """Figures show a simulation as it was scored, from the gain and offset beside the scores."""
+    world, simulated = holdout(), simulation(holdout())
+    row = score_cells("VIC", 0, simulated, world, CONFIG).sel(operator=operator)
+    shown = observe(simulated, Line(row["gain"].values[0, :, None], row["offset"].values[0, :, None]))
+    np.testing.assert_array_equal(shown, observe(simulated, fit_operator(operator, simulated, world)))
+
+
 def test_surrogate_gap_is_the_difference_of_the_same_theta():
     world, simulated = holdout(), simulation(holdout())
     true = score_cells("net", 1, simulated, world, CONFIG)
     default = score_cells("default", -1, simulated, world, CONFIG)
     emulated = score_cells("net", 1, simulated - 0.01, world, CONFIG)
-    gap = surrogate_gap(pd.concat([true, default]), emulated)
+    gap = surrogate_gap(joined([true, default]), emulated)
     assert tuple(gap.columns) == GAP_COLUMNS
     assert set(gap["method"]) == {"net"}
     raw = gap.query("operator == 'raw' and metric == 'rmse' and cells == 'trained' and period == 'test'").iloc[0]
     wanted = "operator == 'raw' and metric == 'rmse' and cells == 'trained' and period == 'test'"
-    expected = [t.query(wanted)["value"].mean() for t in (true, emulated)]
+    expected = [long_table(t).query(wanted)["value"].mean() for t in (true, emulated)]
     np.testing.assert_allclose((raw["process_model"], raw["surrogate"]), expected, rtol=1e-12)
     np.testing.assert_allclose(raw["difference"], expected[0] - expected[1], rtol=1e-9)
     lines = gap[gap["operator"] != "raw"]

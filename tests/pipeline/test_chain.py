@@ -19,6 +19,7 @@ import xarray as xr
 from paraformer.config import load_study
 from paraformer.core.errors import DataError, RunError, SettingsError
 from paraformer.core.files import hash_path, journal_of
+from paraformer.core.results import Results
 from paraformer.core.schema import SCORE_COLUMNS, Cube
 from paraformer.pipeline import run_study
 from paraformer.pipeline.attention import attention_of, describe_attention
@@ -131,7 +132,7 @@ def test_manifest_says_what_was_run(finished: Path) -> None:
     assert manifest["stages"]["parameters/Latin hypercube"]["runs"] == 0
     searched = manifest["stages"]["parameters/SCE-UA"]["runs"]
     assert 12 < searched <= 12 * 24
-    cost = pd.read_csv(finished / "scores" / "process_model_runs.csv").set_index("method")["process_model_runs"]
+    cost = pd.read_csv(finished / "scores" / "methods.csv").set_index("method")["process_model_runs"]
     assert cost["SCE-UA"] == searched
     assert cost["FFN_A"] == cost["Latin hypercube"] == 12 * (1 + 4 + 6)
     assert set(manifest["stages"]) >= set(STAGES)
@@ -197,7 +198,7 @@ def test_attention_needs_a_run_with_a_trained_learner(finished: Path, tmp_path: 
         describe_attention(tmp_path, "ParaFormer_A")
     study = load_study(finished / "study.yaml").model_copy(update={"learner_seeds": 3})
     with pytest.raises(RunError, match="seed-2: no trained map of 'ParaFormer_A' here"):
-        attention_of(study, finished, "ParaFormer_A")
+        attention_of(study, Results(finished), "ParaFormer_A")
 
 
 def test_describe_knows_run_cube_and_study(finished: Path) -> None:

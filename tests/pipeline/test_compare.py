@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,8 +23,20 @@ DAYS = np.arange("2015-01-01", "2015-03-01", dtype="datetime64[D]")
 DEFAULT = np.random.default_rng(0).random(CELLS)
 
 
-def write_run(path: Path, fields: dict[str, list[np.ndarray]], *, order: slice = slice(None), **changes) -> Path:
-    """A run directory as ``compare`` reads it: method -> raw test RMSE of each seed; ``changes`` of its cube."""
+def write_run(
+    path: Path,
+    fields: dict[str, list[np.ndarray]],
+    *,
+    order: slice = slice(None),
+    operators: Mapping[str, float] = MappingProxyType({"raw": 1.0}),
+    metrics: Mapping[str, float] = MappingProxyType({"rmse": 1.0}),
+    kinds: Mapping[str, str] = MappingProxyType({}),
+    **changes: Any,
+) -> Path:
+    """A run directory as ``compare`` reads it: method -> raw test RMSE of each seed; ``changes`` of its cube.
+
+    Scores under other operators, and other scores, are those times a number.
+    """
     cells, series = np.arange(CELLS)[order], ("cell", "time")
     observed = np.random.default_rng(1).random((CELLS, DAYS.size)).astype(np.float32)
     observed[:, ::3] = np.nan
@@ -50,28 +66,23 @@ def write_run(path: Path, fields: dict[str, list[np.ndarray]], *, order: slice =
         "test_end": values["test_end"],
     }
     xr.Dataset(data, coords, attributes).to_zarr(path / "cube" / "cube.zarr", consolidated=False)
-    frames = [
-        pd.DataFrame(
-            {
-                "cell": values["cell"],
-                "lat": values["lat"],
-                "lon": values["lon"],
-                "method": method,
-                "seed": seed,
-                "operator": "raw",
-                "cells": np.where(values["trained"], "trained", "unseen"),
-                "period": "test",
-                "metric": "rmse",
-                "value": field,
-                "scored": np.isfinite(field),
-            }
-        )
-        for method, seeds in ({"default VIC": [DEFAULT]} | fields).items()
-        for seed, field in enumerate(seeds)
-    ]
-    table = pd.concat([frame.iloc[order] for frame in frames], ignore_index=True)
+    rows = [(m, seed, f) for m, seeds in ({"default VIC": [DEFAULT]} | fields).items() for seed, f in enumerate(seeds)]
+    raw = np.stack([field[order] for *_, field in rows])
+    factors = np.multiply.outer(list(operators.values()), list(metrics.values()))
+    score = np.einsum("rc,om->romc", raw, factors)[:, :, None]
+    places = {name: ("cell", values[name][order]) for name in ("cell", "lat", "lon", "trained")}
+    named = {"method": ("row", np.array([m for m, *_ in rows], dtype=object)), "seed": ("row", [s for _, s, _ in rows])}
+    labels = {"operator": list(operators), "period": ["test"], "metric": list(metrics)}
+    dims = ("row", "operator", "period", "metric", "cell")
     (path / "scores").mkdir()
-    table.to_csv(path / "scores" / "soil_moisture_cells.csv.gz", index=False)
+    xr.Dataset({"score": (dims, score)}, {**places, **named, **labels}).to_netcdf(path / "scores" / "cells.nc")
+    methods = [
+        (m, kinds.get(m, "default" if m == "default VIC" else "learner"), len(f), 1, 0, "")
+        for m, f in ({"default VIC": [DEFAULT]} | fields).items()
+    ]
+    table = pd.DataFrame(methods, columns=["method", "kind", "seeds", "members", "process_model_runs", "note"])
+    table.to_csv(path / "scores" / "methods.csv", index=False)
+    (path / "manifest.json").write_text(json.dumps({"git": "abc", "seed": 0}))
     return path
 
 
@@ -148,7 +159,7 @@ def test_observations_outside_the_period_do_not_matter(tmp_path):
 
 def test_wrong_directories_and_names(tmp_path):
     run = write_run(tmp_path / "a", {})
-    with pytest.raises(RunError, match="is not the directory of an evaluated run"):
+    with pytest.raises(RunError, match="is not the directory of a run"):
         compare_runs([tmp_path], Question())
     with pytest.raises(RunError, match="named twice"):
         compare_runs([run, tmp_path / "." / "a"], Question())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,6 @@ from paraformer.core.errors import DataError, RunError, SettingsError
 from paraformer.pipeline.paper import write_paper
 from pipeline.test_compare import CELLS, better, write_run
 
-TRANSFERS = {"source": "SCE-UA", "by": ["nearest"]}
-
 
 def judged(
     path: Path,
@@ -24,19 +21,24 @@ def judged(
     *,
     unseen: bool = True,
     et: bool = True,
+    carried: bool = True,
     settings: dict[str, Any] | None = None,
     **cube: Any,
 ) -> Path:
     """A run directory as ``paper`` reads it; nine of its cells are unseen, or none."""
     fields = {"SCE-UA": [better(0.1)], "SCE-UA, nearest": [better(0.05)], "ParaFormer_Z": [better(0.2), better(0.3)]}
     trained = np.arange(CELLS) > (8 if unseen else -1)
-    write_run(path, fields | {"climatology": [better(0)]}, trained=trained, **cube)
-    file = path / "scores" / "soil_moisture_cells.csv.gz"
-    rmse = pd.read_csv(file)
-    every = pd.concat([rmse, rmse.assign(operator="cell_moments", value=rmse["value"] / 2)])
-    factors = {"rmse": 1.0, "pcc": 0.9, "nse": 0.5}
-    table = pd.concat([every.assign(metric=m, value=every["value"] * f) for m, f in factors.items()])
-    table.to_csv(file, index=False)
+    if not carried:
+        del fields["SCE-UA, nearest"]
+    write_run(
+        path,
+        fields | {"climatology": [better(0)]},
+        operators={"raw": 1.0, "cell_moments": 0.5},
+        metrics={"rmse": 1.0, "pcc": 0.9, "nse": 0.5},
+        kinds={"SCE-UA": "search", "SCE-UA, nearest": "transfer", "climatology": "reference"},
+        trained=trained,
+        **cube,
+    )
     if et:
         rows = [
             ("curve" if method == "Budyko curve" else "process model", method, -1, "et_mod16", cells, 100.0, 0.7, 0.4)
@@ -55,14 +57,11 @@ def judged(
             "train": {"start": "2015-01-01", "end": "2015-01-31"},
             "test": {"start": "2015-02-01", "end": "2015-02-28"},
         },
-        "searches": {"SCE-UA": {"name": "sceua"}},
-        "learners": {"ParaFormer_Z": {"network": {"name": "paraformer_z"}}},
         "learner_seeds": 2,
-        "evaluation": {"transfers": TRANSFERS},
+        "search_seeds": 1,
         "report": {"dpi": 50},
     } | (settings or {})
     (path / "study.yaml").write_text(yaml.safe_dump(study))
-    (path / "manifest.json").write_text(json.dumps({"git": "abc", "seed": 0}))
     return path
 
 
@@ -100,8 +99,7 @@ def test_three_data_sets_of_two_runs(tmp_path: Path) -> None:
 
 
 def test_what_the_runs_lack_is_said(tmp_path: Path) -> None:
-    settings = {"evaluation": {"transfers": None}}
-    text = write_paper([judged(tmp_path / "a", None, et=False, settings=settings)], tmp_path / "out")
+    text = write_paper([judged(tmp_path / "a", None, et=False, carried=False)], tmp_path / "out")
     assert "a, unseen cells RMSE" in text
     assert "SCE-UA in a, unseen cells: θ searched on each cell's own observations" in text
     assert "Table 3 lacks a: its run judged no evapotranspiration" in text
@@ -123,7 +121,7 @@ def test_the_operator_is_the_studies_or_the_one_given(tmp_path: Path) -> None:
     assert summary.loc[("DAS-S4", "SCE-UA", "rmse"), "mean"] == pytest.approx(better(0.1).mean() / 2)
     with pytest.raises(SettingsError, match="no observation operator 'moments'"):
         write_paper(runs, tmp_path / "out", "moments")
-    with pytest.raises(DataError, match=r"csv\.gz: no score with operator 'cell_lstsq' in the test period"):
+    with pytest.raises(DataError, match=r"no score with operator 'cell_lstsq' in the test period"):
         write_paper(runs, tmp_path / "out", "cell_lstsq")
 
 
@@ -131,7 +129,7 @@ def test_what_does_not_belong_into_one_table_is_named(tmp_path: Path) -> None:
     one = judged(tmp_path / "s4", "S4", unseen=False)
     with pytest.raises(RunError, match="the run is named twice"):
         write_paper([one, tmp_path / "." / "s4"], tmp_path / "out")
-    with pytest.raises(RunError, match="is not the directory of an evaluated run"):
+    with pytest.raises(RunError, match="is not the directory of a run"):
         write_paper([one, tmp_path], tmp_path / "out")
     with pytest.raises(DataError, match=r"test periods: 2015-02-01\.\.2015-02-28 and 2015-02-01\.\.2015-02-27"):
         write_paper([one, judged(tmp_path / "b", "S8", test_end="2015-02-27")], tmp_path / "out")

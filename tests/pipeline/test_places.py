@@ -6,18 +6,17 @@ import copy
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
 
 from paraformer.config import load_study
 from paraformer.core.errors import SettingsError
 from paraformer.core.grid import points
+from paraformer.core.results import Results
 from paraformer.core.schema import Cube
-from paraformer.pipeline import report as reporting
 from paraformer.pipeline import run_study
 from paraformer.pipeline.consistent import require_consistent
-from paraformer.pipeline.rows import rows_of
+from paraformer.report import study_page
 from worlds import TINY, write_study
 
 LEARNER = {
@@ -52,25 +51,28 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_row_is_judged_on_the_cells_of_the_region_left_out(finished: Path) -> None:
-    scores = pd.read_csv(finished / "scores" / "soil_moisture.csv")
+    results = Results(finished)
+    scores = results.scores
     carried = [f"Latin hypercube, {by}" for by in ("nearest", "inverse distance", "attributes", "kriging")]
-    assert rows_of(finished / "scores").transfers == carried
+    assert results.names("transfer") == carried
     assert {"FFN_A", *carried} <= set(scores["method"])
     assert set(scores.loc[scores["method"] == carried[3], "seed"]) == {0, 1}
     assert set(scores.loc[scores["method"] == "FFN_A", "cells"]) == {"trained", "unseen"}
-    runs = pd.read_csv(finished / "scores" / "process_model_runs.csv").set_index("method")["process_model_runs"]
-    assert (runs[carried] == runs["Latin hypercube"]).all()
-    assert set(carried) <= set(reporting.tables(finished / "scores")["method"])
+    runs = {method.name: method.process_model_runs for method in results.methods}
+    assert {runs[name] for name in carried} == {runs["Latin hypercube"]}
+    assert set(carried) <= set(study_page.tables(results)["method"])
 
 
-def test_the_notes_of_the_table_say_what_the_rows_know(tmp_path: Path) -> None:
-    study = load_study(study_of(tmp_path))
-    notes = reporting.notes(study)
+def test_the_notes_of_the_table_say_what_the_rows_know(finished: Path) -> None:
+    results = Results(finished)
+    notes = study_page.notes(results)
+    assert notes.startswith("Training mean: each cell's own mean")
+    assert "Direct LSTM" not in notes, "a row that the study has not"
     assert "Latin hypercube, kriging: ordinary kriging of θ" in notes
     assert "These rows use no observation of the cell itself" in notes
-    plain = study.model_copy(update={"evaluation": study.evaluation.model_copy(update={"transfers": None})})
-    assert notes.startswith(reporting.notes(plain))
-    assert "These rows" not in reporting.notes(plain)
+    results.methods = tuple(method for method in results.methods if method.kind != "transfer")
+    assert notes.startswith(study_page.notes(results))
+    assert "These rows" not in study_page.notes(results)
 
 
 def test_the_judged_theta_is_that_of_the_nearest_trained_cell(finished: Path) -> None:

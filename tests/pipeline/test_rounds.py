@@ -59,7 +59,7 @@ def test_each_round_goes_on_from_the_one_before_and_every_run_is_counted(whole: 
     stages = json.loads((run / "manifest.json").read_text())["stages"]
     each = CELLS * 2 * 3  # cells, learners, θ and two around it
     assert [stages[f"rounds/{k}/runs"]["runs"] for k in (0, 1)] == [each, each]
-    runs = pd.read_csv(run / "scores" / "process_model_runs.csv", index_col="method")["process_model_runs"]
+    runs = pd.read_csv(run / "scores" / "methods.csv", index_col="method")["process_model_runs"]
     assert runs["one"] == runs["two"] == CELLS * (1 + 4 + 6) + 2 * each
     table = pd.read_csv(run / "scores" / "rounds.csv")
     assert table["round"].tolist() == [0, 0, 1, 1, 2, 2]

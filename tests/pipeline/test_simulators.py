@@ -48,7 +48,7 @@ def test_every_learner_s_runs_reach_the_tables(tmp_path: Path) -> None:
     process, both = 2 * 4 * gradient, 2 * 3 * 3 * gradient  # steps x cells, for both two members
     own = {name: manifest[f"parameters/{name}"]["runs"] for name in LEARNERS}
     assert own == {"emulated": 0, "process": seeds * process, "both": seeds * both}
-    table = pd.read_csv(tmp_path / "run" / "scores" / "process_model_runs.csv", index_col="method")
+    table = pd.read_csv(tmp_path / "run" / "scores" / "methods.csv", index_col="method")
     runs = table["process_model_runs"]
     assert {name: runs[name] for name in LEARNERS} == {
         "emulated": ensemble,

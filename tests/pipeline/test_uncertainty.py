@@ -16,7 +16,7 @@ from paraformer.core.errors import SettingsError
 from paraformer.core.log import Progress
 from paraformer.evaluation.information import ALL, TARGETS
 from paraformer.pipeline import run_study, uncertainty
-from paraformer.pipeline.figures import trusted_gain
+from paraformer.report.study_figures import trusted_gain
 from training.killing import KillAt, Killed
 from worlds import TINY, write_study
 

@@ -12,7 +12,6 @@ from paraformer.report.tables import (
     compare_table,
     evapotranspiration_table,
     full_score_table,
-    in_order,
     operator_note,
     rounded,
     score_table,
@@ -141,12 +140,6 @@ def test_a_comparison_without_interval_has_dashes():
         "0.0002",
     ]
     assert table.iloc[1].tolist()[3:] == ["0.0600", "0.0800", "-0.0200", "–", "–"]
-
-
-def test_rows_follow_the_given_order_and_strangers_go_last():
-    ordered = in_order(TABLE, ["training mean", "net_A"])
-    assert ordered["method"].tolist() == ["training mean"] * 2 + ["net_A"] * 2 + ["default VIC"] * 2
-    assert ordered["cells"].tolist()[:2] == ["trained (17, 1 unscored)", "unseen (6)"]
 
 
 def test_the_full_table_has_every_operator():

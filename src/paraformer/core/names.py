@@ -65,6 +65,11 @@ MOST_BYTES = 200
 """Longest name in UTF-8: a file name has 255 bytes, and some are put before and behind it."""
 
 
+def carried(source: str, by: str) -> str:
+    """Row of θ that is carried from the trained cells of a method to all cells, in one way."""
+    return f"{source}, {by.replace('_', ' ')}"
+
+
 def folded(name: str) -> str:
     """The name as those see it who make no difference of case, width, composed accents and blanks."""
     return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator
 
+from paraformer.core.names import carried
 from paraformer.core.settings import Distinct, Settings
 from paraformer.numerics.observe import OPERATORS, Operator
 from paraformer.numerics.scores import MIN_DAYS
@@ -57,7 +58,7 @@ class TransfersConfig(Settings):
 
     def row(self, by: str) -> str:
         """Name of a row in the tables."""
-        return f"{self.source}, {by.replace('_', ' ')}"
+        return carried(self.source, by)
 
 
 class EvaluationConfig(Settings):

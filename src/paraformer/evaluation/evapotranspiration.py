@@ -20,21 +20,18 @@ from pydantic import Field
 
 from paraformer.core.errors import DataError
 from paraformer.core.settings import Settings
-from paraformer.core.time import DAYS_OF_MONTH, Period
+from paraformer.core.time import DAYS_OF_MONTH, DAYS_PER_YEAR, Period
 from paraformer.core.units import canonical
 from paraformer.evaluation.holdout import Holdout
 from paraformer.numerics.scores import accumulate, finish
 
 logger = logging.getLogger(__name__)
 
-DAYS_PER_YEAR = 365.25
 MIN_CELLS = 3
 """Cells a score over cells needs."""
 BUDYKO = "Budyko curve"
 """Row of the table that knows only climate: what any water balance model should beat."""
 
-FIELD_COLUMNS = ("cell", "lat", "lon", "cells", "kind", "method", "seed", "value", "known")
-"""Columns of the per-cell table; ``value`` [mm year-1] is NaN exactly where ``known`` is False."""
 SCORE_COLUMNS = (
     "kind",
     "method",
@@ -194,24 +191,25 @@ def judge_evapotranspiration(
     potential: Float[np.ndarray, "cell time"],
     holdout: Holdout,
     period: Period,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tables of annual evapotranspiration: the fields of every row, and their scores against every reference.
+) -> tuple[xr.Dataset, pd.DataFrame] | None:
+    """Annual evapotranspiration: the fields of every row, and the table of their scores against every reference.
 
     Args:
         dataset: the cube's variables: ``prcp (cell, time)`` [mm day-1] and references, all whose name starts ``et_``.
         series: simulations, read one at a time.
         potential: potential evapotranspiration [mm day-1] for the Budyko curve.
         holdout: cells, and which of them were learned from.
-        period: its whole years count; if it holds none, both tables are empty and the log says so.
+        period: its whole years count.
 
     Returns:
-        DataFrames with ``FIELD_COLUMNS`` and ``SCORE_COLUMNS``.
+        Fields as ``field_table`` has them, and a DataFrame with ``SCORE_COLUMNS``; ``None`` without a whole year, and
+        the log says so.
     """
     time = dataset["time"].values.astype("datetime64[D]")
     years = whole_years(time, period)
     if years is None:
         logger.warning("evapotranspiration: %s holds no whole year, so no annual total is judged", period)
-        return pd.DataFrame(columns=list(FIELD_COLUMNS)), pd.DataFrame(columns=list(SCORE_COLUMNS))
+        return None
     fields = [annual_total(one, years, holdout) for one in series]
     fields.append(budyko_total(dataset["prcp"].values.astype(np.float64), potential, years))
     references = [
@@ -223,26 +221,20 @@ def judge_evapotranspiration(
     return field_table(fields, holdout), score_table(fields, references, holdout, years.period)
 
 
-def field_table(fields: Sequence[Annual], holdout: Holdout) -> pd.DataFrame:
-    """Annual totals of every cell, ``FIELD_COLUMNS``."""
-    groups = np.where(holdout.trained, "trained", "unseen")
-    frames = [
-        pd.DataFrame(
-            {
-                "cell": holdout.cells,
-                "lat": holdout.lat,
-                "lon": holdout.lon,
-                "cells": groups,
-                "kind": f.kind,
-                "method": f.method,
-                "seed": f.seed,
-                "value": np.where(f.known, f.total, np.nan),
-                "known": f.known,
-            }
-        )
-        for f in fields
-    ]
-    return pd.concat(frames, ignore_index=True)[list(FIELD_COLUMNS)]
+def field_table(fields: Sequence[Annual], holdout: Holdout) -> xr.Dataset:
+    """Annual totals of every cell: ``total (row, cell)`` [mm year-1], NaN where it is not known."""
+    totals = np.stack([np.where(f.known, f.total, np.nan) for f in fields])
+    meaning = {"long_name": "mean annual evapotranspiration", "units": "mm year-1"}
+    names = {name: [getattr(f, name) for f in fields] for name in ("kind", "method")}
+    return xr.Dataset(
+        {"total": (("row", "cell"), totals, meaning)},
+        {
+            **holdout.coordinates(),
+            **{name: ("row", np.array(values, dtype=object)) for name, values in names.items()},
+            "seed": ("row", np.array([f.seed for f in fields])),
+        },
+        {"Conventions": "CF-1.8", "title": "Annual evapotranspiration of every method and reference"},
+    )
 
 
 def score_table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -75,6 +75,15 @@ class Holdout:
             for period, day_mask in (("train", self.train_days), ("test", self.test_days)):
                 if cell_mask.any():
                     yield Subset(cells, period, cell_mask, day_mask)
+
+    def coordinates(self) -> dict[str, Any]:
+        """Coordinates of the cells, as files of scores have them."""
+        return {
+            "cell": ("cell", self.cells),
+            "lat": ("cell", self.lat, {"units": "degrees_north", "standard_name": "latitude"}),
+            "lon": ("cell", self.lon, {"units": "degrees_east", "standard_name": "longitude"}),
+            "trained": ("cell", self.trained, {"long_name": "whether learners learned from the cell"}),
+        }
 
     def only(self, available: Bool[np.ndarray, " cell"]) -> Holdout:
         """The same holdout without the observations of the other cells, which then count as unscored."""

@@ -6,9 +6,6 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import softmax
 
-TRUSTED_K = 0.7
-"""Shape of the tail up to which weighted draws may be trusted (Vehtari et al. 2024, section 3)."""
-
 
 def smoothed_weights(
     logarithm: Float[np.ndarray, "cell draw"],

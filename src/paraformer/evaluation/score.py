@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
+import xarray as xr
 from jaxtyping import Float
 
 from paraformer.core.schema import SCORE_COLUMNS
@@ -11,9 +16,6 @@ from paraformer.evaluation.config import EvaluationConfig
 from paraformer.evaluation.holdout import Holdout
 from paraformer.numerics.observe import Line, fit_line, observe
 from paraformer.numerics.scores import METRICS, accumulate, finish
-
-CELL_COLUMNS = ("cell", "lat", "lon", "method", "seed", "operator", "cells", "period", "metric", "value", "scored")
-"""Columns of the per-cell table: one row per cell, operator, period and metric."""
 
 GAP_COLUMNS = (
     "method",
@@ -29,6 +31,7 @@ GAP_COLUMNS = (
 )
 """Columns of the surrogate gap; ``difference`` is process model less surrogate."""
 
+_PERIODS = ("train", "test")
 _GROUP = ["method", "operator", "cells", "period", "metric"]
 
 
@@ -48,7 +51,7 @@ def fit_operator(operator: str, simulated: Float[np.ndarray, "cell time"], holdo
 
 def score_cells(
     method: str, seed: int, simulated: Float[np.ndarray, "cell time"], holdout: Holdout, config: EvaluationConfig
-) -> pd.DataFrame:
+) -> xr.Dataset:
     """Scores of every cell, for maps and distributions.
 
     Args:
@@ -59,54 +62,82 @@ def score_cells(
         config: operators and the least number of observed days.
 
     Returns:
-        DataFrame with ``CELL_COLUMNS``; ``value`` is NaN exactly where ``scored`` is False.
+        One row of ``core.results.Results.cell_scores``; rows are joined by ``joined``.
 
     Raises:
         DataError: if the simulation has the wrong shape or is not finite.
     """
     holdout.require_simulated(simulated, f"{method}, seed {seed}")
-    simulated = simulated.astype(np.float64)
-    frames = []
-    for operator in config.operators:
-        fitted = observe(simulated, fit_operator(operator, simulated, holdout))
-        for period, days in (("train", holdout.train_days), ("test", holdout.test_days)):
+    simulated, n_cells = simulated.astype(np.float64), len(holdout.cells)
+    score = np.empty((1, len(config.operators), len(_PERIODS), len(METRICS), n_cells))
+    gain, offset = (np.empty((1, len(config.operators), n_cells)) for _ in range(2))
+    for i, operator in enumerate(config.operators):
+        line = fit_operator(operator, simulated, holdout)
+        gain[0, i], offset[0, i] = line.gain[:, 0], line.offset[:, 0]
+        fitted = observe(simulated, line)
+        for j, days in enumerate((holdout.train_days, holdout.test_days)):
             statistics = accumulate(fitted[:, days], holdout.observed[:, days], holdout.mask[:, days])
-            scores = finish(statistics, min_days=config.min_days)
-            for metric in METRICS:
-                frame = pd.DataFrame({"cell": holdout.cells, "lat": holdout.lat, "lon": holdout.lon})
-                frame = frame.assign(
-                    method=method,
-                    seed=seed,
-                    operator=operator,
-                    cells=np.where(holdout.trained, "trained", "unseen"),
-                    period=period,
-                    metric=metric,
-                    value=scores.values[metric],
-                    scored=scores.scored[metric],
-                )
-                frames.append(frame)
-    return pd.concat(frames, ignore_index=True)[list(CELL_COLUMNS)]
+            found = finish(statistics, min_days=config.min_days)
+            score[0, i, j] = [found.values[metric] for metric in METRICS]
+    dims = ("row", "operator", "period", "metric", "cell")
+    meaning = "score of a cell; rmse, ubrmse and bias in m3 m-3, others without unit; missing where it is not scored"
+    return xr.Dataset(
+        {
+            "score": (dims, score, {"long_name": meaning}),
+            "gain": (("row", "operator", "cell"), gain, {"long_name": "gain of the operator's line", "units": "1"}),
+            "offset": (
+                ("row", "operator", "cell"),
+                offset,
+                {"long_name": "offset of the operator's line", "units": "m3 m-3"},
+            ),
+        },
+        {
+            **holdout.coordinates(),
+            "method": ("row", np.array([method], dtype=object)),
+            "seed": ("row", np.array([seed])),
+            "operator": np.array(config.operators, dtype=object),
+            "period": np.array(_PERIODS, dtype=object),
+            "metric": np.array(METRICS, dtype=object),
+        },
+    )
 
 
-def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
-    """Score table from per-cell scores: mean, median, 5th and 95th percentile over the scored cells, and both counts.
+def joined(rows: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Scores of several rows of the same cells as one."""
+    return xr.concat(rows, "row", data_vars="minimal", coords="minimal", compat="override", join="override")
+
+
+def aggregate(cells: xr.Dataset) -> pd.DataFrame:
+    """Score table from scores of cells: mean, median, 5th and 95th percentile over the scored ones, and both counts.
 
     Args:
-        cells: table with ``CELL_COLUMNS``, of one or several methods and seeds.
+        cells: rows of ``score_cells``.
 
     Returns:
         DataFrame with ``SCORE_COLUMNS``; statistics of no scored cell are NaN beside ``n_scored`` 0.
     """
     rows = []
-    for key, group in cells.groupby([*_GROUP, "seed"], sort=False):
-        values = group["value"].to_numpy()[group["scored"].to_numpy()]
+    for (method, seed, operator, cell_group, period, metric), group in _blocks(cells, cells["score"].values):
+        values = group[np.isfinite(group)]
         if values.size:
             low, middle, high = np.percentile(values, (5, 50, 95))
             statistics = (values.mean(), middle, low, high)
         else:
             statistics = (np.nan,) * 4
-        rows.append((*key[:-1], *statistics, values.size, len(group) - values.size, key[-1]))
+        key = (method, operator, cell_group, period, metric)
+        rows.append((*key, *statistics, values.size, group.size - values.size, seed))
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+
+
+def _blocks(cells: xr.Dataset, values: np.ndarray) -> Iterator[tuple[tuple[Any, ...], np.ndarray]]:
+    """(method, seed, operator, cells, period, metric) and the values of its cells, for each block of a score table."""
+    trained = cells["trained"].values.astype(bool)
+    groups = [(name, mask) for name, mask in (("trained", trained), ("unseen", ~trained)) if mask.any()]
+    labels = [cells[name].values.tolist() for name in ("operator", "period", "metric")]
+    for i, (method, seed) in enumerate(zip(cells["method"].values, cells["seed"].values.tolist(), strict=True)):
+        for (o, operator), (p, period), (m, metric) in itertools.product(*map(enumerate, labels)):
+            for name, mask in groups:
+                yield (str(method), seed, operator, name, period, metric), values[i, o, p, m][..., mask]
 
 
 def score_method(
@@ -148,24 +179,30 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def surrogate_gap(process_model: pd.DataFrame, surrogate: pd.DataFrame) -> pd.DataFrame:
+def surrogate_gap(process_model: xr.Dataset, surrogate: xr.Dataset) -> pd.DataFrame:
     """The same θ judged by the process model and by the surrogate, side by side (docs/method.md section 1).
 
     Args:
-        process_model: per-cell scores of the process model's simulations, ``CELL_COLUMNS``.
-        surrogate: per-cell scores of the surrogate's simulations for the same θ, under the same names and seeds.
+        process_model: scores of cells of the process model's simulations, rows of ``score_cells``.
+        surrogate: those of the surrogate's simulations for the same θ, under the same names and seeds, same cells.
 
     Returns:
         DataFrame with ``GAP_COLUMNS`` for RMSE, PCC and NSE: means over the cells scored in both. Methods without a
         surrogate simulation have no row.
     """
-    wanted = process_model["metric"].isin(("rmse", "pcc", "nse"))
-    both = process_model[wanted].merge(
-        surrogate, on=["cell", *_GROUP, "seed"], suffixes=("_process", "_surrogate"), validate="one_to_one"
-    )
-    both = both[both["scored_process"] & both["scored_surrogate"]]
+    place = {key: i for i, key in enumerate(_keys(process_model))}
+    own = [i for i, key in enumerate(_keys(surrogate)) if key in place]
+    surrogate = surrogate.isel(row=own)
+    shared = [place[key] for key in _keys(surrogate)]
+    both = np.stack([process_model["score"].values[shared], surrogate["score"].values], axis=4)
     rows = []
-    for key, group in both.groupby(["method", "seed", *_GROUP[1:]], sort=False):
-        true, emulated = group["value_process"].mean(), group["value_surrogate"].mean()
-        rows.append((*key, true, emulated, true - emulated, len(group)))
+    for (method, seed, *key), values in _blocks(surrogate, both):
+        scored = np.isfinite(values).all(axis=0)
+        if key[-1] in ("rmse", "pcc", "nse") and scored.any():
+            true, emulated = (one[scored].mean() for one in values)
+            rows.append((method, seed, *key, true, emulated, true - emulated, int(scored.sum())))
     return pd.DataFrame(rows, columns=list(GAP_COLUMNS))
+
+
+def _keys(cells: xr.Dataset) -> list[tuple[str, int]]:
+    return list(zip(map(str, cells["method"].values), cells["seed"].values.tolist(), strict=True))

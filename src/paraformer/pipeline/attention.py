@@ -13,12 +13,14 @@ from paraformer.config import Study, load_study
 from paraformer.core.contracts import Attention
 from paraformer.core.errors import DataError, RunError, SettingsError, nearest
 from paraformer.core.files import write_csv
+from paraformer.core.results import Results
 from paraformer.core.schema import Cube
 from paraformer.data.gapfill import open_filled
 from paraformer.data.views import calibration_view
 from paraformer.learners.attended import attended, has_attention
 from paraformer.learners.learned import LearnedMap
 from paraformer.report.attention import (
+    CAVEAT,
     Regions,
     attention_figure,
     attention_table,
@@ -29,12 +31,6 @@ from paraformer.report.attention import (
 from paraformer.report.figures import save_figure
 from paraformer.report.rectangles import Cells
 from paraformer.report.tables import to_text
-
-CAVEAT = (
-    "Attention says what a network looks at, not what moves its θ, nor in which direction: an input that is attended "
-    "to may change nothing, and one that is not may be known from others like it (docs/figures.md)."
-)
-"""What stands beside every figure and table of attention."""
 
 
 class Seen(NamedTuple):
@@ -59,8 +55,8 @@ class Seen(NamedTuple):
         return attention_table(self.attention, self.regions)
 
 
-def attention_of(study: Study, directory: Path, method: str, by: str | None = None) -> Seen:
-    """Attention of all seeds of a learner of the run in ``directory``.
+def attention_of(study: Study, results: Results, method: str, by: str | None = None) -> Seen:
+    """Attention of all seeds of a learner of a run.
 
     Args:
         by: variable of the cube whose low, middle and high thirds are the regions; by default four quarters.
@@ -71,14 +67,13 @@ def attention_of(study: Study, directory: Path, method: str, by: str | None = No
         DataError: if the cube has no such variable of cells.
     """
     _require_attention(study, method)
-    cube = Cube.open(directory / "cube" / "cube.zarr")
-    learner = study.learners[method]
-    folders = [directory / "parameters" / method / f"seed-{seed}" for seed in range(study.learner_seeds)]
+    cube, learner = results.cube, study.learners[method]
+    folders = [results.seed_folder(method, seed) for seed in range(study.learner_seeds)]
     for folder in folders:
         if not (folder / "model.json").exists():
             raise RunError(f"{folder}: no trained map of '{method}' here; 'paraformer learn' trains it")
     maps = [LearnedMap.load(folder, study.space) for folder in folders]
-    filled = None if learner.observations == "masked" else open_filled(directory / "gap_filling")
+    filled = None if learner.observations == "masked" else open_filled(results.folder("gap_filling"))
     prior = np.tile(study.space.from_unit(np.full(len(study.space), 0.5)), (len(cube.cells), 1))  # attention reads none
     attention = attended(maps, calibration_view(cube, study.space, prior, filled=filled))
     regions = quarters(cube.lat, cube.lon) if by is None else thirds(_variable(cube, by), by)
@@ -95,10 +90,9 @@ def describe_attention(run: Path, method: str, by: str | None = None, out: Path 
     Raises:
         RunError: if ``run`` is not a run directory, or as ``attention_of``.
     """
-    if not (run / "manifest.json").exists():
-        raise RunError(f"{run}: no manifest.json here; 'attention' takes the directory of a run")
-    study = load_study(run / "study.yaml")
-    seen, folder = attention_of(study, run, method, by), out or run / "attention"
+    results = Results(run)
+    study = load_study(results.study_file)
+    seen, folder = attention_of(study, results, method, by), out or run / "attention"
     write_csv(folder / f"{method}.csv", seen.table())
     written = save_figure(seen.figure(), folder / method, study.report)
     lines = [f"{seen.title}; 1 is even attention"]

@@ -11,12 +11,10 @@ import pandas as pd
 
 from paraformer.core.errors import DataError, RunError, SettingsError, nearest
 from paraformer.core.names import DEFAULT
+from paraformer.core.results import Results
 from paraformer.core.schema import Cube
 from paraformer.evaluation.compare import compare
-from paraformer.evaluation.score import CELL_COLUMNS
 from paraformer.report.tables import compare_table, to_text
-
-_TABLE = "soil_moisture_cells.csv.gz"
 
 
 class Judged(NamedTuple):
@@ -90,14 +88,8 @@ def _names(directories: Sequence[Path]) -> list[str]:
 
 
 def _read(path: Path, name: str) -> Judged:
-    table = path / "scores" / _TABLE
-    if not table.exists():
-        raise RunError(f"{table}: no such file; '{path}' is not the directory of an evaluated run")
-    cells = pd.read_csv(table)
-    for column in CELL_COLUMNS:
-        if column not in cells:
-            raise DataError(f"{table}: column '{column}' is missing")
-    return Judged(name, cells, Cube.open(path / "cube" / "cube.zarr"))
+    results = Results(path)
+    return Judged(name, results.cell_table(), results.cube)
 
 
 def _require_same_observations(one: Judged, other: Judged, period: str) -> None:

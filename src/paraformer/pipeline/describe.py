@@ -10,9 +10,10 @@ import yaml
 
 from paraformer.config import load_study
 from paraformer.core.errors import DataError
+from paraformer.core.results import Results
 from paraformer.core.schema import Cube
 from paraformer.data.views import describe_cube
-from paraformer.pipeline.report import tables
+from paraformer.report.study_page import tables
 from paraformer.report.tables import to_text
 
 
@@ -33,14 +34,15 @@ def describe(path: Path) -> str:
 
 
 def _describe_run(path: Path) -> str:
-    manifest = json.loads((path / "manifest.json").read_text())
+    results = Results(path)
+    manifest = results.manifest
     lines = [f"run {path}", f"seed {manifest.get('seed')}, revision {manifest.get('git') or 'installed package'}"]
     for name, stage in manifest.get("stages", {}).items():
-        state = _read(path / name / "stage.json")
+        state = _read(results.folder(name) / "stage.json")
         word = "done" if state.get("complete") else "unfinished"
         lines.append(f"  {name:28s} {word:10s} {stage.get('wall_s', 0):8.1f} s wall  {stage.get('runs', 0):8d} runs")
-    if _read(path / "scores" / "stage.json").get("complete"):
-        lines += ["", to_text(tables(path / "scores"))]
+    if _read(results.folder("scores") / "stage.json").get("complete"):
+        lines += ["", to_text(tables(results))]
     return "\n".join(lines)
 
 

@@ -40,12 +40,8 @@ def why_left_out(cube: Cube, outputs: Collection[str]) -> str | None:
 
 def evapotranspiration_tables(
     cube: Cube, holdout: Holdout, archives: Archives, period: Literal["train", "test"] | Period
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Annual evapotranspiration of every row and cell, and its scores against every reference of the cube.
-
-    Returns:
-        Tables with ``FIELD_COLUMNS`` and ``SCORE_COLUMNS`` of ``evaluation.evapotranspiration``.
-    """
+) -> tuple[xr.Dataset, pd.DataFrame] | None:
+    """As ``evaluation.evapotranspiration.judge_evapotranspiration``, of every row of the archives."""
     forcing = (cube.dataset[name].values.astype(np.float64) for name in ("tair", "swdown", "lwdown", "pres"))
     chosen = cube.period(period) if isinstance(period, str) else period
     return judge_evapotranspiration(cube.dataset, _series(archives), priestley_taylor(*forcing), holdout, chosen)

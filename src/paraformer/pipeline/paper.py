@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from paraformer.config import Study, load_study
 from paraformer.core.errors import DataError, RunError, SettingsError, nearest
 from paraformer.core.files import write_csv, write_text
-from paraformer.core.names import DEFAULT
-from paraformer.core.schema import Cube
+from paraformer.core.names import DEFAULT, carried
+from paraformer.core.results import Results
 from paraformer.evaluation.evapotranspiration import SCORE_COLUMNS as ANNUAL_COLUMNS
 from paraformer.numerics.observe import OPERATORS
+from paraformer.report.config import ReportConfig
 from paraformer.report.data_sets import DataSet, annual_table, data_set_cdfs, data_set_table, score_summary
 from paraformer.report.figures import OPERATOR_LABELS, save_figure
 from paraformer.report.page import Section, render_page
 from paraformer.report.tables import product_name, to_latex, to_markdown, to_text
 
-_CELLS = ("scores", "soil_moisture_cells.csv.gz")
-_TOGETHER = 500_000
-"""Rows of a table of cells that are read at a time: thousands of cells make tens of millions."""
-
-
-class Judged(NamedTuple):
-    """A run whose θ are judged: its folder, its study, the cube its scores were made of, and its manifest."""
-
-    path: Path
-    study: Study
-    cube: Cube
-    manifest: dict[str, Any]
+_METRICS = ("rmse", "pcc", "nse")
 
 
 class Page(NamedTuple):
@@ -67,7 +55,7 @@ def write_paper(directories: Sequence[Path], out: Path, operator: str | None = N
         RunError: if a directory holds no scores, or is named twice.
         DataError: if the runs were judged by different observations or in different test periods.
     """
-    runs = [_open(path) for path in directories]
+    runs = [Results(path) for path in directories]
     _require_comparable(runs)
     page = _gather(runs, operator or _operator(runs))
     summary = score_summary(page.sets, page.methods)
@@ -81,29 +69,20 @@ def write_paper(directories: Sequence[Path], out: Path, operator: str | None = N
         write_text(out / f"{name}.md", to_markdown(table) + "\n")
         write_text(out / f"{name}.tex", to_latex(table) + "\n")
     title = f"Scores of each cell in the test period, {OPERATOR_LABELS[page.operator]}"
-    formats = runs[0].study.report.model_copy(update={"formats": ("png", "pdf")})
-    figure, *_ = save_figure(data_set_cdfs(page.sets, page.methods, title=title), out / "figure3", formats)
+    figure, *_ = save_figure(data_set_cdfs(page.sets, page.methods, title=title), out / "figure3", ReportConfig())
     write_text(out / "paper.html", _html(page, runs, tables, figure))
     return _text(page, tables, out)
 
 
-def _open(path: Path) -> Judged:
-    for needed in (path.joinpath(*_CELLS), path / "manifest.json", path / "study.yaml"):
-        if not needed.exists():
-            raise RunError(f"{needed}: no such file; '{path}' is not the directory of an evaluated run")
-    manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-    return Judged(path, load_study(path / "study.yaml"), Cube.open(path / "cube" / "cube.zarr"), manifest)
-
-
-def _require_comparable(runs: Sequence[Judged]) -> None:
+def _require_comparable(runs: Sequence[Results]) -> None:
     """Raise an error naming the first thing for which scores of the runs do not belong into one table."""
     seen: set[Path] = set()
     for run in runs:
-        if run.path.resolve() in seen:
-            raise RunError(f"{run.path}: the run is named twice")
-        seen.add(run.path.resolve())
+        if run.directory.resolve() in seen:
+            raise RunError(f"{run.directory}: the run is named twice")
+        seen.add(run.directory.resolve())
     for other in runs[1:]:
-        both = f"runs {runs[0].path} and {other.path}"
+        both = f"runs {runs[0].directory} and {other.directory}"
         names = [run.cube.dataset.attrs["observation"] for run in (runs[0], other)]
         if names[0] != names[1]:
             raise DataError(f"{both} are judged by different observations: {names[0]} and {names[1]}")
@@ -112,83 +91,80 @@ def _require_comparable(runs: Sequence[Judged]) -> None:
             raise DataError(f"{both} have different test periods: {periods[0]} and {periods[1]}")
 
 
-def _operator(runs: Sequence[Judged]) -> str:
+def _operator(runs: Sequence[Results]) -> str:
     """The observation operator that all studies show their scores under."""
-    found = dict.fromkeys(run.study.report.operator for run in runs)
+    found = dict.fromkeys(run.operator for run in runs)
     if len(found) > 1:
         raise SettingsError(f"report.operator differs between the runs ({', '.join(found)}); say which: --operator")
     return next(iter(found))
 
 
-def _gather(runs: Sequence[Judged], operator: str) -> Page:
+def _gather(runs: Sequence[Results], operator: str) -> Page:
     if operator not in OPERATORS:
         raise SettingsError(f"no observation operator '{operator}'{nearest(operator, OPERATORS)}")
-    methods = list(dict.fromkeys([DEFAULT, *(name for run in runs for name in run.study.calibrators)]))
+    learned = (name for run in runs for name in run.names("search", "learner", "history learner"))
+    methods = list(dict.fromkeys([DEFAULT, *learned]))
     sets: list[DataSet] = []
     facts, notes = [], []
     names = _names(runs)
     for run in runs:
-        table = _scores(run.path, operator)
-        annual = _annual(run.path)
+        table = _scores(run, operator)
+        annual = _annual(run)
         for group in ("trained", "unseen"):
             part = table[table["cells"] == group]
             if part.empty:
                 continue
-            part, said = _as_the_paper_s_rows(part, run.study, group, names[run.path, group])
-            judged = annual[annual["cells"] == group] if group == "trained" else annual.iloc[:0]
-            sets.append(DataSet(names[run.path, group], part, judged))
+            name = names[run.directory, group]
+            part, said = _as_the_paper_s_rows(part, run, group, name)
+            sets.append(
+                DataSet(name, part, annual[annual["cells"] == group] if group == "trained" else annual.iloc[:0])
+            )
             notes += said
-            facts.append(_facts(run, names[run.path, group], group, part))
+            facts.append(_facts(run, name, group, part))
         if annual.empty:
-            notes.append(f"Table 3 lacks {names[run.path, 'trained']}: its run judged no evapotranspiration.")
+            notes.append(f"Table 3 lacks {names[run.directory, 'trained']}: its run judged no evapotranspiration.")
     return Page(sets, methods, pd.DataFrame(facts), notes, operator)
 
 
-def _names(runs: Sequence[Judged]) -> dict[tuple[Path, str], str]:
+def _names(runs: Sequence[Results]) -> dict[tuple[Path, str], str]:
     """Run and group of cells -> name of the data set; where two runs have the same, the folder stands behind it."""
     found = {}
     for run in runs:
-        design = run.study.data.split.design if run.study.data.split is not None else None
-        trained = run.study.name if design is None else f"DAS-{design.removesuffix('NG')}"
-        found[run.path, "trained"] = trained
-        found[run.path, "unseen"] = f"{trained}, unseen cells" if design is None else f"{trained}NG"
+        design = (run.settings["data"].get("split") or {}).get("design")
+        trained = run.name if design is None else f"DAS-{design.removesuffix('NG')}"
+        found[run.directory, "trained"] = trained
+        found[run.directory, "unseen"] = f"{trained}, unseen cells" if design is None else f"{trained}NG"
     taken = list(found.values())
     return {key: f"{n} ({key[0].resolve().name})" if taken.count(n) > 1 else n for key, n in found.items()}
 
 
-def _scores(path: Path, operator: str) -> pd.DataFrame:
+def _scores(run: Results, operator: str) -> pd.DataFrame:
     """Scores of every cell in the test period under one operator.
 
     Raises:
         DataError: if the run has none.
     """
-    file, wanted = path.joinpath(*_CELLS), ["cell", "method", "seed", "cells", "metric", "value", "scored"]
-    parts = []
-    for part in pd.read_csv(file, usecols=[*wanted, "operator", "period"], chunksize=_TOGETHER):
-        chosen = (part["operator"] == operator) & (part["period"] == "test")
-        parts.append(part.loc[chosen & part["metric"].isin(("rmse", "pcc", "nse")), wanted])
-    table = pd.concat(parts, ignore_index=True)
+    table = run.cell_table(operator=operator, period="test", metric=_METRICS)
     if table.empty:
-        raise DataError(f"{file}: no score with operator '{operator}' in the test period")
+        raise DataError(f"{run.directory}: no score with operator '{operator}' in the test period")
     return table
 
 
-def _annual(path: Path) -> pd.DataFrame:
+def _annual(run: Results) -> pd.DataFrame:
     """Scores of annual evapotranspiration of process-model runs; without rows where none were judged."""
-    file = path / "scores" / "evapotranspiration.csv"
-    table = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=list(ANNUAL_COLUMNS))
-    return table[table["kind"] == "process model"]
+    table = run.evapotranspiration
+    return pd.DataFrame(columns=list(ANNUAL_COLUMNS)) if table is None else table[table["kind"] == "process model"]
 
 
-def _as_the_paper_s_rows(part: pd.DataFrame, study: Study, group: str, name: str) -> tuple[pd.DataFrame, list[str]]:
+def _as_the_paper_s_rows(part: pd.DataFrame, run: Results, group: str, name: str) -> tuple[pd.DataFrame, list[str]]:
     """The scores with each search's row on unseen cells being its θ carried from the nearest trained cell."""
+    notes: list[str] = []
     if group == "trained":
-        return part, []
-    transfers, notes = study.evaluation.transfers, []
-    for search in study.searches:
-        carried = "" if transfers is None or transfers.source != search else transfers.row("nearest")
-        if (part["method"] == carried).any():
-            part = part[part["method"] != search].replace({"method": {carried: search}})
+        return part, notes
+    for search in run.names("search"):
+        nearest_cell = carried(search, "nearest")
+        if nearest_cell in run.names("transfer"):
+            part = part[part["method"] != search].replace({"method": {nearest_cell: search}})
             notes.append(f"{search} in {name}: θ of the nearest trained cell.")
         elif (part["method"] == search).any():
             notes.append(
@@ -198,20 +174,21 @@ def _as_the_paper_s_rows(part: pd.DataFrame, study: Study, group: str, name: str
     return part, notes
 
 
-def _facts(run: Judged, name: str, group: str, part: pd.DataFrame) -> dict[str, str]:
+def _facts(run: Results, name: str, group: str, part: pd.DataFrame) -> dict[str, str]:
+    settings, cube = run.settings, run.cube
     return {
         "data set": name,
-        "run": str(run.path),
+        "run": str(run.directory),
         "cells": f"{part['cell'].nunique()} {group}",
         "scored": f"{part.loc[part['scored'], 'cell'].nunique()}",
-        "train": str(run.cube.period("train")),
-        "test": str(run.cube.period("test")),
-        "observed": str(run.cube.dataset.attrs["observation"]),
-        "seeds": f"{run.study.learner_seeds} learners, {run.study.search_seeds} searches",
+        "train": str(cube.period("train")),
+        "test": str(cube.period("test")),
+        "observed": str(cube.dataset.attrs["observation"]),
+        "seeds": f"{settings['learner_seeds']} learners, {settings['search_seeds']} searches",
     }
 
 
-def _html(page: Page, runs: Sequence[Judged], tables: dict[str, pd.DataFrame], figure: Path) -> str:
+def _html(page: Page, runs: Sequence[Results], tables: dict[str, pd.DataFrame], figure: Path) -> str:
     notes = " ".join(page.notes)
     annual = [
         (f"Against {product_name('et_' + name.partition('-')[2])}, trained cells", table)
@@ -233,8 +210,8 @@ def _html(page: Page, runs: Sequence[Judged], tables: dict[str, pd.DataFrame], f
         sections.append(Section("Evapotranspiration (Table 3)", text, annual))
     facts: dict[str, Any] = {}
     for run in runs:
-        facts |= {f"{run.path} {key}": run.manifest.get(key, "") for key in ("git", "seed")}
-        facts |= {f"{run.path} input {k}": v for k, v in run.manifest.get("inputs", {}).items()}
+        facts |= {f"{run.directory} {key}": run.manifest.get(key, "") for key in ("git", "seed")}
+        facts |= {f"{run.directory} input {k}": v for k, v in run.manifest.get("inputs", {}).items()}
     return render_page(", ".join(one.name for one in page.sets), "Data sets side by side.", sections, facts)
 
 

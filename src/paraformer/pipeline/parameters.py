@@ -12,7 +12,7 @@ from paraformer.core.errors import RunError, SettingsError
 from paraformer.core.files import atomic_path
 from paraformer.core.log import Progress
 from paraformer.core.netcdf import read_dataset, write_dataset
-from paraformer.core.schema import Cube
+from paraformer.core.results import Results
 from paraformer.data.a_priori import TITLE, a_priori_domain, a_priori_parameters, sites_of
 from paraformer.data.gather import open_maps
 from paraformer.data.sources.products import target_of
@@ -43,9 +43,10 @@ def make_parameters(study: Study, directory: Path, progress: Progress | None = N
     for path in (process.parameters, process.domain):
         _require_ours(path)
     run_study(study, directory, until="cube", progress=progress)
-    cube = Cube.open(directory / "cube" / "cube.zarr")
+    results = Results(directory)
+    cube = results.cube
     sites = sites_of(cube, target_of(products))
-    parameters = a_priori_parameters(products.land, open_maps(directory / "cube"), sites)
+    parameters = a_priori_parameters(products.land, open_maps(results.folder("cube")), sites)
     with atomic_path(process.domain) as domain, atomic_path(process.parameters) as written:
         _write(a_priori_domain(sites), domain)
         _write(parameters, written)

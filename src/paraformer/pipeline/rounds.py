@@ -21,12 +21,12 @@ from paraformer.config import Study
 from paraformer.core.contracts import CalibrationData
 from paraformer.core.files import write_json
 from paraformer.core.log import Progress
+from paraformer.core.results import AUDIT, GAP
 from paraformer.core.schema import Cube, Ensemble
 from paraformer.evaluation.holdout import holdout_of
 from paraformer.evaluation.score import score_cells, surrogate_gap
 from paraformer.learners.config import LearnerConfig
 from paraformer.learners.learn import Learner
-from paraformer.pipeline.verdict import AUDIT
 from paraformer.process.ensemble import own_sets, run_sets
 from paraformer.process.executor import Executor, Source
 from paraformer.surrogate.audit import AuditConfig, compare, perturbed
@@ -140,7 +140,7 @@ def rounds_table(study: Study, paths: Sequence[Path], scores: Path) -> pd.DataFr
     assert config is not None
     rows = [row for path in paths for row in json.loads((path / "round.json").read_text(encoding="utf-8"))]
     if not good_enough(paths[-1]):
-        gaps = pd.read_csv(scores / "surrogate_gap.csv")
+        gaps = pd.read_csv(scores / GAP)
         audited = {
             row["where"]: row for row in json.loads((scores.parent / "verdict" / AUDIT).read_text(encoding="utf-8"))
         }

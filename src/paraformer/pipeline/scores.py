@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,16 +18,32 @@ from jaxtyping import Float
 
 from paraformer.config import Study
 from paraformer.core.files import write_csv
-from paraformer.core.names import DEFAULT, SINGLE, TRUTH
+from paraformer.core.names import DEFAULT, TRUTH
+from paraformer.core.netcdf import write_dataset
+from paraformer.core.results import (
+    ANNUAL,
+    CELLS,
+    CHECKLIST,
+    DEFAULT_RUNS,
+    EVAPOTRANSPIRATION,
+    GAP,
+    METHODS,
+    RECOVERY,
+    RUNS,
+    SCORES,
+    SIGNATURES,
+    SUMMARY,
+)
 from paraformer.core.schema import Cube, Ensemble, ParameterField
 from paraformer.evaluation import checklist
 from paraformer.evaluation.holdout import Holdout, holdout_of
 from paraformer.evaluation.recovery import recovery
-from paraformer.evaluation.score import aggregate, score_cells, surrogate_gap
+from paraformer.evaluation.score import aggregate, joined, score_cells, summarise, surrogate_gap
 from paraformer.evaluation.signatures import Fluxes, judge_signatures
 from paraformer.pipeline.evapotranspiration import evapotranspiration_tables, why_left_out
+from paraformer.pipeline.methods import methods_of
 from paraformer.pipeline.references import references
-from paraformer.pipeline.verdict import DEFAULT_RUNS, RUNS, judged_fields, stack
+from paraformer.pipeline.verdict import judged_fields, stack
 from paraformer.surrogate.model import Surrogate
 
 logger = logging.getLogger(__name__)
@@ -38,7 +55,7 @@ class Verdict:
 
     Attributes:
         path: folder of the verdict.
-        methods: searches and learners, in the order of the tables.
+        surrogate_folder: of the surrogate, from the run directory.
         runs: process-model runs of the searches and learners that made their own, per seed.
         direct: folder of the trained reference row, ``None`` if the study leaves it out.
         truth: true θ of a built-in world [cell, parameter], else ``None``.
@@ -48,8 +65,8 @@ class Verdict:
     cube: Cube
     ensemble: Ensemble
     surrogate: Surrogate
+    surrogate_folder: str
     path: Path
-    methods: Sequence[str]
     runs: Mapping[str, int]
     direct: Path | None
     truth: Float[np.ndarray, "cell parameter"] | None
@@ -67,64 +84,88 @@ class Verdict:
 
 
 def write_scores(case: Verdict, path: Path) -> None:
-    """Write every table of ``scores/``."""
+    """Write every file of ``scores/`` (``core.results``), methods in the order of the tables."""
     study, holdout = case.study, holdout_of(case.cube)
     fields = judged_fields(case.path)
-    cells = [_score_archive(archive, rows, holdout, study) for archive, rows in case.archives.items()]
+    rows = [row for archive, of in case.archives.items() for row in _score_archive(archive, of, holdout, study)]
+    names = []
     for name, seed, baseline in references(study, case.cube, holdout, case.direct):
-        cells.append(score_cells(name, seed, baseline.simulated, holdout.only(baseline.available), study.evaluation))
-    table = pd.concat(cells, ignore_index=True)
-    gap = surrogate_gap(table, _score_surrogate(case, fields, holdout))
-    scores = aggregate(table)
-    write_csv(path / "soil_moisture.csv", scores)
-    write_csv(path / "soil_moisture_cells.csv.gz", table)
-    write_csv(path / "surrogate_gap.csv", gap)
-    write_csv(path / "process_model_runs.csv", _cost(case, fields))
-    write_csv(path / "checklist.csv", _checks(case, fields, scores, gap))
-    _judge_evapotranspiration(case, holdout, path)
-    _judge_signatures(case, holdout, path)
+        rows.append(score_cells(name, seed, baseline.simulated, holdout.only(baseline.available), study.evaluation))
+        names.append((name, seed))
+    methods = methods_of(study, case.ensemble, fields, names, case.runs)
+    order = [method.name for method in methods]
+    cells = joined(sorted(rows, key=lambda row: order.index(row["method"].item())))
+    gap = surrogate_gap(cells, _score_surrogate(case, fields, holdout))
+    scores = aggregate(cells)
+    table = pd.DataFrame(methods).rename(columns={"name": "method"})
+    write_csv(path / METHODS, table.astype({"process_model_runs": "Int64"}))
+    _write_cells(case, cells, path)
+    write_csv(path / SCORES, scores)
+    write_csv(path / SUMMARY, summarise(scores))
+    write_csv(path / GAP, in_order(gap, order))
+    write_csv(path / CHECKLIST, _checks(case, fields, scores, gap))
+    _judge_evapotranspiration(case, holdout, order, path)
+    _judge_signatures(case, holdout, order, path)
     if case.truth is not None:
-        write_csv(path / "recovery.csv", _recovery(case, fields))
+        write_csv(path / RECOVERY, in_order(_recovery(case, fields), order))
 
 
-def _score_archive(path: Path, rows: Sequence[tuple[str, int]], holdout: Holdout, study: Study) -> pd.DataFrame:
+def in_order(table: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
+    """The lines with methods in the given order, others behind; lines of one method keep theirs."""
+    place = {method: i for i, method in enumerate(methods)}
+    rank = table["method"].map(lambda method: place.get(method, len(place)))
+    return table.iloc[np.argsort(rank.to_numpy(dtype=np.int64), kind="stable")].reset_index(drop=True)
+
+
+def _write_cells(case: Verdict, cells: xr.Dataset, path: Path) -> None:
+    """Scores of cells as netCDF, a chunk for each row, operator and period."""
+    told = {
+        "Conventions": "CF-1.8",
+        "title": "Scores of soil moisture in every cell",
+        "min_days": case.study.evaluation.min_days,
+        "surrogate": case.surrogate_folder,
+        "left_out": why_left_out(case.cube, case.outputs) or "",
+    }
+    sizes = cells["score"].shape
+    packed: dict[str, Any] = {"zlib": True, "complevel": 4, "shuffle": True, "_FillValue": np.nan}
+    encoding = {"score": {**packed, "chunksizes": (1, 1, 1, *sizes[3:])}}
+    encoding |= {name: {**packed, "chunksizes": (1, 1, sizes[4])} for name in ("gain", "offset")}
+    write_dataset(cells.assign_attrs(told), path / CELLS, encoding=encoding)
+
+
+def _score_archive(path: Path, rows: Sequence[tuple[str, int]], holdout: Holdout, study: Study) -> Iterator[xr.Dataset]:
     simulated = xr.open_zarr(path, consolidated=False)["soil_moisture"]
-    return pd.concat(
-        [
-            score_cells(method, seed, simulated[:, i].values, holdout, study.evaluation)
-            for i, (method, seed) in enumerate(rows)
-        ],
-        ignore_index=True,
-    )
+    for i, (method, seed) in enumerate(rows):
+        yield score_cells(method, seed, simulated[:, i].values, holdout, study.evaluation)
 
 
-def _score_surrogate(case: Verdict, fields: Sequence[ParameterField], holdout: Holdout) -> pd.DataFrame:
+def _score_surrogate(case: Verdict, fields: Sequence[ParameterField], holdout: Holdout) -> xr.Dataset:
     simulated = case.surrogate.simulate(stack(fields), ("soil_moisture",))["soil_moisture"]
-    return pd.concat(
-        [score_cells(f.method, f.seed, simulated[:, i], holdout, case.study.evaluation) for i, f in enumerate(fields)],
-        ignore_index=True,
-    )
+    each = enumerate(fields)
+    return joined([score_cells(f.method, f.seed, simulated[:, i], holdout, case.study.evaluation) for i, f in each])
 
 
-def _judge_evapotranspiration(case: Verdict, holdout: Holdout, path: Path) -> None:
+def _judge_evapotranspiration(case: Verdict, holdout: Holdout, order: Sequence[str], path: Path) -> None:
     """Annual evapotranspiration against every product of the cube; where there is nothing to judge the log says why."""
     missing = why_left_out(case.cube, case.outputs)
     if missing is not None:
         logger.info(missing)
         return
-    annual, scores = evapotranspiration_tables(case.cube, holdout, case.archives, "test")
-    write_csv(path / "evapotranspiration_cells.csv.gz", annual)
-    write_csv(path / "evapotranspiration.csv", scores)
+    judged = evapotranspiration_tables(case.cube, holdout, case.archives, "test")
+    if judged is not None:
+        annual, scores = judged
+        write_dataset(annual, path / ANNUAL)
+        write_csv(path / EVAPOTRANSPIRATION, in_order(scores, order))
 
 
-def _judge_signatures(case: Verdict, holdout: Holdout, path: Path) -> None:
+def _judge_signatures(case: Verdict, holdout: Holdout, order: Sequence[str], path: Path) -> None:
     """Fluxes against the cube's signatures and the true θ's; nothing where there is neither, or the model lacks one."""
     if not set(Fluxes._fields[2:]) <= case.outputs:
         return
     truth = TRUTH if case.truth is not None else None
     table = judge_signatures(case.cube.dataset, _fluxes(case.archives), holdout, case.cube.period("test"), truth)
     if len(table):
-        write_csv(path / "signatures.csv", table)
+        write_csv(path / SIGNATURES, in_order(table, order))
 
 
 def _fluxes(archives: Mapping[Path, Sequence[tuple[str, int]]]) -> Iterator[Fluxes]:
@@ -134,23 +175,11 @@ def _fluxes(archives: Mapping[Path, Sequence[tuple[str, int]]]) -> Iterator[Flux
             yield Fluxes(method, seed, *(store[name][:, position].values for name in Fluxes._fields[2:]))
 
 
-def _cost(case: Verdict, fields: Sequence[ParameterField]) -> pd.DataFrame:
-    """Process-model runs (cell x set) each method's θ stands on, its own verdict not counted."""
-    kind, n_cells = case.ensemble.kind, len(case.cube.cells)
-    own = {SINGLE: int(np.isin(kind, ("prior", "common")).sum()) * n_cells, TRUTH: 0, DEFAULT: 0} | dict(case.runs)
-    methods = dict.fromkeys([DEFAULT, *(f.method for f in fields)])
-    transfers = case.study.evaluation.transfers
-    if transfers is not None and transfers.source in own:
-        own |= {transfers.row(by): own[transfers.source] for by in transfers.by}
-    rows = [(name, own.get(name, kind.size * n_cells)) for name in methods]
-    return pd.DataFrame(rows, columns=["method", "process_model_runs"])
-
-
 def _checks(case: Verdict, fields: Sequence[ParameterField], scores: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
     """The post-fit checklist of all searches and learners together."""
     limits, space = case.study.evaluation.limits, case.study.space
     simulated = xr.open_zarr(case.path / RUNS, consolidated=False)["soil_moisture"]
-    holdout, learners = holdout_of(case.cube), list(case.methods)
+    holdout, learners = holdout_of(case.cube), list(case.study.calibrators)
     tables = [
         checklist.surrogate_gaps(gap[gap["method"].isin(learners)], limits),
         checklist.attribute_range(case.cube.attributes(), case.cube.attribute_names, case.cube.trained, limits),

@@ -8,6 +8,7 @@ from functools import partial
 from paraformer.config import Study
 from paraformer.core.log import Progress
 from paraformer.core.names import STAGES
+from paraformer.core.results import LAYOUT, Results
 from paraformer.core.run import Run
 from paraformer.data.gather import source_hash
 from paraformer.pipeline.closing import closing_words
@@ -142,7 +143,8 @@ class Chain(Work):
         """Tables of the verdict."""
         rounds = tuple(name for name in self.done if name.startswith("rounds/"))
         reads = ("cube", "ensemble", "surrogate", "references", "verdict", *self._learned, *rounds)
-        yield StageSpec("scores", reads, parts(self.study, "evaluation", "seed"), self._write_scores, {})
+        depends = parts(self.study, "evaluation", "seed", layout=LAYOUT)
+        yield StageSpec("scores", reads, depends, self._write_scores, {})
 
     def report(self) -> Iterator[StageSpec]:
         """Figures; the page that holds them is written anew every time."""
@@ -156,4 +158,4 @@ class Chain(Work):
 
     def summary(self) -> str:
         """What to tell the user at the end."""
-        return closing_words(self.study, self.run.directory, self.done)
+        return closing_words(self.study, Results(self.run.directory), self.done)

@@ -18,6 +18,7 @@ from paraformer.core.contracts import ForwardModel
 from paraformer.core.files import write_json
 from paraformer.core.log import Progress
 from paraformer.core.names import PER_CELL, SINGLE, TRUTH
+from paraformer.core.results import AUDIT, DEFAULT_RUNS, RUNS
 from paraformer.core.schema import Cube, Ensemble, ParameterField
 from paraformer.evaluation.holdout import Holdout, holdout_of
 from paraformer.evaluation.selection import best_per_cell, best_single, training_rmse
@@ -26,9 +27,6 @@ from paraformer.process.ensemble import Sets, run_sets
 from paraformer.process.executor import Executor, Source
 from paraformer.surrogate.audit import AuditConfig, audit, perturbed
 from paraformer.surrogate.model import Surrogate
-
-DEFAULT_RUNS, RUNS, AUDIT = "default.zarr", "verdict.zarr", "audit_learned.json"
-"""What the verdict leaves behind: runs of the a-priori θ as it is, runs of every method's θ, the audit near them."""
 
 _OUTPUTS = ("soil_moisture", "evapotranspiration", "runoff", "baseflow")
 

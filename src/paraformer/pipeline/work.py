@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from paraformer.config import Study
 from paraformer.core.files import write_csv, write_text
 from paraformer.core.log import Progress
+from paraformer.core.results import Results
 from paraformer.core.run import Run
 from paraformer.core.schema import Ensemble, ParameterField
 from paraformer.data.cube import build_cube
@@ -16,12 +16,12 @@ from paraformer.data.gapfill import fill_gaps
 from paraformer.data.gather import gather
 from paraformer.data.views import calibration_view
 from paraformer.evaluation.holdout import holdout_of
+from paraformer.learners.attended import has_attention
 from paraformer.learners.config import LearnerConfig
 from paraformer.learners.learn import Learner, process_runs
-from paraformer.pipeline import report as reporting
+from paraformer.pipeline.attention import attention_of
 from paraformer.pipeline.consistent import require_outputs
 from paraformer.pipeline.emulation import fit_and_audit
-from paraformer.pipeline.evapotranspiration import why_left_out
 from paraformer.pipeline.opened import Opened
 from paraformer.pipeline.references import train_direct
 from paraformer.pipeline.rounds import Round, rounds_table, with_rounds
@@ -31,6 +31,8 @@ from paraformer.pipeline.verdict import Judged, judge
 from paraformer.pipeline.world import make_world
 from paraformer.process.ensemble import ensemble_sets, run_sets
 from paraformer.process.parameter_field import read_theta, write_parameter_field
+from paraformer.report import study_figures, study_page
+from paraformer.report.figures import save_figure
 from paraformer.search.config import SearchConfig
 from paraformer.search.search import Search
 from paraformer.surrogate.model import Surrogate
@@ -122,8 +124,8 @@ class Work(Opened):
             self._cube,
             self._archive,
             self._surrogate,
+            self.done["surrogate"].path.relative_to(self.run.directory).as_posix(),
             self.done["verdict"].path,
-            tuple(study.calibrators),
             self._own_runs(),
             self.done["references"].path if "references" in self.done else None,
             self._truth(),
@@ -149,21 +151,18 @@ class Work(Opened):
         return searches | learners
 
     def _draw(self, path: Path) -> int:
-        scores, surrogate = self.done["scores"].path, self.done["surrogate"].path
-        reporting.draw(self.study, self._cube, scores, surrogate, self._prior, path, self._posterior)
+        results, config = Results(self.run.directory), self.study.report
+        study_figures.draw(results, config, path)
+        for name, learner in self.study.learners.items():
+            if has_attention(learner):
+                save_figure(attention_of(self.study, results, name).figure(), path / f"attention-{name}", config)
         return 0
 
     def _write_page(self) -> None:
-        scores, surrogate = self.done["scores"].path, self.done["surrogate"].path
-        manifest = json.loads((self.run.directory / "manifest.json").read_text(encoding="utf-8"))
-        figures, left_out = self.done["figures"].path, why_left_out(self._cube, self._model.outputs)
-        page = reporting.page(self.study, scores, surrogate, figures, manifest, self._posterior, left_out)
+        results = Results(self.run.directory)
+        page = study_page.page(results, self.study.report, self.done["figures"].path)
         write_text(self.run.directory / "report.html", page)
-        reporting.write_tables(scores, self.run.directory / "tables")
-
-    @property
-    def _posterior(self) -> Path | None:
-        return self.done["uncertainty"].path if "uncertainty" in self.done else None
+        study_page.write_tables(results, self.run.directory / "tables")
 
     @property
     def _archive(self) -> Ensemble:

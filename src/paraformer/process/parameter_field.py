@@ -12,12 +12,11 @@ from paraformer.core.errors import DataError
 from paraformer.core.files import atomic_path
 from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.parameters import ParameterSpace
+from paraformer.core.results import PARAMS, THETA
 from paraformer.core.schema import Cube, ParameterField
 from paraformer.process.build import ProcessFiles
 from paraformer.process.own import ModelFiles
 from paraformer.process.vic.files import write_parameters
-
-THETA, PARAMS = "theta.nc", "params.nc"
 
 
 def write_parameter_field(

@@ -26,6 +26,11 @@ from paraformer.report.rectangles import Cells
 
 COLUMNS = ("of", "input", "region", "n_cells", "mean", "low", "high")
 """Columns of the table: ``mean`` over cells and heads; ``low`` and ``high`` are the least and greatest of the heads."""
+CAVEAT = (
+    "Attention says what a network looks at, not what moves its θ, nor in which direction: an input that is attended "
+    "to may change nothing, and one that is not may be known from others like it (docs/figures.md)."
+)
+"""What stands beside every figure and table of attention."""
 EVERYWHERE = "all cells"
 _MIN_CELLS = 8
 """Cells from which on they are split into regions."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import pandas as pd
@@ -68,13 +68,6 @@ _FULL = (
     ("KGE", "kge", "mean", 3),
     ("bias", "bias", "mean", 4),
 )
-
-
-def in_order(table: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
-    """The rows with methods in the given order, others behind; rows of one method keep theirs."""
-    place = {method: i for i, method in enumerate(methods)}
-    rank = [place.get(method, len(place)) for method in table["method"]]
-    return table.iloc[sorted(range(len(table)), key=rank.__getitem__)].reset_index(drop=True)
 
 
 def score_table(

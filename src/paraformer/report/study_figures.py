@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,22 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 
-from paraformer.config import Study
 from paraformer.core.names import DEFAULT, TRUTH
-from paraformer.core.netcdf import read_dataset
-from paraformer.core.schema import Cube
-from paraformer.evaluation.evapotranspiration import DAYS_PER_YEAR
-from paraformer.evaluation.holdout import Holdout, holdout_of
-from paraformer.evaluation.pareto import TRUSTED_K
-from paraformer.evaluation.score import fit_operator
-from paraformer.learners.attended import has_attention
-from paraformer.numerics.observe import observe
-from paraformer.pipeline.attention import attention_of
-from paraformer.pipeline.rows import Rows, rows_of
-from paraformer.pipeline.verdict import DEFAULT_RUNS, RUNS
+from paraformer.core.results import TRUSTED_K, Results, chosen
+from paraformer.core.time import DAYS_PER_YEAR
+from paraformer.numerics.observe import Line, observe
+from paraformer.report.config import ReportConfig
 from paraformer.report.figures import parameter_recovery, save_figure, score_cdfs, surrogate_response
 from paraformer.report.maps import (
     difference_maps,
@@ -51,98 +43,82 @@ from paraformer.report.tables import product_name
 
 
 @dataclass(frozen=True)
-class Atlas:
-    """What the figures of one study are drawn from, and where they go."""
+class Observed:
+    """Observations of the cells [m3 m-3], 0 where ``mask`` is False, and the days of the test period."""
 
-    study: Study
-    cube: Cube
-    scores: Path
-    prior: np.ndarray
+    values: Float[np.ndarray, "cell time"]
+    mask: Bool[np.ndarray, "cell time"]
+    test_days: Bool[np.ndarray, " time"]
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """What the figures of one study are drawn from, how, and where they go."""
+
+    results: Results
+    config: ReportConfig
     path: Path
 
     @cached_property
-    def rows(self) -> Rows:
-        return rows_of(self.scores)
-
-    @cached_property
-    def holdout(self) -> Holdout:
-        return holdout_of(self.cube)
-
-    @property
-    def verdict(self) -> Path:
-        """Folder of the runs that were judged."""
-        return self.scores.parent / "verdict"
-
-    @cached_property
     def where(self) -> Cells:
-        return Cells(self.cube.lat, self.cube.lon, self.cube.trained)
+        cube = self.results.cube
+        return Cells(cube.lat, cube.lon, cube.trained)
+
+    @cached_property
+    def observed(self) -> Observed:
+        cube = self.results.cube
+        return Observed(*cube.observed(), cube.period("test").mask(cube.time))
+
+    @cached_property
+    def order(self) -> list[str]:
+        """Methods in the order of the tables."""
+        return self.results.names()
 
     @cached_property
     def cells(self) -> pd.DataFrame:
-        """Per-cell scores, methods in the order of the tables."""
-        table = pd.read_csv(self.scores / "soil_moisture_cells.csv.gz")
-        place = {name: i for i, name in enumerate(self.rows.order)}
-        return table.iloc[np.argsort(table["method"].map(place).to_numpy(), kind="stable")]
+        """Scores of every cell in the test period, as simulated and under the configured operator."""
+        return self.results.cell_table(operator=("raw", self.config.operator), period="test")
 
     @cached_property
     def fields(self) -> dict[str, np.ndarray]:
         """Method -> θ [seed, cell, parameter], in the order of the tables."""
-        archive = xr.open_zarr(self.verdict / RUNS, consolidated=False)
-        theta = archive["theta"].values
-        names = np.array(archive.attrs["methods"])
-        return {m: theta[:, names == m].swapaxes(0, 1) for m in self.rows.order if (names == m).any()}
+        return self.results.theta_fields()
 
-    def simulated(self) -> Iterator[tuple[str, np.ndarray]]:
+    def simulated(self) -> dict[str, np.ndarray]:
         """Each method's soil moisture [seed, cell, time] [m3 m-3] as the configured operator shows it."""
-        for name in (DEFAULT_RUNS, RUNS):
-            archive = xr.open_zarr(self.verdict / name, consolidated=False)
-            names = np.array(archive.attrs.get("methods", [DEFAULT]))
-            for method in dict.fromkeys(names.tolist()):
-                series = archive["soil_moisture"][:, np.flatnonzero(names == method)].values.astype(np.float64)
-                yield method, np.stack([self._observed_as(series[:, i]) for i in range(series.shape[1])])
+        lines = chosen(self.results.cell_scores[["gain", "offset"]], {"operator": self.config.operator})
+        found = {}
+        for method, series in self.results.series_of("soil_moisture"):
+            own = lines["method"].values == method
+            line = Line(*(lines[name].values[own, 0, :, None] for name in ("gain", "offset")))
+            found[method] = observe(series, line)
+        return found
 
     def score_fields(self, metric: str) -> dict[str, np.ndarray]:
-        """Method -> test score of each cell (mean over seeds), in the cube's order of cells."""
-        chosen = self.cells[
-            (self.cells["operator"] == self.study.report.operator)
-            & (self.cells["period"] == "test")
-            & (self.cells["metric"] == metric)
-        ]
-        methods = list(dict.fromkeys(chosen["method"]))
-        over_seeds = chosen.groupby(["method", "cell"], sort=False)["value"].agg(lambda v: v.to_numpy().mean())
-        wide = over_seeds.unstack("cell")[self.cube.cells.tolist()]  # a cell unscored under one seed is unscored here
-        return {method: wide.loc[method].to_numpy() for method in methods if np.isfinite(wide.loc[method]).any()}
+        """Method -> test score of each cell, mean over seeds."""
+        return self.results.score_fields(metric, self.config.operator)
 
     def save(self, figure: Figure, name: str) -> None:
-        save_figure(figure, self.path / name, self.study.report)
-
-    def _observed_as(self, series: np.ndarray) -> np.ndarray:
-        return np.asarray(observe(series, fit_operator(self.study.report.operator, series, self.holdout)))
+        save_figure(figure, self.path / name, self.config)
 
 
-def draw(
-    study: Study, cube: Cube, scores: Path, surrogate: Path, prior: np.ndarray, path: Path, uncertainty: Path | None
-) -> None:
-    """Every figure of the study into ``path``; ``uncertainty`` is the folder of the posteriors, if there are any."""
-    atlas = Atlas(study, cube, scores, prior, path)
-    atlas.save(score_cdfs(atlas.cells, operator=study.report.operator), "cdf")
-    response = pd.read_csv(surrogate / "response.csv")
+def draw(results: Results, config: ReportConfig, path: Path) -> None:
+    """Every figure of a judged study into ``path``."""
+    atlas = Atlas(results, config, path)
+    atlas.save(score_cdfs(atlas.cells, operator=config.operator), "cdf")
+    response = results.response
     if len(response):
         both = (response[name].to_numpy() for name in ("process_model", "surrogate"))
         atlas.save(surrogate_response(*both, title="Held-out θ"), "response")
-    series = dict(atlas.simulated())
+    series = atlas.simulated()
     _draw_scatter(atlas, series)
     _draw_series(atlas, series)
     _draw_parameters(atlas)
     _draw_scores(atlas)
     _draw_evapotranspiration(atlas)
-    for name, learner in study.learners.items():
-        if has_attention(learner):
-            atlas.save(attention_of(study, scores.parent, name).figure(), f"attention-{name}")
-    if uncertainty is not None and study.uncertainty is not None:
-        for method in study.uncertainty.methods:
-            gain = trusted_gain(read_dataset(uncertainty / f"{method}.nc"))
-            atlas.save(gain_maps(gain, atlas.where, study.space, method=method), f"map-identified-{method}")
+    for method in results.posteriors:
+        gain = trusted_gain(results.posterior(method))
+        atlas.save(gain_maps(gain, atlas.where, results.space, method=method), f"map-identified-{method}")
 
 
 def trusted_gain(posterior: xr.Dataset) -> Float[np.ndarray, "cell parameter"]:
@@ -152,65 +128,65 @@ def trusted_gain(posterior: xr.Dataset) -> Float[np.ndarray, "cell parameter"]:
 
 def _draw_scatter(atlas: Atlas, series: dict[str, np.ndarray]) -> None:
     """Simulated and observed soil moisture of the test period: means of each cell, or every day of all seeds."""
-    holdout, seen = atlas.holdout, atlas.holdout.mask & atlas.holdout.test_days
-    methods = [m for m in atlas.rows.order if m in series]
-    for group, cells in (("trained", holdout.trained), ("unseen", ~holdout.trained)):
-        chosen = seen & cells[:, None]
+    observed, by_cells = atlas.observed, atlas.config.scatter == "cells"
+    seen, trained = observed.mask & observed.test_days, atlas.where.trained
+    least = int(atlas.results.cell_scores.attrs["min_days"])
+    for group, cells in (("trained", trained), ("unseen", ~trained)):
+        shown = seen & cells[:, None]
         title = f"Soil moisture of {group} cells, test period; scores are means over cells"
-        if atlas.study.report.scatter == "cells":
-            chosen = chosen & (chosen.sum(axis=1) >= atlas.study.evaluation.min_days)[:, None]
-        if not chosen.any():
+        if by_cells:
+            shown = shown & (shown.sum(axis=1) >= least)[:, None]
+        if not shown.any():
             continue
-        if atlas.study.report.scatter == "cells":
-            means = {m: Fields.of(daily_means(series[m], chosen), _cell_means(atlas, m, group)) for m in methods}
-            figure = mean_scatter(means, daily_means(holdout.observed, chosen), title=title)
+        if by_cells:
+            means = {m: Fields.of(daily_means(s, shown), _cell_means(atlas, m, group)) for m, s in series.items()}
+            figure = mean_scatter(means, daily_means(observed.values, shown), title=title)
         else:
             pairs = {}
-            for m in methods:
-                reference = np.tile(holdout.observed[chosen], len(series[m]))
-                pairs[m] = Pairs(series[m][:, chosen].ravel(), reference, _cell_means(atlas, m, group))
+            for m, simulated in series.items():
+                reference = np.tile(observed.values[shown], len(simulated))
+                pairs[m] = Pairs(simulated[:, shown].ravel(), reference, _cell_means(atlas, m, group))
             figure = density_scatter(pairs, title=title)
         atlas.save(figure, f"scatter-{group}")
 
 
 def _cell_means(atlas: Atlas, method: str, group: str) -> str:
-    chosen = atlas.cells[
+    part = atlas.cells[
         (atlas.cells["method"] == method)
         & (atlas.cells["cells"] == group)
-        & (atlas.cells["operator"] == atlas.study.report.operator)
-        & (atlas.cells["period"] == "test")
+        & (atlas.cells["operator"] == atlas.config.operator)
         & atlas.cells["scored"]
     ]
-    mean = chosen.groupby("metric")["value"].mean()
+    mean = part.groupby("metric")["value"].mean()
     return "\n".join(f"{m.upper()} {mean[m]:.{d}f}" for m, d in (("rmse", 3), ("pcc", 2), ("nse", 2)) if m in mean)
 
 
 def _draw_series(atlas: Atlas, series: dict[str, np.ndarray]) -> None:
     """Chosen sites, or three by the NSE of the leading learner; default VIC, the paper's and the leading methods."""
-    holdout, rows, wanted = atlas.holdout, atlas.rows, atlas.study.report.sites
-    nse, days = atlas.score_fields("nse"), holdout.test_days
-    learned = [m for m in (_leader(nse, group) for group in (rows.learners, rows.history)) if m]
-    searched = [m for m in (_leader(nse, rows.searches),) if m]
+    observed, names, wanted = atlas.observed, atlas.results.names, atlas.config.sites
+    nse, days, cells = atlas.score_fields("nse"), observed.test_days, atlas.results.cube.cells
+    learned = [m for m in (_leader(nse, names(kind)) for kind in ("learner", "history learner")) if m]
+    searched = [m for m in (_leader(nse, names("ensemble", "search")),) if m]
     first = _leader(nse, learned) or _leader(nse, searched)
     if first is None and not wanted:
         return
-    methods = shown_methods([m for m in rows.order if m in series], [*searched, *learned])
-    chosen: Iterable[int] = site_positions(wanted, atlas.cube.cells)
+    methods = shown_methods(series, [*searched, *learned])
+    positions: Iterable[int] = site_positions(wanted, cells)
     if first is not None and not wanted:
-        chosen = choose_sites(nse[first], (holdout.mask & days).sum(axis=1)).tolist()
+        positions = choose_sites(nse[first], (observed.mask & days).sum(axis=1)).tolist()
     sites = []
-    for cell in chosen:
-        group = "trained" if holdout.trained[cell] else "unseen"
-        title = f"cell {holdout.cells[cell]}, {_place(holdout.lat[cell], holdout.lon[cell])}, {group}"
+    for cell in positions:
+        group = "trained" if atlas.where.trained[cell] else "unseen"
+        title = f"cell {cells[cell]}, {_place(atlas.where.lat[cell], atlas.where.lon[cell])}, {group}"
         if first is not None and np.isfinite(nse[first][cell]):
             title += f": NSE of {first} {nse[first][cell]:.2f}"
-        rain = atlas.cube.dataset["prcp"][cell].values[days].astype(np.float64)
+        rain = atlas.results.cube.dataset["prcp"][cell].values[days].astype(np.float64)
         shown = {m: series[m][:, cell][:, days] for m in methods}
-        sites.append(Site(title, cell, holdout.observed[cell][days], holdout.mask[cell][days], rain, shown))
+        sites.append(Site(title, cell, observed.values[cell][days], observed.mask[cell][days], rain, shown))
     if sites:
-        means = atlas.cube.dataset[["prcp", "tair"]].mean("time", dtype=np.float64)
+        means = atlas.results.cube.dataset[["prcp", "tair"]].mean("time", dtype=np.float64)
         climate = Climate(atlas.where, DAYS_PER_YEAR * means["prcp"].values, means["tair"].values)
-        atlas.save(site_series(atlas.cube.time[days], sites, climate), "series")
+        atlas.save(site_series(atlas.results.cube.time[days], sites, climate), "series")
 
 
 def _leader(score: dict[str, np.ndarray], methods: list[str]) -> str | None:
@@ -225,10 +201,11 @@ def _place(lat: float, lon: float) -> str:
 
 def _draw_parameters(atlas: Atlas) -> None:
     """θ of each method (its first seed), what it changed, how far its seeds differ, and whether it found the truth."""
-    space, where = atlas.study.space, atlas.where
+    space, where, prior_of = atlas.results.space, atlas.where, atlas.results.prior
+    learners = atlas.results.names("learner", "history learner")
     for i, parameter in enumerate(space):
         found = {method: theta[0, :, i] for method, theta in atlas.fields.items()}
-        prior = atlas.prior[:, i]
+        prior = prior_of[:, i]
         everything = {"a priori": prior} | found
         atlas.save(parameter_maps(everything, where, parameter), f"map-{parameter.name}")
         atlas.save(parameter_maps(everything, where, parameter, shared=False), f"map-{parameter.name}-own")
@@ -237,7 +214,7 @@ def _draw_parameters(atlas: Atlas) -> None:
     for method, theta in atlas.fields.items():
         if len(theta) > 1:
             atlas.save(spread_maps(theta, where, space, method=method), f"map-spread-{method}")
-        if TRUTH in atlas.fields and method in atlas.study.learners:
+        if TRUTH in atlas.fields and method in learners:
             truth = atlas.fields[TRUTH][0]
             atlas.save(parameter_recovery(theta[0], truth, space, where.trained, method=method), f"recovery-{method}")
 
@@ -246,7 +223,7 @@ def _draw_scores(atlas: Atlas) -> None:
     """Each metric of each cell, and how much better than default VIC."""
     for metric in ("rmse", "pcc", "nse"):
         values = atlas.score_fields(metric)
-        title = f"{metric.upper()} of each cell, test period, {atlas.study.report.operator}"
+        title = f"{metric.upper()} of each cell, test period, {atlas.config.operator}"
         atlas.save(score_maps(values, atlas.where, metric, title=title), f"map-score-{metric}")
         reference = values.pop(DEFAULT)
         differences = difference_maps(values, reference, atlas.where, metric, reference_name=DEFAULT)
@@ -255,23 +232,20 @@ def _draw_scores(atlas: Atlas) -> None:
 
 def _draw_evapotranspiration(atlas: Atlas) -> None:
     """Annual evapotranspiration of every method against every product, where the study has been judged by them."""
-    if not (atlas.scores / "evapotranspiration.csv").exists():
+    scores, annual = atlas.results.evapotranspiration, atlas.results.annual_evapotranspiration
+    if scores is None or annual is None:
         return
-    scores = pd.read_csv(atlas.scores / "evapotranspiration.csv")
-    cells = pd.read_csv(atlas.scores / "evapotranspiration_cells.csv.gz")
-    wide = {
-        key: part.groupby("seed", sort=False)["value"].agg(list) for key, part in cells.groupby("method", sort=False)
-    }
-    stacked = {str(name): np.stack([np.array(v, dtype=np.float64) for v in seeds]) for name, seeds in wide.items()}
+    names = annual["method"].values.astype(str)
+    stacked = {name: annual["total"].values[names == name] for name in dict.fromkeys(names.tolist())}
     trained = atlas.where.trained
     for reference in dict.fromkeys(scores["reference"]):
         product = product_name(reference)
-        for group, chosen in (("trained", trained), ("unseen", ~trained)):
-            known = np.where(chosen, stacked[reference][0], np.nan)
+        for group, cells in (("trained", trained), ("unseen", ~trained)):
+            known = np.where(cells, stacked[reference][0], np.nan)
             if not np.isfinite(known).any():
                 continue
             panels = {}
-            for name in dict.fromkeys([*(m for m in atlas.rows.order if m in stacked), *stacked]):
+            for name in dict.fromkeys([*(m for m in atlas.order if m in stacked), *stacked]):
                 if name != reference:
                     label = product_name(name) if name.startswith("et_") else name
                     panels[label] = Fields.of(stacked[name], _annual_scores(scores, name, reference, group))
@@ -283,19 +257,14 @@ def _draw_evapotranspiration(atlas: Atlas) -> None:
 
 def _draw_trade_off(atlas: Atlas, scores: pd.DataFrame) -> None:
     """Both errors of every seed of every method that has a θ, all cells together."""
-    raw = atlas.cells[
-        (atlas.cells["operator"] == "raw")
-        & (atlas.cells["period"] == "test")
-        & (atlas.cells["metric"] == "rmse")
-        & atlas.cells["scored"]
-    ]
+    raw = atlas.cells[(atlas.cells["operator"] == "raw") & (atlas.cells["metric"] == "rmse") & atlas.cells["scored"]]
     moisture = raw.groupby(["method", "seed"])["value"].mean()
     annual = scores[(scores["cells"] == "all") & (scores["kind"] == "process model")]
     panels: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
     for reference, part in annual.groupby("reference", sort=False):
         found = part.set_index(["method", "seed"])["rmse"]
         both = pd.concat({"x": moisture, "y": found}, axis=1, join="inner").dropna()
-        names = [m for m in atlas.rows.order if m in both.index.get_level_values("method")]
+        names = [m for m in atlas.order if m in both.index.get_level_values("method")]
         panels[product_name(str(reference))] = {
             m: (both.loc[m, "x"].to_numpy(), both.loc[m, "y"].to_numpy()) for m in names
         }

@@ -1,0 +1,471 @@
+"""Results: what a run leaves behind, as one object. Nothing else knows how a run directory is laid out.
+
+The stages ``verdict`` and ``scores`` write, this reads, and only what is asked for: pandas, xarray and the files are
+loaded then. A *row* of the tables is one method and seed. Files of the folder ``scores``:
+
+- ``methods.csv``: a line a method, in the order of all tables and legends (``Method``);
+- ``cells.nc``: scores of every cell, and the line that each observation operator fitted (``cell_scores``);
+- ``soil_moisture.csv``: their statistics over cells, a line a seed (``SCORE_COLUMNS``); ``summary.csv``: over seeds;
+- ``surrogate_gap.csv``, ``checklist.csv``, and where the study has them ``evapotranspiration.csv`` and ``.nc``,
+  ``signatures.csv``, ``recovery.csv`` and ``rounds.csv``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from jaxtyping import Float
+
+from paraformer.core.errors import RunError
+from paraformer.core.names import DEFAULT
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from paraformer.core.parameters import ParameterSpace
+    from paraformer.core.schema import Cube
+
+LAYOUT = 2
+"""Version of the files of the folder ``scores``, part of its stage's key; 1 was a long table of cells."""
+
+METHODS, CELLS, SCORES, SUMMARY = "methods.csv", "cells.nc", "soil_moisture.csv", "summary.csv"
+GAP, CHECKLIST, RECOVERY, ROUNDS, SIGNATURES = (
+    "surrogate_gap.csv",
+    "checklist.csv",
+    "recovery.csv",
+    "rounds.csv",
+    "signatures.csv",
+)
+EVAPOTRANSPIRATION, ANNUAL = "evapotranspiration.csv", "evapotranspiration.nc"
+"""Files of the folder ``scores``."""
+
+DEFAULT_RUNS, RUNS, AUDIT = "default.zarr", "verdict.zarr", "audit_learned.json"
+"""Files of the folder ``verdict``: runs of the a-priori θ as it is, runs of every row's θ, the audit near them."""
+
+THETA, PARAMS = "theta.nc", "params.nc"
+"""Files of a seed of a method: θ alone, and VIC's parameter file with θ in it."""
+
+TRUSTED_K = 0.7
+"""Largest Pareto k at which weighted draws may be trusted (Vehtari et al. 2024, J. Mach. Learn. Res. 25(72))."""
+
+Kind = Literal["default", "ensemble", "search", "transfer", "learner", "history learner", "reference", "truth"]
+"""What a method is: the a-priori θ; the best of the ensemble; a search; θ of other cells; a learner from attributes, or
+from attributes and history; a row without θ; the true θ of the built-in world."""
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""Kinds in the order of the tables."""
+
+
+class Method(NamedTuple):
+    """A method of the tables.
+
+    Attributes:
+        name: as in every table.
+        kind: what it is.
+        seeds: how often it was done, each time from another seed.
+        members: networks of a seed, whose mean is its θ; 1 for what is no network.
+        process_model_runs: runs (cell x parameter set) that a seed's θ stands on; ``None`` where there is no θ.
+        note: what a reader of the tables must know.
+    """
+
+    name: str
+    kind: Kind
+    seeds: int
+    members: int
+    process_model_runs: int | None
+    note: str
+
+
+class Results:
+    """The results of one run.
+
+    Args:
+        directory: of the run.
+
+    Raises:
+        RunError: if it is not the directory of a run. What is asked for and is not there is a RunError, too.
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
+        if not (self.directory / "manifest.json").exists():
+            raise RunError(f"{directory}: no manifest.json here; this is not the directory of a run")
+
+    # -- what was run
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """Versions, seed, input hashes, and cost of every stage."""
+        path = self.directory / "manifest.json"
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path}: not readable ({error})") from error
+
+    @property
+    def study_file(self) -> Path:
+        """The resolved study file."""
+        return self.directory / "study.yaml"
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The resolved study file as plain values: names, seeds, and how results are shown."""
+        import yaml
+
+        path = self.study_file
+        try:
+            return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+            raise RunError(f"{path}: not readable ({error})") from error
+
+    @property
+    def name(self) -> str:
+        """Of the study."""
+        return str(self.settings["name"])
+
+    @property
+    def operator(self) -> str:
+        """The observation operator that the study shows its scores under."""
+        return str((self.settings.get("report") or {}).get("operator", "raw"))
+
+    @cached_property
+    def cube(self) -> Cube:
+        """Forcing, observations and attributes of the cells."""
+        from paraformer.core.schema import Cube
+
+        return Cube.open(self.directory / "cube" / "cube.zarr")
+
+    def folder(self, stage: str) -> Path:
+        """Folder of a stage."""
+        return self.directory / stage
+
+    def seed_folder(self, method: str, seed: int = 0) -> Path:
+        """Folder of a seed of a search or learner: its θ, and of a learner its map."""
+        return self.directory / "parameters" / method / f"seed-{seed}"
+
+    def parameter_file(self, method: str, seed: int = 0) -> Path:
+        """File with θ of a search or learner: for VIC its parameter file, else θ alone."""
+        folder = self.seed_folder(method, seed)
+        return folder / PARAMS if (folder / PARAMS).exists() else folder / THETA
+
+    # -- methods
+
+    @cached_property
+    def methods(self) -> tuple[Method, ...]:
+        """Every method, in the order of the tables."""
+        table = self._table(METHODS)
+        return tuple(
+            Method(
+                str(row["method"]),
+                row["kind"],
+                int(row["seeds"]),
+                int(row["members"]),
+                None if np.isnan(row["process_model_runs"]) else int(row["process_model_runs"]),
+                row["note"] if isinstance(row["note"], str) else "",
+            )
+            for row in table.to_dict("records")
+        )
+
+    def names(self, *kinds: Kind) -> list[str]:
+        """Names of the methods of some kinds, of all without any, in the order of the tables."""
+        return [method.name for method in self.methods if not kinds or method.kind in kinds]
+
+    @property
+    def default(self) -> str:
+        """Name of the row of the a-priori parameters."""
+        return DEFAULT
+
+    # -- scores
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """Statistics of soil moisture's scores over cells, a line a seed, ``core.schema.SCORE_COLUMNS``."""
+        return self._table(SCORES)
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """The same over seeds: ``method, operator, cells, period, metric, mean, std, min, max, median, seeds, ...``."""
+        return self._table(SUMMARY)
+
+    @cached_property
+    def cell_scores(self) -> xr.Dataset:
+        """Scores of every cell, read when computed with.
+
+        ``score (row, operator, period, metric, cell)``, NaN where a cell is not scored; ``gain`` and ``offset``
+        ``(row, operator, cell)`` of the line that the operator fitted; coordinates ``method`` and ``seed`` (-1 where it
+        has none) of a row; ``lat``, ``lon`` and ``trained`` of a cell. Attributes: ``min_days`` a cell needs to be
+        scored; ``surrogate``, the folder of the one that was judged; ``left_out``, why there is no evapotranspiration.
+        """
+        return _opened(self._scored(CELLS))
+
+    def cell_table(
+        self,
+        *,
+        operator: str | Sequence[str] | None = None,
+        period: str | None = None,
+        metric: str | Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Scores of every cell as a long table, ``core.schema.CELL_COLUMNS``, rows in the order of the tables.
+
+        Args:
+            operator, period, metric: the one or those that are wanted; all without. One that was not scored has no
+                line.
+        """
+        wanted = {"operator": operator, "period": period, "metric": metric}
+        return long_table(chosen(self.cell_scores, wanted))
+
+    def score_fields(self, metric: str, operator: str, period: str = "test") -> dict[str, Float[np.ndarray, " cell"]]:
+        """Method -> score of each cell, mean over seeds, NaN where one is not scored; methods with any score."""
+        part = chosen(self.cell_scores, {"operator": operator, "period": period, "metric": metric})
+        values, of = part["score"].values[:, 0, 0, 0], part["method"].values
+        means = {name: values[of == name].mean(axis=0) for name in self.names()}
+        return {name: mean for name, mean in means.items() if np.isfinite(mean).any()}
+
+    @cached_property
+    def surrogate_gap(self) -> pd.DataFrame:
+        """Scores of the same θ by the process model and by the surrogate, a line a seed."""
+        return self._table(GAP)
+
+    @cached_property
+    def checklist(self) -> pd.DataFrame:
+        """What a careful reader looks at before believing a score: ``check, method, subject, ..., passed, message``."""
+        return self._table(CHECKLIST)
+
+    @cached_property
+    def evapotranspiration(self) -> pd.DataFrame | None:
+        """Scores of annual evapotranspiration over cells; ``None`` where none was judged."""
+        return self._optional(EVAPOTRANSPIRATION)
+
+    @cached_property
+    def annual_evapotranspiration(self) -> xr.Dataset | None:
+        """Annual totals ``total (row, cell)`` [mm year-1], ``kind, method, seed`` of a row; ``None`` without any."""
+        return _opened(path) if (path := self.folder("scores") / ANNUAL).exists() else None
+
+    @cached_property
+    def signatures(self) -> pd.DataFrame | None:
+        """Scores of fluxes against signatures and truth; ``None`` where there is nothing to compare with."""
+        return self._optional(SIGNATURES)
+
+    @cached_property
+    def recovery(self) -> pd.DataFrame | None:
+        """Found against true θ; ``None`` where the truth is not known."""
+        return self._optional(RECOVERY)
+
+    @cached_property
+    def rounds(self) -> pd.DataFrame | None:
+        """Surrogate gap and response by refine round; ``None`` without rounds."""
+        return self._optional(ROUNDS)
+
+    # -- θ and series
+
+    @cached_property
+    def space(self) -> ParameterSpace:
+        """The parameters that were learned."""
+        from paraformer.core.schema import parameter_space_from_json
+
+        return parameter_space_from_json(self._archive(RUNS).attrs["parameter_space"])
+
+    @cached_property
+    def prior(self) -> Float[np.ndarray, "cell parameter"]:
+        """A-priori θ inside the bounds, physical values: where learning begins."""
+        from paraformer.core.schema import Ensemble
+
+        ensemble = Ensemble.open(self.folder("ensemble") / "ensemble.zarr")
+        (first,) = np.flatnonzero(ensemble.kind == "prior")
+        return ensemble.theta[:, first]
+
+    @cached_property
+    def theta(self) -> xr.Dataset:
+        """θ that was judged, a variable a parameter ``(row, cell)``, physical values, CF attributes."""
+        import xarray as xr
+
+        archive = self._archive(RUNS)
+        found = archive["theta"].values
+        variables = {
+            p.name: (
+                ("row", "cell"),
+                found[:, :, i].T,
+                {"units": p.unit, "long_name": p.meaning or p.name, "valid_range": list(p.physical_bounds)},
+            )
+            for i, p in enumerate(self.space)
+        }
+        coords = {name: archive[name] for name in ("cell", "lat", "lon")} | _rows(archive)
+        attributes = {"Conventions": "CF-1.8", "title": f"Parameters of study {self.name}"}
+        return xr.Dataset(variables, coords, attributes)
+
+    def theta_fields(self) -> dict[str, Float[np.ndarray, "seed cell parameter"]]:
+        """Method -> θ of every seed, physical values, in the order of the tables."""
+        archive = self._archive(RUNS)
+        theta, of = archive["theta"].values, np.array(archive.attrs["methods"])
+        return {name: theta[:, of == name].swapaxes(0, 1) for name in self.names() if (of == name).any()}
+
+    @cached_property
+    def series(self) -> xr.Dataset:
+        """Daily series of the process model with every row's θ ``(row, cell, time)``, read when computed with."""
+        import xarray as xr
+
+        parts = []
+        for name in (DEFAULT_RUNS, RUNS):
+            archive = self._archive(name)
+            outputs = [str(v) for v in archive.data_vars if archive[v].dims == ("cell", "set", "time")]
+            part = archive[outputs].rename_dims(set="row").assign_coords(_rows(archive))
+            parts.append(part.transpose("row", "cell", "time"))
+        joined = xr.concat(parts, "row", coords="minimal", compat="override", combine_attrs="drop_conflicts")
+        title = f"Daily series of study {self.name} by the process model"
+        return joined.assign_attrs(title=title)
+
+    def series_of(self, output: str) -> Iterator[tuple[str, Float[np.ndarray, "seed cell time"]]]:
+        """Each method with θ and one of its series, as float64, in the order of the tables."""
+        series, of = self.series[output], self.series["method"].values
+        for name in self.names():
+            if (of == name).any():
+                yield name, series[of == name].values.astype(np.float64)
+
+    # -- surrogate and uncertainty
+
+    @cached_property
+    def surrogate(self) -> Path:
+        """Folder of the surrogate that was judged: the last one, where there were refine rounds."""
+        return self.directory / str(self.cell_scores.attrs["surrogate"])
+
+    @cached_property
+    def audit(self) -> pd.DataFrame:
+        """The surrogate against the process model on θ that it has not learned from."""
+        return _json_table(self.surrogate / "audit.json")
+
+    @cached_property
+    def audit_learned(self) -> pd.DataFrame:
+        """The same near the θ that searches and learners found; without rows where there are none."""
+        return _json_table(self.folder("verdict") / AUDIT)
+
+    @cached_property
+    def response(self) -> pd.DataFrame:
+        """Change of soil moisture between two held-out θ of a cell, by both models [m3 m-3]."""
+        return _read_csv(self.surrogate / "response.csv")
+
+    @property
+    def posteriors(self) -> tuple[str, ...]:
+        """Methods whose θ has a posterior around it; empty where the study asks for none."""
+        return tuple((self.settings.get("uncertainty") or {}).get("methods", ()))
+
+    def posterior(self, method: str) -> xr.Dataset:
+        """Posterior of θ in every cell around what a method found."""
+        from paraformer.core.netcdf import read_dataset
+
+        path = self.folder("uncertainty") / f"{method}.nc"
+        try:
+            return read_dataset(path)
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path}: not a readable posterior ({error})") from error
+
+    def uncertainty(self, table: Literal["identifiability", "coverage", "targets"]) -> pd.DataFrame | None:
+        """A table of the posteriors; ``None`` where there is none of this name."""
+        path = self.folder("uncertainty") / f"{table}.csv"
+        return _read_csv(path) if path.exists() else None
+
+    # -- files
+
+    def _scored(self, name: str) -> Path:
+        """A file of the folder ``scores``."""
+        path = self.folder("scores") / name
+        if path.exists():
+            return path
+        if (path.parent / SCORES).exists():
+            raise RunError(
+                f"{path}: no such file; the scores are of an earlier version, and 'paraformer evaluate STUDY "
+                f"--directory {self.directory}' makes them anew from the runs that are there"
+            )
+        raise RunError(f"{path}: no such file; '{self.directory}' is not the directory of an evaluated run")
+
+    def _table(self, name: str) -> pd.DataFrame:
+        return _read_csv(self._scored(name))
+
+    def _optional(self, name: str) -> pd.DataFrame | None:
+        return _read_csv(path) if (path := self.folder("scores") / name).exists() else None
+
+    def _archive(self, name: str) -> xr.Dataset:
+        """An archive of process-model runs that were judged."""
+        import xarray as xr
+
+        path = self.folder("verdict") / name
+        try:
+            return xr.open_zarr(path, consolidated=False)
+        except Exception as error:
+            raise RunError(f"{path}: not a readable archive of runs ({error})") from error
+
+
+def chosen(scores: xr.Dataset, wanted: Mapping[str, str | Sequence[str] | None]) -> xr.Dataset:
+    """The part of scores of cells with the wanted labels, loaded; dim -> one, several or ``None`` for all."""
+    from paraformer.core.netcdf import interrupt_later
+
+    for dim, labels in wanted.items():
+        if labels is not None:
+            several = (labels,) if isinstance(labels, str) else tuple(labels)
+            scores = scores.isel({dim: np.flatnonzero(np.isin(scores[dim].values.astype(str), several))})
+    with interrupt_later():
+        return scores.load()
+
+
+def long_table(scores: xr.Dataset) -> pd.DataFrame:
+    """Scores of cells as a long table, ``core.schema.CELL_COLUMNS``: one line a row, operator, period, metric, cell."""
+    import pandas as pd
+
+    from paraformer.core.schema import CELL_COLUMNS
+
+    dims = ("row", "operator", "period", "metric", "cell")
+    values = scores["score"].transpose(*dims).values
+    at = dict(zip(dims, np.indices(values.shape).reshape(len(dims), -1), strict=True))
+
+    def spread(name: str, dim: str) -> np.ndarray:
+        return scores[name].values[at[dim]]
+
+    table = {name: spread(name, "cell") for name in ("cell", "lat", "lon")}
+    table |= {name: spread(name, "row") for name in ("method", "seed")}
+    table |= {name: spread(name, name) for name in ("operator", "period", "metric")}
+    table["cells"] = np.where(spread("trained", "cell"), "trained", "unseen")
+    table |= {"value": values.ravel(), "scored": np.isfinite(values).ravel()}
+    return pd.DataFrame(table)[list(CELL_COLUMNS)]
+
+
+def _rows(archive: xr.Dataset) -> dict[str, tuple[str, Any]]:
+    """Method and seed of each row of an archive of runs."""
+    return {
+        "method": ("row", np.array(archive.attrs.get("methods", [DEFAULT]), dtype=object)),
+        "seed": ("row", np.array(archive.attrs.get("seeds", [-1]))),
+    }
+
+
+def _opened(path: Path) -> xr.Dataset:
+    import xarray as xr
+
+    from paraformer.core.netcdf import interrupt_later
+
+    try:
+        with interrupt_later():
+            return xr.open_dataset(path, engine="netcdf4")
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: not readable ({error})") from error
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: not a readable table ({error})") from error
+
+
+def _json_table(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: not readable ({error})") from error
