@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,6 @@ from paraformer.core.seeding import generator
 from paraformer.learners.attended import attended
 from paraformer.learners.config import reads_history
 from paraformer.learners.inputs import History
-from paraformer.learners.neighbours import places_of
 from paraformer.pipeline.attention import trained_maps
 
 
@@ -37,7 +37,7 @@ def measure(run: Path, method: str, shuffles: int) -> dict[str, Any]:
     history = History.of(data, config.observations) if reads_history(config.network) else None
 
     def unit(attributes: np.ndarray) -> np.ndarray:
-        return study.space.to_unit(learned.predict(attributes, data.prior, names, history, places_of(data, config)))
+        return study.space.to_unit(learned.predict(attributes, data.prior, names, history))
 
     plain = unit(data.attributes)
     effect = np.zeros(len(names))
@@ -61,15 +61,13 @@ def measure(run: Path, method: str, shuffles: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, metavar="RUN")
-    parser.add_argument("method", metavar="METHOD")
-    parser.add_argument("--shuffles", type=int, default=5)
-    parser.add_argument("--out", type=Path, help="write the JSON here as well")
+    parser.add_argument("run", type=Path, metavar="RUN", help="run directory with trained learners")
+    parser.add_argument("method", metavar="METHOD", help="a learner with attention")
+    parser.add_argument("--shuffles", type=int, default=5, help="how often each attribute is shuffled")
+    parser.add_argument("--out", type=Path, help="file for the JSON; default: standard output")
     given = parser.parse_args()
-    text = json.dumps(measure(given.run, given.method, given.shuffles), indent=1)
-    print(text)  # noqa: T201
-    if given.out is not None:
-        given.out.write_text(text + "\n")
+    text = json.dumps(measure(given.run, given.method, given.shuffles), indent=1, ensure_ascii=False)
+    given.out.write_text(text + "\n", encoding="utf-8") if given.out else sys.stdout.write(text + "\n")
 
 
 if __name__ == "__main__":
