@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from paraformer.config import Study, load_study
-from paraformer.core.contracts import Attention
+from paraformer.core.contracts import Attention, CalibrationData
 from paraformer.core.errors import DataError, RunError, SettingsError, nearest
 from paraformer.core.files import write_csv
 from paraformer.core.results import Results
@@ -66,18 +66,31 @@ def attention_of(study: Study, results: Results, method: str, by: str | None = N
         RunError: if the learner has not been trained in this run.
         DataError: if the cube has no such variable of cells.
     """
+    maps, data = trained_maps(study, results, method)
+    cube = results.cube
+    regions = quarters(cube.lat, cube.lon) if by is None else thirds(_variable(cube, by), by)
+    where = Cells(cube.lat, cube.lon, cube.trained)
+    return Seen(method, attended(maps, data), len(maps), where, regions)
+
+
+def trained_maps(study: Study, results: Results, method: str) -> tuple[list[LearnedMap], CalibrationData]:
+    """The maps of all seeds of a learner with attention, and the inputs they read of the cells of the run.
+
+    The a-priori θ in the data is the middle of the range, since attention reads none.
+
+    Raises:
+        SettingsError, RunError: as ``attention_of``.
+    """
     _require_attention(study, method)
     cube, learner = results.cube, study.learners[method]
     folders = [results.seed_folder(method, seed) for seed in range(study.learner_seeds)]
     for folder in folders:
         if not (folder / "model.json").exists():
             raise RunError(f"{folder}: no trained map of '{method}' here; 'paraformer learn' trains it")
-    maps = [LearnedMap.load(folder, study.space) for folder in folders]
     filled = None if learner.observations == "masked" else open_filled(results.folder("gap_filling"))
-    prior = np.tile(study.space.from_unit(np.full(len(study.space), 0.5)), (len(cube.cells), 1))  # attention reads none
-    attention = attended(maps, calibration_view(cube, study.space, prior, filled=filled))
-    regions = quarters(cube.lat, cube.lon) if by is None else thirds(_variable(cube, by), by)
-    return Seen(method, attention, len(maps), Cells(cube.lat, cube.lon, cube.trained), regions)
+    middle = np.tile(study.space.from_unit(np.full(len(study.space), 0.5)), (len(cube.cells), 1))
+    data = calibration_view(cube, study.space, middle, filled=filled)
+    return [LearnedMap.load(folder, study.space) for folder in folders], data
 
 
 def describe_attention(run: Path, method: str, by: str | None = None, out: Path | None = None) -> str:
