@@ -20,14 +20,13 @@ from pydantic import Field
 
 from paraformer.core.errors import DataError
 from paraformer.core.settings import Settings
-from paraformer.core.time import DAYS_OF_MONTH, Period
+from paraformer.core.time import DAYS_OF_MONTH, DAYS_PER_YEAR, Period
 from paraformer.core.units import canonical
 from paraformer.evaluation.holdout import Holdout
 from paraformer.numerics.scores import accumulate, finish
 
 logger = logging.getLogger(__name__)
 
-DAYS_PER_YEAR = 365.25
 MIN_CELLS = 3
 """Cells a score over cells needs."""
 BUDYKO = "Budyko curve"
