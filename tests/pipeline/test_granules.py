@@ -16,7 +16,7 @@ from paraformer.pipeline import check_study, run_study
 from paraformer.pipeline.cite import cite
 from paraformer.pipeline.cube_page import write_cube_page
 from paraformer.pipeline.parameters import make_parameters
-from paraformer.process.build import Places, parameter_files, read_land
+from paraformer.process.build import Places, land_at, parameter_files
 from paraformer.process.vic.settings import VICSettings
 from paraformer.process.vic.simulate import simulate
 from pipeline.granules import BOX, Region, write_region
@@ -96,7 +96,7 @@ def test_the_cube_holds_what_the_granules_and_maps_say(finished: Path) -> None:
 
 def test_the_parameter_file_runs_in_vic_for_a_year_and_closes_the_water_balance(study: Study, finished: Path) -> None:
     cube = Cube.open(finished / "cube" / "cube.zarr")
-    found = read_land(parameter_files(study.process), Places.of(cube)).parameters
+    found = land_at(parameter_files(study.process), Places.of(cube)).parameters
     assert found.n_tile == 4
     assert found.bare.sum() == len(cube.cells)
     np.testing.assert_allclose(found.cv.sum(axis=1), 1.0)
@@ -140,9 +140,9 @@ def test_a_page_about_the_cube(finished: Path, tmp_path: Path) -> None:
 
 def test_another_file_is_not_replaced(study: Study, finished: Path, tmp_path: Path) -> None:
     """Our own files are renewed; a file of another origin stays, and the run says so before any work."""
-    before = read_land(parameter_files(study.process), _places(finished)).parameters
+    before = land_at(parameter_files(study.process), _places(finished)).parameters
     make_parameters(study, finished)
-    after = read_land(parameter_files(study.process), _places(finished)).parameters
+    after = land_at(parameter_files(study.process), _places(finished)).parameters
     for a, b in zip(before, after, strict=True):
         np.testing.assert_array_equal(a, b)
     theirs = tmp_path / "params.nc"

@@ -12,8 +12,9 @@ import xarray as xr
 
 from data.simple_world import files_of
 from paraformer.config import Study, load_study
+from paraformer.core.physics import EARTH_RADIUS
 from paraformer.core.schema import Cube
-from paraformer.data.sources.modis import RADIUS, SINUSOIDAL, tile_window
+from paraformer.data.sources.modis import SINUSOIDAL, tile_window
 from paraformer.data.sources.nldas import GRID
 from paraformer.pipeline import check_study, run_study
 from paraformer.pipeline.parameters import make_parameters
@@ -83,7 +84,7 @@ def test_granules_of_the_papers_products_become_the_cells_of_its_studies(data: P
         assert 0.1 < float(found["sm_smap"].min()) < float(found["sm_smap"].max()) < 0.3
         by_column = found["sm_smap"].mean("time").values[np.argsort(lon, kind="stable")].reshape(16, 16).mean(axis=1)
         assert (np.diff(by_column[1:]) > 0).all()  # wetter in the east, as the 9 km cells
-        east = np.deg2rad(lon) * RADIUS * np.cos(np.deg2rad(lat))
+        east = np.deg2rad(lon) * EARTH_RADIUS * np.cos(np.deg2rad(lat))
         column = (east - tile_window(9, 5).x_edges[0]) / SINUSOIDAL.dx
         june = 0.1 * (100 + column / 24 - 0.5) / 8 * 30
         np.testing.assert_allclose(found["et_mod16"].sel(month=6), june, rtol=1e-3)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 from paraformer.core.errors import ModelError
 from paraformer.core.files import hash_path, journal_of
@@ -78,6 +79,28 @@ def test_archive_holds_the_models_own_values(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found[name].values, values.astype(np.float32))
     np.testing.assert_array_equal(found["cell"].values, AXES["cell"])
     assert found["soil_moisture"].attrs["units"] == "m3 m-3"
+
+
+def test_a_set_is_read_without_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores read set by set: together they read the archive once, not once for every set."""
+    archive(tmp_path / "runs.zarr")
+    read: list[int] = []
+    get = zarr.storage.LocalStore.get
+
+    async def counted(*args: Any, **options: Any) -> Any:
+        found = await get(*args, **options)
+        read.append(0 if found is None else len(found))
+        return found
+
+    monkeypatch.setattr(zarr.storage.LocalStore, "get", counted)
+    series = xr.open_zarr(tmp_path / "runs.zarr", consolidated=False)["soil_moisture"]
+    read.clear()
+    for one in range(3):
+        _ = series[:, one].values
+    stored = sum(file.stat().st_size for file in (tmp_path / "runs.zarr/soil_moisture/c").rglob("*") if file.is_file())
+    index = 3 * (16 * 3 + 4)  # of a file: where each of 3 sets is, 16 bytes, and a checksum; it is read with every set
+    assert len(list((tmp_path / "runs.zarr/soil_moisture/c").glob("*"))) == 3
+    assert stored - index <= sum(read) <= stored + 2 * index
 
 
 @pytest.mark.parametrize("chunks", [1, 2, 3])

@@ -49,7 +49,7 @@ def test_classic_inputs_become_image_inputs(classic: Path) -> None:
         np.testing.assert_array_equal(p["elevation"][:, 0, 0], [200, 400])
     with netCDF4.Dataset(classic / "new" / "domain.nc") as d:
         np.testing.assert_array_equal(d["lat"][:], [40.25, 40.75])
-        quarter = 6371229.0**2 * np.deg2rad(0.5) * (np.sin(np.deg2rad(40.5)) - np.sin(np.deg2rad(40.0)))
+        quarter = 6371007.181**2 * np.deg2rad(0.5) * (np.sin(np.deg2rad(40.5)) - np.sin(np.deg2rad(40.0)))
         np.testing.assert_allclose(d["area"][0, 0], quarter, rtol=1e-12)
     table = np.loadtxt(classic / "data_40.75_-100.25")
     with netCDF4.Dataset(classic / "new" / "forcing.2000.nc") as f:

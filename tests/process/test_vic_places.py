@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from paraformer.core.errors import DataError
-from paraformer.process.build import Places, ProcessFiles, read_land
+from paraformer.process.build import Places, ProcessFiles, land_at
 from paraformer.process.vic.driver.global_param import read_global_parameters
 from paraformer.process.vic.driver.run import run_global
 from paraformer.process.vic.files import read_domain, read_parameters, write_parameters
@@ -37,7 +37,7 @@ def places(folder: Path) -> Places:
 
 def read_study(folder: Path, wanted: Places) -> list[np.ndarray]:
     """Everything a study takes from the files, in the order of its cells."""
-    land = read_land(ProcessFiles(*(folder / name for name in ("params.nc", "domain.nc", "state.nc"))), wanted)
+    land = land_at(ProcessFiles(*(folder / name for name in ("params.nc", "domain.nc", "state.nc"))), wanted)
     assert land.state is not None
     return [*land.parameters, land.state]
 

@@ -9,10 +9,9 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from paraformer.process.build import Places, ProcessFiles
-from paraformer.process.build import read_land as read_study_land
+from paraformer.process.build import Places, ProcessFiles, land_at
 from paraformer.process.vic.driver.global_param import read_global_parameters
-from paraformer.process.vic.driver.inputs import read_days, read_land, read_start
+from paraformer.process.vic.driver.inputs import read_days, read_run_land
 from paraformer.process.vic.files import read_domain, read_parameters, write_state
 from paraformer.process.vic.forcing import SERIES
 from paraformer.process.vic.parameters import CellParameters
@@ -37,11 +36,11 @@ def make_files(folder: Path) -> None:
 def read_run(folder: Path) -> list[np.ndarray]:
     """Everything `vic run` takes from the files, by place."""
     run = read_global_parameters(global_file(folder, extra=f"INIT_STATE {folder}/state.nc", last="2000-12-31"))
-    domain, parameters = read_land(run)
+    domain, parameters, _ = land = read_run_land(run)
     forcing = read_days(run, domain, run.days)
     order = np.lexsort((domain.cell_lon % 360, domain.cell_lat))
     series = [getattr(forcing, name)[order] for name in SERIES]
-    state = read_start(run, domain, parameters)
+    state = land.start()
     kept = [field for name, field in zip(parameters._fields, parameters, strict=True) if name != "cell"]
     return [*(field[order] for field in kept), state[order], *series]
 
@@ -53,7 +52,7 @@ def read(folder: Path, **options: Any) -> CellParameters:
 
 def state_of(folder: Path) -> np.ndarray:
     places = Places(np.array([70, 80, 90]), np.array([40.0, 40.0, 41.0]), np.array([-100.0, -99.0, -99.0]))
-    found = read_study_land(ProcessFiles(*(folder / n for n in ("params.nc", "domain.nc", "state.nc"))), places).state
+    found = land_at(ProcessFiles(*(folder / n for n in ("params.nc", "domain.nc", "state.nc"))), places).state
     assert found is not None
     return found
 

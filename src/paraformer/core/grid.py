@@ -12,9 +12,7 @@ from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 
 from paraformer.core.errors import DataError
-
-EARTH_RADIUS = 6371.0
-"""Mean radius of the Earth [km]."""
+from paraformer.core.physics import MEAN_RADIUS
 
 
 def unit_vectors(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"]) -> Float[np.ndarray, "cell 3"]:
@@ -25,7 +23,7 @@ def unit_vectors(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"
 
 def points(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"]) -> Float[np.ndarray, "cell 3"]:
     """Points on the Earth's sphere [km]; straight lines between them are 0.1 % shorter than arcs of 1000 km."""
-    return EARTH_RADIUS * unit_vectors(np.asarray(lat, float), np.asarray(lon, float))
+    return MEAN_RADIUS * unit_vectors(np.asarray(lat, float), np.asarray(lon, float))
 
 
 Words = Callable[[int], str]

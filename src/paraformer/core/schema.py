@@ -157,7 +157,7 @@ class Ensemble:
     def open(cls, path: Path) -> Ensemble:
         """Open an archive written by the process room; raises DataError if it is not one."""
         try:
-            dataset = xr.open_zarr(path, consolidated=False)
+            dataset = xr.open_dataset(path, engine="zarr", consolidated=False, cache=False)
         except Exception as error:
             raise DataError(f"{path}: not a readable ensemble ({error})") from error
         for name in ("theta", "kind", "held_out"):

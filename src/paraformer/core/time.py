@@ -17,8 +17,10 @@ from paraformer.core.settings import Settings
 
 DAYS_OF_MONTH = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 """Days of the mean calendar month; they sum to those of a mean year."""
-
 DAYS_PER_YEAR = 365.25
+"""Mean length of a year."""
+FIRST_YEAR = 365
+"""Days from the beginning of a series that stand for those before it."""
 
 FIRST_DAY, LAST_DAY = dt.date(1678, 1, 1), dt.date(2261, 12, 31)
 """What time axes in nanoseconds, as xarray has them, can hold."""

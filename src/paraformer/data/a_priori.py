@@ -16,7 +16,9 @@ from jaxtyping import Float, Int
 
 from paraformer.core.errors import DataError
 from paraformer.core.grid import Raster
+from paraformer.core.physics import EARTH_RADIUS, MM_PER_M
 from paraformer.core.schema import Cube
+from paraformer.core.time import DAYS_PER_YEAR
 from paraformer.data.igbp import WATER
 from paraformer.data.pedotransfer import PEDOTRANSFER, SoilWater
 from paraformer.data.sources.land_config import LandConfig
@@ -34,13 +36,6 @@ SOIL_ROUGHNESS, SNOW_ROUGHNESS = 0.01, 0.03
 
 DSMAX_RANGE = (0.1, 50.0)
 """Bounds of a maximum baseflow from conductivity and slope [mm day-1]."""
-
-EARTH_RADIUS = 6371007.181
-"""Sphere of the same area as the earth [m]."""
-
-DAYS_PER_YEAR = 365.25
-
-_MM = 1000.0
 
 
 @dataclass(frozen=True)
@@ -95,7 +90,7 @@ def a_priori_parameters(config: LandConfig, maps: xr.Dataset, sites: Sites) -> x
     water = PEDOTRANSFER[config.soil.pedotransfer](soil["sand"], soil["clay"], soil["organic"], soil["bulk"])
     layers = vic_soil(water, soil["sand"], (1 - water.porosity) * water.density)
     depth = np.array(config.layers)[:, None] * np.ones(len(sites.cells))
-    layers |= {"depth": depth, "init_moist": layers["Wcr_FRACT"] * water.porosity * depth * _MM}
+    layers |= {"depth": depth, "init_moist": layers["Wcr_FRACT"] * water.porosity * depth * MM_PER_M}
     elevation = here["elevation"].values
     variables = _cell_variables(config, sites, elevation, water, here["slope"].values)
     variables |= {name: grid_variable(("nlayer",), values) for name, values in layers.items()}

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
-from paraformer.core.time import day_of_year
-
-DAYS_PER_YEAR = 365.25
+from paraformer.core.physics import KELVIN, STEFAN_BOLTZMANN, saturation_slope, saturation_vapour_pressure
+from paraformer.core.time import DAYS_PER_YEAR, day_of_year
 
 CLIMATE: dict[str, tuple[str, str]] = {
     "climate_p_mean": ("mm day-1", "mean precipitation"),
@@ -36,14 +35,6 @@ CLIMATE: dict[str, tuple[str, str]] = {
 Series = Float[np.ndarray, "cell time"]
 
 
-def saturation_vapour_pressure(tair: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    """Saturation vapour pressure over water [kPa], air temperature [degC].
-
-    ``es = 0.61078 exp(17.269 T / (237.3 + T))``: Murray (1967), J. Appl. Meteorol. 6, 203-204, the form VIC-5 uses.
-    """
-    return 0.61078 * np.exp(17.269 * tair / (237.3 + tair))
-
-
 def priestley_taylor(tair: Series, swdown: Series, lwdown: Series, pres: Series) -> Series:
     """Potential evapotranspiration [mm day-1], never negative.
 
@@ -55,10 +46,10 @@ def priestley_taylor(tair: Series, swdown: Series, lwdown: Series, pres: Series)
     Args:
         tair: [degC]; swdown, lwdown: [W m-2]; pres: [kPa].
     """
-    slope = 17.269 * 237.3 / (237.3 + tair) ** 2 * saturation_vapour_pressure(tair)
+    slope = saturation_slope(tair)
     latent = 2.501 - 0.002361 * tair
     gamma = 1.013e-3 * pres / (0.622 * latent)
-    net = 0.77 * swdown + 0.97 * (lwdown - 5.67e-8 * (tair + 273.15) ** 4)
+    net = 0.77 * swdown + 0.97 * (lwdown - STEFAN_BOLTZMANN * (tair + KELVIN) ** 4)
     return np.maximum(1.26 * slope / (slope + gamma) * net * 0.0864 / latent, 0.0)
 
 

@@ -44,10 +44,10 @@ from paraformer.training.sequence import (
     fit_members,
     predict,
     sequence_data,
-    to_tensor,
     with_warm_up,
 )
 from paraformer.training.sequence_config import SequenceConfig
+from paraformer.training.tensors import to_tensor
 
 logger = logging.getLogger(__name__)
 

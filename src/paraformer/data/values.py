@@ -11,10 +11,10 @@ from jaxtyping import Bool, Float, Int
 from paraformer.core.errors import DataError
 from paraformer.core.grid import Words
 from paraformer.core.log import Progress
+from paraformer.core.physics import saturation_vapour_pressure
 from paraformer.core.proof import Place, Proof, numbered, place_of
-from paraformer.core.time import Period
+from paraformer.core.time import DAYS_PER_YEAR, Period
 from paraformer.core.variables import DRY_REGION, FORCING, MEAN_CLIMATOLOGY, MEAN_MOISTURE, MEANS, REFERENCES
-from paraformer.data.climate import DAYS_PER_YEAR, saturation_vapour_pressure
 from paraformer.data.packed import overflown
 from paraformer.data.places import listed
 from paraformer.data.sources.cells import CellsFile

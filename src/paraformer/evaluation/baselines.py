@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from paraformer.core.names import API, API_PER_CELL, API_TEMPERATURE, CLIMATOLOGY, DIRECT, TRAINING_MEAN
-from paraformer.core.time import day_of_year
+from paraformer.core.time import FIRST_YEAR, day_of_year
 from paraformer.evaluation.holdout import Holdout
 from paraformer.numerics.observe import fit_line, observe
 from paraformer.numerics.seasonal import masked_range, seasonal_course
@@ -27,7 +27,6 @@ NOTES = {
 }
 """Names of the baselines, with what a reader of the table must know."""
 
-_YEAR = 365
 
 MEMORIES = tuple(np.geomspace(1.0, 100.0, 31).tolist())
 """Memories ``-1 / ln k`` of the precipitation index that are tried [day]."""
@@ -84,7 +83,7 @@ def antecedent_precipitation(
     k = np.broadcast_to(decay, prcp.shape).T.copy()  # day by day in memory, as the loop reads it
     rain, index = prcp.T.copy(), np.empty((days, len(prcp)))
     state = np.zeros(len(prcp))
-    year = min(_YEAR, days)
+    year = min(FIRST_YEAR, days)
     for day in range(year):
         state = k[day] * state + rain[day]
     state = state / (1 - k[:year].prod(axis=0))
@@ -125,7 +124,8 @@ def precipitation_memory(
     mask = holdout.mask & holdout.train_days
     decays = list(itertools.product(warmings, MEMORIES))
     last = int(np.flatnonzero(holdout.train_days)[-1]) + 1
-    choice = slice(0, max(last, min(_YEAR, prcp.shape[1])))  # no later day changes it, but the spin-up needs its year
+    # No later day changes it, but the spin-up needs its year.
+    choice = slice(0, max(last, min(FIRST_YEAR, prcp.shape[1])))
 
     def on_line(warming: float, memory: float, days: slice) -> Float[np.ndarray, "cell day"]:
         index = np.sqrt(antecedent_precipitation(prcp[:, days], np.exp(-rates[warming][:, days] / memory)))

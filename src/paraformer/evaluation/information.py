@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
+from paraformer.core.time import DAYS_PER_YEAR
 from paraformer.evaluation.config import TargetErrors
 from paraformer.evaluation.posterior import PRIOR_VARIANCE
 from paraformer.evaluation.signatures import LEAST_RUNOFF
@@ -21,8 +22,6 @@ SOIL_MOISTURE, ALL = "soil moisture", "all"
 OUTPUTS = ("evapotranspiration", "runoff", "baseflow")
 """Outputs the other targets need beside soil moisture."""
 TARGETS = ("annual evapotranspiration", "monthly evapotranspiration", "runoff ratio", "baseflow index")
-
-_DAYS_PER_YEAR = 365.25
 
 
 def target_precisions(
@@ -46,7 +45,7 @@ def target_precisions(
     months = np.einsum("ctp,tm->cmp", slope["evapotranspiration"], monthly_operator(time))
     flow, runs = value["runoff"] + value["baseflow"], slope["runoff"] + slope["baseflow"]
     total, base = flow.sum(axis=1), value["baseflow"].sum(axis=1)
-    wet = (total * _DAYS_PER_YEAR / len(time) > LEAST_RUNOFF)[:, None]
+    wet = (total * DAYS_PER_YEAR / len(time) > LEAST_RUNOFF)[:, None]
     divisor = np.where(wet, np.maximum(total, 1e-9)[:, None], np.inf)
     change, change_of_base = runs.sum(axis=1), slope["baseflow"].sum(axis=1)
     ratio = change / np.maximum(precipitation.sum(axis=1), 1e-9)[:, None]

@@ -15,6 +15,7 @@ from paraformer.core.errors import DataError, SettingsError
 from paraformer.core.variables import FORCING
 from paraformer.learners.config import HistoryConfig, LearnerConfig, reads_history
 from paraformer.training.normalise import Normaliser
+from paraformer.training.tensors import to_tensor
 
 HISTORY_FEATURES = (*FORCING, "soil_moisture", "observed")
 """Daily features of a history, in the order in which networks see them; ``observed`` is 1 on observed days, else 0."""
@@ -158,8 +159,3 @@ class Scaling:
     def from_description(cls, description: dict[str, Any]) -> Scaling:
         """Inverse of ``describe``."""
         return cls(**{name: Normaliser.from_description(part) for name, part in description.items()})
-
-
-def to_tensor(values: np.ndarray) -> Tensor:
-    """As a float32 tensor of its own memory layout."""
-    return torch.as_tensor(np.ascontiguousarray(values, dtype=np.float32))

@@ -15,7 +15,7 @@ from torch import Tensor
 from paraformer.core.errors import DataError, ModelError, RunError
 from paraformer.core.parameters import Parameter, ParameterSpace
 from paraformer.learners.config import LearnerConfig
-from paraformer.learners.inputs import History, Inputs, Scaling, to_tensor
+from paraformer.learners.inputs import History, Inputs, Scaling
 from paraformer.learners.networks import ParameterMap
 from paraformer.learners.paraformer import ParaFormerA
 from paraformer.learners.paraformer_z import ParaFormerZ
@@ -27,6 +27,7 @@ from paraformer.training.checkpoint import (
     save_tensors,
     space_hash,
 )
+from paraformer.training.tensors import to_tensor
 from paraformer.training.threads import settle_threads
 
 _BATCH = 128

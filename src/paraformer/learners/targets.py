@@ -13,9 +13,9 @@ from torch import Tensor
 from paraformer.core.contracts import CalibrationData
 from paraformer.core.errors import DataError
 from paraformer.core.variables import FORCING
-from paraformer.learners.inputs import to_tensor
 from paraformer.learners.targets_config import EvapotranspirationTarget, TargetConfig, TargetsConfig
 from paraformer.numerics.totals import baseflow_index, monthly_operator, relative_error, runoff_ratio
+from paraformer.training.tensors import to_tensor
 
 
 class Compared(NamedTuple):

@@ -14,12 +14,13 @@ from paraformer.core.contracts import CalibrationData, DifferentiableModel
 from paraformer.core.errors import DataError
 from paraformer.core.seeding import generator
 from paraformer.learners.config import HistoryConfig, LearnerConfig, reads_history
-from paraformer.learners.inputs import History, Inputs, Scaling, filled_series, to_tensor
+from paraformer.learners.inputs import History, Inputs, Scaling, filled_series
 from paraformer.learners.networks import ParameterMap
 from paraformer.learners.targets import OtherTargets
 from paraformer.numerics.losses import LOSSES, range_boundary_loss
 from paraformer.numerics.observe import Line, fit_line, observe
 from paraformer.training.ranks import gathered, share
+from paraformer.training.tensors import to_tensor
 from paraformer.training.windows import Windows
 
 

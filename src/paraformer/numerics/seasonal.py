@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-_DAYS_OF_YEAR = 365.25
+from paraformer.core.time import DAYS_PER_YEAR
+
 _SHRINKAGE_DAYS = 5.0
 
 
@@ -27,7 +28,7 @@ def seasonal_course(
         values: any value, NaN included, where ``mask`` is False.
         harmonics: number of harmonics of the year.
     """
-    phase = 2 * np.pi * day_of_year[:, None] / _DAYS_OF_YEAR * np.arange(1, harmonics + 1)
+    phase = 2 * np.pi * day_of_year[:, None] / DAYS_PER_YEAR * np.arange(1, harmonics + 1)
     design = np.concatenate([np.ones((day_of_year.size, 1)), np.cos(phase), np.sin(phase)], axis=1)
     available = mask.any(axis=1)
     weight = mask.astype(np.float64)
@@ -36,6 +37,16 @@ def seasonal_course(
     normal[~available] = np.eye(design.shape[1])
     coefficients = np.linalg.solve(normal, (np.where(mask, values, 0.0) @ design)[..., None])[..., 0]
     return np.clip(coefficients @ design.T, *masked_range(values, mask))
+
+
+def annual_wave(day_of_year: Int[np.ndarray, " time"]) -> Float[np.ndarray, "time 2"]:
+    """Sine and cosine of the year, from which a network knows the season.
+
+    Args:
+        day_of_year: 1..366.
+    """
+    phase = 2 * np.pi * day_of_year / DAYS_PER_YEAR
+    return np.stack([np.sin(phase), np.cos(phase)], axis=-1)
 
 
 def masked_range(

@@ -17,7 +17,7 @@ from paraformer.data.a_priori import TITLE, a_priori_domain, a_priori_parameters
 from paraformer.data.gather import open_maps
 from paraformer.data.sources.products import target_of
 from paraformer.pipeline import run_study
-from paraformer.process.build import Places, ProcessFiles, read_land
+from paraformer.process.build import Places, ProcessFiles, land_at
 
 
 def make_parameters(study: Study, directory: Path, progress: Progress | None = None) -> str:
@@ -50,7 +50,7 @@ def make_parameters(study: Study, directory: Path, progress: Progress | None = N
     with atomic_path(process.domain) as domain, atomic_path(process.parameters) as written:
         _write(a_priori_domain(sites), domain)
         _write(parameters, written)
-        read_land(ProcessFiles(written, domain), Places.of(cube))
+        land_at(ProcessFiles(written, domain), Places.of(cube))
     tiles = (parameters["Cv"] > 0).sum(dim="veg_class").mean().item()
     return (
         f"{len(cube.cells)} cells, {tiles:.1f} vegetation tiles a cell, soil by {products.land.soil.pedotransfer}\n"

@@ -21,8 +21,9 @@ from paraformer.process.build import parameter_files
 from paraformer.process.config import ProcessConfig
 from paraformer.process.recipe import ProcessRecipe
 from paraformer.process.vic.driver.global_param import GlobalParameters, read_global_parameters
-from paraformer.process.vic.driver.inputs import capped, read_days, read_land, read_start
+from paraformer.process.vic.driver.inputs import read_days, read_run_land
 from paraformer.process.vic.forcing import Forcing
+from paraformer.process.vic.land import capped
 from paraformer.process.vic.model import VIC
 from paraformer.process.vic.parameters import CellParameters
 from paraformer.process.vic.settings import VICSettings
@@ -135,7 +136,8 @@ def _spun_up(model: VIC, state: State) -> State:
 
 
 def _from_global(run: GlobalParameters) -> World:
-    domain, parameters = read_land(run)
+    land = read_run_land(run)
+    domain = land.domain
 
     @lru_cache(maxsize=1)
     def year_of(year: int) -> tuple[np.datetime64, Forcing]:
@@ -148,5 +150,4 @@ def _from_global(run: GlobalParameters) -> World:
         at = int((date - first).astype(int))
         return forcing.select_days(at, at + 1)
 
-    state = read_start(run, domain, parameters)
-    return World(parameters, run.settings, domain.cell_lat, domain.cell_lon, run.n_day, weather, state)
+    return World(land.parameters, run.settings, domain.cell_lat, domain.cell_lon, run.n_day, weather, land.start())

@@ -24,13 +24,11 @@ from paraformer.process.executor import Source
 from paraformer.process.own import ModelFiles, build_own, model_files, prior_of
 from paraformer.process.vic.bounds import require_corners
 from paraformer.process.vic.disaggregation import disaggregate, require_divisor
-from paraformer.process.vic.files import Domain, read_domain, read_state, require_writable
-from paraformer.process.vic.files import read_parameters as read_vic_parameters
+from paraformer.process.vic.files import Domain, read_domain, require_writable
 from paraformer.process.vic.forcing import Forcing
+from paraformer.process.vic.land import Land, read_land
 from paraformer.process.vic.model import VIC
-from paraformer.process.vic.parameters import CellParameters
 from paraformer.process.vic.settings import VICSettings
-from paraformer.process.vic.state import State
 
 
 @dataclass(frozen=True)
@@ -98,38 +96,23 @@ class Places(NamedTuple):
         return Places(*(values[cells] for values in self))
 
 
-class Land(NamedTuple):
-    """What VIC's files hold of some cells, in their order."""
-
-    parameters: CellParameters
-    state: State | None  # ``None`` is a cold start
-
-    def select(self, cells: np.ndarray) -> Land:
-        """Some of the cells, or a repetition, by position."""
-        return Land(self.parameters.select(cells), None if self.state is None else self.state[cells])
-
-
-def read_land(files: ProcessFiles, places: Places, *, quiet: bool = False) -> Land:
-    """A-priori parameters and initial state of cells, found by their places and proved.
+def land_at(files: ProcessFiles, places: Places, domain: Domain | None = None, *, quiet: bool = False) -> Land:
+    """A-priori parameters and initial state of cells, found by their places and proved (``vic.land.read_land``).
 
     Args:
+        domain: the domain file, where it has been read before.
         quiet: whether what is odd in the files is not said, as where they are read part by part.
 
     Raises:
         DataError: missing variable, a cell that is not in a file or not to be run, or values no soil, plant or state
             has.
     """
-    return land_of(files, read_domain(files.domain), places, quiet=quiet)
-
-
-def land_of(files: ProcessFiles, domain: Domain, places: Places, *, quiet: bool = False) -> Land:
-    """As ``read_land``, with the domain that has been read."""
+    domain = domain or read_domain(files.domain)
     position = domain.find(places.lat, places.lon, places.cells)
     order = np.argsort(position)  # of the file
     here = domain.only(position[order], places.cells[order])
-    parameters = read_vic_parameters(files.parameters, here, quiet=quiet)
-    state = None if files.initial_state is None else read_state(files.initial_state, parameters, here, quiet=quiet)
-    return Land(parameters, state).select(np.argsort(order))
+    land = read_land(files.parameters, here, files.initial_state, quiet=quiet)
+    return land.select(np.argsort(order))
 
 
 def require_files(
@@ -150,7 +133,7 @@ def require_files(
         SettingsError: files of another period, or bounds of θ that VIC cannot run with in some cell.
     """
     if isinstance(files, ProcessFiles):
-        require_corners(read_land(files, places).parameters, space)
+        require_corners(land_at(files, places).parameters, space)
     elif config.model == "compiled":
         compiled, position = compiled_cells(config, *places, days)
         require_corners(compiled.cell_parameters.select(position)._replace(cell=places.cells), space)
@@ -168,10 +151,9 @@ def build_process(
         SettingsError: if the spin-up is longer than the forcing, or the study's parameters are not the model's.
         ModelError: if a model of the user's own fails or does not keep the contract.
     """
-    if config.spin_up.days > len(cube.time):
-        raise SettingsError(f"process.spin_up.days: {config.spin_up.days} days, but the cube has {len(cube.time)}")
+    require_spin_up(config, len(cube.time))
     if isinstance(files, ProcessFiles):
-        return build_vic(config, space, cube, files)
+        return build_vic(config, space, cube, land_at(files, Places.of(cube)))
     if config.model == "bucket":
         precipitation = cube.dataset["prcp"].values.astype(np.float64)
         return Bucket(precipitation, cube.time, parameters=space)
@@ -180,13 +162,21 @@ def build_process(
     return build_own(config, space, cube, files)
 
 
-def build_vic(config: ProcessConfig, space: ParameterSpace, cube: Cube, files: ProcessFiles) -> VIC:
+def require_spin_up(config: ProcessConfig, days: int) -> None:
+    """Raise SettingsError if the spin-up is longer than the forcing."""
+    if config.spin_up.days > days:
+        raise SettingsError(f"process.spin_up.days: {config.spin_up.days} days, but the forcing has {days}")
+
+
+def build_vic(config: ProcessConfig, space: ParameterSpace, cube: Cube, land: Land) -> VIC:
     """VIC on the cells and days of a cube.
 
+    Args:
+        land: of these cells, in their order.
+
     Raises:
-        DataError: if files and cube do not fit, naming the first cell.
+        SettingsError: if the cube's sub-daily step is not the snow step.
     """
-    land = read_land(files, Places.of(cube))
     return VIC(
         space,
         land.parameters,

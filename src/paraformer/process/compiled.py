@@ -32,13 +32,11 @@ from paraformer.process.vic.files import (
     Domain,
     GridNames,
     open_dataset,
-    read_domain,
-    read_parameters,
-    read_run_cells,
     read_variable,
     write_parameters,
 )
-from paraformer.process.vic.model import VOLUMETRIC
+from paraformer.process.vic.land import read_land, run_cells
+from paraformer.process.vic.model import VOLUMETRIC, as_asked, in_millimetres
 from paraformer.process.vic.outputs import OUTPUTS
 from paraformer.process.vic.parameters import CellParameters, a_priori
 
@@ -108,12 +106,11 @@ def read_compiled_files(path: Path | str, environment: Mapping[str, str] | None 
     first_day, n_day = period(keys)
     names = grid_names(keys)
     parameters = keys.path_of("PARAMETERS").absolute()
-    domain = read_run_cells(parameters, read_domain(keys.path_of("DOMAIN"), names), names)
+    domain = run_cells(parameters, keys.path_of("DOMAIN"), names)
     _require_order(parameters, domain, names)
     kept = tuple(" ".join((line.key, *line.values)) for line in lines if line.key not in _OURS)
-    cells = read_parameters(
-        parameters, domain, snow_bands=keys.text("SNOW_BAND", "FALSE").upper() == "TRUE", names=names
-    )
+    bands = keys.text("SNOW_BAND", "FALSE").upper() == "TRUE"
+    cells = read_land(parameters, domain, names=names, snow_bands=bands).parameters
     named = {"parameters": parameters, "domain": keys.path_of("DOMAIN").absolute()}
     if keys.text("INIT_STATE", "FALSE").upper() != "FALSE":
         named["initial_state"] = keys.path_of("INIT_STATE").absolute()
@@ -273,7 +270,7 @@ class CompiledVIC:
             if len(theta) != self.n_cells:
                 raise DataError(f"theta has {len(theta)} cells, expected {self.n_cells}")
             self.parameters.require_inside(theta, self.cells.tolist())
-        needed = list(dict.fromkeys(VOLUMETRIC.get(name, name) for name in outputs))
+        needed = in_millimetres(outputs)
         result = {name: np.empty((self.n_cells, n_set, self.files.n_day)) for name in needed}
         n_block = min(self.n_cells, max(1, self.processes // n_set))
         jobs = [
@@ -292,24 +289,11 @@ class CompiledVIC:
                 pool.shutdown(cancel_futures=True)
                 raise
         self.runs += self.n_cells * n_set
-        return {name: self._volumetric(result, name, theta) for name in outputs}
+        return as_asked(outputs, result, self.files.cell_parameters.depth[self.cells, 0], self.parameters, theta)
 
     def _require_program(self) -> None:
         if not self.command or shutil.which(self.command[0]) is None:
             raise ModelError(f"compiled VIC: no program '{' '.join(self.command)}' that can be run")
-
-    def _volumetric(
-        self,
-        result: Mapping[str, Float[np.ndarray, "cell set time"]],
-        name: str,
-        theta: Float[np.ndarray, "cell set parameter"] | None,
-    ) -> Float[np.ndarray, "cell set time"]:
-        if name not in VOLUMETRIC:
-            return result[name]
-        depth = self.files.cell_parameters.depth[self.cells, :1, None] * 1000.0
-        if theta is not None and "depth_1" in self.parameters.names:
-            depth = theta[:, :, self.parameters.names.index("depth_1"), None] * 1000.0
-        return result[VOLUMETRIC[name]] / depth
 
     def _run(
         self, theta: Float[np.ndarray, "cell parameter"] | None, block: np.ndarray, names: Sequence[str]

@@ -19,13 +19,12 @@ from jaxtyping import Float
 from scipy.optimize import nnls
 
 from paraformer.core.log import Progress
+from paraformer.core.time import DAYS_PER_YEAR
 from paraformer.process.config import SpinUp
 from paraformer.process.ensemble import WORKING_BYTES, Sets, run_sets
 from paraformer.process.executor import Source
 from paraformer.process.vic.column import MET
 from paraformer.process.vic.simulate import BLOCK_BYTES
-
-DAYS_PER_YEAR = 365.25
 
 
 @dataclass(frozen=True)

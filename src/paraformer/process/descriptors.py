@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from paraformer.core.physics import MM_PER_M
 from paraformer.core.schema import Cube
 from paraformer.core.time import month_of
 from paraformer.process.vic.parameters import CellParameters, column_moisture_capacity, residual_fraction
@@ -34,7 +35,7 @@ def static_descriptors(parameters: CellParameters) -> tuple[tuple[str, ...], Flo
     Soil of layer 1 in volumetric units [m3 m-3]; conductivities as log10 of [mm day-1]; resistances as log10 of
     [s m-1]; vegetation is the mean over tiles, weighted by their area.
     """
-    capacity = column_moisture_capacity(parameters) / (parameters.depth * 1000.0)
+    capacity = column_moisture_capacity(parameters) / (parameters.depth * MM_PER_M)
     tiles = parameters.cv / parameters.cv.sum(axis=1, keepdims=True)
 
     def tile_mean(values: np.ndarray) -> np.ndarray:

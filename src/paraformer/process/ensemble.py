@@ -242,7 +242,9 @@ def _create(
         dataset["theta"] = (("cell", "set", "parameter"), sets.theta, meaning)
     for name in outputs:
         dataset[name] = (("cell", "set", "time"), da.zeros(shape, chunks=chunks, dtype=np.float32), _cf(name))
-    dataset.to_zarr(path, mode="w", compute=False, consolidated=False)
+    # One file for a chunk of cells, which is written at once; in it every set by itself, as scores read them.
+    stored = {"shards": chunks, "chunks": (chunks[0], 1, chunks[2])}
+    dataset.to_zarr(path, mode="w", compute=False, consolidated=False, encoding=dict.fromkeys(outputs, stored))
 
 
 def _cf(name: str) -> dict[str, str]:

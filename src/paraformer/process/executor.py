@@ -190,7 +190,7 @@ def _same(model: ForwardModel) -> ForwardModel:
 @lru_cache(maxsize=1)
 def our_digest() -> int:
     """Digest of the code that makes a model from a recipe and runs it, which every worker must share."""
-    return code_digest("paraformer", "paraformer.process.recipe", "paraformer.process.ensemble")
+    return code_digest(("paraformer",), "paraformer.process.recipe", "paraformer.process.ensemble")
 
 
 def _on_worker(digest: int, function: Callable[..., T], job: Job) -> T:

@@ -15,15 +15,16 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from paraformer.core.contracts import ForwardModel
-from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.errors import DataError
 from paraformer.core.files import hash_path
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import Cube
-from paraformer.process.build import Land, Places, ProcessFiles, forcing_of, land_of, read_land
+from paraformer.process.build import Places, ProcessFiles, build_vic, land_at, require_spin_up
 from paraformer.process.config import ProcessConfig
 from paraformer.process.executor import CellSource, Executor, Source, deferred, memory
 from paraformer.process.vic.bounds import require_corners
 from paraformer.process.vic.files import Domain, read_domain
+from paraformer.process.vic.land import Land
 from paraformer.process.vic.model import VIC
 from paraformer.process.vic.parameters import CellParameters, a_priori
 
@@ -87,7 +88,7 @@ class ProcessRecipe:
     @property
     def cell_parameters(self) -> CellParameters:
         """A-priori parameters of all cells, some 10 kB each; no forcing is read."""
-        return read_land(self.files, Places.of(self._cube()), quiet=True).parameters
+        return land_at(self.files, Places.of(self._cube()), quiet=True).parameters
 
     def select(self, cells: np.ndarray) -> VIC:
         """The model of some cells, by position; reads their forcing, parameters and state, and nothing of the others.
@@ -98,22 +99,10 @@ class ProcessRecipe:
         """
         everywhere = self._cube()
         first, stop = self.days or (0, len(everywhere.time))
-        spin_up = self.config.spin_up
-        if spin_up.days > stop - first:
-            raise SettingsError(f"process.spin_up.days: {spin_up.days} days, but the forcing has {stop - first}")
+        require_spin_up(self.config, stop - first)
         land = self._land(np.asarray(cells), quiet=True)
         cube = Cube(everywhere.dataset.isel(cell=np.asarray(cells), time=slice(first, stop)))
-        return VIC(
-            self.parameters,
-            land.parameters,
-            forcing_of(cube, self.config.vic),
-            self.config.vic,
-            initial_state=land.state,
-            spin_up_days=spin_up.days,
-            spin_up_cycles=spin_up.cycles,
-            threads=self.config.threads,
-            device=self.config.device or "cpu",
-        )
+        return build_vic(self.config, self.parameters, cube, land)
 
     def prior(self) -> Float[np.ndarray, "cell parameter"]:
         """A-priori θ of all cells in physical units, not clipped to the bounds; no forcing is read."""
@@ -132,7 +121,7 @@ class ProcessRecipe:
         """Parameters and state of some cells, by position, which may be repeated."""
         domain = _open_domain(self.files.domain, _stamp(self.files.domain))
         once, order = np.unique(cells, return_inverse=True)
-        return land_of(self.files, domain, Places.of(self._cube()).select(once), quiet=quiet).select(order)
+        return land_at(self.files, Places.of(self._cube()).select(once), domain, quiet=quiet).select(order)
 
 
 def _stamp(path: Path) -> int:

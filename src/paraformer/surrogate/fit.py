@@ -20,12 +20,14 @@ from paraformer.core.parameters import ParameterSpace
 from paraformer.core.seeding import derive_seed
 from paraformer.core.time import day_of_year
 from paraformer.core.variables import FORCING
+from paraformer.numerics.seasonal import annual_wave
 from paraformer.surrogate.config import SurrogateConfig
 from paraformer.surrogate.lstm import NetworkShape, SurrogateNetwork
 from paraformer.surrogate.model import Surrogate, SurrogateInputs, forward_transform, recycled
 from paraformer.training.checkpoint import load_description, require_same, space_hash
 from paraformer.training.loop import train
 from paraformer.training.normalise import Normaliser
+from paraformer.training.tensors import to_tensor
 from paraformer.training.windows import Windows
 
 _FLOOR = 0.1
@@ -177,12 +179,11 @@ def fit_surrogate(
 
 def build_inputs(config: SurrogateConfig, data: SurrogateData) -> tuple[SurrogateInputs, dict[str, Any], int]:
     """Normalised inputs, the statistics behind them, and the number of daily features."""
-    season = 2 * np.pi * day_of_year(data.time) / 365.25
     daily = data.forcing if data.daily is None else np.concatenate([data.forcing, data.daily], axis=-1)
     names = (*FORCING, *data.daily_names)
     forcing = Normaliser.fit(names, daily[:, data.training], data.trained)
     statics = Normaliser.fit(data.static_names, data.statics, data.trained)
-    waves = np.broadcast_to(np.stack([np.sin(season), np.cos(season)], axis=-1), (*daily.shape[:2], 2))
+    waves = np.broadcast_to(annual_wave(day_of_year(data.time)), (*daily.shape[:2], 2))
     features = np.concatenate([forcing(daily), waves], axis=-1)
     learned = np.ones(len(data.kind), bool) & ~data.held_out
     anchors, center, scale = {}, {}, {}
@@ -191,14 +192,14 @@ def build_inputs(config: SurrogateConfig, data: SurrogateData) -> tuple[Surrogat
         center[name], scale[name] = _cell_scale(forward_transform(name, data.runs[name]), learned, data.trained)
         if config.anchors:
             runs = forward_transform(name, data.runs[name][:, sets]).transpose(0, 2, 1)
-            anchors[name] = _tensor((runs - center[name][:, None, None]) / scale[name][:, None, None])
+            anchors[name] = to_tensor((runs - center[name][:, None, None]) / scale[name][:, None, None])
     inputs = SurrogateInputs(
-        _tensor(features),
-        _tensor(np.clip(statics(data.statics), -5, 5)),
+        to_tensor(features),
+        to_tensor(np.clip(statics(data.statics), -5, 5)),
         anchors,
-        {k: _tensor(v) for k, v in center.items()},
-        {k: _tensor(v) for k, v in scale.items()},
-        _tensor(data.space.to_unit(_prior(data))),
+        {k: to_tensor(v) for k, v in center.items()},
+        {k: to_tensor(v) for k, v in scale.items()},
+        to_tensor(data.space.to_unit(_prior(data))),
     )
     return inputs, {"daily": forcing.describe(), "statics": statics.describe()}, features.shape[-1]
 
@@ -244,10 +245,6 @@ def _require_runs(config: SurrogateConfig, data: SurrogateData) -> None:
             )
 
 
-def _tensor(values: np.ndarray) -> Tensor:
-    return torch.as_tensor(np.ascontiguousarray(values, dtype=np.float32))
-
-
 class FitTask:
     """Squared error of normalised outputs over random windows, and of their differences between sets of a cell.
 
@@ -267,7 +264,7 @@ class FitTask:
         self.network: nn.Module = network
         self.config = config
         self.inputs = inputs
-        self.u = _tensor(data.space.to_unit(data.theta))
+        self.u = to_tensor(data.space.to_unit(data.theta))
         self.runs = {name: torch.as_tensor(np.asarray(data.runs[name], np.float32)) for name in config.outputs}
         self.spin_up = data.spin_up
         self.allowed = ~data.held_out

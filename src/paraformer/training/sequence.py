@@ -20,16 +20,17 @@ from paraformer.core.errors import DataError, SettingsError
 from paraformer.core.files import hash_bytes
 from paraformer.core.log import Progress
 from paraformer.core.seeding import derive_seed
-from paraformer.core.time import day_of_year
+from paraformer.core.time import FIRST_YEAR, day_of_year
 from paraformer.core.variables import FORCING
+from paraformer.numerics.seasonal import annual_wave
 from paraformer.training.checkpoint import load_description, load_tensors, require_same, save_description, save_tensors
 from paraformer.training.loop import train
 from paraformer.training.normalise import Normaliser
 from paraformer.training.sequence_config import SequenceConfig
+from paraformer.training.tensors import to_tensor
 from paraformer.training.threads import settle_threads
 from paraformer.training.windows import Windows
 
-_YEAR = 365
 _LIMIT = 3.0
 """Largest normalised attribute that a network sees [standard deviations of the trained cells]."""
 
@@ -140,7 +141,7 @@ class SequenceData:
     def identity(self) -> dict[str, Any]:
         """Nothing of a cell without a fitted day, nor of a day after the last fitted one, unless it is recycled."""
         cells = self.mask.any(axis=1)
-        last = max(self.span()[1], min(_YEAR, self.mask.shape[1]))
+        last = max(self.span()[1], min(FIRST_YEAR, self.mask.shape[1]))
         arrays = (
             self.daily[cells, :last],
             self.statics[cells],
@@ -233,8 +234,7 @@ def sequence_data(
     forcing = np.array(inputs.forcing, dtype=np.float64)
     rain = list(FORCING).index("prcp")
     forcing[..., rain] = np.log1p(forcing[..., rain])
-    season = 2 * np.pi * day_of_year(inputs.time) / 365.25
-    waves = np.broadcast_to(np.stack([np.sin(season), np.cos(season)], axis=-1), (*mask.shape, 2))
+    waves = np.broadcast_to(annual_wave(day_of_year(inputs.time)), (*mask.shape, 2))
     daily = Normaliser.fit(tuple(FORCING), forcing[:, training], trained)(forcing)
     statics = Normaliser.fit(inputs.attribute_names, inputs.attributes, trained)(inputs.attributes)
     scale = Normaliser.fit_masked("observed soil moisture", observed, mask)
@@ -244,7 +244,7 @@ def sequence_data(
 
 def with_warm_up(values: Float[np.ndarray, "cell time feature"], days: int) -> Float[np.ndarray, "cell padded feature"]:
     """The series with ``days`` days of its recycled first year before its first day."""
-    before = np.arange(-days, 0) % min(_YEAR, values.shape[1])
+    before = np.arange(-days, 0) % min(FIRST_YEAR, values.shape[1])
     return np.concatenate([values[:, before], values], axis=1)
 
 
@@ -316,8 +316,3 @@ def predict(
             for member in members:
                 total[cells] += member.eval()(*inputs).double().numpy()[:, warm_up:]
     return total / len(members)
-
-
-def to_tensor(values: np.ndarray) -> Tensor:
-    """Float32 tensor of an array."""
-    return torch.as_tensor(np.ascontiguousarray(values, dtype=np.float32))

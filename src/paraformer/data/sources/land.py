@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from paraformer.core.physics import LAPSE_RATE
 from paraformer.core.seeding import generator
 from paraformer.data.config import WorldGrid
 from paraformer.data.sources.fields import smooth_fields, uniform
-from paraformer.data.sources.weather import LAPSE_RATE, Climate
+from paraformer.data.sources.weather import Climate
 
 SPACING = 1.4
 """Distance of the points of noise that land and weather are made of [degree]."""
@@ -74,7 +75,7 @@ def make_land(shape: tuple[int, int], seed: int, world: int, grid: WorldGrid = "
         lat=lat,
         elevation=elevation,
         wetness=wetness,
-        temperature=23.0 - 0.8 * (lat - 30) - LAPSE_RATE * elevation + 0.5 * broad[3],
+        temperature=23.0 - 0.8 * (lat - 30) + LAPSE_RATE * elevation + 0.5 * broad[3],
         amplitude=9.0 + 0.25 * (lat - 33) + 1.0 * uniform(broad[3]),
         season=np.clip(1.6 * (east - 0.3), -0.6, 0.7),
         wind=2.6 + 1.6 * uniform(broad[4] + 0.5 * local[2]),

@@ -30,6 +30,7 @@ from paraformer.core.cf import missing
 from paraformer.core.errors import DataError
 from paraformer.core.grid import Raster
 from paraformer.core.log import Progress
+from paraformer.core.physics import EARTH_RADIUS
 from paraformer.core.time import month_of
 from paraformer.data.regrid import weights
 from paraformer.data.sources.blocks import simple_dataset
@@ -38,8 +39,6 @@ from paraformer.data.sources.granules import Unusable, granules_in, left_out, re
 
 logger = logging.getLogger(__name__)
 
-RADIUS = 6371007.181
-"""Sphere of the sinusoidal grid [m]."""
 PIXELS = 2400
 """Pixels along the side of a tile; 36 x 18 tiles."""
 _CORNER = 20015109.354
@@ -48,7 +47,7 @@ _SIZE = 2 * _CORNER / 36 / PIXELS
 
 SINUSOIDAL = Raster(
     "MODIS sinusoidal 500 m",
-    f"+proj=sinu +R={RADIUS} +lon_0=0 +units=m +no_defs",
+    f"+proj=sinu +R={EARTH_RADIUS} +lon_0=0 +units=m +no_defs",
     x0=-_CORNER,
     y0=_CORNER / 2,
     dx=_SIZE,
@@ -212,13 +211,13 @@ def read_modis(config: ModisConfig, target: Raster, progress: Progress | None = 
 def touched_rows(tile: Raster, target: Raster) -> Raster | None:
     """The rows of a tile between the parallels of the target, ``None`` if it lies wholly elsewhere."""
     lat, lon = target.geographic_of(target.x_edges[[0, -1]], target.y_edges[[0, -1]])
-    edges = np.rad2deg(tile.y_edges / RADIUS)
+    edges = np.rad2deg(tile.y_edges / EARTH_RADIUS)
     inside = (edges[:-1] > lat.min()) & (edges[1:] < lat.max())
     if not inside.any():
         return None
     rows = np.flatnonzero(inside)
     cosine = np.cos(np.deg2rad(np.clip(edges[[rows[0], rows[-1] + 1]], -89.9, 89.9)))
-    reach = [float(edge / (RADIUS * c)) for edge in tile.x_edges[[0, -1]] for c in cosine]
+    reach = [float(edge / (EARTH_RADIUS * c)) for edge in tile.x_edges[[0, -1]] for c in cosine]
     if np.rad2deg(max(reach)) <= lon.min() or np.rad2deg(min(reach)) >= lon.max():
         return None
     return tile.window(slice(int(rows[0]), int(rows[-1]) + 1), slice(0, tile.columns))

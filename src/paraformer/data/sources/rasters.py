@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 
 from paraformer.core.errors import DataError
 from paraformer.core.grid import Raster
+from paraformer.core.physics import EARTH_RADIUS
 from paraformer.data.sources.land_config import RasterConfig
 from paraformer.data.sources.modis_land import tile_strips
 from paraformer.data.sources.strips import Strip, crs_of, file_strips, same_grid
@@ -25,7 +26,7 @@ from paraformer.data.sources.strips import Strip, crs_of, file_strips, same_grid
 PARTS_PER_CELL = 4
 """Pixels, or parts of one, along the side of a cell, at least."""
 
-METRES_PER_DEGREE = np.deg2rad(1.0) * 6371007.181
+METRES_PER_DEGREE = np.deg2rad(1.0) * EARTH_RADIUS
 """Along a meridian, on the sphere of the MODIS grid."""
 
 _SPREAD = 1e-4

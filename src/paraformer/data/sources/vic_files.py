@@ -14,6 +14,8 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from paraformer.core.physics import MM_PER_M
+from paraformer.core.time import DAYS_PER_YEAR
 from paraformer.data.igbp import IGBP_CLASSES
 from paraformer.data.pedotransfer import SoilWater, cosby
 from paraformer.data.sources.land import Land
@@ -163,7 +165,7 @@ def make_parameters(land: Land) -> xr.Dataset:
         "off_gmt": 0.0,
         "rough": 0.01,
         "snow_rough": 0.03,
-        "annual_prec": 365.25 * _mean_precipitation(land),
+        "annual_prec": DAYS_PER_YEAR * _mean_precipitation(land),
         "lats": land.lat,
         "lons": land.lon,
         "cellnum": np.arange(1.0, n + 1),
@@ -178,7 +180,7 @@ def make_parameters(land: Land) -> xr.Dataset:
         "Nveg": (cover[:-1] > 0).sum(axis=0),
     }
     layers = {name: np.broadcast_to(values, (3, n)) for name, values in soil.items()}
-    layers |= {"depth": depth, "init_moist": layers["Wcr_FRACT"] * porosity * depth * 1000}
+    layers |= {"depth": depth, "init_moist": layers["Wcr_FRACT"] * porosity * depth * MM_PER_M}
     variables = {name: grid_variable((), np.broadcast_to(np.asarray(v, float), (n,))) for name, v in cells.items()}
     variables |= {name: grid_variable((), v.astype(np.int32)) for name, v in integers.items()}
     variables |= {name: grid_variable(("nlayer",), v) for name, v in layers.items()}

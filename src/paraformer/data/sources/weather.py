@@ -20,12 +20,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.special import gammaincinv
 
+from paraformer.core.physics import KELVIN, LAPSE_RATE, STEFAN_BOLTZMANN, saturation_vapour_pressure
 from paraformer.core.seeding import generator
-from paraformer.core.time import day_of_year
+from paraformer.core.time import DAYS_PER_YEAR, day_of_year
 from paraformer.data.sources.fields import autoregressive, smooth_fields, uniform
-
-LAPSE_RATE = 0.0065
-"""Decrease of air temperature with height [K m-1]."""
 
 WARMEST_DAY = 205.0
 """Day of year of the annual maximum of air temperature, northern hemisphere."""
@@ -65,12 +63,6 @@ class Climate:
     spacing: float = 1.0
 
 
-def saturation_vapour_pressure(tair: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    """Saturation vapour pressure [kPa] as VIC-5 computes it: Murray (1967), with VIC's ice factor below 0 degC."""
-    water = 0.61078 * np.exp(17.269 * tair / (237.3 + tair))
-    return np.where(tair < 0, water * (1 + 0.00972 * tair + 0.000042 * tair**2), water)
-
-
 def top_of_atmosphere(lat: Site, days: np.ndarray) -> Days:
     """Daily mean extraterrestrial radiation [W m-2] (Allen et al. 1998, eqs. 21-25)."""
     angle = 2 * np.pi * day_of_year(days)[:, None] / 365
@@ -84,9 +76,9 @@ def top_of_atmosphere(lat: Site, days: np.ndarray) -> Days:
 def air_pressure(elevation: Site, temperature: Site) -> Site:
     """Surface pressure [kPa] of a column with mean temperature [degC]: ``101.325 exp(-g z / (Rd Tl))``.
 
-    Tl is the mean temperature of the air below, mean T + 0.5 LAPSE_RATE z [K] (hydrostatic equation).
+    Tl is the mean temperature of the air below, mean T - 0.5 LAPSE_RATE z [K] (hydrostatic equation).
     """
-    column = temperature + 273.15 + 0.5 * LAPSE_RATE * elevation
+    column = temperature + KELVIN - 0.5 * LAPSE_RATE * elevation
     return 101.325 * np.exp(-9.80616 * elevation / (287.04 * column))
 
 
@@ -143,15 +135,15 @@ def longwave(tair: Days, vp: Days, shading: Days) -> Days:
     ``(s + (1 - s) ε0) σ T^4`` with s the share of clear-sky shortwave that clouds take away (Crawford and Duchon
     1999).
     """
-    kelvin = tair + 273.15
+    kelvin = tair + KELVIN
     xi = 46.5 * 10 * vp / kelvin
     emissivity = 1 - (1 + xi) * np.exp(-np.sqrt(1.2 + 3 * xi))
-    return (shading + (1 - shading) * emissivity) * 5.67e-8 * kelvin**4
+    return (shading + (1 - shading) * emissivity) * STEFAN_BOLTZMANN * kelvin**4
 
 
 def _summer(climate: Climate, days: np.ndarray) -> Days:
     """Annual course, 1 in the warmest and -1 in the coldest time of the year."""
-    course = np.cos(2 * np.pi * (day_of_year(days)[:, None] - WARMEST_DAY) / 365.25)
+    course = np.cos(2 * np.pi * (day_of_year(days)[:, None] - WARMEST_DAY) / DAYS_PER_YEAR)
     return np.where(climate.lat[None, :] >= 0, course, -course)
 
 
@@ -199,4 +191,4 @@ def _vapour_pressure(
     warmth = 1 / (1 + np.exp(-(tair - 10) / 10))
     dry = 2.0 + 22.0 * (1 - climate.wetness)[None, :] * warmth + 7.0 * warmth
     depression = dry * (1 - 0.5 * cloud) * np.where(wet, 0.5, 1.0) * np.exp(0.3 * noise)
-    return saturation_vapour_pressure(tair - np.maximum(depression, 0.2))
+    return saturation_vapour_pressure(tair - np.maximum(depression, 0.2), ice=True)

@@ -1,12 +1,23 @@
-"""Physical and model constants of VIC-5 (``vic_physical_constants.h``, ``initialize_parameters.c``), with units."""
+"""Physical and model constants of VIC-5 (``vic_physical_constants.h``, ``initialize_parameters.c``), with units.
+
+Those that other rooms take too are imported from ``core.physics``, and found here as well.
+"""
 
 from __future__ import annotations
 
+from paraformer.core.physics import KELVIN as KELVIN
+from paraformer.core.physics import LAPSE_RATE as LAPSE_RATE
+from paraformer.core.physics import MM_PER_M as MM_PER_M
+from paraformer.core.physics import STEFAN_BOLTZMANN as STEFAN_BOLTZMANN
+from paraformer.core.physics import SVP_A as SVP_A
+from paraformer.core.physics import SVP_B as SVP_B
+from paraformer.core.physics import SVP_C as SVP_C
+from paraformer.core.physics import SVP_ICE_1 as SVP_ICE_1
+from paraformer.core.physics import SVP_ICE_2 as SVP_ICE_2
+
 # Physics
-KELVIN = 273.15  # 0 degC [K]
 VON_KARMAN = 0.4  # [1]
 GRAVITY = 9.80616  # [m s-2]
-STEFAN_BOLTZMANN = 5.67e-8  # [W m-2 K-4]
 GAS_CONSTANT = 6.02214e26 * 1.38065e-23  # universal gas constant [J K-1 kmol-1]
 DRY_AIR_GAS_CONSTANT = GAS_CONSTANT / 28.966  # [J kg-1 K-1]
 MOLECULAR_WEIGHT_RATIO = 18.016 / 28.97  # water vapour to dry air [1]; VIC uses 28.97 here, 28.966 above
@@ -19,17 +30,10 @@ ICE_VOLUMETRIC_HEAT_CAPACITY = 2117.27 * 1000.0  # per metre of water equivalent
 LATENT_HEAT_FUSION = 3.337e5  # [J kg-1]
 LATENT_HEAT_VAPORISATION = 2.501e6  # at 0 degC [J kg-1]
 SECONDS_PER_DAY = 86400.0  # [s]
-LAPSE_RATE = -0.0065  # [K m-1]
-MM_PER_M = 1000.0
 PA_PER_KPA = 1000.0
 INCHES_PER_M = 1000.0 / 25.4
 MM_PER_INCH = 25.4
 DOUBLE_EPSILON = 2.220446e-16
-
-# Saturation vapour pressure
-SVP_A = 0.61078  # [kPa]
-SVP_B = 17.269  # [1]
-SVP_C = 237.3  # [degC]
 
 # Surfaces and aerodynamics
 EMISSIVITY = 0.97  # ground, vegetation and snow [1]

@@ -79,11 +79,11 @@ class _Cache(FunctionCache):
 
 def source_digest() -> int:
     """Digest of the model's code, to be part of an entry point's closure: of what ``simulate`` is made of, no more."""
-    return code_digest("paraformer.process.vic", "paraformer.process.vic.simulate")
+    return code_digest(("paraformer.process.vic", "paraformer.core.physics"), "paraformer.process.vic.simulate")
 
 
-def code_digest(package: str, *starts: str) -> int:
-    """Digest of the code of some modules and of all modules of a package that they import, directly or through others.
+def code_digest(packages: tuple[str, ...], *starts: str) -> int:
+    """Digest of the code of some modules and of all modules of packages that they import, directly or through others.
 
     Comments, docstrings and layout are left out, since they decide no number. Imports inside functions count.
     """
@@ -94,7 +94,7 @@ def code_digest(package: str, *starts: str) -> int:
         if name in found or not (name in starts or path.is_file()):
             continue  # what is imported may be a function or a folder
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        left += [module for module in _imported(tree) if module.startswith(package)]
+        left += [module for module in _imported(tree) if module.startswith(packages)]
         found[name] = _code(tree)
     text = "\n".join(f"{name}\n{found[name]}" for name in sorted(found))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")

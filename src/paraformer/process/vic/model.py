@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from paraformer.core.errors import ModelError, nearest
 from paraformer.core.files import hash_bytes
 from paraformer.core.parameters import ParameterSpace
+from paraformer.process.vic.constants import MM_PER_M
 from paraformer.process.vic.forcing import Forcing
 from paraformer.process.vic.outputs import OUTPUTS
 from paraformer.process.vic.parameters import CellParameters, a_priori
@@ -20,6 +21,33 @@ from paraformer.process.vic.state import State
 
 VOLUMETRIC = {"soil_moisture": "soil_moisture_1", "soil_moisture_mean": "soil_moisture_1_mean"}
 """Volumetric moisture of layer 1 [m3 m-3] -> the output in mm it comes from."""
+
+
+def in_millimetres(outputs: Sequence[str]) -> list[str]:
+    """Outputs of the model itself that some outputs are made of."""
+    return list(dict.fromkeys(VOLUMETRIC.get(name, name) for name in outputs))
+
+
+def as_asked(
+    outputs: Sequence[str],
+    found: Mapping[str, Float[np.ndarray, "cell set time"]],
+    depth: Float[np.ndarray, " cell"],
+    space: ParameterSpace,
+    theta: Float[np.ndarray, "cell set parameter"] | None,
+) -> dict[str, Float[np.ndarray, "cell set time"]]:
+    """Outputs as they were asked for, of those ``in_millimetres``: moisture of layer 1 over its thickness.
+
+    Args:
+        depth: a-priori thickness of layer 1 [m]; a ``depth_1`` among θ takes its place.
+        space: names of θ.
+    """
+    thickness = depth[:, None, None]
+    if theta is not None and "depth_1" in space.names:
+        thickness = theta[:, :, space.names.index("depth_1"), None]
+    return {
+        name: found[VOLUMETRIC[name]] / (thickness * MM_PER_M) if name in VOLUMETRIC else found[name]
+        for name in outputs
+    }
 
 
 class VIC:
@@ -112,9 +140,8 @@ class VIC:
                 raise ModelError(f"VIC has no output '{name}'{nearest(name, self.outputs)}")
         if theta is not None:
             self.parameters.require_inside(theta, self.cell_parameters.cell.tolist())
-        needed = list(dict.fromkeys(VOLUMETRIC.get(name, name) for name in outputs))
-        result = self.run(theta, needed)
-        return {name: self._volumetric(result, name, theta) for name in outputs}
+        found = self.run(theta, in_millimetres(outputs)).outputs
+        return as_asked(outputs, found, self.cell_parameters.depth[:, 0], self.parameters, theta)
 
     def run(
         self,
@@ -139,13 +166,3 @@ class VIC:
             device=self.device,
             return_state=return_state,
         )
-
-    def _volumetric(
-        self, result: Simulation, name: str, theta: Float[np.ndarray, "cell set parameter"] | None
-    ) -> Float[np.ndarray, "cell set time"]:
-        if name not in VOLUMETRIC:
-            return result.outputs[name]
-        depth = self.cell_parameters.depth[:, :1, None] * 1000.0
-        if theta is not None and "depth_1" in self.parameters.names:
-            depth = theta[:, :, self.parameters.names.index("depth_1"), None] * 1000.0
-        return result.outputs[VOLUMETRIC[name]] / depth

@@ -19,6 +19,8 @@ from paraformer.process.vic.constants import (
     SVP_A,
     SVP_B,
     SVP_C,
+    SVP_ICE_1,
+    SVP_ICE_2,
 )
 from paraformer.process.vic.jit import compiled, contracted_inlined
 
@@ -32,7 +34,7 @@ def saturation_vapour_pressure(temperature: float) -> float:
     """
     pressure = SVP_A * exp((SVP_B * temperature) / (SVP_C + temperature))
     if temperature < 0.0:
-        pressure *= 1.0 + 0.00972 * temperature + 0.000042 * temperature * temperature
+        pressure *= 1.0 + SVP_ICE_1 * temperature + SVP_ICE_2 * temperature * temperature
     return pressure * PA_PER_KPA
 
 
@@ -74,7 +76,7 @@ def saturation_near_freezing(temperature: float) -> float:
     third = (c[8] + c[9] * x) + (c[10] + c[11] * x) * x2
     fourth = (c[12] + c[13] * x) + (c[14] + c[15] * x) * x2
     pressure = (first + second * x4) + (third + fourth * x4) * (x4 * x4)
-    ice = 1.0 + 0.00972 * temperature + 0.000042 * temperature * temperature
+    ice = 1.0 + SVP_ICE_1 * temperature + SVP_ICE_2 * temperature * temperature
     return pressure * ice if temperature < 0.0 else pressure
 
 

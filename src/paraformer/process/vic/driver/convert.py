@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from paraformer.process.vic.driver.global_param import (
     read_state_file,
     require_force_types,
 )
+from paraformer.process.vic.driver.inputs import read_run_land
 from paraformer.process.vic.driver.keys import REPEATED_KEYS, STREAM_KEYS, require_obeyed, told
 from paraformer.process.vic.driver.lines import Keys, Line, Problem, Refusals, read_lines, told_together
 from paraformer.process.vic.driver.streams import read_streams
@@ -41,9 +42,7 @@ from paraformer.process.vic.files import (
     GridNames,
     grid_dims,
     open_dataset,
-    read_domain,
     read_parameters,
-    read_run_cells,
     read_series,
     write_grid,
 )
@@ -289,10 +288,9 @@ def _to_classic(run: GlobalParameters, lines: list[Line], folder: Path, progress
     _require_classic(run, lines)
     for note in told_together(run.notes):
         logger.warning("%s: %s", run.path, note)
-    domain = read_run_cells(run.parameters, read_domain(run.domain, run.grid_names), run.grid_names)
-    options: Any = {"snow_bands": run.snow_bands, "names": run.grid_names}
-    read_parameters(run.parameters, domain, canopy_source=run.canopy_source, **options)  # for its proof
-    surface = read_surface(run.parameters, domain, **options, canopy=run.canopy_source == "FROM_VEGPARAM")
+    domain = read_run_land(run, with_state=False).domain  # and parameters, for their proof
+    canopy = run.canopy_source == "FROM_VEGPARAM"
+    surface = read_surface(run.parameters, domain, snow_bands=run.snow_bands, names=run.grid_names, canopy=canopy)
     layout = classic_text.write_surface(folder, surface)
     _write_cell_forcing(run, domain, folder, progress)
     year, month, day = str(run.first_day).split("-")

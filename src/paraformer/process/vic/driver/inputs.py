@@ -9,47 +9,30 @@ from paraformer.process.vic.driver.global_param import GlobalParameters
 from paraformer.process.vic.files import (
     Domain,
     as_forcing,
-    read_domain,
-    read_parameters,
-    read_run_cells,
     read_series,
-    read_state,
     require_series,
 )
 from paraformer.process.vic.forcing import Forcing
-from paraformer.process.vic.parameters import CellParameters, column_moisture_capacity
-from paraformer.process.vic.state import State, cold_start
+from paraformer.process.vic.land import Land, read_land, run_cells
 
 
-def read_land(run: GlobalParameters) -> tuple[Domain, CellParameters]:
-    """The cells to run, and their parameters in the same order.
+def read_run_land(run: GlobalParameters, *, with_state: bool = True) -> Land:
+    """The cells to run, their parameters in the same order, and the state the run begins with.
+
+    Args:
+        with_state: whether the initial state is read; else the land is that of a cold start.
 
     Raises:
-        DataError: files that do not fit each other, or values no soil or plant has.
+        DataError: files that do not fit each other, or values no soil, plant or state has.
     """
-    domain = read_run_cells(run.parameters, read_domain(run.domain, run.grid_names), run.grid_names)
-    return domain, read_parameters(
-        run.parameters, domain, canopy_source=run.canopy_source, snow_bands=run.snow_bands, names=run.grid_names
+    return read_land(
+        run.parameters,
+        run_cells(run.parameters, run.domain, run.grid_names),
+        run.initial_state if with_state else None,
+        names=run.grid_names,
+        canopy_source=run.canopy_source,
+        snow_bands=run.snow_bands,
     )
-
-
-def read_start(run: GlobalParameters, domain: Domain, parameters: CellParameters) -> State:
-    """State a run begins with, with no more moisture than the soil holds.
-
-    Raises:
-        DataError: as ``read_state``.
-    """
-    if run.initial_state is None:
-        return capped(cold_start(parameters), parameters)
-    return capped(read_state(run.initial_state, parameters, domain, run.grid_names), parameters)
-
-
-def capped(state: State, parameters: CellParameters) -> State:
-    """The state with no more moisture than the soil holds, a copy of its own."""
-    state = state.copy()
-    most = column_moisture_capacity(parameters)
-    state["moisture"] = np.minimum(state["moisture"], most[:, None, None, :])
-    return state
 
 
 def require_forcing(run: GlobalParameters, domain: Domain) -> None:

@@ -24,7 +24,7 @@ from paraformer.process.vic.driver.aggregate import Aggregator
 from paraformer.process.vic.driver.global_param import GlobalParameters
 from paraformer.process.vic.driver.history import HISTORY, LAYERS, STORES, Steps
 from paraformer.process.vic.driver.history_files import HistoryFiles
-from paraformer.process.vic.driver.inputs import read_days, read_land, read_start, require_forcing
+from paraformer.process.vic.driver.inputs import read_days, read_run_land, require_forcing
 from paraformer.process.vic.driver.lines import told_together
 from paraformer.process.vic.files import Domain, open_dataset, write_state
 from paraformer.process.vic.forcing import Forcing
@@ -145,11 +145,12 @@ def _make_folder(path: Path) -> None:
 
 
 def _read_world(run: GlobalParameters) -> _World:
-    domain, parameters = read_land(run)
+    land = read_run_land(run)
     with open_dataset(run.parameters) as dataset:
         n_class = dataset["Cv"].shape[0]
-    state = read_start(run, domain, parameters)
-    return _World(run, domain, parameters, n_class, state, _stores(state[:, 0], parameters), Proof("forcing"))
+    state = land.start()
+    stores = _stores(state[:, 0], land.parameters)
+    return _World(run, land.domain, land.parameters, n_class, state, stores, Proof("forcing"))
 
 
 def _bytes_per_cell_day(run: GlobalParameters) -> int:

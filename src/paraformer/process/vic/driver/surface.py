@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from paraformer.core.errors import DataError
+from paraformer.core.physics import EARTH_RADIUS
 from paraformer.process.vic.axes import CellReader
 from paraformer.process.vic.datasets import open_dataset
 from paraformer.process.vic.domain import Domain, GridNames, grid_dims, locate, write_grid
@@ -275,14 +276,13 @@ def regular_grid(lat: np.ndarray, lon: np.ndarray, cells: np.ndarray) -> Domain:
 
 def write_domain(path: Path | str, domain: Domain, names: GridNames) -> None:
     """Write a domain file: mask, area of the grid cells [m2] and fraction, 1 in active cells."""
-    earth = 6371229.0
     sides = []
     for values in (domain.lat[:, 0], domain.lon[0]):
         step = np.diff(values)
         sides.append(float(step.min()) if len(step) else np.nan)
     height, width = (side if np.isfinite(side) else other for side, other in (sides, sides[::-1]))
     north, south = (np.sin(np.deg2rad(domain.lat + sign * height / 2)) for sign in (1, -1))
-    area = earth**2 * np.deg2rad(width) * (north - south)
+    area = EARTH_RADIUS**2 * np.deg2rad(width) * (north - south)
     with open_dataset(path, "w") as dataset:
         write_grid(dataset, domain, names)
         for name, kind, values in (
