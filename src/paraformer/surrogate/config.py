@@ -74,7 +74,6 @@ class SurrogateConfig(Settings):
     def _outputs_are_learned(self) -> SurrogateConfig:
         if "soil_moisture" not in self.outputs:
             raise ValueError("outputs: 'soil_moisture' is missing; it is what is learned from")
-        _require_no_validation(self.training)
         return self
 
 
@@ -105,13 +104,3 @@ class RoundsConfig(Settings):
     @classmethod
     def _training_is_completed(cls, given: Any) -> Any:
         return completed(given, _CONTINUED)
-
-    @model_validator(mode="after")
-    def _training_has_nothing_to_validate_on(self) -> RoundsConfig:
-        _require_no_validation(self.training)
-        return self
-
-
-def _require_no_validation(training: TrainingConfig) -> None:
-    if training.validate_every is not None:
-        raise ValueError("training.validate_every does not apply: the surrogate is judged by its audit, not in its fit")

@@ -332,8 +332,3 @@ class FitTask:
             torch.as_tensor(sets, device=device),
             torch.as_tensor(days, device=device),
         )
-
-    def validate(self, network: nn.Module) -> float:
-        raise SettingsError(
-            "surrogate.training.validate_every: the surrogate is validated by its audit, not in its fit"
-        )
