@@ -104,7 +104,6 @@ class LossConfig(Settings):
         default=0.01, ge=0, description="weight of the mean squared distance from the a-priori θ, unit coordinates"
     )
     range_weight: float | None = Field(default=None, ge=0, description="α of the range-boundary loss; none takes p")
-    range_epsilon: float = Field(default=0.01, gt=0, description="ε of the range-boundary loss")
 
 
 class LearnerConfig(Settings):

@@ -156,7 +156,7 @@ class LearnTask:
         if self.others is not None:
             fit = self.others.config.soil_moisture * fit + self.others.loss(series, at)
         kept = settings.prior_weight * (u - self.prior[at]).square().mean()
-        return fit + kept + range_boundary_loss(u, alpha=settings.range_weight, epsilon=settings.range_epsilon)
+        return fit + kept + range_boundary_loss(u, alpha=settings.range_weight)
 
     def _line(self, simulated: Tensor, observed: Tensor, mask: Tensor, cells: Tensor) -> Line:
         settings = self.config.loss

@@ -10,6 +10,7 @@ import pandas as pd
 from paraformer.config import Study
 from paraformer.core.names import DEFAULT
 from paraformer.core.run import Stage
+from paraformer.evaluation.cross_validation import recommendation
 from paraformer.pipeline import report as reporting
 from paraformer.process.parameter_field import PARAMS, THETA
 from paraformer.report.tables import operator_note, to_text
@@ -25,7 +26,8 @@ def closing_words(study: Study, directory: Path, done: Mapping[str, Stage]) -> s
     if "scores" not in done:
         return "\n".join([*(f"{name}: {stage.path}" for name, stage in done.items()), *_files(study, done)])
     scores = done["scores"].path
-    lines = [*_tables(study, scores), result(scores, tuple(study.calibrators)), "", *_files(study, done)]
+    lines = [*_tables(study, scores), result(scores, tuple(study.calibrators)), *_recommended(scores), ""]
+    lines += _files(study, done)
     if "figures" in done:
         lines += [
             f"report: {directory / 'report.html'}",
@@ -54,6 +56,12 @@ def result(scores: Path, methods: tuple[str, ...]) -> str:
     if not parts:
         return "Result: no observation of the test period could be scored."
     return f"Result: nearest to the observations of the test period, raw RMSE in m3 m-3: {', '.join(parts)}."
+
+
+def _recommended(scores: Path) -> list[str]:
+    """Which learner to take, where the study compares them on blocks kept aside."""
+    path = scores / "cross_validation.csv"
+    return [recommendation(pd.read_csv(path))] if path.exists() else []
 
 
 def _tables(study: Study, scores: Path) -> list[str]:

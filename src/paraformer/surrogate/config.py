@@ -33,7 +33,6 @@ class SurrogateConfig(Settings):
 
     outputs: Annotated[tuple[str, ...], Distinct] = ("soil_moisture", "evapotranspiration", "runoff", "baseflow")
     anchors: int = Field(default=16, ge=0, description="common sets given to the network as series")
-    mixtures: int = Field(default=4, ge=1, description="blends of the anchors per output, among which the LSTM chooses")
     hidden: int = Field(default=48, ge=1)
     embedding: int = Field(default=16, ge=1, description="width of the embedding of θ and static descriptors")
     warm_up: int = Field(default=20, ge=0, description="days run before a window and not counted")
@@ -44,7 +43,6 @@ class SurrogateConfig(Settings):
         ge=2,
         description="sets of the same cell and window in a batch; none takes 6, or all that there are",
     )
-    response_weight: float = Field(default=1.0, ge=0, description="weight of the loss of differences between sets")
     weights: dict[str, NonNegativeFloat] = Field(
         default={"soil_moisture": 1.0}, description="loss weight of outputs; 0.2 if absent"
     )

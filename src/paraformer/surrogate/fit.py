@@ -152,7 +152,7 @@ def fit_surrogate(
         shape = NetworkShape(len(data.space), len(data.static_names), daily_size, config.anchors, config.outputs)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "surrogate", "weights"))
-            network = SurrogateNetwork(shape, config.hidden, config.embedding, config.mixtures)
+            network = SurrogateNetwork(shape, config.hidden, config.embedding)
     else:
         inputs, normalisation = start.inputs, start.description["normalisation"]
         network = copy.deepcopy(start.network).train().requires_grad_(True)
@@ -314,7 +314,7 @@ class FitTask:
             error = (series[:, counted] - truth).unflatten(0, sets.shape)
             response = error - error.mean(dim=1, keepdim=True)
             weight = self.config.weights.get(name, 0.2)
-            total = total + weight * (error.square().mean() + self.config.response_weight * response.square().mean())
+            total = total + weight * (error.square().mean() + response.square().mean())
         return total
 
     def _batch(self, step: int, rank: int) -> tuple[Tensor, Tensor, Tensor]:
