@@ -15,7 +15,7 @@ from paraformer.core.names import ROWS, require_file_name, require_names
 from paraformer.core.parameters import PAPER_SET, VIC_PARAMETERS, Parameter, ParameterSpace
 from paraformer.core.settings import Settings, validated
 from paraformer.core.yaml import MOST_DEPTH, Document, dump, parse, read
-from paraformer.data.config import DataConfig, GapFillConfig
+from paraformer.data.config import BlockFolds, DataConfig, GapFillConfig
 from paraformer.evaluation.config import EvaluationConfig, ReferencesConfig, UncertaintyConfig
 from paraformer.learners.config import LearnerConfig
 from paraformer.process.config import EnsembleConfig, ProcessConfig
@@ -52,6 +52,10 @@ class Study(Settings):
         default_factory=dict, description="searches cell by cell, the learners' rivals, by their name in the tables"
     )
     search_seeds: int = Field(default=1, ge=1, description="how many seeds each search is run with")
+    cross_validation: BlockFolds | None = Field(
+        default=None,
+        description="learners compared on blocks of trained cells kept aside, and one recommended; none compares none",
+    )
     references: ReferencesConfig = ReferencesConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     uncertainty: UncertaintyConfig | None = Field(
@@ -96,6 +100,12 @@ class Study(Settings):
                 raise ValueError(f"rounds.learners: no learner is called '{name}'{nearest(name, self.learners)}")
         if all(learner.simulator == "process" for learner in self.learners.values()):
             raise ValueError("rounds: no learner is trained through the surrogate, so there is none to follow")
+        return self
+
+    @model_validator(mode="after")
+    def _learners_are_compared(self) -> Study:
+        if self.cross_validation is not None and not self.learners:
+            raise ValueError("cross_validation: compares learners, and the study has none; leave it out")
         return self
 
     @model_validator(mode="after")

@@ -189,17 +189,6 @@ def test_a_killed_filling_ends_with_the_same_bytes(tmp_path: Path, killed_at: in
         fill(tmp_path / "whole", config=settings(direction="forward"))
 
 
-def test_without_keeping_every_day_is_an_estimate_that_has_not_seen_itself(tmp_path: Path) -> None:
-    config = settings(keep_observed=False)
-    clean = fill(tmp_path / "a", config=config)
-    observed, mask = cube().observed()
-    assert (clean[mask] != observed[mask]).mean() > 0.99
-    day = int(np.flatnonzero(mask[7])[-5])
-    shifted = fill(tmp_path / "b", cube((slice(7, 8), slice(day, day + 1))), config)
-    assert shifted[7, day] == clean[7, day]
-    assert not np.array_equal(shifted[7], clean[7])
-
-
 FLAGS = arrays(bool, st.tuples(st.integers(1, 3), st.integers(1, 25)))
 
 

@@ -83,7 +83,7 @@ def test_a_deal_depends_on_the_seed_and_not_on_the_fold() -> None:
 def test_too_few_blocks_are_refused() -> None:
     lat, lon = grid()
     with pytest.raises(DataError, match=r"x\.nc: split\.blocks: the cells lie in 2 blocks of 15 degrees, .* 5 folds"):
-        block_folds(Blocks(degrees=15), lat, lon, everything(lat), source="x.nc")
+        block_folds(Blocks(degrees=15), lat, lon, everything(lat), source="x.nc: split.blocks")
 
 
 def test_a_study_asks_for_blocks_by_its_split(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from evaluation.small_holdout import DAYS, holdout
-from paraformer.core.errors import DataError, RunError, SettingsError
+from paraformer.core.errors import DataError, RunError
 from paraformer.core.log import Progress
 from paraformer.core.variables import FORCING
 from paraformer.evaluation.baselines import climatology
@@ -184,10 +184,6 @@ def test_bad_inputs_and_settings_are_named(tmp_path: Path) -> None:
         fit(settings(), tmp_path, replace(inputs, forcing=forcing[:, :5]), of)
     with pytest.raises(DataError, match="no observation of a trained cell"):
         fit(settings(), tmp_path, inputs, replace(of, mask=of.mask & of.test_days))
-    with pytest.raises(ValidationError, match="validate_every does not apply"):
-        DirectConfig(training={"validate_every": 5})
-    with pytest.raises(SettingsError, match="nothing to validate on"):
-        SequenceTask(SequenceNetwork(1, 1, 2, 0.0), lambda s, r: None).validate(torch.nn.Identity())
     with pytest.raises(ValidationError, match="Extra inputs"):
         ReferencesConfig(direkt={})
 

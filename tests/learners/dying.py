@@ -10,7 +10,7 @@ from paraformer.core.errors import ModelError
 from paraformer.learners.config import LearnerConfig
 from paraformer.learners.inputs import Scaling
 from paraformer.learners.networks import ParameterMap
-from paraformer.learners.task import Draw, LearnTask
+from paraformer.learners.task import LearnTask
 
 
 class Dying(LearnTask):
@@ -25,14 +25,13 @@ class Dying(LearnTask):
 
 
 def settings(devices: int = 1, **training: object) -> LearnerConfig:
-    """ParaFormer_Z without dropout, an odd batch of two windows, a fitted line, a root, and validation."""
+    """ParaFormer_Z without dropout, an odd batch of two windows, a fitted line, and a root."""
     options = {
         "steps": 6,
         "devices": devices,
         "checkpoint_steps": 1,
         "checkpoint_seconds": None,
         "ema": 0.9,
-        "validate_every": 2,
         "optimiser": {"rate": 1e-2},
         "schedule": {"warm_up": 2},
         **training,
@@ -45,7 +44,6 @@ def settings(devices: int = 1, **training: object) -> LearnerConfig:
         cells_per_batch=7,
         windows_per_batch=3,
         head="linear",
-        validation=0.25,
     )
     return config.model_copy(update={"network": config.network.model_copy(update={"dropout": 0.0})})
 
@@ -55,6 +53,6 @@ def task(config: LearnerConfig, dies_at: int = -1) -> Dying:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = ParameterMap(config, 3, 2)
-    made = Dying(network, config, Waves(24), data, Scaling.fit(data, config), Draw(0, 0, 0))
+    made = Dying(network, config, Waves(24), data, Scaling.fit(data, config), 0)
     made.dies_at = dies_at
     return made

@@ -18,7 +18,7 @@ from paraformer.learners.inputs import HISTORY_FEATURES, History, Scaling
 from paraformer.learners.learn import Learner
 from paraformer.learners.learned import LearnedMap
 from paraformer.learners.networks import ParameterMap
-from paraformer.learners.task import Draw, LearnTask
+from paraformer.learners.task import LearnTask
 from training.killing import KillAt, Killed
 
 Z = ("lstm_z", "paraformer_z")
@@ -39,7 +39,7 @@ def task_of(config: LearnerConfig, data: CalibrationData) -> LearnTask:
         torch.manual_seed(0)
         network = ParameterMap(config, 3, 2)
         torch.nn.init.normal_(network.head.linear.weight, std=0.01)
-    return LearnTask(network.eval(), config, Waves(len(data.cells)), data, Scaling.fit(data, config), Draw(0, 0, 0))
+    return LearnTask(network.eval(), config, Waves(len(data.cells)), data, Scaling.fit(data, config), 0)
 
 
 def same_weights(one: Path, other: Path) -> bool:
@@ -197,8 +197,8 @@ PAPER = {"window": 20, "periods": "own", "history": "loss", "start": "middle", "
 @pytest.mark.parametrize("network", Z)
 def test_a_training_killed_at_any_step_ends_with_the_same_bits(tmp_path: Path, network: str, changes: dict) -> None:
     data, _ = secretive_twin(24)
-    training = {"steps": 5, "checkpoint_steps": 1, "checkpoint_seconds": None, "ema": 0.9, "validate_every": 2}
-    config = small(network, training=training, validation=0.25, observations="both", windows_per_batch=2, **changes)
+    training = {"steps": 5, "checkpoint_steps": 1, "checkpoint_seconds": None, "ema": 0.9}
+    config = small(network, training=training, observations="both", windows_per_batch=2, **changes)
     whole = theta(learn(config, tmp_path / "whole", data), data, "both")
     for step in range(1, 6):
         place = tmp_path / str(step)
@@ -253,7 +253,7 @@ def test_other_days_than_those_of_the_loss_reach_neither_theta_nor_the_loss() ->
 
     def loss(given: CalibrationData, history: str) -> float:
         config = task.config.model_copy(update={"history": history})
-        other = LearnTask(task.network, config, Waves(24), given, scaling, Draw(0, 0, 0))
+        other = LearnTask(task.network, config, Waves(24), given, scaling, 0)
         return float(other.loss(other.network, 2, 0).detach())
 
     assert loss(data, "loss") == loss(changed, "loss")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from learners.toy import CELLS, FIRST, NAMES, SPACE, Waves, small, true_u, twin
 from paraformer.core.contracts import CalibrationData, Calibrator
@@ -17,11 +16,8 @@ from paraformer.core.errors import DataError, ModelError, RunError
 from paraformer.core.log import Advance, Progress
 from paraformer.core.parameters import ParameterSpace
 from paraformer.learners.config import LearnerConfig, LossConfig
-from paraformer.learners.inputs import Scaling
 from paraformer.learners.learn import Learner
 from paraformer.learners.learned import LearnedMap
-from paraformer.learners.networks import ParameterMap
-from paraformer.learners.task import Draw, LearnTask
 from paraformer.numerics.observe import OPERATORS
 from training.killing import KillAt, Killed
 
@@ -77,13 +73,9 @@ def test_it_fulfils_the_contract() -> None:
     assert Learner(small("paraformer_a")).name == "paraformer_a"
 
 
-@pytest.mark.parametrize("validated", [False, True])
 @pytest.mark.parametrize("killed_at", [2, 8])
-def test_a_killed_training_ends_with_the_same_files(tmp_path: Path, killed_at: int, validated: bool) -> None:
+def test_a_killed_training_ends_with_the_same_files(tmp_path: Path, killed_at: int) -> None:
     config = small("paraformer_a")
-    if validated:
-        training = config.training.model_copy(update={"validate_every": 2, "ema": 0.9})
-        config = config.model_copy(update={"validation": 0.3, "training": training})
     expected = calibrate(config, tmp_path / "whole")
     with pytest.raises(Killed):
         Learner(config).calibrate(Waves(), twin(), seed=0, directory=tmp_path / "killed", progress=KillAt(killed_at))
@@ -116,15 +108,12 @@ class Counted(Progress):
         ({"window": 40, "windows_per_batch": 2}, 2),
         ({"window": None}, 2),
         ({"window": 20, "cells_per_batch": 100, "periods": "own"}, 3),  # no more than the 18 that there are
-        ({"window": 40, "validation": 0.5, "cells_per_batch": 3}, 5),  # of the nine that are learned from
     ],
 )
 def test_an_epoch_draws_as_many_cell_days_as_there_are(
     tmp_path: Path, changes: dict, epoch: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     training = {"epochs": 2, "checkpoint_steps": 3, "checkpoint_seconds": None, "optimiser": {"rate": 1e-2}}
-    if "validation" in changes:
-        training["validate_every"] = 4
     config, steps = (
         small(training=training, **changes),
         small(training={**training, "steps": 2 * epoch, "epochs": None}, **changes),
@@ -157,10 +146,8 @@ def test_a_killed_training_of_epochs_goes_on_in_their_middle(tmp_path: Path) -> 
         calibrate(more, tmp_path / "1")
 
 
-def test_members_are_averaged_keep_other_cells_aside_and_survive_a_kill(tmp_path: Path) -> None:
-    training = small("paraformer_a").training.model_copy(update={"validate_every": 2})
-    update = {"members": 3, "validation": 0.25, "training": training}
-    config = small("paraformer_a").model_copy(update=update)
+def test_members_are_averaged_and_survive_a_kill(tmp_path: Path) -> None:
+    config = small("paraformer_a").model_copy(update={"members": 3})
     theta = calibrate(config, tmp_path / "whole")
     learned = LearnedMap.load(tmp_path / "whole")
     data = twin()
@@ -179,9 +166,6 @@ def test_members_are_averaged_keep_other_cells_aside_and_survive_a_kill(tmp_path
         *(f"member-{i}.safetensors" for i in range(3)),
         "model.json",
     ]
-    scaling = Scaling.fit(data, config)
-    held = [LearnTask(learned.members[i], config, Waves(), data, scaling, Draw(0, i, i)).held for i in range(3)]
-    assert len(np.unique(np.concatenate(held))) == sum(map(len, held))
 
 
 def test_a_finished_training_is_read_back_and_another_one_refused(tmp_path: Path) -> None:
@@ -267,16 +251,3 @@ def test_models_without_gradient_and_cells_without_observation_are_refused(tmp_p
         Learner(small()).calibrate(model, twin(), seed=0, directory=tmp_path, progress=Progress())
     with pytest.raises(DataError, match="no trained cell has an observation"):
         calibrate(small(), tmp_path, replace(twin(), mask=np.zeros_like(twin().mask)))
-
-
-def test_validation_cells_are_kept_from_the_loss(tmp_path: Path) -> None:
-    config = small()
-    config = config.model_copy(
-        update={"validation": 0.25, "training": config.training.model_copy(update={"validate_every": 5})}
-    )
-    data = twin()
-    task = LearnTask(ParameterMap(config, 3, 2), config, Waves(), data, Scaling.fit(data, config), Draw(0, 0, 0))
-    assert sorted([*task.pool, *task.held]) == np.flatnonzero(data.trained).tolist()
-    assert len(task.held) == round(0.25 * 18)
-    with torch.no_grad():
-        assert task.validate(task.network.eval()) > 0

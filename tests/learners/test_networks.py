@@ -233,7 +233,6 @@ def test_gradients_of_the_map_are_right(name: str) -> None:
         ({"observations": "seamless"}, "'masked', 'filled' or 'both'"),
         ({"filled_weight": 0.5}, "'filled_weight' applies to observations 'both'"),
         ({"windows_per_batch": 3}, "'windows_per_batch' needs 'window'"),
-        ({"validation": 0.2}, "go together"),
         ({"start": "zero"}, "'prior' or 'middle'"),
         ({"training": {"steps": 9, "epochs": 2}}, "either 'steps' or 'epochs', found steps 9 and epochs 2"),
         ({"training": {"steps": None}}, "either 'steps' or 'epochs', found neither"),

@@ -84,15 +84,14 @@ def test_refinement_repairs_what_a_wrong_surrogate_has_taught(tmp_path: Path, th
 @pytest.mark.parametrize("network", ["ffn_a", "paraformer_z"])
 @pytest.mark.parametrize("simulator", ["process", "surrogate_then_process"])
 def test_every_run_is_counted(tmp_path: Path, simulator: str, network: str) -> None:
-    """Steps, validations and the line of the a-priori θ: the count is that of the model itself."""
-    often = {"steps": 5, "validate_every": 2}
-    changes: dict[str, object] = {"training": often, "loss": {"operator": "global_linear", "line": "prior"}}
+    """Steps and the line of the a-priori θ: the count is that of the model itself."""
+    changes: dict[str, object] = {"training": {"steps": 5}, "loss": {"operator": "global_linear", "line": "prior"}}
     if simulator == "surrogate_then_process":
-        changes["refinement"] = {**often, "cells_per_batch": 3}
-    config = settings(simulator, network, members=2, validation=0.34, **changes)
+        changes["refinement"] = {"steps": 5, "cells_per_batch": 3}
+    config = settings(simulator, network, members=2, **changes)
     _, own = learn(config, tmp_path)
     batch = 4 if simulator == "process" else 3
-    assert process_runs(tmp_path) == own.runs == 2 * (5 * batch * 5 + 2 * 2 + 6)
+    assert process_runs(tmp_path) == own.runs == 2 * (5 * batch * 5 + 6)
 
 
 def test_a_learner_of_the_surrogate_alone_takes_no_run_and_leaves_no_record(tmp_path: Path) -> None:
@@ -144,7 +143,6 @@ def test_what_is_refined_is_kept_apart_by_the_model_it_was_refined_with(tmp_path
         ({"simulator": "process", "windows_per_batch": 2}, "'windows_per_batch' does not apply to simulator 'process'"),
         ({"simulator": "vic"}, "Input should be 'surrogate', 'process' or 'surrogate_then_process'"),
         ({"refinement": {}}, "'refinement' applies to simulator 'surrogate_then_process' only, not 'surrogate'"),
-        ({"simulator": "surrogate_then_process", "refinement": {"validate_every": 2}}, "needs 'validation'"),
         ({"simulator": "surrogate_then_process", "refinement": {"cells": 2}}, "Extra inputs are not permitted"),
     ],
 )

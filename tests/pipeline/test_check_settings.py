@@ -115,14 +115,6 @@ def require(folder: Path, **changes: Any) -> None:
         ),
         ({"evaluation__transfers": {"source": "FFN_A"}}, "evaluation.transfers.source: 'FFN_A' is no search"),
         ({"data__attributes": [], "data__climate_attributes": False}, "data.attributes: found none"),
-        (
-            {"learners__FFN_A__validation": 0.01, "learners__FFN_A__training__validate_every": 2},
-            "learners.FFN_A.validation: 0.01 of 9 trained cells are 0, expected one or more",
-        ),
-        (
-            {"learners__FFN_A__validation": 0.99, "learners__FFN_A__training__validate_every": 2},
-            "learners.FFN_A.validation: 0.99 of 9 trained cells are 9",
-        ),
         ({"ensemble__own": 10**9}, "ensemble.own: 12000000000 sets in 12 cells, expected 1073741824 at most"),
         (
             {"data__train": {"start": "2015-04-01", "end": "2015-12-31"}, "learners__T": {**FFN, "targets": TARGET}},

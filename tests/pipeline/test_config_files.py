@@ -44,7 +44,6 @@ def written(folder: Path, text: str) -> Path:
         ("ensemble: {common: 4}\nensemble: {own: 9}\n", "line 7: key 'ensemble' occurs twice; first on line 6"),
         ("surrogate:\n  weights:\n    soil_moisture: -1\n", "line 8: surrogate.weights.soil_moisture: Input should be"),
         ("surrogate: {weights: {tea: 1}}\n", "line 6: surrogate.weights: 'tea' is not in outputs"),
-        ("surrogate: {training: {validate_every: 3}}\n", "line 6: surrogate: training.validate_every does not apply"),
         ("surrogate: {outputs: [soil_moisture, runoff, runoff]}\n", "surrogate.outputs: 'runoff' occurs twice"),
         ("surrogate: {outputs: [runoff]}\n", "line 6: surrogate: outputs: 'soil_moisture' is missing"),
         ("ensemble: {outputs: [runoff, runoff]}\n", "ensemble.outputs: 'runoff' occurs twice"),

@@ -120,7 +120,7 @@ def _first_loss(settings: SurrogateConfig, data: SurrogateData, tmp_path: Path) 
 
     inputs, _, size = build_inputs(settings, data)
     torch.manual_seed(0)
-    network = SurrogateNetwork(NetworkShape(2, 2, size, 0, ("soil_moisture",)), 16, 8, 4)
+    network = SurrogateNetwork(NetworkShape(2, 2, size, 0, ("soil_moisture",)), 16, 8)
     task = FitTask(network, settings, data, inputs, seed=0)
     return float(sum(task.loss(network, step, 0) for step in range(5)).detach())
 
@@ -167,7 +167,7 @@ def test_runs_of_rounds_are_drawn_with_their_share(share: float | None, low: flo
     def drawn(data: SurrogateData) -> np.ndarray:
         settings = config(anchors=0, sets_per_cell=2)
         inputs, _, size = build_inputs(settings, data)
-        network = SurrogateNetwork(NetworkShape(2, 2, size, 0, ("soil_moisture",)), 16, 8, 4)
+        network = SurrogateNetwork(NetworkShape(2, 2, size, 0, ("soil_moisture",)), 16, 8)
         task = FitTask(network, settings, data, inputs, 0, share)
         return np.concatenate([task._batch(step, 0)[1].numpy().ravel() for step in range(200)])
 

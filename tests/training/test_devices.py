@@ -66,9 +66,6 @@ class Nothing:
     def loss(self, network: nn.Module, step: int, rank: int) -> torch.Tensor:
         raise AssertionError("started")
 
-    def validate(self, network: nn.Module) -> float:
-        raise AssertionError("started")
-
 
 @pytest.mark.parametrize("gpus", [0], indirect=True)
 @pytest.mark.usefixtures("gpus")

@@ -22,7 +22,6 @@ from paraformer.training.windows import Windows
     [
         (OptimiserConfig, {"rho": 0.9}, "'rho' applies to adadelta"),
         (ScheduleConfig, {"name": "constant", "final": 0.1}, "'final' applies to cosine"),
-        (TrainingConfig, {"patience": 3}, "'patience' needs 'validate_every'"),
         (TrainingConfig, {"step": 3}, "Extra inputs"),
     ],
 )

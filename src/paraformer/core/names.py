@@ -39,6 +39,7 @@ STAGES = (
     "surrogate",
     "rounds",
     "parameters",
+    "cross_validation",
     "uncertainty",
     "references",
     "verdict",

@@ -7,7 +7,7 @@ loaded then. A *row* of the tables is one method and seed. Files of the folder `
 - ``cells.nc``: scores of every cell, and the line that each observation operator fitted (``cell_scores``);
 - ``soil_moisture.csv``: their statistics over cells, a line a seed (``SCORE_COLUMNS``); ``summary.csv``: over seeds;
 - ``surrogate_gap.csv``, ``checklist.csv``, and where the study has them ``evapotranspiration.csv`` and ``.nc``,
-  ``signatures.csv``, ``recovery.csv`` and ``rounds.csv``.
+  ``signatures.csv``, ``recovery.csv``, ``rounds.csv`` and ``cross_validation.csv``.
 """
 
 from __future__ import annotations
@@ -35,12 +35,13 @@ LAYOUT = 2
 """Version of the files of the folder ``scores``, part of its stage's key; 1 was a long table of cells."""
 
 METHODS, CELLS, SCORES, SUMMARY = "methods.csv", "cells.nc", "soil_moisture.csv", "summary.csv"
-GAP, CHECKLIST, RECOVERY, ROUNDS, SIGNATURES = (
+GAP, CHECKLIST, RECOVERY, ROUNDS, SIGNATURES, CROSS_VALIDATION = (
     "surrogate_gap.csv",
     "checklist.csv",
     "recovery.csv",
     "rounds.csv",
     "signatures.csv",
+    "cross_validation.csv",
 )
 EVAPOTRANSPIRATION, ANNUAL = "evapotranspiration.csv", "evapotranspiration.nc"
 """Files of the folder ``scores``."""
@@ -261,6 +262,11 @@ class Results:
     def rounds(self) -> pd.DataFrame | None:
         """Surrogate gap and response by refine round; ``None`` without rounds."""
         return self._optional(ROUNDS)
+
+    @cached_property
+    def cross_validation(self) -> pd.DataFrame | None:
+        """Learners on blocks of trained cells kept aside; ``None`` where the study does not compare them so."""
+        return self._optional(CROSS_VALIDATION)
 
     # -- θ and series
 

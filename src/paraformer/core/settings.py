@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
 from paraformer.core.errors import SettingsError, nearest, shortened
+from paraformer.core.gone import what_replaces
 from paraformer.core.paths import located
 from paraformer.core.yaml import Document, Place
 
@@ -103,6 +104,8 @@ def explain(error: ValidationError, content: Any, model: type[BaseModel]) -> tup
 
 def _problem(place: Place, errors: Sequence[Any], model: type[BaseModel]) -> str:
     dotted, first = shortened(".".join(map(str, place)), 200), errors[0]
+    if first["type"] in ("extra_forbidden", "union_tag_invalid") and (gone := what_replaces(dotted, first["input"])):
+        return "'{}' is gone: {}".format(*gone)
     if first["type"] == "extra_forbidden":
         return f"unknown key '{dotted}'{nearest(str(place[-1]), _keys(model, first['loc'][:-1]))}"
     if first["type"] == "missing":

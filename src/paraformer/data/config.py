@@ -27,16 +27,21 @@ DESIGN = r"^S([2-9]|[1-9][0-9]+)(NG)?$"
 """Names of sampling designs: the side of a block, and whether neighbours are judged."""
 
 
-class Blocks(Settings):
-    """Whole blocks of latitude and longitude are unseen, one fold of them in a study (``data.regions``)."""
+class BlockFolds(Settings):
+    """Blocks of latitude and longitude, dealt out to folds that are kept aside one after the other."""
 
     degrees: float = Field(default=8.0, gt=0, le=90, description="side of a block [degree]")
     folds: int = Field(default=5, ge=2, description="groups that the blocks are dealt out to, alike in cells")
-    fold: int = Field(default=0, ge=0, description="the group that is unseen; the others are learned from")
     seed: int = Field(default=0, ge=0, description="number of the deal")
     buffer_km: float = Field(
         default=0.0, ge=0, description="cells nearer than this to an unseen one are left out [km]; 0 leaves out none"
     )
+
+
+class Blocks(BlockFolds):
+    """Whole blocks of latitude and longitude are unseen, one fold of them in a study (``data.regions``)."""
+
+    fold: int = Field(default=0, ge=0, description="the group that is unseen; the others are learned from")
 
     @model_validator(mode="after")
     def _fold_is_one_of_them(self) -> Blocks:
@@ -131,8 +136,9 @@ class SyntheticConfig(Settings):
     years: int = Field(default=3, ge=2, le=50, description="years of daily forcing; the last one is the test period")
     start: Day = Field(default=dt.date(2015, 4, 1), description="first day")
     noise: float = Field(default=0.04, ge=0, le=0.5, description="standard deviation of observation noise [m3 m-3]")
-    lost: float = Field(default=0.05, ge=0, le=1, description="share of overpasses without a retrieval")
-    lost_frozen: float = Field(default=0.9, ge=0, le=1, description="the same on frozen or snow-covered ground")
+    lost: float = Field(
+        default=0.05, ge=0, le=1, description="share of overpasses without a retrieval, where nothing is frozen"
+    )
     unseen: float = Field(default=0.25, ge=0, lt=1, description="share of cells that are never learned from")
     unexplained: float = Field(
         default=0.2, ge=0, le=1, description="share of the variance of the true θ that no attribute explains"
@@ -282,16 +288,6 @@ class GapFillConfig(SequenceConfig):
 
     direction: Literal["forward", "both"] = Field(
         default="both", description="observations it is given: the last one before a day, or the next one too"
-    )
-    keep_observed: bool = Field(default=True, description="observed days keep their observation in the product")
-    hidden_days: float = Field(
-        default=0.05,
-        gt=0,
-        lt=0.5,
-        description="share of the training period's observations hidden singly, for the score",
-    )
-    hidden_weeks: float = Field(
-        default=0.05, gt=0, lt=0.5, description="share of training-period weeks hidden whole, for the score"
     )
     hidden: int = Field(default=48, ge=1, description="state size of the LSTM")
     dropout: float = Field(default=0.15, ge=0, lt=1, description="share of inputs and states dropped in training")

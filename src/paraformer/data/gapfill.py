@@ -62,7 +62,8 @@ _MEMORIES = (3.0, 30.0)
 _PRACTICE = 0.3
 """Largest share of observations, and of weeks, hidden in a training window."""
 
-_FOLDS = 5
+_HIDDEN = 0.05
+"""Share of the training period's observations hidden singly, and of its weeks hidden whole, for the score."""
 _HARMONICS = 2
 
 
@@ -186,7 +187,7 @@ def fill_gaps(config: GapFillConfig, cube: Cube, path: Path, *, seed: int, progr
     seen = Observations(
         values, mask, cube.trained, cube.period("train").mask(cube.time), cube.period("test").mask(cube.time)
     )
-    hidden = _hidden(config, seen, seed)
+    hidden = _hidden(seen, seed)
     fitted = mask & seen.train & seen.trained[:, None] & ~hidden["random"] & ~hidden["weeks"]
     inputs = CellInputs(cube.cells, cube.time, cube.forcing(), cube.attributes(), cube.attribute_names)
     data = sequence_data(inputs, values, fitted, trained=seen.trained, training=seen.train)
@@ -199,16 +200,16 @@ def fill_gaps(config: GapFillConfig, cube: Cube, path: Path, *, seed: int, progr
     _write(cube, _product(filler, seen), mask, path / FILLED)
 
 
-def _hidden(config: GapFillConfig, seen: Observations, seed: int) -> dict[str, Bool[np.ndarray, "cell time"]]:
+def _hidden(seen: Observations, seed: int) -> dict[str, Bool[np.ndarray, "cell time"]]:
     """Observations of the training period that are kept from the network to judge it: whole weeks, and single days."""
     random = generator(seed, "gap filling", "hidden")
-    weeks = seen.mask & seen.train & hide_weeks(seen.mask.shape, config.hidden_weeks, random)
-    days = seen.mask & seen.train & ~weeks & (random.random(seen.mask.shape) < config.hidden_days)
+    weeks = seen.mask & seen.train & hide_weeks(seen.mask.shape, _HIDDEN, random)
+    days = seen.mask & seen.train & ~weeks & (random.random(seen.mask.shape) < _HIDDEN)
     return {"random": days, "weeks": weeks}
 
 
 def _product(filler: Filler, seen: Observations) -> Float[np.ndarray, "cell time"]:
-    """The seamless series; each period from the observations it may see."""
+    """The seamless series: observed days as they are, the others from the observations their period may see."""
     found = np.empty(seen.mask.shape)
     for days, sources in (
         (seen.train, seen.train),
@@ -217,17 +218,7 @@ def _product(filler: Filler, seen: Observations) -> Float[np.ndarray, "cell time
     ):
         if days.any():
             visible = seen.mask & sources
-            kept = np.where(visible, seen.values, 0.0) if filler.config.keep_observed else _folded(filler, visible)
-            found[:, days] = np.where(visible, kept, filler(visible))[:, days]
-    return found
-
-
-def _folded(filler: Filler, visible: Bool[np.ndarray, "cell time"]) -> Float[np.ndarray, "cell time"]:
-    """Estimates of the visible days themselves, each with its own observation, one in ``_FOLDS`` of all, hidden."""
-    found, rank = np.zeros(visible.shape), np.cumsum(visible, axis=1) % _FOLDS
-    for fold in range(_FOLDS):
-        hidden = visible & (rank == fold)
-        found[hidden] = filler(visible & ~hidden)[hidden]
+            found[:, days] = np.where(visible, seen.values, filler(visible))[:, days]
     return found
 
 

@@ -138,7 +138,7 @@ def _labels_of(config: DataConfig, file: CellsFile, usable: Bool[np.ndarray, " c
     assert split is not None
     if split.blocks is not None:
         lat, lon = (file.static(name).astype(float) for name in ("lat", "lon"))
-        return block_labels(split.blocks, lat, lon, usable, source=str(file.path))
+        return block_labels(split.blocks, lat, lon, usable, source=f"{file.path}: split.blocks")
     if split.design is not None:
         index, sample = _grid_index(file)
         offset, neighbours = split.offset or (0, 0), split.neighbours or 1

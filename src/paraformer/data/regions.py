@@ -14,12 +14,12 @@ from scipy.spatial import cKDTree
 from paraformer.core.errors import DataError
 from paraformer.core.grid import points
 from paraformer.core.seeding import generator
-from paraformer.data.config import Blocks
+from paraformer.data.config import BlockFolds, Blocks
 from paraformer.data.sampling import LEFT_OUT, TRAINED, UNSEEN
 
 
 def block_folds(
-    blocks: Blocks,
+    blocks: BlockFolds,
     lat: Float[np.ndarray, " cell"],
     lon: Float[np.ndarray, " cell"],
     usable: Bool[np.ndarray, " cell"],
@@ -34,7 +34,7 @@ def block_folds(
     Args:
         lat, lon: cell centres [degree]; longitudes in -180..180 or 0..360.
         usable: cells that may be used; the others belong to no block.
-        source: what the cells come from, for the error.
+        source: what the cells come from and the setting that asks for blocks, for the error.
 
     Raises:
         DataError: if there are fewer blocks with a cell than folds.
@@ -46,7 +46,7 @@ def block_folds(
     )
     if len(places) < blocks.folds:
         raise DataError(
-            f"{source}: split.blocks: the cells lie in {len(places)} blocks of {blocks.degrees:g} degrees, fewer than "
+            f"{source}: the cells lie in {len(places)} blocks of {blocks.degrees:g} degrees, fewer than "
             f"the {blocks.folds} folds; take smaller blocks or fewer folds"
         )
     of_block, filled = np.empty(len(places), dtype=np.int64), np.zeros(blocks.folds, dtype=np.int64)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from paraformer.core.contracts import CalibrationData
 from paraformer.core.errors import DataError
@@ -70,6 +71,14 @@ def calibration_view(
         longitude=view.lon,
         references=references_of(view, references, trained),
     )
+
+
+def learned_from(data: CalibrationData, cells: Bool[np.ndarray, " cell"]) -> CalibrationData:
+    """The same data with fewer trained cells: the others are as unseen ones, whose observations are inputs alone."""
+    references = {name: each._replace(known=each.known & cells[:, None]) for name, each in data.references.items()}
+    mask = data.mask & cells[:, None]
+    observed = np.where(mask, data.observed, 0.0)
+    return replace(data, trained=data.trained & cells, mask=mask, observed=observed, references=references)
 
 
 def describe_cube(cube: Cube) -> dict[str, Any]:

@@ -9,40 +9,50 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from paraformer.core.parameters import ParameterSpace
-from paraformer.evaluation.config import ChecklistLimits
 from paraformer.evaluation.holdout import Holdout
 from paraformer.numerics.scores import MIN_DAYS
 
 MAX_STEP = 3
 """Longest step between observed days that counts as the next one [day]: SMAP sees every place at least every 3 days."""
 
+_BOUND_DISTANCE, _BOUND_SHARE = 0.01, 0.2
+"""Distance that counts as at the bound [unit coordinate], and from which share of cells on the checklist warns."""
+_SURROGATE_GAP = 0.003
+"""Raw RMSE, process model less surrogate, from which on it warns [m3 m-3]."""
+_ATTRIBUTE_SHARE, _UNSCORED_SHARE = 0.05, 0.0
+"""Shares of unseen cells outside the trained range, and of cells without a score, above which it warns."""
+_SEED_SPREAD = 0.1
+"""Median standard deviation of θ over seeds above which it warns [unit coordinate]."""
+_AUTOCORRELATION = 0.8
+"""Median correlation of the residuals of successive observed days above which it warns."""
+
 CHECK_COLUMNS = ("check", "method", "subject", "found", "limit", "passed", "message")
 """One row per check and subject (a parameter, an attribute, a part of the score table)."""
 
 
 def parameters_at_bounds(
-    method: str, theta: Float[np.ndarray, "cell parameter"], space: ParameterSpace, limits: ChecklistLimits
+    method: str, theta: Float[np.ndarray, "cell parameter"], space: ParameterSpace
 ) -> pd.DataFrame:
     """Share of cells whose parameter lies at a bound: the bounds, not the data, then decide its value."""
     unit = space.to_unit(theta)
     rows = []
     for i, name in enumerate(space.names):
-        low = float((unit[:, i] <= limits.bound_distance).mean())
-        high = float((unit[:, i] >= 1 - limits.bound_distance).mean())
+        low = float((unit[:, i] <= _BOUND_DISTANCE).mean())
+        high = float((unit[:, i] >= 1 - _BOUND_DISTANCE).mean())
         rows.append(
             _row(
                 "parameter at its bounds",
                 method,
                 name,
                 low + high,
-                limits.bound_share,
+                _BOUND_SHARE,
                 f"{low:.0%} of cells at the lower, {high:.0%} at the upper bound",
             )
         )
     return _table(rows)
 
 
-def surrogate_gaps(gap: pd.DataFrame, limits: ChecklistLimits) -> pd.DataFrame:
+def surrogate_gaps(gap: pd.DataFrame) -> pd.DataFrame:
     """Raw test RMSE by the process model less that by the surrogate: a large gap means θ exploits the surrogate.
 
     Args:
@@ -55,7 +65,7 @@ def surrogate_gaps(gap: pd.DataFrame, limits: ChecklistLimits) -> pd.DataFrame:
             row.method,
             f"{row.cells} cells, seed {row.seed}",
             abs(row.difference),
-            limits.surrogate_gap,
+            _SURROGATE_GAP,
             f"raw RMSE {row.process_model:.4f} by the process model, {row.surrogate:.4f} by the surrogate",
         )
         for row in chosen.itertuples()
@@ -67,7 +77,6 @@ def attribute_range(
     attributes: Float[np.ndarray, "cell attribute"],
     names: Sequence[str],
     trained: Bool[np.ndarray, " cell"],
-    limits: ChecklistLimits,
 ) -> pd.DataFrame:
     """Share of unseen cells with an attribute outside the range of the trained cells: there a learner extrapolates."""
     if trained.all():
@@ -80,7 +89,7 @@ def attribute_range(
             "",
             name,
             float(share),
-            limits.attribute_share,
+            _ATTRIBUTE_SHARE,
             f"{share:.0%} of unseen cells outside [{low:.4g}, {high:.4g}]",
         )
         for name, share, low, high in zip(names, outside, known.min(axis=0), known.max(axis=0), strict=True)
@@ -88,7 +97,7 @@ def attribute_range(
     return _table(rows)
 
 
-def unscored_cells(scores: pd.DataFrame, limits: ChecklistLimits) -> pd.DataFrame:
+def unscored_cells(scores: pd.DataFrame) -> pd.DataFrame:
     """Share of cells that have no score at all in the test period, per method and group of cells.
 
     Judged by RMSE: a missing PCC beside it says that a simulation is constant, as the training mean's is on purpose.
@@ -104,16 +113,14 @@ def unscored_cells(scores: pd.DataFrame, limits: ChecklistLimits) -> pd.DataFram
                 row.method,
                 f"{row.cells} cells",
                 row.n_unscored / total,
-                limits.unscored_share,
+                _UNSCORED_SHARE,
                 f"{row.n_unscored} of {total} cells have no score",
             )
         )
     return _table(rows)
 
 
-def seed_spread(
-    method: str, theta: Float[np.ndarray, "seed cell parameter"], space: ParameterSpace, limits: ChecklistLimits
-) -> pd.DataFrame:
+def seed_spread(method: str, theta: Float[np.ndarray, "seed cell parameter"], space: ParameterSpace) -> pd.DataFrame:
     """Median over cells of θ's standard deviation over seeds: a wide one means the data do not identify θ.
 
     In unit coordinates; a uniform random θ has 0.29. Needs at least two seeds, else the table is empty.
@@ -127,7 +134,7 @@ def seed_spread(
             method,
             name,
             float(value),
-            limits.seed_spread,
+            _SEED_SPREAD,
             f"median standard deviation over {len(theta)} seeds is {value:.3f} of the parameter's range",
         )
         for name, value in zip(space.names, spread, strict=True)
@@ -135,9 +142,7 @@ def seed_spread(
     return _table(rows)
 
 
-def residual_autocorrelation(
-    method: str, simulated: Float[np.ndarray, "cell time"], holdout: Holdout, limits: ChecklistLimits
-) -> pd.DataFrame:
+def residual_autocorrelation(method: str, simulated: Float[np.ndarray, "cell time"], holdout: Holdout) -> pd.DataFrame:
     """Autocorrelation of the test-period residuals from one observed day to the next: what θ has left unexplained.
 
     A cell's residual is simulated less observed, less the mean of that over its observed test days. Pairs are
@@ -150,7 +155,6 @@ def residual_autocorrelation(
     Args:
         simulated: volumetric soil moisture [m3 m-3].
         holdout: observations and test period.
-        limits: the largest median that passes is ``residual_autocorrelation``.
 
     Returns:
         One row; empty where no cell has enough pairs.
@@ -177,8 +181,7 @@ def residual_autocorrelation(
         f"median over {len(found)} cells is {r:.2f} at a mean step of {np.mean(steps):.1f} days: "
         f"{n:.0f} observed days count as about {n * (1 - r) / (1 + r):.0f}"
     )
-    limit = limits.residual_autocorrelation
-    return _table([_row("autocorrelation of residuals", method, "test period", r, limit, message)])
+    return _table([_row("autocorrelation of residuals", method, "test period", r, _AUTOCORRELATION, message)])
 
 
 def _row(check: str, method: str, subject: str, found: float, limit: float, message: str) -> tuple:

@@ -20,24 +20,6 @@ _TRAINING = TrainingConfig(
 )
 
 
-class ChecklistLimits(Settings):
-    """From where on the checklist warns."""
-
-    bound_distance: float = Field(
-        default=0.01, ge=0, lt=0.5, description="distance that counts as at the bound [unit coordinate]"
-    )
-    bound_share: float = Field(default=0.2, ge=0, le=1, description="share of cells at a bound")
-    surrogate_gap: float = Field(default=0.003, ge=0, description="raw RMSE, process model less surrogate [m3 m-3]")
-    attribute_share: float = Field(
-        default=0.05, ge=0, le=1, description="share of unseen cells outside the trained range"
-    )
-    unscored_share: float = Field(default=0.0, ge=0, le=1, description="share of cells without a score")
-    seed_spread: float = Field(default=0.1, ge=0, description="median std of θ over seeds [unit coordinate]")
-    residual_autocorrelation: float = Field(
-        default=0.8, ge=0, le=1, description="median correlation of the residuals of successive observed days"
-    )
-
-
 TransferMethod = Literal["nearest", "inverse_distance", "attributes", "kriging"]
 
 METHODS: tuple[str, ...] = get_args(TransferMethod)
@@ -68,8 +50,6 @@ class EvaluationConfig(Settings):
         default=OPERATORS, min_length=1, description="observation operators in the score table"
     )
     min_days: int = Field(default=MIN_DAYS, ge=2, description="observed days a cell needs to be scored")
-    harmonics: int = Field(default=2, ge=1, le=6, description="harmonics of the year in the climatology baseline")
-    limits: ChecklistLimits = ChecklistLimits()
     transfers: TransfersConfig | None = Field(
         default=None, description="rows of θ carried from trained to unseen cells; none leaves them out"
     )

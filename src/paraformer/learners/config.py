@@ -104,7 +104,6 @@ class LossConfig(Settings):
         default=0.01, ge=0, description="weight of the mean squared distance from the a-priori θ, unit coordinates"
     )
     range_weight: float | None = Field(default=None, ge=0, description="α of the range-boundary loss; none takes p")
-    range_epsilon: float = Field(default=0.01, gt=0, description="ε of the range-boundary loss")
 
 
 class LearnerConfig(Settings):
@@ -147,9 +146,6 @@ class LearnerConfig(Settings):
         "the paper",
     )
     members: int = Field(default=1, ge=1, description="networks trained apart whose θ are averaged (unit coordinates)")
-    validation: float = Field(
-        default=0.0, ge=0, lt=1, description="fraction of trained cells a member keeps aside to choose its step"
-    )
     training: LearningConfig = LearningConfig()
     refinement: RefinementConfig | None = Field(
         default=None, description="surrogate_then_process only: the training that goes on through the process model"
@@ -187,8 +183,6 @@ class LearnerConfig(Settings):
             return self
         if self.simulator != "surrogate_then_process":
             raise ValueError(f"'refinement' applies to simulator 'surrogate_then_process' only, not '{self.simulator}'")
-        if self.refinement.validate_every is not None and self.validation == 0:
-            raise ValueError("'refinement.validate_every' needs 'validation' (a fraction of the cells)")
         return self
 
     @model_validator(mode="after")
@@ -225,12 +219,6 @@ class LearnerConfig(Settings):
                 f"'history: loss' reads the days of the loss: 'window' must be 'network.history_days' "
                 f"({self.network.history_days} days), found {found}"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _validation_is_whole(self) -> LearnerConfig:
-        if (self.validation > 0) != (self.training.validate_every is not None):
-            raise ValueError("'validation' (a fraction of the cells) and 'training.validate_every' go together")
         return self
 
     def epoch(self, cells: int, days: int) -> int:

@@ -20,7 +20,7 @@ from paraformer.learners.config import LearnerConfig, reads_history
 from paraformer.learners.inputs import History, Scaling, filled_series
 from paraformer.learners.learned import LearnedMap
 from paraformer.learners.networks import ParameterMap
-from paraformer.learners.task import Draw, LearnTask
+from paraformer.learners.task import LearnTask
 from paraformer.learners.training_config import LearningConfig
 from paraformer.training.checkpoint import require_same, space_hash
 from paraformer.training.config import TrainingConfig
@@ -162,13 +162,13 @@ class Learner:
             network = ParameterMap(self.config, len(seen.data.attribute_names), len(phases[0].model.parameters))
         for phase in phases:
             own = seed if phase is phases[0] else derive_seed(seed, phase.name)
-            draw = Draw(identity["seed"], own, member)
-            task = LearnTask(network, phase.config, phase.model, seen.data, seen.scaling, draw)
+            task = LearnTask(network, phase.config, phase.model, seen.data, seen.scaling, own)
             name = self.name if phase is phases[0] else f"{self.name}, {phase.name}"
             name = name if self.config.members == 1 else f"{name} {member + 1} of {self.config.members}"
-            outcome = train(
+            training = _in_steps(name, phase.config.training, task.epoch)
+            train(
                 task,
-                _in_steps(name, phase.config.training, task.epoch),
+                training,
                 seed=own,
                 identity={**identity, "member": member},
                 path=phase.checkpoint(directory, member),
@@ -176,7 +176,7 @@ class Learner:
                 description=name,
             )
             network.float().cpu()  # whatever the precision of the training, as it is read back
-            runs += task.runs(outcome.steps) if phase.counted else 0
+            runs += task.runs(training.steps) if phase.counted else 0
         return network.eval(), runs
 
     def _identity(self, phases: tuple[Phase, ...], data: CalibrationData, seed: int) -> dict[str, Any]:

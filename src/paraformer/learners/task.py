@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,14 +22,6 @@ from paraformer.numerics.observe import Line, fit_line, observe
 from paraformer.training.ranks import gathered, share
 from paraformer.training.tensors import to_tensor
 from paraformer.training.windows import Windows
-
-
-class Draw(NamedTuple):
-    """Seeds of one member: ``learner`` is shared by all members, ``member`` is its own; ``fold`` is its number."""
-
-    learner: int
-    member: int
-    fold: int
 
 
 class Batch(NamedTuple):
@@ -61,7 +53,7 @@ class LearnTask:
         model: DifferentiableModel,
         data: CalibrationData,
         scaling: Scaling,
-        draw: Draw,
+        seed: int,
     ) -> None:
         self.network: nn.Module = network
         self.config = config
@@ -73,14 +65,10 @@ class LearnTask:
         self.targets = _targets(config, data)
         self.others = None if config.targets is None else OtherTargets(config.targets, data)
         self.outputs = ("soil_moisture", *(() if config.targets is None else config.targets.outputs))
-        cells = np.flatnonzero(data.trained & data.mask.any(axis=1))
-        if cells.size == 0:
+        self.pool = np.flatnonzero(data.trained & data.mask.any(axis=1))
+        if self.pool.size == 0:
             raise DataError("learner: no trained cell has an observation in the training period")
-        kept = round(config.validation * cells.size)
-        shuffled = np.roll(generator(draw.learner, "learner", "validation").permutation(cells), -draw.fold * kept)
-        self.held = np.sort(shuffled[:kept])  # members keep different cells aside
-        self.pool = np.sort(shuffled[kept:])
-        self.seed = draw.member
+        self.seed = seed
         self._prior_line: Line | None = None
 
     def to(self, device: torch.device) -> None:
@@ -169,14 +157,14 @@ class LearnTask:
         if self.others is not None:
             fit = self.others.config.soil_moisture * fit + self.others.loss(series, at)
         kept = settings.prior_weight * (u - self.prior[at]).square().mean()
-        return fit + kept + range_boundary_loss(u, alpha=settings.range_weight, epsilon=settings.range_epsilon)
+        return fit + kept + range_boundary_loss(u, alpha=settings.range_weight)
 
     def _line(self, simulated: Tensor, observed: Tensor, mask: Tensor, cells: Tensor) -> Line:
         settings = self.config.loss
         if settings.line == "window" or settings.operator == "raw":
             return fit_line(settings.operator, simulated, observed, mask)
         if self._prior_line is None:
-            every = self._index(np.sort(np.concatenate([self.pool, self.held])))
+            every = self._index(self.pool)
             with torch.no_grad():
                 default = self.model.respond(self.prior[every], every, self.first_day, self.days)["soil_moisture"]
             known = self.targets.observed[every].to(default.dtype)
@@ -186,28 +174,17 @@ class LearnTask:
             self._prior_line = Line(gain, offset)
         return Line(self._prior_line.gain[cells], self._prior_line.offset[cells])
 
-    def validate(self, network: nn.Module) -> float:
-        """Misfit over the whole training period of the trained cells kept from the loss, at the θ of the verdict."""
-        at = self._index(self.held)
-        history = None if self.inputs.history is None else self.inputs.history[at]
-        inputs = Inputs(self.inputs.attributes[at], history)
-        u = cast(ParameterMap, network).over_period(inputs, self.prior[at])
-        simulated = self._respond(u, at, self.first_day, self.days)
-        return float(self._misfit(simulated, u, self.held, np.zeros_like(self.held)))
-
     def runs(self, steps: int) -> int:
-        """Forward runs of the model in the first ``steps`` steps, validations and an a-priori line included.
+        """Forward runs of the model in the first ``steps`` steps, an a-priori line included.
 
         Runs that a kill has lost are not among them. The cells of a step differ, so that no two of its rows are one
         run: that holds for windows as long as the training period.
         """
         config = self.config
         batch = min(config.cells_per_batch, self.pool.size) * config.windows_per_batch
-        every = config.training.validate_every
-        validated = 0 if every is None else steps // every * self.held.size
         fixed = config.loss.line == "prior" and config.loss.operator != "raw"
-        line = self.pool.size + self.held.size if fixed else 0
-        return steps * batch * getattr(self.model, "runs_per_gradient", 1) + validated + line
+        line = self.pool.size if fixed else 0
+        return steps * batch * getattr(self.model, "runs_per_gradient", 1) + line
 
     def _index(self, positions: Int[np.ndarray, "*n"]) -> Int[Tensor, "*n"]:
         return torch.as_tensor(positions, device=self.prior.device)

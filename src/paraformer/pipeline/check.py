@@ -23,6 +23,7 @@ from paraformer.data.summary import input_table
 from paraformer.learners.targets import comparable
 from paraformer.numerics.scores import accumulate, finish
 from paraformer.pipeline.consistent import Extent, require_consistent, require_fits, require_outputs
+from paraformer.pipeline.cross_validation import require_folds
 from paraformer.pipeline.world import MOST_ROWS, small_world
 from paraformer.process.build import Places, ProcessFiles, build_process, process_files, require_files, require_steps
 
@@ -101,7 +102,11 @@ def _check_cells(study: Study, inputs: Path | None, given: Mapping[str, Path]) -
     try:
         table = input_table(selection, values, study.data.observation)
         _require_attributes(study, selection)
-        require_fits(study, _extent(study, selection))
+        extent = _extent(study, selection)
+        require_fits(study, extent)
+        if extent.trained is not None:
+            lat, lon = (file.static(name)[selection.position].astype(float) for name in ("lat", "lon"))
+            require_folds(study, lat, lon, selection.trained)
         _require_observed(study, selection)
         _require_comparable(study, selection)
         _check_process(study, selection, given)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from paraformer.config import Study
 from paraformer.core.results import Results
 from paraformer.core.run import Stage
+from paraformer.evaluation.cross_validation import recommendation
 from paraformer.report import study_page
 from paraformer.report.tables import operator_note, to_text
 
@@ -20,7 +21,7 @@ def closing_words(study: Study, results: Results, done: Mapping[str, Stage]) -> 
     """
     if "scores" not in done:
         return "\n".join([*(f"{name}: {stage.path}" for name, stage in done.items()), *_files(study, results, done)])
-    lines = [*_tables(results), result(results), "", *_files(study, results, done)]
+    lines = [*_tables(results), result(results), *_recommended(results), "", *_files(study, results, done)]
     if "figures" in done:
         lines += [
             f"report: {results.directory / 'report.html'}",
@@ -44,6 +45,11 @@ def result(results: Results) -> str:
     if not parts:
         return "Result: no observation of the test period could be scored."
     return f"Result: nearest to the observations of the test period, raw RMSE in m3 m-3: {', '.join(parts)}."
+
+
+def _recommended(results: Results) -> list[str]:
+    """Which learner to take, where the study compares them on blocks kept aside."""
+    return [] if results.cross_validation is None else [recommendation(results.cross_validation)]
 
 
 def _tables(results: Results) -> list[str]:

@@ -211,15 +211,6 @@ def _require_learner(key: str, learner: LearnerConfig, study: Study, extent: Ext
             _require_months(f"{key}.targets.evapotranspiration", study)
         if extent.references is not None:
             _require_references(key, learner, extent.references)
-    if extent.trained is None:
-        return
-    if learner.validation:
-        kept = round(learner.validation * extent.trained)
-        if not 0 < kept < extent.trained:
-            raise SettingsError(
-                f"{key}.validation: {learner.validation:g} of {extent.trained} trained cells are {kept}, expected one "
-                "or more, and one or more to learn from"
-            )
 
 
 def _require_references(key: str, learner: LearnerConfig, there: Sequence[str]) -> None:

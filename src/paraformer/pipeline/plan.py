@@ -198,22 +198,17 @@ def _parameters(study: Study, rehearsal: Rehearsal, size: Size, base: float) -> 
         yield StagePlan(f"parameters/{name}", runs, time, base, disk)
 
 
-def _pool(learner: LearnerConfig, size: Size) -> int:
-    """Cells a member is trained on."""
-    return size.trained - round(learner.validation * size.trained)
-
-
 def _steps(study: Study, learner: LearnerConfig, size: Size) -> int:
     """Steps of one member; of epochs as many as these come to if every trained cell is observed."""
-    return learner.steps(_pool(learner, size), study.data.train.days)
+    return learner.steps(size.trained, study.data.train.days)
 
 
 def _process_runs(study: Study, learner: LearnerConfig, size: Size) -> int:
-    """Process-model runs of one member's gradients; a few of validations and a-priori lines are left out."""
+    """Process-model runs of one member's gradients; a few of a-priori lines are left out."""
     if learner.simulator == "surrogate":
         return 0
     through_process = learner.refined()
-    batch = min(through_process.cells_per_batch, _pool(learner, size))
+    batch = min(through_process.cells_per_batch, size.trained)
     return _steps(study, through_process, size) * batch * (2 * len(study.parameters) + 1)
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from paraformer.config import Study
 from paraformer.core.log import Progress
 from paraformer.core.names import API, API_PER_CELL, API_TEMPERATURE, CLIMATOLOGY, DIRECT, TRAINING_MEAN
 from paraformer.core.netcdf import read_dataset, write_dataset
@@ -49,7 +48,7 @@ def train_direct(
     write_dataset(dataset, path / "direct.nc")
 
 
-def references(study: Study, cube: Cube, holdout: Holdout, direct: Path | None) -> Iterator[Reference]:
+def references(cube: Cube, holdout: Holdout, direct: Path | None) -> Iterator[Reference]:
     """Every reference row, in the order of the tables.
 
     Args:
@@ -57,8 +56,7 @@ def references(study: Study, cube: Cube, holdout: Holdout, direct: Path | None) 
     """
     prcp, tair = (cube.dataset[name].values.astype(np.float64) for name in ("prcp", "tair"))
     yield Reference(TRAINING_MEAN, -1, training_mean(holdout))
-    seasons = climatology(cube.time, holdout, harmonics=study.evaluation.harmonics)
-    yield Reference(CLIMATOLOGY, -1, seasons)
+    yield Reference(CLIMATOLOGY, -1, climatology(cube.time, holdout))
     yield Reference(API, -1, precipitation_memory(prcp, holdout))
     yield Reference(API_PER_CELL, -1, precipitation_memory(prcp, holdout, per_cell=True))
     yield Reference(API_TEMPERATURE, -1, precipitation_memory(prcp, holdout, tair=tair))

@@ -89,7 +89,7 @@ def write_scores(case: Verdict, path: Path) -> None:
     fields = judged_fields(case.path)
     rows = [row for archive, of in case.archives.items() for row in _score_archive(archive, of, holdout, study)]
     names = []
-    for name, seed, baseline in references(study, case.cube, holdout, case.direct):
+    for name, seed, baseline in references(case.cube, holdout, case.direct):
         rows.append(score_cells(name, seed, baseline.simulated, holdout.only(baseline.available), study.evaluation))
         names.append((name, seed))
     methods = methods_of(study, case.ensemble, fields, names, case.runs)
@@ -177,20 +177,20 @@ def _fluxes(archives: Mapping[Path, Sequence[tuple[str, int]]]) -> Iterator[Flux
 
 def _checks(case: Verdict, fields: Sequence[ParameterField], scores: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
     """The post-fit checklist of all searches and learners together."""
-    limits, space = case.study.evaluation.limits, case.study.space
+    space = case.study.space
     simulated = xr.open_zarr(case.path / RUNS, consolidated=False)["soil_moisture"]
     holdout, learners = holdout_of(case.cube), list(case.study.calibrators)
     tables = [
-        checklist.surrogate_gaps(gap[gap["method"].isin(learners)], limits),
-        checklist.attribute_range(case.cube.attributes(), case.cube.attribute_names, case.cube.trained, limits),
-        checklist.unscored_cells(scores, limits),
+        checklist.surrogate_gaps(gap[gap["method"].isin(learners)]),
+        checklist.attribute_range(case.cube.attributes(), case.cube.attribute_names, case.cube.trained),
+        checklist.unscored_cells(scores),
     ]
     for method in learners:
         theta = np.stack([f.theta for f in fields if f.method == method and f.theta is not None])
-        tables.append(checklist.parameters_at_bounds(method, theta.reshape(-1, len(space)), space, limits))
-        tables.append(checklist.seed_spread(method, theta, space, limits))
+        tables.append(checklist.parameters_at_bounds(method, theta.reshape(-1, len(space)), space))
+        tables.append(checklist.seed_spread(method, theta, space))
         first = [f.method for f in fields].index(method)
-        tables.append(checklist.residual_autocorrelation(method, simulated[:, first].values, holdout, limits))
+        tables.append(checklist.residual_autocorrelation(method, simulated[:, first].values, holdout))
     return pd.concat([t for t in tables if len(t)], ignore_index=True)
 
 

@@ -77,6 +77,7 @@ PARTS: dict[str, Callable[[Study], Any]] = {
     "report": lambda study: settings_of(study.report),
     "learner_seeds": lambda study: study.learner_seeds,
     "search_seeds": lambda study: study.search_seeds,
+    "cross_validation": lambda study: study.cross_validation and settings_of(study.cross_validation),
 }
 """Parts of a study by name, as they enter the keys of stages."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from paraformer.config import Study
 from paraformer.core.log import Progress
@@ -11,8 +12,10 @@ from paraformer.core.names import STAGES
 from paraformer.core.results import LAYOUT, Results
 from paraformer.core.run import Run
 from paraformer.data.gather import source_hash
+from paraformer.learners.config import LearnerConfig
 from paraformer.pipeline.closing import closing_words
 from paraformer.pipeline.consistent import extent_of, require_consistent, require_fits
+from paraformer.pipeline.cross_validation import require_folds
 from paraformer.pipeline.rounds import followed, good_enough
 from paraformer.pipeline.stage import StageSpec, parts, settings_of
 from paraformer.pipeline.work import Work
@@ -35,6 +38,7 @@ class Chain(Work):
                 self._finish(spec)
             if group == "cube":
                 require_fits(self.study, extent_of(self._cube))
+                require_folds(self.study, self._cube.lat, self._cube.lon, self._cube.trained)
                 site_positions(self.study.report.sites, self._cube.cells)  # one that is not there, before any work
             if group == "report":
                 self._write_page()
@@ -107,16 +111,31 @@ class Chain(Work):
             work = partial(self._search, name, search)
             yield StageSpec(f"parameters/{name}", reads, depends, work, self._file_hashes)
         for name, learner in study.learners.items():
-            depends = parts(study, "learner_seeds", "seed", learner=settings_of(learner))
-            reads = ("cube",)
-            if learner.simulator != "process":
-                reads += ("surrogate",)
-            if learner.simulator != "surrogate":
-                depends |= parts(study, "process", "parameters")
-            if learner.observations != "masked":
-                reads += ("gap_filling",)
+            depends, reads = self._learning(learner, "learner_seeds")
             work = partial(self._learn, name, learner)
             yield StageSpec(f"parameters/{name}", reads, depends, work, self._file_hashes, trains=True)
+
+    def _learning(self, learner: LearnerConfig, *more: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """What a trained learner depends on, and the stages it reads."""
+        depends = parts(self.study, *more, "seed", learner=settings_of(learner))
+        reads: tuple[str, ...] = ("cube",)
+        if learner.simulator != "process":
+            reads += ("surrogate",)
+        if learner.simulator != "surrogate":
+            depends |= parts(self.study, "process", "parameters")
+        if learner.observations != "masked":
+            reads += ("gap_filling",)
+        return depends, reads
+
+    def cross_validation(self) -> Iterator[StageSpec]:
+        """Every learner without each fold of blocks of trained cells, where the study asks for it."""
+        if self.study.cross_validation is None:
+            return
+        for name, learner in self.study.learners.items():
+            more = ("cross_validation", "least_days", "process", "parameters")
+            depends, reads = self._learning(learner, *more)
+            work = partial(self._cross_validate, learner)
+            yield StageSpec(f"cross_validation/{name}", reads, depends, work, self._file_hashes, trains=True)
 
     def uncertainty(self) -> Iterator[StageSpec]:
         """Posterior of θ around what some methods found, where the study asks for it."""
@@ -141,8 +160,8 @@ class Chain(Work):
 
     def scores(self) -> Iterator[StageSpec]:
         """Tables of the verdict."""
-        rounds = tuple(name for name in self.done if name.startswith("rounds/"))
-        reads = ("cube", "ensemble", "surrogate", "references", "verdict", *self._learned, *rounds)
+        more = tuple(name for name in self.done if name.startswith(("rounds/", "cross_validation/")))
+        reads = ("cube", "ensemble", "surrogate", "references", "verdict", *self._learned, *more)
         depends = parts(self.study, "evaluation", "seed", layout=LAYOUT)
         yield StageSpec("scores", reads, depends, self._write_scores, {})
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float
+
 from paraformer.config import Study
+from paraformer.core.contracts import CalibrationData, ForwardModel
 from paraformer.core.files import write_csv, write_text
 from paraformer.core.log import Progress
-from paraformer.core.results import Results
+from paraformer.core.results import CROSS_VALIDATION, ROUNDS, Results
 from paraformer.core.run import Run
 from paraformer.core.schema import Ensemble, ParameterField
 from paraformer.data.cube import build_cube
@@ -21,6 +25,7 @@ from paraformer.learners.config import LearnerConfig
 from paraformer.learners.learn import Learner, process_runs
 from paraformer.pipeline.attention import attention_of
 from paraformer.pipeline.consistent import require_outputs
+from paraformer.pipeline.cross_validation import compared, cross_validate, deal
 from paraformer.pipeline.emulation import fit_and_audit
 from paraformer.pipeline.opened import Opened
 from paraformer.pipeline.references import train_direct
@@ -131,8 +136,10 @@ class Work(Opened):
             self._truth(),
         )
         write_scores(case, path)
+        if study.cross_validation is not None:
+            write_csv(path / CROSS_VALIDATION, compared(study, self.done))
         if self._rounds_done:
-            write_csv(path / "rounds.csv", rounds_table(study, self._rounds_done, path))
+            write_csv(path / ROUNDS, rounds_table(study, self._rounds_done, path))
         return 0
 
     def _own_runs(self) -> Mapping[str, int]:
@@ -206,9 +213,7 @@ class Work(Opened):
 
     def _learn(self, name: str, config: LearnerConfig, path: Path) -> int:
         """Every seed of one learner; returns its own process-model runs, none if it sees the surrogate alone."""
-        process = None if config.simulator == "surrogate" else self._differentiable()
-        model = process if process is not None and config.simulator == "process" else self._surrogate
-        refine_with, runs = (process if config.simulator == "surrogate_then_process" else None), 0
+        (model, refine_with), runs = self._taught_by(config), 0
         for seed in range(self.study.learner_seeds):
             folder = path / f"seed-{seed}"
             theta = Learner(config).calibrate(
@@ -222,6 +227,40 @@ class Work(Opened):
             self._keep(ParameterField(name, seed, theta), folder)
             runs += process_runs(folder)
         return runs
+
+    def _cross_validate(self, config: LearnerConfig, path: Path) -> int:
+        """One learner without each fold of blocks of trained cells; returns its own runs and those that judge it."""
+        folds, runs = self.study.cross_validation, 0
+        assert folds is not None
+        model, refine_with = self._taught_by(config)
+
+        def learn(data: CalibrationData, folder: Path) -> Float[np.ndarray, "cell parameter"]:
+            nonlocal runs
+            learner, seed = Learner(config), self.study.seed
+            theta = learner.calibrate(
+                model, data, seed=seed, directory=folder, progress=self.progress, refine_with=refine_with
+            )
+            runs += process_runs(folder)
+            return theta
+
+        cube = self._cube
+        judged = cross_validate(
+            learn,
+            self._calibration_data,
+            self._trained_process(),
+            holdout_of(cube),
+            deal(folds, cube.lat, cube.lon, cube.trained),
+            path,
+            min_days=self.study.evaluation.min_days,
+            progress=self.progress,
+        )
+        return runs + judged
+
+    def _taught_by(self, config: LearnerConfig) -> tuple[ForwardModel, ForwardModel | None]:
+        """The forward model that a learner is trained through, and the one it goes on through."""
+        process = None if config.simulator == "surrogate" else self._differentiable()
+        model = process if process is not None and config.simulator == "process" else self._surrogate
+        return model, process if config.simulator == "surrogate_then_process" else None
 
     def _learner_runs(self, name: str) -> int:
         """Process-model runs that a seed of a learner stands on: its own, and the ensemble's if the surrogate's too."""

@@ -33,7 +33,6 @@ RESERVED: dict[str, Look] = {
     "ParaFormer_A": Look("#56B4E9", marker="D"),
     "ParaFormer_Z": Look("#0072B2", marker="P"),
     # other searches and learners
-    "ParaFormer_N": Look("#CC79A7", marker="X"),
     "Levenberg-Marquardt": Look("#770066", marker="<"),
     "Latin hypercube": Look("#AA1133", marker=">"),
     # rows that every table has

@@ -43,13 +43,11 @@ class _CommonConfig(Settings):
 
 
 class SCEUAConfig(_CommonConfig):
-    """Shuffled complex evolution. A complex has 2p + 1 points [npg], a simplex p + 1 [nps], for p parameters."""
+    """Shuffled complex evolution. For p parameters a complex has 2p + 1 points [npg] and evolves as many times between
+    shuffles [nspl]; a simplex has p + 1 points [nps]."""
 
     name: Literal["sceua"] = "sceua"
     complexes: int = Field(default=2, ge=1, description="complexes of a cell [ngs]")
-    evolution_steps: int | None = Field(
-        default=None, ge=1, description="evolution steps of a complex between shuffles [nspl]; none takes 2p + 1"
-    )
     gain_shuffles: int = Field(default=10, ge=2, description="shuffles over which the gain is measured [kstop]")
     least_gain: float = Field(
         default=0.1, ge=0, description="a cell stops when its best cost changes by less than this [%] [pcento]"
@@ -80,10 +78,6 @@ class LevenbergConfig(_CommonConfig):
     starts: int | None = Field(default=None, ge=1, description="most starts of a cell; none as many as the budget pays")
     candidates: int = Field(default=10, ge=1, description="points run for a start, which begins from the best of them")
     damping: float = Field(default=1e-3, gt=0, description="damping of a start over the largest curvature [τ]")
-    least_slope: float = Field(
-        default=1e-4, ge=0, description="a start ends when no parameter changes the log cost by more [1 per range]"
-    )
-    least_step: float = Field(default=1e-4, ge=0, description="a start ends when its step is smaller [1 per range]")
     least_gain: float = Field(default=1e-4, ge=0, description="a start ends when a step gains less [1 of the cost]")
 
     @field_validator("model")

@@ -26,6 +26,9 @@ from paraformer.search.objective import OUTPUT, Misfit
 from paraformer.search.state import State, Stop
 from paraformer.training.threads import settle_threads
 
+_LEAST_SLOPE, _LEAST_STEP = 1e-4, 1e-4
+"""A start ends when no parameter changes the log cost by more, or when its step is smaller [1 per range]."""
+
 TINY = 1e-300
 """Keeps the damping above 0 where the series does not depend on any parameter."""
 
@@ -238,8 +241,8 @@ class Levenberg:
         move = bounded_step(state.curvature, state.gradient, state.damping, state.point)
         promised = _promised(state, move)
         slope = np.abs(np.where(held(state.point, state.gradient), 0.0, state.gradient)).max(axis=1)
-        flat = slope <= self.config.least_slope * state.point_cost**2
-        flat |= np.abs(move).max(axis=1) <= self.config.least_step
+        flat = slope <= _LEAST_SLOPE * state.point_cost**2
+        flat |= np.abs(move).max(axis=1) <= _LEAST_STEP
         state, tried = replace(state, settled=flat), ~flat & (promised > 0.0)
         state = state.put(np.flatnonzero(~flat & ~tried), _failed(state.take(np.flatnonzero(~flat & ~tried))))
         some = np.flatnonzero(tried)

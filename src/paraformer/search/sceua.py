@@ -67,7 +67,7 @@ class SCEUA:
         if part.round == 0:
             part, last = self._run_initial(part, running, evaluate), ranks
         else:
-            part, last = self._evolve(part, running, evaluate), self.config.evolution_steps or 2 * size + 1
+            part, last = self._evolve(part, running, evaluate), 2 * size + 1
         part = replace(part, step=part.step + 1)
         if part.step == last:
             part = self._shuffle(part)

@@ -33,7 +33,6 @@ class SurrogateConfig(Settings):
 
     outputs: Annotated[tuple[str, ...], Distinct] = ("soil_moisture", "evapotranspiration", "runoff", "baseflow")
     anchors: int = Field(default=16, ge=0, description="common sets given to the network as series")
-    mixtures: int = Field(default=4, ge=1, description="blends of the anchors per output, among which the LSTM chooses")
     hidden: int = Field(default=48, ge=1)
     embedding: int = Field(default=16, ge=1, description="width of the embedding of θ and static descriptors")
     warm_up: int = Field(default=20, ge=0, description="days run before a window and not counted")
@@ -44,7 +43,6 @@ class SurrogateConfig(Settings):
         ge=2,
         description="sets of the same cell and window in a batch; none takes 6, or all that there are",
     )
-    response_weight: float = Field(default=1.0, ge=0, description="weight of the loss of differences between sets")
     weights: dict[str, NonNegativeFloat] = Field(
         default={"soil_moisture": 1.0}, description="loss weight of outputs; 0.2 if absent"
     )
@@ -74,7 +72,6 @@ class SurrogateConfig(Settings):
     def _outputs_are_learned(self) -> SurrogateConfig:
         if "soil_moisture" not in self.outputs:
             raise ValueError("outputs: 'soil_moisture' is missing; it is what is learned from")
-        _require_no_validation(self.training)
         return self
 
 
@@ -105,13 +102,3 @@ class RoundsConfig(Settings):
     @classmethod
     def _training_is_completed(cls, given: Any) -> Any:
         return completed(given, _CONTINUED)
-
-    @model_validator(mode="after")
-    def _training_has_nothing_to_validate_on(self) -> RoundsConfig:
-        _require_no_validation(self.training)
-        return self
-
-
-def _require_no_validation(training: TrainingConfig) -> None:
-    if training.validate_every is not None:
-        raise ValueError("training.validate_every does not apply: the surrogate is judged by its audit, not in its fit")

@@ -154,7 +154,7 @@ def fit_surrogate(
         shape = NetworkShape(len(data.space), len(data.static_names), daily_size, config.anchors, config.outputs)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "surrogate", "weights"))
-            network = SurrogateNetwork(shape, config.hidden, config.embedding, config.mixtures)
+            network = SurrogateNetwork(shape, config.hidden, config.embedding)
     else:
         inputs, normalisation = start.inputs, start.description["normalisation"]
         network = copy.deepcopy(start.network).train().requires_grad_(True)
@@ -311,7 +311,7 @@ class FitTask:
             error = (series[:, counted] - truth).unflatten(0, sets.shape)
             response = error - error.mean(dim=1, keepdim=True)
             weight = self.config.weights.get(name, 0.2)
-            total = total + weight * (error.square().mean() + self.config.response_weight * response.square().mean())
+            total = total + weight * (error.square().mean() + response.square().mean())
         return total
 
     def _batch(self, step: int, rank: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -328,9 +328,4 @@ class FitTask:
             torch.as_tensor(cells, device=device),
             torch.as_tensor(sets, device=device),
             torch.as_tensor(days, device=device),
-        )
-
-    def validate(self, network: nn.Module) -> float:
-        raise SettingsError(
-            "surrogate.training.validate_every: the surrogate is validated by its audit, not in its fit"
         )

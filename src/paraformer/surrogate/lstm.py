@@ -14,6 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+MIXTURES = 4
+"""Mixtures of the anchors for each output."""
+
 
 @dataclass(frozen=True)
 class NetworkShape:
@@ -33,19 +36,16 @@ class SurrogateNetwork(nn.Module):
         shape: sizes of inputs and names of outputs.
         hidden: state size of the LSTM.
         embedding: width of the embedding.
-        mixtures: mixtures of the anchors per output.
     """
 
-    def __init__(self, shape: NetworkShape, hidden: int, embedding: int, mixtures: int) -> None:
+    def __init__(self, shape: NetworkShape, hidden: int, embedding: int) -> None:
         super().__init__()
         self.shape = shape
-        given, mixed = shape.parameters + shape.statics, mixtures if shape.anchors else 0
+        given, mixed = shape.parameters + shape.statics, MIXTURES if shape.anchors else 0
         self.embed = nn.Sequential(
             nn.Linear(given, 4 * embedding), nn.Tanh(), nn.Linear(4 * embedding, embedding), nn.Tanh()
         )
-        self.mixers = nn.ModuleDict(
-            {name: AnchorMixer(given, shape.anchors, mixtures) for name in shape.outputs if mixed}
-        )
+        self.mixers = nn.ModuleDict({name: AnchorMixer(given, shape.anchors) for name in shape.outputs if mixed})
         self.state = nn.Sequential(
             nn.Linear(embedding + mixed + shape.anchors, hidden), nn.Tanh(), nn.Linear(hidden, 2 * hidden)
         )
@@ -89,13 +89,12 @@ class SurrogateNetwork(nn.Module):
 class AnchorMixer(nn.Module):
     """A few weighted means of the anchor runs, with weights that depend on θ and the static descriptors."""
 
-    def __init__(self, given: int, anchors: int, mixtures: int) -> None:
+    def __init__(self, given: int, anchors: int) -> None:
         super().__init__()
-        self.mixtures = mixtures
-        self.weights = nn.Sequential(nn.Linear(given, 128), nn.ReLU(), nn.Linear(128, mixtures * anchors))
+        self.weights = nn.Sequential(nn.Linear(given, 128), nn.ReLU(), nn.Linear(128, MIXTURES * anchors))
 
     def forward(
         self, given: Float[Tensor, "batch given"], anchors: Float[Tensor, "batch day anchor"]
     ) -> Float[Tensor, "batch day mixture"]:
-        weights = torch.softmax(self.weights(given).unflatten(-1, (self.mixtures, -1)), dim=-1)
+        weights = torch.softmax(self.weights(given).unflatten(-1, (MIXTURES, -1)), dim=-1)
         return torch.bmm(anchors, weights.transpose(1, 2))

@@ -273,7 +273,7 @@ class Surrogate:
         if parameters is not None:
             expected = {"parameter_space": space_hash(parameters)}
             require_same(path, {"parameter_space": description["parameter_space"]}, expected)
-        network = SurrogateNetwork(shape, config.hidden, config.embedding, config.mixtures)
+        network = SurrogateNetwork(shape, config.hidden, config.embedding)
         weights = load_tensors(directory / "network.safetensors")
         try:
             network.load_state_dict(weights)

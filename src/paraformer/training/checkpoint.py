@@ -17,7 +17,7 @@ from paraformer.core.faults import cannot_open
 from paraformer.core.files import atomic_path, hash_json, write_json
 from paraformer.core.parameters import ParameterSpace
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,6 @@ class Checkpoint:
         step: steps done. The random streams of step k derive from (seed, k), so this is the random state, too.
         weights, average: weights, and their moving average (empty without one).
         optimiser: its state. The learning rate is a function of the step.
-        best: best validated weights so far (empty without validation).
-        best_score, best_step, worse: their score and step, and validations since.
     """
 
     identity: dict[str, Any]
@@ -38,10 +36,6 @@ class Checkpoint:
     weights: dict[str, torch.Tensor]
     average: dict[str, torch.Tensor]
     optimiser: dict[str, Any]
-    best: dict[str, torch.Tensor]
-    best_score: float
-    best_step: int
-    worse: int
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -63,13 +57,13 @@ def load_checkpoint(path: Path, identity: Mapping[str, Any]) -> Checkpoint | Non
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         found = content.pop("format")
-        checkpoint = Checkpoint(**content)
     except Exception as error:
         if (reason := cannot_open(path)) is not None:
             raise RunError(f"{path}: cannot read the checkpoint ({reason})") from error
         raise RunError(f"{path}: not a readable checkpoint ({error}); remove it to start anew") from error
     if found != FORMAT:
         raise RunError(f"{path}: checkpoint format {found}, this version reads {FORMAT}; remove it to start anew")
+    checkpoint = Checkpoint(**content)
     require_same(path, checkpoint.identity, identity)
     return checkpoint
 

@@ -54,19 +54,11 @@ class TrainingBase(Settings):
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     ema: float | None = Field(default=None, gt=0, lt=1, description="decay of the moving average of the weights")
-    validate_every: int | None = Field(default=None, ge=1, description="steps between validations; the best is kept")
-    patience: int | None = Field(default=None, ge=1, description="validations without a gain before an early stop")
     checkpoint_steps: int | None = Field(default=None, ge=1, description="steps between checkpoints")
     checkpoint_seconds: float | None = Field(default=30.0, gt=0, description="seconds between checkpoints")
     device: str = Field(default="cpu", description="Lightning accelerator: cpu, gpu, auto")
     devices: int = Field(default=1, ge=1)
     precision: Literal["32-true", "64-true", "16-mixed", "bf16-mixed"] = "32-true"
-
-    @model_validator(mode="after")
-    def _patience_needs_validation(self) -> TrainingBase:
-        if self.patience is not None and self.validate_every is None:
-            raise ValueError("'patience' needs 'validate_every'")
-        return self
 
     def numerical(self) -> dict[str, object]:
         """The settings on which the weights depend: all but how often a checkpoint is written."""

@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -47,10 +47,6 @@ class Task(Protocol):
         """
         ...
 
-    def validate(self, network: nn.Module) -> float:
-        """Score to be minimised on data kept from the loss; called only if the settings ask for validation."""
-        ...
-
 
 @dataclass(frozen=True)
 class Job:
@@ -64,15 +60,6 @@ class Job:
     description: str
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a training ended: steps done, the step whose weights were kept, its validation score (NaN without)."""
-
-    steps: int
-    best_step: int
-    best_score: float
-
-
 def train(
     task: Task,
     config: TrainingConfig,
@@ -82,10 +69,10 @@ def train(
     path: Path,
     progress: Progress,
     description: str = "training",
-) -> Outcome:
+) -> None:
     """Train ``task.network`` in place, from the checkpoint at ``path`` if there is one.
 
-    The network ends with the validated best weights, else with the moving average, else with the last weights.
+    The network ends with the moving average of the weights where there is one, else with the last weights.
     The checkpoint stays at ``path``; who called removes it once the result is stored. With several ``devices`` each
     has a process of its own (the task must be picklable), and the first of them alone writes the checkpoint. Dropout
     then differs from that of one process, because every process draws its own.
@@ -105,24 +92,24 @@ def train(
     fabric = Fabric(accelerator=config.device, devices=config.devices, precision=config.precision, strategy=strategy)
     if config.devices == 1:
         fabric.launch()
-        return _train(fabric, job, progress)
-    outcome, weights = in_processes(fabric, _train_apart, job, progress)
+        _train(fabric, job, progress)
+        return
+    weights = in_processes(fabric, _train_apart, job, progress)
     task.network.load_state_dict({name: torch.as_tensor(values) for name, values in weights.items()}, assign=True)
-    return Outcome(*outcome)
 
 
-def _train_apart(fabric: Fabric, job: Job, progress: Progress) -> tuple[tuple[Any, ...], dict[str, np.ndarray]]:
+def _train_apart(fabric: Fabric, job: Job, progress: Progress) -> dict[str, np.ndarray]:
     """One of several processes: its tensors are shared with the others until it takes a copy of the network.
 
     Weights go back as arrays, by value: a shared tensor ends with the process that made it.
     """
     share_threads(fabric.world_size)
     job.task.network = copy.deepcopy(job.task.network)
-    outcome = _train(fabric, job, progress)
-    return astuple(outcome), {name: t.cpu().numpy() for name, t in job.task.network.state_dict().items()}
+    _train(fabric, job, progress)
+    return {name: t.cpu().numpy() for name, t in job.task.network.state_dict().items()}
 
 
-def _train(fabric: Fabric, job: Job, progress: Progress) -> Outcome:
+def _train(fabric: Fabric, job: Job, progress: Progress) -> None:
     task, config = job.task, job.config
     state = load_checkpoint(job.path, job.identity)
     if state is not None:
@@ -140,22 +127,18 @@ def _train(fabric: Fabric, job: Job, progress: Progress) -> Outcome:
 
     saved_at = time.monotonic()
     with no_denormals(), progress.task(job.description, config.steps, unit="steps", done=state.step) as advance:
-        while state.step < config.steps and not _exhausted(state, config):
+        while state.step < config.steps:
             loss = _step(fabric, network, optimiser, job, state.step)
             state = replace(state, step=state.step + 1)
             _update_average(average, task.network, config.ema, state.step)
-            if config.validate_every is not None and state.step % config.validate_every == 0:
-                state = _validate(fabric, task, average, state)
             if _due(config, state.step, saved_at) and fabric.is_global_zero:
                 save_checkpoint(job.path, _filled(state, task.network, average, optimiser))
                 saved_at = time.monotonic()
             advance(1, f"loss {loss:.4g}")
     if fabric.is_global_zero:
         save_checkpoint(job.path, _filled(state, task.network, average, optimiser))
-    final = state.best or average
-    if final:
-        task.network.load_state_dict(final)
-    return Outcome(state.step, state.best_step if state.best else state.step, state.best_score)
+    if average:
+        task.network.load_state_dict(average)
 
 
 def _step(fabric: Fabric, network: nn.Module, optimiser: torch.optim.Optimizer, job: Job, step: int) -> float:
@@ -180,11 +163,7 @@ def _step(fabric: Fabric, network: nn.Module, optimiser: torch.optim.Optimizer, 
 
 def _start(network: nn.Module, config: TrainingConfig, identity: Mapping[str, Any]) -> Checkpoint:
     average = {k: v.detach().clone() for k, v in network.state_dict().items()} if config.ema is not None else {}
-    return Checkpoint(dict(identity), 0, {}, average, {}, {}, math.inf, 0, 0)
-
-
-def _exhausted(state: Checkpoint, config: TrainingConfig) -> bool:
-    return config.patience is not None and state.worse >= config.patience
+    return Checkpoint(dict(identity), 0, {}, average, {})
 
 
 def _due(config: TrainingConfig, step: int, saved_at: float) -> bool:
@@ -204,23 +183,6 @@ def _update_average(average: dict[str, Tensor], network: nn.Module, decay: float
             average[name].lerp_(value, 1 - kept)
         else:
             average[name].copy_(value)
-
-
-@torch.no_grad()
-def _validate(fabric: Fabric, task: Task, average: dict[str, Tensor], state: Checkpoint) -> Checkpoint:
-    """Score the weights that would be kept (the average where there is one) and remember the best."""
-    now = {k: v.detach().clone() for k, v in task.network.state_dict().items()}
-    candidate = average or now
-    task.network.load_state_dict(candidate)
-    task.network.eval()
-    score = fabric.broadcast(float(task.validate(task.network)))  # so that all stop at the same step
-    task.network.load_state_dict(now)
-    if math.isnan(score):
-        raise ModelError(f"training: the validation score is NaN at step {state.step}")
-    if score < state.best_score:
-        best = {k: v.detach().clone() for k, v in candidate.items()}
-        return replace(state, best=best, best_score=score, best_step=state.step, worse=0)
-    return replace(state, worse=state.worse + 1)
 
 
 def _filled(

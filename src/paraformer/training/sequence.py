@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.errors import DataError
 from paraformer.core.files import hash_bytes
 from paraformer.core.log import Progress
 from paraformer.core.seeding import derive_seed
@@ -93,9 +93,6 @@ class SequenceTask:
         square = torch.where(batch.mask, (series - batch.target).square(), 0.0)
         # the small number keeps the root's slope finite in a batch without a single masked day
         return (square.sum() / batch.mask.sum().clamp(min=1) + 1e-12).sqrt()
-
-    def validate(self, network: nn.Module) -> float:
-        raise SettingsError("training.validate_every: a sequence regression keeps nothing to validate on")
 
 
 @runtime_checkable

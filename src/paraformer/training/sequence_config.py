@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from paraformer.core.settings import Settings
 from paraformer.training.config import TrainingConfig
@@ -18,9 +18,3 @@ class SequenceConfig(Settings):
     cells_per_batch: int = Field(default=64, ge=1)
     members: int = Field(default=4, ge=1, description="networks trained from different starts, averaged")
     training: TrainingConfig = TrainingConfig()
-
-    @model_validator(mode="after")
-    def _training_has_nothing_to_validate_on(self) -> SequenceConfig:
-        if self.training.validate_every is not None:
-            raise ValueError("training.validate_every does not apply: no day or cell is kept from the loss")
-        return self

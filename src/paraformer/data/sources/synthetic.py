@@ -43,6 +43,9 @@ holds the forcing in the simple format."""
 ORBIT_CYCLE, OVERPASSES = 8, (0, 3, 5)
 """Days after which the orbit repeats, and the days of the cycle with a morning overpass: every two to three days."""
 
+_LOST_FROZEN = 0.9
+"""Share of overpasses without a retrieval on frozen or snow-covered ground."""
+
 DRIVERS: dict[str, tuple[str, str, str]] = {
     "infilt": ("clay", "elevation_sd", "wetness"),
     "ds": ("elevation_sd", "wetness", "sand"),
@@ -153,14 +156,14 @@ def overpasses(
 
     The orbit passes on ``OVERPASSES`` of each ``ORBIT_CYCLE``, shifted by one day for every 9 degrees of longitude (the
     1000 km swath). A share ``config.lost`` of the passes gives no retrieval; on frozen or snow-covered ground the share
-    is ``config.lost_frozen``.
+    is ``_LOST_FROZEN``.
     """
     number = days.astype("datetime64[D]").astype(np.int64)[None, :]
     swath = np.floor((land.lon + 180) / 9).astype(np.int64)[:, None]
     passes = np.isin((number + swath) % ORBIT_CYCLE, OVERPASSES)
     draw = generator(seed, "world", config.seed, "overpass").random(passes.shape)
     frozen = frozen_ground(forcing["prcp"].astype(np.float64), forcing["tair"].astype(np.float64))
-    return passes & (draw >= np.where(frozen, config.lost_frozen, config.lost))
+    return passes & (draw >= np.where(frozen, _LOST_FROZEN, config.lost))
 
 
 def frozen_ground(

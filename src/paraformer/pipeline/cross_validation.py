@@ -1,0 +1,119 @@
+"""Learners compared on blocks of trained cells kept aside: each is trained anew without each fold of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+
+from paraformer.config import Study
+from paraformer.core.contracts import CalibrationData, ForwardModel
+from paraformer.core.errors import SettingsError
+from paraformer.core.files import write_csv
+from paraformer.core.log import Progress
+from paraformer.core.run import Stage
+from paraformer.data.config import BlockFolds, Blocks
+from paraformer.data.regions import block_folds, block_labels
+from paraformer.data.sampling import TRAINED
+from paraformer.data.views import learned_from
+from paraformer.evaluation.cross_validation import ranking, score_kept
+from paraformer.evaluation.holdout import Holdout
+from paraformer.learners.config import reads_history
+
+CELLS = "cells.csv"
+"""Scores of one learner in the cells kept aside."""
+
+_TOGETHER = 512
+"""Cells whose series are in memory at a time."""
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Which cells are kept aside when.
+
+    Attributes:
+        of: fold in which each cell is kept aside; -1 for cells that are not trained [cell].
+        learned: cells that are learned from in each fold, less those within the buffer [fold, cell].
+    """
+
+    of: Int[np.ndarray, " cell"]
+    learned: Bool[np.ndarray, "fold cell"]
+
+
+def deal(
+    config: BlockFolds,
+    lat: Float[np.ndarray, " cell"],
+    lon: Float[np.ndarray, " cell"],
+    trained: Bool[np.ndarray, " cell"],
+) -> Folds:
+    """Deal the trained cells out to folds, by blocks.
+
+    Raises:
+        DataError: if there are fewer blocks than folds.
+        SettingsError: if a fold leaves no cell to learn from.
+    """
+    key = "cross_validation"
+    learned = [
+        block_labels(Blocks(**config.model_dump(), fold=fold), lat, lon, trained, source=key) == TRAINED
+        for fold in range(config.folds)
+    ]
+    for fold, cells in enumerate(learned):
+        if not cells.any():
+            raise SettingsError(f"{key}.buffer_km: {config.buffer_km:g} km leave no cell to learn from in fold {fold}")
+    return Folds(block_folds(config, lat, lon, trained, source=key), np.stack(learned))
+
+
+def require_folds(
+    study: Study, lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"], trained: Bool[np.ndarray, " cell"]
+) -> None:
+    """Raise as ``deal`` where the study's trained cells cannot be dealt out, before any work."""
+    if study.cross_validation is not None:
+        deal(study.cross_validation, lat, lon, trained)
+
+
+def cross_validate(
+    learn: Callable[[CalibrationData, Path], Float[np.ndarray, "cell parameter"]],
+    data: CalibrationData,
+    model: ForwardModel,
+    holdout: Holdout,
+    folds: Folds,
+    path: Path,
+    *,
+    min_days: int,
+    progress: Progress,
+) -> int:
+    """Train one learner without each fold in turn, and let the process model judge its θ there; writes ``CELLS``.
+
+    Args:
+        learn: trains in a folder, from the trained cells of the data, and gives θ of every cell.
+        model: the process model from the first day of ``holdout`` to the last of the training period or later.
+
+    Returns:
+        Runs of the process model, those of the training not among them.
+    """
+    theta = np.array(data.prior)
+    for fold, learned in enumerate(folds.learned):
+        found = learn(learned_from(data, learned), path / f"fold-{fold}")
+        theta[folds.of == fold] = found[folds.of == fold]
+    kept = np.flatnonzero(folds.of >= 0)
+    simulated = np.zeros((len(folds.of), int(holdout.train_days.sum())))
+    with progress.task("cells kept aside", kept.size, unit="cells") as advance:
+        for start in range(0, kept.size, _TOGETHER):
+            some = kept[start : start + _TOGETHER]
+            series = model.select(some).simulate(theta[some, None], ("soil_moisture",))["soil_moisture"][:, 0]
+            simulated[some] = series[:, holdout.train_days[: series.shape[1]]]
+            advance(some.size)
+    write_csv(path / CELLS, score_kept(simulated, holdout, folds.of, min_days=min_days))
+    return int(kept.size)
+
+
+def compared(study: Study, done: Mapping[str, Stage]) -> pd.DataFrame:
+    """The table of learners, the best first, from the finished stages of a run."""
+    assert study.cross_validation is not None
+    cells = {name: pd.read_csv(done[f"cross_validation/{name}"].path / CELLS) for name in study.learners}
+    own_days = {name: reads_history(learner.network) for name, learner in study.learners.items()}
+    return ranking(cells, own_days, degrees=study.cross_validation.degrees)

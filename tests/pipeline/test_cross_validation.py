@@ -1,0 +1,130 @@
+"""Blocks of trained cells kept aside: dealt out, never learned from when judged, and a whole study of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from learners.toy import DAYS, FIRST, SPACE, Waves, true_u, twin
+from paraformer.config import load_study
+from paraformer.core.contracts import CalibrationData, Reference
+from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.log import Progress
+from paraformer.data.config import BlockFolds
+from paraformer.data.views import learned_from
+from paraformer.evaluation.holdout import Holdout
+from paraformer.pipeline import check_study, run_study
+from paraformer.pipeline.cross_validation import CELLS, cross_validate, deal
+from worlds import TINY, write_study
+
+FFN = TINY["learners"]["FFN_A"]
+THREE_BY_FOUR = {"degrees": 2, "folds": 2}
+
+
+def grid(rows: int = 6, columns: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    lat, lon = np.meshgrid(30.0 + np.arange(rows), -100.0 + np.arange(columns), indexing="ij")
+    return lat.ravel(), lon.ravel()
+
+
+def test_each_trained_cell_is_kept_aside_once_with_its_block() -> None:
+    lat, lon = grid()
+    trained = np.arange(len(lat)) % 5 != 0
+    folds = deal(BlockFolds(degrees=2, folds=3), lat, lon, trained)
+    assert ((folds.of >= 0) == trained).all()
+    assert set(folds.of[trained]) == {0, 1, 2}
+    assert np.array_equal(folds.learned, trained & (folds.of != np.arange(3)[:, None]))
+    block = np.floor(lat / 2) * 1000 + np.floor(lon / 2)
+    for one in np.unique(block[trained]):
+        assert len(set(folds.of[trained & (block == one)])) == 1
+    near = deal(BlockFolds(degrees=2, folds=3, buffer_km=120), lat, lon, trained)
+    assert np.array_equal(near.of, folds.of)
+    assert near.learned.sum() < folds.learned.sum()
+    with pytest.raises(DataError, match="cross_validation: the cells lie in 9 blocks of 2 degrees, fewer than the 10"):
+        deal(BlockFolds(degrees=2, folds=10), lat, lon, trained)
+    with pytest.raises(SettingsError, match=r"cross_validation\.buffer_km: 9000 km leave no cell to learn from"):
+        deal(BlockFolds(degrees=2, folds=3, buffer_km=9000), lat, lon, trained)
+
+
+def test_what_is_kept_aside_is_an_input_alone() -> None:
+    data = twin()
+    every, some = np.ones((len(data.cells), 2), bool), np.arange(len(data.cells)) % 2 == 0
+    data = replace(data, references={"et": Reference(every * 1.0, every)})
+    less = learned_from(data, some)
+    for flags in (less.trained, less.mask, less.observed, less.references["et"].known):
+        assert not flags[~some].any()
+    assert np.array_equal(less.history, data.history)
+    assert np.array_equal(less.mask[some], data.mask[some])
+
+
+def test_a_learner_is_judged_where_it_has_not_learned(tmp_path: Path) -> None:
+    """One that finds θ only in cells it learns from has the error of its guess everywhere, and never sees a fold."""
+    data, (lat, lon) = twin(), grid(4, 6)
+    theta, asked = SPACE.from_unit(true_u(data.attributes)), []
+    days = np.arange(FIRST + 2 * DAYS)
+    holdout = Holdout(
+        data.cells,
+        lat,
+        lon,
+        np.pad(data.history, ((0, 0), (FIRST, DAYS))),
+        np.pad(data.history_mask, ((0, 0), (FIRST, DAYS))),
+        data.trained,
+        (days >= FIRST) & (days < FIRST + DAYS),
+        days >= FIRST + DAYS,
+    )
+    folds = deal(BlockFolds(degrees=2, folds=2), lat, lon, data.trained)
+
+    def memory(given: CalibrationData, folder: Path) -> np.ndarray:
+        asked.append(given.trained)
+        return np.where(given.trained[:, None], theta, given.prior)
+
+    def known(given: CalibrationData, folder: Path) -> np.ndarray:
+        return theta
+
+    scores = []
+    for learn in (memory, known):
+        runs = cross_validate(learn, data, Waves(), holdout, folds, tmp_path, min_days=20, progress=Progress())
+        assert runs == data.trained.sum()
+        scores.append(pd.read_csv(tmp_path / CELLS))
+    assert np.array_equal(asked, folds.learned)
+    assert scores[1]["rmse"].max() < 1e-6
+    assert scores[0]["rmse"].min() > 1e-3
+    assert scores[0]["cell"].tolist() == data.cells[data.trained].tolist()
+
+
+def test_a_study_ends_with_the_recommended_learner(tmp_path: Path) -> None:
+    study = load_study(
+        write_study(
+            tmp_path,
+            learners={"FFN_A": FFN, "untrained": {**FFN, "training": {"steps": 1}}},
+            searches={},
+            references=None,
+            gap_filling=None,
+            learner_seeds=1,
+            cross_validation=THREE_BY_FOUR,
+        )
+    )
+    told = run_study(study, tmp_path / "run", until="scores")
+    table = pd.read_csv(tmp_path / "run" / "scores" / "cross_validation.csv")
+    assert f"\nRecommended: {table['method'][0]}, whose raw RMSE" in told
+    assert sorted(table["method"]) == ["FFN_A", "untrained"]
+    cells = pd.read_csv(tmp_path / "run" / "cross_validation" / "FFN_A" / CELLS)
+    assert set(cells["fold"]) == {0, 1}
+    stages = json.loads((tmp_path / "run" / "manifest.json").read_text())["stages"]
+    assert stages["cross_validation/FFN_A"]["runs"] == len(cells) == 9
+    one = study.model_copy(update={"learners": {"FFN_A": study.learners["FFN_A"]}})
+    before = (tmp_path / "run" / "cross_validation" / "FFN_A" / CELLS).stat().st_mtime_ns
+    assert "there is no other learner" in run_study(one, tmp_path / "run", until="scores")
+    assert (tmp_path / "run" / "cross_validation" / "FFN_A" / CELLS).stat().st_mtime_ns == before, "not done anew"
+
+
+def test_what_cannot_be_dealt_out_is_refused_before_any_work(tmp_path: Path) -> None:
+    asked = write_study(tmp_path, cross_validation={"degrees": 80, "folds": 2})
+    with pytest.raises(DataError, match="cross_validation: the cells lie in 1 blocks of 80 degrees"):
+        check_study(load_study(asked))
+    with pytest.raises(SettingsError, match="cross_validation: compares learners, and the study has none"):
+        load_study(write_study(tmp_path, learners={}, rounds=None, cross_validation={}))
