@@ -100,3 +100,28 @@ def test_rounding_is_undone_with_all_other_bits_the_same() -> None:
 def test_a_step_has_a_wider_range_than_a_day() -> None:
     assert VOCABULARY["swdown"].of_step().valid == (0, 1500)
     assert VOCABULARY["tair"].of_step() == VOCABULARY["tair"]
+
+
+@pytest.mark.parametrize(("value", "kept"), [(0.0, 0.0), (2000.0, 2000.0), (-1e-6, 0.0), (2000.0 + 5e-7, 2000.0)])
+def test_both_ends_of_a_range_belong_to_it_and_rounding_is_set_to_them(value: float, kept: float) -> None:
+    proof = Proof("weather.nc", quiet=True)
+    assert proof.values(RAIN, np.array([[value]]), place).tolist() == [[kept]]
+    proof.finish()
+    assert rounded(RAIN, np.array([value])).tolist() == [kept]
+
+
+@pytest.mark.parametrize("value", [-2e-6, 2000.0 + 2e-6, np.inf, -np.inf])
+def test_what_lies_beyond_rounding_is_refused(value: float) -> None:
+    proof = Proof("weather.nc", quiet=True)
+    proof.values(RAIN, np.array([[value]]), place)
+    with pytest.raises(DataError, match="cell 0, day 0"):
+        proof.finish()
+    assert rounded(RAIN, np.array([value])).tolist() == [value]
+
+
+@pytest.mark.parametrize(("value", "said"), [(500.0, False), (np.nextafter(500.0, 501.0), True)])
+def test_the_usual_range_is_closed_too(value: float, said: bool, caplog: pytest.LogCaptureFixture) -> None:
+    proof = Proof("weather.nc")
+    proof.values(RAIN, np.array([[value]]), place)
+    proof.finish()
+    assert ("outside the usual" in caplog.text) is said

@@ -13,7 +13,7 @@ import pytest
 
 from paraformer.core.errors import ModelError, RunError
 from paraformer.core.files import atomic_path, hash_path, write_text
-from paraformer.core.run import Run, Stage
+from paraformer.core.run import NUMERICS, Run, Stage
 
 
 class Work:
@@ -230,3 +230,89 @@ def test_a_file_where_a_folder_should_be_is_one_clear_line(tmp_path: Path) -> No
     (tmp_path / "results").write_text("a file, not a folder")
     with pytest.raises(RunError, match=r"results/a\.json: cannot write"):
         write_text(tmp_path / "results" / "a.json", "{}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"settings": {"a": 2}},
+        {"inputs": {"x": "2"}},
+        {"inputs": {"x": "1", "y": "1"}},
+        {"name": "other"},
+    ],
+)
+def test_only_the_same_settings_and_inputs_are_the_same_stage(change: dict[str, object], tmp_path: Path) -> None:
+    given: dict[str, object] = {"name": "simulate", "settings": {"a": 1}, "inputs": {"x": "1"}}
+
+    def runs(**of: object) -> int:
+        work = Work()
+        with Run(tmp_path) as run:
+            run.stage(**{**given, **of, "work": work})  # type: ignore[arg-type]
+        return work.written
+
+    assert runs() == 3
+    assert runs(**change) == 3
+    assert runs(**change) == 0
+    assert runs() == 0
+
+
+def test_another_version_of_the_numbers_is_another_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage(tmp_path, Work())
+    monkeypatch.setattr("paraformer.core.run.NUMERICS", NUMERICS + 1)
+    again = Work()
+    made = stage(tmp_path, again)
+    assert again.written == 3
+    mark = json.loads((made.path / "stage.json").read_text())
+    assert [maker["numerics"] for maker in mark["made_by"]] == [NUMERICS + 1]
+
+
+def test_a_mark_lists_every_file_with_its_size_and_content(tmp_path: Path) -> None:
+    found = stage(tmp_path, Work(parts=2))
+    mark = json.loads((found.path / "stage.json").read_text())
+    assert mark["files"] == {name: [1, hash_path(found.path / name)] for name in ("part-0", "part-1")}
+    assert (mark["complete"], mark["runs"], mark["hash"]) == (True, 7, found.hash)
+
+
+@pytest.mark.parametrize("content", ["", "0 and more", "1"])
+def test_a_file_of_another_size_or_content_is_not_reused(content: str, tmp_path: Path) -> None:
+    found = stage(tmp_path, Work())
+    (found.path / "part-0").write_text(content)
+    again = Work()
+    assert stage(tmp_path, again) == found
+    assert again.written == 3
+
+
+def test_cost_adds_up_over_interrupted_attempts_and_starts_anew_with_other_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock:
+        now = 0.0
+
+        def take(self, seconds: float) -> None:
+            self.now += seconds
+
+    clock = Clock()
+    monkeypatch.setattr("paraformer.core.run.time.monotonic", lambda: clock.now)
+    monkeypatch.setattr("paraformer.core.run.time.process_time", lambda: 2 * clock.now)
+
+    class Slow(Work):
+        def __call__(self, path: Path) -> int:
+            clock.take(10.0)
+            return super().__call__(path)
+
+    def cost() -> tuple[float, float]:
+        entry = json.loads((tmp_path / "manifest.json").read_text())["stages"]["simulate"]
+        return entry["wall_s"], entry["cpu_s"]
+
+    with pytest.raises(KeyboardInterrupt):
+        stage(tmp_path, Slow(stop_after=1))
+    assert cost() == (10.0, 20.0)
+    stage(tmp_path, Slow())
+    assert cost() == (20.0, 40.0)
+    stage(tmp_path, Slow())
+    assert cost() == (20.0, 40.0), "what is reused costs nothing"
+    stage(tmp_path, Slow(), setting=2)
+    assert cost() == (10.0, 20.0)
+    entry = json.loads((tmp_path / "manifest.json").read_text())["stages"]["simulate"]
+    assert entry["runs"] == 7
+    assert entry["inputs"] == {"x": "1"}

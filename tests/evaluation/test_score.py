@@ -164,3 +164,52 @@ def test_bad_input_is_named():
         replace(world, trained=np.zeros(12, bool))
     with pytest.raises(DataError, match="'cells' has shape"):
         replace(world, cells=world.cells[:3])
+
+
+def test_a_cell_that_only_one_of_both_can_score_has_no_gap():
+    """One-sided gaps: a cell counts where process model and surrogate are both scored, whichever of them is not."""
+    world, simulated = holdout(), simulation(holdout())
+    flat_here, flat_there = simulated.copy(), simulated.copy()
+    here, there = np.flatnonzero(world.trained)[:2]
+    flat_here[here], flat_there[there] = 0.2, 0.2  # no correlation of a constant
+    true = score_cells("net", 1, flat_here, world, CONFIG)
+    emulated = score_cells("net", 1, flat_there, world, CONFIG)
+    rows = "operator == 'raw' and cells == 'trained' and period == 'test'"
+    pcc = surrogate_gap(true, emulated).query(rows + " and metric == 'pcc'").iloc[0]
+    assert pcc["n_scored"] == 6
+    both = true["cell"].isin(world.cells[world.trained][2:])
+    expected = [t[both].query(rows + " and metric == 'pcc'")["value"].mean() for t in (true, emulated)]
+    np.testing.assert_allclose(pcc[["process_model", "surrogate"]].astype(float), expected, rtol=1e-12)
+    assert surrogate_gap(true, emulated).query(rows + " and metric == 'rmse'").iloc[0]["n_scored"] == 8
+    assert set(surrogate_gap(true, emulated)["metric"]) == {"rmse", "pcc", "nse"}
+    nowhere = score_cells("net", 1, np.full_like(simulated, 0.2), world, CONFIG)
+    assert "pcc" not in set(surrogate_gap(true, nowhere)["metric"])
+
+
+def test_a_line_is_fitted_to_trained_cells_or_to_each_cell_s_own_training_days():
+    world, simulated = holdout(), simulation(holdout())
+    days, trained = world.train_days, world.trained
+    whole = fit_line(
+        "global_linear",
+        simulated[trained][:, days],
+        world.observed[trained][:, days],
+        world.mask[trained][:, days],
+    )
+    for left, right in zip(fit_operator("global_linear", simulated, world), whole, strict=True):
+        np.testing.assert_array_equal(left, right)
+    own = fit_line("cell_lstsq", simulated[:, days], world.observed[:, days], world.mask[:, days])
+    for left, right in zip(fit_operator("cell_lstsq", simulated, world), own, strict=True):
+        np.testing.assert_array_equal(left, right)
+    assert np.asarray(own.offset).shape[0] == len(world.cells)
+
+
+def test_seeds_are_counted_with_their_worst_coverage():
+    world = holdout()
+    tables = [score_method("net", seed, simulation(world, seed), world, CONFIG) for seed in (1, 2)]
+    tables[0]["n_scored"], tables[0]["n_unscored"] = 5, 3
+    tables[1]["n_scored"], tables[1]["n_unscored"] = 7, 1
+    summary = summarise(pd.concat(tables))
+    assert (summary["n_scored"] == 5).all()
+    assert (summary["n_unscored"] == 3).all()
+    medians = [t["median"].to_numpy() for t in tables]
+    np.testing.assert_allclose(summary["median"], np.mean(medians, axis=0), rtol=1e-12)

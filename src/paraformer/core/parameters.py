@@ -48,7 +48,7 @@ class Parameter(Settings):
         if self.transform == "log" and self.lower <= 0:
             raise ValueError(f"parameter '{self.name}': a log transform needs a lower bound above 0, got {self.lower}")
         low, high = self.physical_bounds
-        span = high / low if self.transform == "log" and low > 0 else high - low
+        span = high - low if self.transform == "linear" else high / low if low > 0 else math.inf
         if not (low < high and math.isfinite(span)):
             raise ValueError(f"parameter '{self.name}': bounds times scale, {low} to {high}, are too wide or too close")
         return self
