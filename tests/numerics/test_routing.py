@@ -1,4 +1,4 @@
-"""The routing operator: plain loops, water kept, cut rivers, cut runs, its transposed, and what is learned through it."""
+"""The routing operator: plain loops, water kept, rivers and runs cut, its transposed, what is learned through it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_flow_is_the_triple_loop() -> None:
     runoff = np.random.default_rng(1).gamma(0.3, 5.0, (8, 50))
     expected = np.zeros((3, 50))
     for pair, (cell, gauge) in enumerate(zip(pairs.source, pairs.gauge, strict=True)):
-        for i in range(response.window.count[pair]):
+        for i in range(response.window.length[pair]):
             lag = response.window.offset[pair] + i
             for t in range(lag, 50):
                 expected[gauge, t] += response.weight[pair] * response.ordinates[pair, i] * runoff[cell, t - lag]

@@ -97,7 +97,7 @@ def test_what_lies_outside_the_window_is_in_its_ends() -> None:
 def test_derivatives_are_those_of_differences(name: str) -> None:
     times, step = CASES[name], DAY
     window = windows(times, step)
-    weights = np.cos(np.arange(window.count[0]))[None]  # some number of the ordinates
+    weights = np.cos(np.arange(window.length[0]))[None]  # some number of the ordinates
     slopes = unit_hydrographs_transposed(times, step, window, weights)
 
     def number(moved: TravelTimes) -> float:

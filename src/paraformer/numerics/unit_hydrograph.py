@@ -45,15 +45,15 @@ class TravelTimes(NamedTuple):
 
 
 class Window(NamedTuple):
-    """Which ordinates of each unit hydrograph are kept: ``count`` from lag ``offset`` on."""
+    """Which ordinates of each unit hydrograph are kept: ``length`` from lag ``offset`` on."""
 
     offset: Int[np.ndarray, " pair"]
-    count: Int[np.ndarray, " pair"]
+    length: Int[np.ndarray, " pair"]
 
     @property
     def longest(self) -> int:
         """Steps until the last ordinate of any pair has passed."""
-        return int((self.offset + self.count).max(initial=0))
+        return int((self.offset + self.length).max(initial=0))
 
 
 def windows(times: TravelTimes, step: float, tail: float = TAIL) -> Window:
@@ -76,7 +76,7 @@ def unit_hydrographs(times: TravelTimes, step: float, window: Window) -> Float[n
         window: of the same pairs.
 
     Returns:
-        Share of the water of step 0 that passes in step ``offset + lag``; 0 beyond a pair's ``count``.
+        Share of the water of step 0 that passes in step ``offset + lag``; 0 beyond a pair's ``length``.
     """
     return _ordinates(*times, step, *window, _NODES, _WEIGHTS)
 
@@ -284,7 +284,7 @@ def _both(
     ratio = shape / mean
     front, half = sqrt(ratio / (2.0 * pi)), 0.5 * (high - low)
     for panel in range(2):
-        for node, weight in zip(nodes, weights):
+        for node, weight in zip(nodes, weights, strict=False):
             if panel == 0:
                 x, jacobian = low + half * node, half
             else:
@@ -314,7 +314,7 @@ def _both_slopes(
     ratio = shape / mean
     front, half = sqrt(ratio / (2.0 * pi)), 0.5 * (high - low)
     for panel in range(2):
-        for node, weight in zip(nodes, weights):
+        for node, weight in zip(nodes, weights, strict=False):
             if panel == 0:
                 x, jacobian = low + half * node, half
             else:
@@ -392,8 +392,8 @@ def _windows(
         if scale[pair] > 0.0:
             late += scale[pair] * _hillslope_end(a[pair], log_tail)
         if isfinite(late):
-            offset[pair] = int(floor(early / step))
-            count[pair] = int(ceil(late / step)) + 1 - offset[pair]
+            offset[pair] = floor(early / step)
+            count[pair] = ceil(late / step) + 1 - offset[pair]
     return offset, count
 
 
