@@ -47,6 +47,8 @@ WARNED = {
 """Refused, or accepted with a warning that names cells."""
 VALID = {"studies/names/n_uni.yaml"}
 """Accepted as they are."""
+FITS_NOT = {"inputs/cells_dup_place": ("domain.nc",)}
+"""Files of the base that have no place for what a case asks."""
 NEEDS_NO_GPU = {"studies/gpu_absent", "settings/device_cuda.yaml", "settings/training_device.yaml"}
 """Sound where there is a GPU."""
 
@@ -114,10 +116,13 @@ class Case:
         return self.name if self.name.startswith("settings/") or self.name in VALID else _folder_of(self.name)
 
     def names(self) -> set[str]:
-        """What a refusal may name: a file that differs from the base, the study, or a key of it."""
+        """What a refusal may name: a file that differs from the base, one it does not fit, a line or key of the study.
+
+        Where data files differ, a key of the study counts only with its line.
+        """
         files = {path.name for path in self.study.parent.iterdir() if path.suffix in DATA}
-        if files:
-            return files
+        if files and "--set" not in self.arguments:
+            return {*files, *FITS_NOT.get(self.kind, ()), f"{self.study.name}, line "}
         try:
             keys = set(re.findall(r"[A-Za-z_]\w+", self.study.read_text(encoding="utf-8", errors="replace")[:10_000]))
         except OSError:
@@ -187,8 +192,21 @@ def months_by_value(case: Case, base: Path, folder: Path) -> str:
     return ""
 
 
+def valid_observations(case: Case, base: Path, folder: Path) -> str:
+    """Whether observations differ from the base's inside the range that the file calls valid, or are there outside."""
+    cube, of_base = (Cube.open(where / "cube" / "cube.zarr") for where in (folder, base))
+    with xr.open_dataset(case.study.parent / "inputs.nc", decode_times=False, mask_and_scale=False) as dataset:
+        low, high = (dataset["sm_obs"].attrs[name] for name in ("valid_min", "valid_max"))
+    expected = of_base.dataset["sm_obs"]
+    expected = expected.where((expected >= low) & (expected <= high))
+    return "" if np.array_equal(cube.dataset["sm_obs"], expected, equal_nan=True) else "sm_obs is not that of the base"
+
+
 RIGHT: dict[str, tuple[str, Callable[[Case, Path, Path], str]]] = {
+    "inputs/d_permuted": ("simulate", same_runs),
+    "inputs/p_permuted": ("simulate", same_runs),
     "studies/params_flipped": ("simulate", same_runs),
+    "studies/valid_range_attr": ("cube", valid_observations),
     "studies/zarr2_fill0": ("simulate", same_runs),
     "studies/cell_ids_float": ("simulate", same_runs),
     "studies/attr_tiny": ("cube", tiny_varies),

@@ -197,3 +197,15 @@ def test_packed_numbers_that_fill_their_type_are_fine(tmp_path, name):
     path = tmp_path / "in.nc"
     dataset.to_netcdf(path, encoding=encoding)
     check(settings_for(path))
+
+
+def test_values_outside_the_valid_range_of_the_file_are_missing_and_counted(tmp_path, caplog):
+    dataset = simple_dataset()
+    dataset["sm_smap"].attrs |= {"valid_min": 0.02, "valid_max": 0.6}
+    dataset["sm_smap"].values[1, 0], dataset["sm_smap"].values[4, 3] = 0.9, 0.01
+    check(settings_for(write(dataset, tmp_path / "in.nc")))
+    assert re.search(
+        r"sm_smap: 2 values in 2 cells outside the valid range that the file states \(valid_min 0\.02, valid_max 0\.6\) "
+        r"taken for missing, first 0\.9 at cell 4 \(lat 32\.5, lon -113\.3333\), 2015-04-01",
+        caplog.text,
+    )

@@ -99,6 +99,7 @@ RUNS = {
                 "wb_lai0_daily",
                 "wb_fcan0",
                 "wb_AR_406_FULL",
+                "wb_rz2",
                 "allvars_wb",
                 "allvars_wb_tiles",
                 "allvars_wb_dailystep",
@@ -108,7 +109,8 @@ RUNS = {
     )
 }
 """Runs in water-balance mode with the options this model has. Those of the energy data set have overstory without
-leaves in some months (``wb_lai0``, ``wb_fcan0``) and all output variables (``allvars``); its other runs are refused."""
+leaves in some months (``wb_lai0``, ``wb_fcan0``), two root zones (``wb_rz2``) and all output variables (``allvars``);
+its other runs are refused."""
 
 
 def write_tile_forcing(run: Run, shared: Path, output: Path) -> None:

@@ -91,6 +91,37 @@ def test_there_and_back_runs_the_same(tmp_path: Path) -> None:
             assert (again.global_param.parent / file.name).read_bytes() == file.read_bytes(), file.name
 
 
+@pytest.mark.parametrize(
+    ("zones", "roots"),
+    [(1, "1.5 1"), (2, "0.1 0.25 1.4 0.75"), (5, "0.1 0.1 0.2 0.2 0.3 0.3 0.4 0.2 0.5 0.2")],
+)
+def test_any_number_of_root_zones_goes_there_and_back(classic: Path, zones: int, roots: str) -> None:
+    for file, old, new in (
+        ("global.txt", "ROOT_ZONES 3", f"ROOT_ZONES {zones}"),
+        ("veg.txt", "0.1 0.5 1 0.4 0.5 0.1", roots),
+        ("veg.txt", "0.1 0.1 1 0.6 2 0.3", roots),
+    ):
+        text = (classic / file).read_text()
+        assert old in text
+        (classic / file).write_text(text.replace(old, new))
+    there = convert(classic / "global.txt", classic / "image")
+    with netCDF4.Dataset(classic / "image" / "params.nc") as dataset:
+        found = np.stack([dataset[name][0, :, 0, 0] for name in ("root_depth", "root_fract")], axis=1)
+    np.testing.assert_array_equal(found.ravel(), np.array(roots.split(), dtype=float))
+    back = convert(there.global_param, classic / "text")
+    assert f"ROOT_ZONES {zones}\n" in back.global_param.read_text()
+    again = convert(back.global_param, classic / "again")
+    _same(there.global_param.parent / "params.nc", again.global_param.parent / "params.nc")
+    assert run_global(read_global_parameters(again.global_param)).n_cell == 2
+
+
+def _same(one: Path, other: Path) -> None:
+    with netCDF4.Dataset(one) as a, netCDF4.Dataset(other) as b:
+        assert set(a.variables) == set(b.variables)
+        for name in a.variables:
+            np.testing.assert_array_equal(np.ma.filled(a[name][:]), np.ma.filled(b[name][:]), err_msg=name)
+
+
 def test_monthly_values_come_from_where_the_sources_say(classic: Path) -> None:
     path = classic / "global.txt"
     path.write_text(path.read_text().replace("LAI_SRC FROM_VEGPARAM", "LAI_SRC FROM_VEGLIB"))
@@ -139,7 +170,8 @@ def test_broken_forcing_is_named(classic: Path) -> None:
     [
         ("NLAYER 3", "NLAYER 2", "set NLAYER 3"),
         ("FULL_ENERGY FALSE", "FULL_ENERGY TRUE", "set FULL_ENERGY FALSE"),
-        ("ROOT_ZONES 3", "ROOT_ZONES 2", "ROOT_ZONES 2 is not supported"),
+        ("ROOT_ZONES 3", "ROOT_ZONES 0", r"line 33: ROOT_ZONES 0: expected 1 to 6"),
+        ("ROOT_ZONES 3", "ROOT_ZONES 7", r"line 33: ROOT_ZONES 7: expected 1 to 6"),
         ("VEGPARAM_LAI TRUE", "VEGPARAM_LAI FALSE", "LAI_SRC FROM_VEGPARAM needs VEGPARAM_LAI TRUE"),
         ("FORCE_FORMAT ASCII", "FORCE_FORMAT BINARY", "FORCE_FORMAT BINARY is not supported"),
         ("FORCE_TYPE VP", "FORCE_TYPE VPD", "unknown FORCE_TYPE VPD; did you mean 'VP'"),

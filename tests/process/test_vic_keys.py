@@ -91,6 +91,7 @@ OTHER_VALUE: dict[Driver, dict[str, str]] = {
         "VEGLIB": "/other.txt",
         "VEGPARAM": "/other.txt",
         "VEGLIB_FCAN": "TRUE",
+        "ROOT_ZONES": "2",
         "VEGPARAM_LAI": "FALSE",
         "VEGPARAM_FCAN": "TRUE",
         "VEGPARAM_ALB": "TRUE",

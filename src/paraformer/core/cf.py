@@ -14,6 +14,9 @@ from jaxtyping import Bool
 
 Attributes = Mapping[str, Any]
 
+VALID_RANGE = ("valid_min", "valid_max", "valid_range")
+"""Attributes that state which values a file calls valid."""
+
 
 def decode(values: np.ndarray, attributes: Attributes) -> np.ndarray:
     """Stored values as what they mean: unpacked, NaN where they are missing or outside the range the file calls valid.
@@ -58,12 +61,36 @@ def missing(values: np.ndarray, attributes: Attributes) -> Bool[np.ndarray, "*n"
         same = _as_stored(fill, stored.dtype, values.dtype)
         if same is not None:
             found |= stored == same
-    for name, sign in (("valid_min", -1), ("valid_max", 1), ("valid_range", 0)):
+    return found | _beyond(stored, attributes, values.dtype)
+
+
+def beyond_valid(values: np.ndarray, attributes: Attributes) -> Bool[np.ndarray, "*n"]:
+    """Where stored values are missing for no other reason than the valid range that the file states.
+
+    Raises:
+        ValueError: as ``decode``.
+    """
+    found = _beyond(native(values, attributes), attributes, values.dtype)
+    if found.any():
+        found &= ~missing(values, {name: value for name, value in attributes.items() if name not in VALID_RANGE})
+    return found
+
+
+def valid_words(attributes: Attributes) -> str:
+    """Words for the valid range that a file states: ``valid_min 0.02, valid_max 0.6``; none if it states none."""
+    stated = {name: _numbers(attributes, name) for name in VALID_RANGE}
+    return ", ".join(f"{name} {' to '.join(f'{n:g}' for n in numbers)}" for name, numbers in stated.items() if numbers)
+
+
+def _beyond(stored: np.ndarray, attributes: Attributes, given: np.dtype) -> Bool[np.ndarray, "*n"]:
+    """Stored values outside the valid range."""
+    found = np.zeros(stored.shape, dtype=bool)
+    for name, sign in zip(VALID_RANGE, (-1, 1, 0), strict=True):
         limits = _numbers(attributes, name)
         if name == "valid_range" and len(limits) not in (0, 2):
             raise ValueError(f"attribute valid_range has {len(limits)} values, expected 2")
         for limit, side in zip(limits, (sign,) if sign else (-1, 1), strict=False):
-            found |= _outside(stored, limit, side, attributes, values.dtype)
+            found |= _outside(stored, limit, side, attributes, given)
     return found
 
 

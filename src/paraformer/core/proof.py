@@ -127,6 +127,18 @@ class Proof:
                 f"{say(tuple(int(i) for i in np.argwhere(odd)[0]))} ({_count(int(odd.sum()), _cells(odd))})"
             )
 
+    def count(self, where: np.ndarray, name: str, what: str, say: Callable[[tuple[int, ...]], str]) -> None:
+        """Say how many values something was found of, over all calls; ``say`` gives words for the first of them.
+
+        Args:
+            where: whose values; the first axis is the cell, other cells than in the calls before.
+            name: in the file.
+            what: was found of them, as ``set to 0``.
+        """
+        if where.any():
+            first = tuple(int(i) for i in np.argwhere(where)[0])
+            self._tally(name, what, "").add(where, None, words=f"first {say(first)}")
+
     def finish(self) -> None:
         """Log what is odd, then raise for what is wrong.
 

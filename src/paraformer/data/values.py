@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from paraformer.core.cf import beyond_valid, valid_words
 from paraformer.core.errors import DataError
 from paraformer.core.grid import Words
 from paraformer.core.log import Progress
@@ -132,6 +133,7 @@ class ValueProof:
         values = self.file.unrounded(name, part.position)
         used = ~np.isnan(values) if may_be_missing else None
         place = self._moment(part)
+        self._masked(part, name, place, values.shape)
         values = self.proof.values(self.file.series_variable(name), values, place, used=used)
         wrong = overflown(self.file, name, part.position)
         if wrong is not None:
@@ -143,6 +145,14 @@ class ValueProof:
                 ),
             )
         return values
+
+    def _masked(self, part: _Part, name: str, place: Place, shape: tuple[int, ...]) -> None:
+        """Count the values that are missing because the file calls them invalid."""
+        attributes = self.file.variable(name).attrs
+        if stated := valid_words(attributes):
+            stored = self.file.stored(name, part.position).reshape(shape)
+            what = f"outside the valid range that the file states ({stated}) taken for missing"
+            self.proof.count(beyond_valid(stored, attributes), name, what, lambda i: f"{stored[i]:g} at {place(i)}")
 
     def _moment(self, part: _Part) -> Place:
         words, file = self._words(part), self.file

@@ -46,6 +46,7 @@ from paraformer.process.vic.files import (
     read_series,
     write_grid,
 )
+from paraformer.process.vic.parameters import MOST_ROOT_ZONES
 
 logger = logging.getLogger(__name__)
 _DECIMALS = 5
@@ -201,11 +202,15 @@ def _layout(keys: Keys) -> tuple[Layout, Path | None]:
     if chosen["FCAN_SRC"] == "FROM_VEGLIB" and not held["VEGLIB_FCAN"]:
         refusals.add(Problem(keys.line("FCAN_SRC").number, "FCAN_SRC FROM_VEGLIB needs VEGLIB_FCAN TRUE"))
     zones = refusals.attempt(keys.integer, "ROOT_ZONES")
+    if zones is not None and not 1 <= zones <= MOST_ROOT_ZONES:
+        number, expected = keys.line("ROOT_ZONES").number, f"expected 1 to {MOST_ROOT_ZONES}"
+        refusals.add(Problem(number, f"ROOT_ZONES {zones}: {expected}"))
     refusals.finish()
     assert bands is not None
+    assert zones is not None
     names = {"LAI_SRC": "LAI", "FCAN_SRC": "fcanopy", "ALB_SRC": "albedo"}
     layout = Layout(
-        root_zones=int(zones or 0),
+        root_zones=zones,
         bands=bands[0],
         fcanopy_in_library=bool(held["VEGLIB_FCAN"]),
         lai=bool(held["VEGPARAM_LAI"]),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from paraformer.process.vic.driver.lines import Line, Problem, Refused
+from paraformer.process.vic.parameters import MOST_ROOT_ZONES
 
 Driver = Literal["image", "classic"]
 OBEYED, NO_EFFECT, TOLD, REFUSED, OTHER = "obeyed", "no effect", "told", "refused", ""
@@ -99,7 +100,7 @@ TABLE: tuple[Key, ...] = (
     Key("SOIL VEGLIB VEGPARAM", OTHER, OBEYED, "text files"),
     Key("VEGLIB_FCAN VEGPARAM_LAI VEGPARAM_FCAN VEGPARAM_ALB", OTHER, OBEYED, "what the text files hold"),
     Key("LAI_SRC FCAN_SRC ALB_SRC", OBEYED, OBEYED, "FROM_VEGLIB, FROM_VEGPARAM; FCAN_SRC also FROM_DEFAULT"),
-    Key("ROOT_ZONES", OTHER, "only 3", "root zones"),
+    Key("ROOT_ZONES", OTHER, OBEYED, f"1 to {MOST_ROOT_ZONES}; the image driver counts those of the file"),
     Key("SNOW_BAND", OBEYED, OBEYED, "image: TRUE or FALSE; classic: number and file"),
     Key("FORCING1", OBEYED, OBEYED, "prefix of the forcing files"),
     Key("FORCING2", OBEYED, "only FALSE", "text forcing lies in one file a cell"),
