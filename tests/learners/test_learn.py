@@ -21,7 +21,7 @@ from paraformer.learners.inputs import Scaling
 from paraformer.learners.learn import Learner
 from paraformer.learners.learned import LearnedMap
 from paraformer.learners.networks import ParameterMap
-from paraformer.learners.task import Draw, LearnTask
+from paraformer.learners.task import Draw, LearnTask, hidden_together
 from paraformer.numerics.observe import OPERATORS
 from training.killing import KillAt, Killed
 
@@ -280,3 +280,47 @@ def test_validation_cells_are_kept_from_the_loss(tmp_path: Path) -> None:
     assert len(task.held) == round(0.25 * 18)
     with torch.no_grad():
         assert task.validate(task.network.eval()) > 0
+
+
+def test_what_is_hidden_depends_on_seed_and_step_alone_and_classes_hide_together() -> None:
+    names = ("sand", "landcover_igbp_4", "elevation", "landcover_igbp_10")
+    assert hidden_together(names).tolist() == [0, 1, 2, 1]
+    config = small("paraformer_a", attribute_dropout=0.7)
+    data = twin()
+    network = ParameterMap(config, len(NAMES), len(SPACE))
+    task = LearnTask(network, config, Waves(), data, Scaling.fit(data, config), Draw(0, 0, 0))
+    first, again, other = (task.draw(step).hidden for step in (3, 3, 4))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    share = np.mean([task.draw(step).hidden for step in range(400)])
+    assert 0.3 < share < 0.4  # half of the attributes of 0.7 of the samples
+    assert (
+        not LearnTask(network, small("paraformer_a"), Waves(), data, task_scaling(data), Draw(0, 0, 0))
+        .draw(3)
+        .hidden.any()
+    )
+
+
+def task_scaling(data: CalibrationData) -> Scaling:
+    return Scaling.fit(data, small("paraformer_a"))
+
+
+@pytest.mark.parametrize("network", ["ffn_a", "paraformer_a"])
+def test_a_map_trained_with_dropout_does_without_attributes(tmp_path: Path, network: str) -> None:
+    """θ gets worse with every attribute that is gone, and stays inside its bounds with none; others refuse a NaN."""
+    data = twin()
+    calibrate(small(network, 200, attribute_dropout=0.6), tmp_path, data)
+    learned = LearnedMap.load(tmp_path)
+
+    def error(gone: list[int]) -> float:
+        attributes = data.attributes.copy()
+        attributes[:, gone] = np.nan
+        theta = learned.predict(attributes, data.prior, NAMES)
+        SPACE.require_inside(theta)
+        return float(np.abs(SPACE.to_unit(theta) - true_u(data.attributes)).mean())
+
+    everything = list(range(len(NAMES)))
+    assert error([]) < 0.7 * error(everything)
+    calibrate(small(network, 5), tmp_path / "all", data)
+    with pytest.raises(DataError, match=f"attribute '{NAMES[0]}' of cell 0 is not finite"):
+        LearnedMap.load(tmp_path / "all").predict(np.full_like(data.attributes, np.nan), data.prior, NAMES)

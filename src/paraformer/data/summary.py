@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from paraformer.core.variables import ATTRIBUTES, FORCING
-from paraformer.data.attributes import CATEGORICAL
+from paraformer.core.variables import ATTRIBUTES, CATEGORICAL, FORCING
 from paraformer.data.climate import DAYS_PER_YEAR
 from paraformer.data.igbp import IGBP_CLASSES
 from paraformer.data.places import listed
