@@ -304,6 +304,83 @@ def attention(
 
 
 @app.command()
+def apply(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="a run directory, a folder of 'export', or a name that 'models' lists"),
+    ],
+    target: Annotated[
+        Path, typer.Argument(metavar="TARGET", help="a study, a file of cells, or a VIC global parameter file")
+    ],
+    method: Annotated[
+        str | None, typer.Option("--method", help="learner of the run directory, if it has several")
+    ] = None,
+    directory: Annotated[
+        Path | None, typer.Option("--directory", "-d", help="where results go; runs/<target>-by-<map> by default")
+    ] = None,
+    parameters: Annotated[
+        Path | None, typer.Option("--parameters", help="VIC parameter file of a file of cells; params.nc beside it")
+    ] = None,
+    domain: Annotated[
+        Path | None, typer.Option("--domain", help="VIC domain file of a file of cells; domain.nc beside it")
+    ] = None,
+    judge: Annotated[
+        bool, typer.Option("--judge", help="run the process model and score θ by the observations of the cells")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """A trained map -> parameters of other cells: params.nc, theta.nc, and where to doubt them. Nothing is trained."""
+    from paraformer.pipeline.apply import Order, apply_map
+    from paraformer.pipeline.released import find_map
+
+    found = find_map(model, method)
+    where = directory or Path("runs") / f"{target.stem}-by-{found.name}"
+    _out().print(apply_map(found, Order(target, (parameters, domain), judge), where, _progress(quiet)), soft_wrap=True)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="a run directory whose learners are trained")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="where the map goes, to be copied anywhere")],
+    method: Annotated[str | None, typer.Option("--method", help="learner of the run, if it has several")] = None,
+) -> None:
+    """A trained learner -> a folder that 'apply' takes on any machine, without the run it comes from."""
+    from paraformer.pipeline.released import describe_map, export_map
+
+    _out().print(f"{describe_map(export_map(run, method, folder))}\n{folder}", soft_wrap=True)
+
+
+@app.command()
+def models() -> None:
+    """The maps that come with this installation: what they read, and what they were trained on."""
+    from paraformer.pipeline.released import describe_packaged
+
+    _out().print(describe_packaged(), soft_wrap=True)
+
+
+@app.command()
+def judge(
+    study: StudyFile,
+    theta: Annotated[
+        list[Path], typer.Option("--theta", metavar="FILE", help="theta.nc or a VIC parameter file; may be repeated")
+    ],
+    overrides: Overrides = None,
+    directory: Directory = None,
+    quiet: Quiet = False,
+) -> None:
+    """Parameters from anywhere -> scores: the process model runs them on the cells and test period of a study."""
+    from paraformer.pipeline.judge import judge_thetas
+
+    chosen = load_study(study, overrides or ())
+    where = directory or Path("runs") / chosen.name
+    try:
+        text = judge_thetas(chosen, where, theta, _progress(quiet))
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; the same command goes on where it stopped") from None
+    _out().print(text, soft_wrap=True)
+
+
+@app.command()
 def describe(
     path: Annotated[Path, typer.Argument(help="a cube, a run directory or a study file")],
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE.html", help="a page about a cube")] = None,

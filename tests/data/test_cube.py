@@ -20,7 +20,7 @@ from paraformer.core.parameters import PAPER_SET, ParameterSpace
 from paraformer.core.schema import Cube
 from paraformer.core.variables import FORCING
 from paraformer.data.climate import CLIMATE
-from paraformer.data.cube import build_cube, forcing_cube
+from paraformer.data.cube import build_cube, whole_cube
 from paraformer.data.sources import cells
 from paraformer.data.sources.cells import open_cells
 from paraformer.data.views import calibration_view, describe_cube
@@ -215,13 +215,13 @@ def test_sub_daily_forcing_is_kept_beside_its_daily_mean(tmp_path, steps):
     np.testing.assert_array_equal(found["sm_smap"].values, seen[:, :, 0])
 
 
-def test_forcing_cube_is_the_weather_alone(good, tmp_path):
-    found = forcing_cube(good)
+def test_whole_cube_is_the_weather_alone(good, tmp_path):
+    found = whole_cube(good)
     found.validate("in memory")
     np.testing.assert_array_equal(found.dataset["vp"].values, simple_dataset()["vp"].values)
     assert not found.trained.any()
     assert set(found.dataset.data_vars) == {*FORCING, "trained"}
-    sub = forcing_cube(write(simple_dataset(4), tmp_path / "sub.nc")).dataset
+    sub = whole_cube(write(simple_dataset(4), tmp_path / "sub.nc")).dataset
     assert sub["tair_sub"].shape == (7, 800, 4)
 
 

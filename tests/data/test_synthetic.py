@@ -15,7 +15,7 @@ from paraformer.core.errors import DataError, ModelError
 from paraformer.core.parameters import PAPER_SET, VIC_PARAMETERS, ParameterSpace
 from paraformer.core.time import month_of
 from paraformer.data.config import DataConfig, FluxObservations, SyntheticConfig
-from paraformer.data.cube import build_cube, forcing_cube
+from paraformer.data.cube import build_cube, whole_cube
 from paraformer.data.sampling import grid_index, sampling_labels
 from paraformer.data.sources.fields import autoregressive, smooth_fields
 from paraformer.data.sources.fluxes import FLUXES
@@ -56,7 +56,7 @@ def bucket(
     leaves it evaporate, and a quarter of the rest is baseflow."""
     assert params.is_file()
     assert domain.is_file()
-    prcp = forcing_cube(inputs).dataset["prcp"].values.astype(float)
+    prcp = whole_cube(inputs).dataset["prcp"].values.astype(float)
     water, moisture = np.full(len(prcp), 0.2), np.empty(prcp.shape)
     for day in range(prcp.shape[1]):
         water = np.clip(water * (1 - theta[:, -1] / 400) + prcp[:, day] / 400, 0.01, 0.45)

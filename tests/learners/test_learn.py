@@ -16,8 +16,11 @@ from paraformer.core.errors import DataError, ModelError, RunError
 from paraformer.core.log import Advance, Progress
 from paraformer.core.parameters import ParameterSpace
 from paraformer.learners.config import LearnerConfig, LossConfig
+from paraformer.learners.inputs import Scaling
 from paraformer.learners.learn import Learner
 from paraformer.learners.learned import LearnedMap
+from paraformer.learners.networks import ParameterMap
+from paraformer.learners.task import LearnTask, hidden_together
 from paraformer.numerics.observe import OPERATORS
 from training.killing import KillAt, Killed
 
@@ -251,3 +254,43 @@ def test_models_without_gradient_and_cells_without_observation_are_refused(tmp_p
         Learner(small()).calibrate(model, twin(), seed=0, directory=tmp_path, progress=Progress())
     with pytest.raises(DataError, match="no trained cell has an observation"):
         calibrate(small(), tmp_path, replace(twin(), mask=np.zeros_like(twin().mask)))
+
+
+def test_what_is_hidden_depends_on_seed_and_step_alone_and_classes_hide_together() -> None:
+    names = ("sand", "landcover_igbp_4", "elevation", "landcover_igbp_10")
+    assert hidden_together(names).tolist() == [0, 1, 2, 1]
+    config = small("paraformer_a", attribute_dropout=0.7)
+    data = twin()
+    network = ParameterMap(config, len(NAMES), len(SPACE))
+    task = LearnTask(network, config, Waves(), data, Scaling.fit(data, config), 0)
+    first, again, other = (task.draw(step).hidden for step in (3, 3, 4))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    share = np.mean([task.draw(step).hidden for step in range(400)])
+    assert 0.3 < share < 0.4  # half of the attributes of 0.7 of the samples
+    assert not LearnTask(network, small("paraformer_a"), Waves(), data, task_scaling(data), 0).draw(3).hidden.any()
+
+
+def task_scaling(data: CalibrationData) -> Scaling:
+    return Scaling.fit(data, small("paraformer_a"))
+
+
+@pytest.mark.parametrize("network", ["ffn_a", "paraformer_a"])
+def test_a_map_trained_with_dropout_does_without_attributes(tmp_path: Path, network: str) -> None:
+    """θ gets worse with every attribute that is gone, and stays inside its bounds with none; others refuse a NaN."""
+    data = twin()
+    calibrate(small(network, 200, attribute_dropout=0.6), tmp_path, data)
+    learned = LearnedMap.load(tmp_path)
+
+    def error(gone: list[int]) -> float:
+        attributes = data.attributes.copy()
+        attributes[:, gone] = np.nan
+        theta = learned.predict(attributes, data.prior, NAMES)
+        SPACE.require_inside(theta)
+        return float(np.abs(SPACE.to_unit(theta) - true_u(data.attributes)).mean())
+
+    everything = list(range(len(NAMES)))
+    assert error([]) < 0.7 * error(everything)
+    calibrate(small(network, 5), tmp_path / "all", data)
+    with pytest.raises(DataError, match=f"attribute '{NAMES[0]}' of cell 0 is not finite"):
+        LearnedMap.load(tmp_path / "all").predict(np.full_like(data.attributes, np.nan), data.prior, NAMES)

@@ -233,6 +233,21 @@ ATTRIBUTES = table(
 )
 """Static attributes with a known meaning; a cube may hold others, which are taken as they are."""
 
+CATEGORICAL = "landcover_igbp"
+"""The attribute of which learners see one column a class."""
+
+
+def class_column(number: int) -> str:
+    """Name of the attribute that is 1 in cells of a class of ``CATEGORICAL``, else 0."""
+    return f"{CATEGORICAL}_{number}"
+
+
+def class_of(name: str) -> int | None:
+    """Class that an attribute is the column of; ``None`` if it is none."""
+    head, _, number = name.rpartition("_")
+    return int(number) if head == CATEGORICAL and number.isdecimal() else None
+
+
 _VOLUMETRIC = Variable(
     "sm_obs",
     "m3 m-3",

@@ -12,9 +12,6 @@ from paraformer.core.variables import ATTRIBUTES
 from paraformer.data.headers import check_header
 from paraformer.data.sources.cells import CellsFile
 
-CATEGORICAL = "landcover_igbp"
-"""The attribute of which learners see one column a class."""
-
 TEXTURE = ("sand", "silt", "clay")
 SHARES = 2.0
 """Sum of a texture that is given in shares, not in % [%]."""

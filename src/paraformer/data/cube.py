@@ -11,7 +11,7 @@ import json
 import logging
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +27,32 @@ from paraformer.core.files import hash_json, hash_path, journal_of, write_json
 from paraformer.core.log import Progress
 from paraformer.core.proof import rounded
 from paraformer.core.schema import Cube
-from paraformer.core.variables import ATTRIBUTES, FORCING, REFERENCES, VOCABULARY
-from paraformer.data.attributes import CATEGORICAL
+from paraformer.core.variables import (
+    ATTRIBUTES,
+    CATEGORICAL,
+    FORCING,
+    REFERENCES,
+    VOCABULARY,
+    class_column,
+    series_variable,
+)
+from paraformer.data.attributes import check_attributes
 from paraformer.data.climate import CLIMATE, climate_indices
 from paraformer.data.config import DataConfig
+from paraformer.data.headers import check_header
 from paraformer.data.igbp import IGBP_CLASSES
+from paraformer.data.places import places_of, words_of
 from paraformer.data.quality import Selection, check
 from paraformer.data.sources.cells import open_cells
+from paraformer.data.values import ValueProof
 
 logger = logging.getLogger(__name__)
 
 FORMAT = 1
 """Version of the cube's layout; a store of another version is built anew."""
+
+_TOGETHER = 64
+"""Cells of a file that are proved together."""
 
 _CARRIED = ("title", "institution", "source", "references", "comment", "license", "quality")
 
@@ -228,7 +242,7 @@ def _static_variables(selection: Selection) -> dict[str, tuple[Any, np.ndarray, 
         found = _joined(found, {name: (("cell",), values.astype(np.int32), attrs)})
         for k in np.unique(values[selection.trained]).astype(int):
             attrs = {"units": "1", "long_name": f"cell is {IGBP_CLASSES[k]} (IGBP class {k})", "role": "attribute"}
-            found = _joined(found, {f"{name}_{k}": (("cell",), (values == k).astype(np.float64), attrs)})
+            found = _joined(found, {class_column(int(k)): (("cell",), (values == k).astype(np.float64), attrs)})
     references = {
         name: (
             REFERENCES[name].dims,
@@ -325,34 +339,59 @@ def _climate_of(config: DataConfig, selection: Selection, cells: slice) -> dict[
     return {name: (("cell",), values) for name, values in indices.items()}
 
 
-def forcing_cube(path: Path) -> Cube:
-    """Forcing of a file of the simple format as a cube in memory: no observation, no attribute, no trained cell.
+def whole_cube(path: Path, attributes: Sequence[str] = (), observation: str = "", *, climate: bool = False) -> Cube:
+    """A file of the simple format as a cube in memory: all of its cells and days, none of them trained.
 
-    For runs of the process model that need the weather alone, such as the truth of the built-in world.
+    Both periods of the cube are all days. For runs of the process model that need the weather alone, and for maps that
+    are applied to cells which no study describes.
+
+    Args:
+        attributes: static variables to take, in raw units.
+        observation: variable to take as the observation; empty takes none.
+        climate: add the climate indices of all days.
+
+    Raises:
+        DataError: a file that is not of the format, or values that no weather, soil or plant has.
     """
     file = open_cells(path)
     try:
+        places_of(file)
         position = np.arange(len(file.cells))
-        selection = Selection(file, position, np.zeros(len(position), dtype=bool), (), ())
-        series: dict[str, Any] = {}
-        for name in FORCING:
-            values = file.series(name, position)
+        words, days = words_of(file), np.ones(len(file.days), dtype=bool)
+        for name in (*FORCING, *((observation,) if observation else ())):
+            check_header(file, series_variable(name))
+        check_attributes(file, position, tuple(attributes), words)
+        ValueProof(file, position, words, observation, (), (days, days)).run(_TOGETHER, Progress())
+        selection = Selection(file, position, np.ones(len(position), dtype=bool), tuple(attributes), ())
+        variables: dict[str, Any] = dict(_static_variables(selection))
+        series = {name: file.series(name, position) for name in FORCING}
+        for name, values in series.items():
             daily = values[:, :, 0] if file.steps == 1 else values.mean(axis=2, dtype=np.float64)
-            series[name] = (("cell", "time"), daily)
+            variables[name] = (("cell", "time"), daily)
             if file.steps > 1:
-                series[f"{name}_sub"] = (("cell", "time", "step"), values)
+                variables[f"{name}_sub"] = (("cell", "time", "step"), values)
+        if observation:
+            variables[observation] = (("cell", "time"), _of_the_day(file.series(observation, position)))
+        if climate:
+            daily = {name: variables[name][1].astype(np.float64) for name in FORCING}
+            variables |= climate_variables(daily, file.days)
         coords = _coordinates(selection)
     finally:
         file.close()
+    return in_memory(variables, coords, observation)
+
+
+def climate_variables(forcing: Mapping[str, np.ndarray], days: np.ndarray) -> dict[str, Any]:
+    """Climate indices as variables of a cube; arguments as ``climate.climate_indices``."""
+    indices = climate_indices(forcing, days)
+    return {name: (("cell",), values, {"units": CLIMATE[name][0]}) for name, values in indices.items()}
+
+
+def in_memory(variables: Mapping[str, Any], coords: Mapping[str, Any], observation: str = "") -> Cube:
+    """A cube of cells that no study describes: none is trained, both periods are all days."""
     first, last = str(coords["time"][1][0])[:10], str(coords["time"][1][-1])[:10]
-    attrs = {
-        "Conventions": "CF-1.8",
-        "observation": "",
-        "attributes": [],
-        "train_start": first,
-        "train_end": last,
-        "test_start": first,
-        "test_end": last,
-    }
-    series["trained"] = (("cell",), np.zeros(len(position), dtype=bool))
-    return Cube(xr.Dataset(series, coords, attrs))
+    periods = {"train_start": first, "train_end": last, "test_start": first, "test_end": last}
+    attributes = [name for name, entry in variables.items() if len(entry) > 2 and entry[2].get("role") == "attribute"]
+    attrs = {"Conventions": "CF-1.8", "observation": observation, "attributes": attributes, **periods}
+    untrained = {"trained": (("cell",), np.zeros(len(coords["cell"][1]), dtype=bool))}
+    return Cube(xr.Dataset({**variables, **untrained}, coords, attrs))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from paraformer.core.time import DAYS_PER_YEAR
-from paraformer.core.variables import ATTRIBUTES, FORCING
-from paraformer.data.attributes import CATEGORICAL
+from paraformer.core.variables import ATTRIBUTES, CATEGORICAL, FORCING
 from paraformer.data.igbp import IGBP_CLASSES
 from paraformer.data.places import listed
 from paraformer.data.quality import Selection

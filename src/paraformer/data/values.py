@@ -82,7 +82,7 @@ class ValueProof:
         file: whose headers are proved.
         position: positions in the file of the cells.
         words: words for a cell of the file by its position.
-        observation: name of the observed variable.
+        observation: name of the observed variable; empty if there is none.
         references: names of the references in the file.
         train, test: days of the two periods [day].
     """
@@ -115,7 +115,8 @@ class ValueProof:
             for start in range(0, len(self.position), size):
                 part = _Part(self.position[start : start + size], slice(start, start + size))
                 self._forcing(part)
-                self._observations(part)
+                if self.observation:
+                    self._observations(part)
                 for name in self.references:
                     self._reference(part, name)
                 if self.proof.refused:

@@ -9,15 +9,23 @@ from torch.nn.functional import scaled_dot_product_attention
 
 
 class AttributeEmbedding(nn.Module):
-    """One token per attribute, H[k, d] = A[k] W_em[k, d] + b[k, d] (eq. 4)."""
+    """One token per attribute, H[k, d] = A[k] W_em[k, d] + b[k, d] (eq. 4).
 
-    def __init__(self, attributes: int, width: int) -> None:
+    Args:
+        may_lack: whether an attribute may be unknown (NaN); it then has a learned token of its own.
+    """
+
+    def __init__(self, attributes: int, width: int, may_lack: bool = False) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(attributes, width) / width**0.5)
         self.bias = nn.Parameter(torch.randn(attributes, width) / width**0.5)
+        self.unknown = nn.Parameter(self.bias.detach().clone()) if may_lack else None
 
     def forward(self, attributes: Float[Tensor, "cell attribute"]) -> Float[Tensor, "cell attribute width"]:
-        return attributes[..., None] * self.weight + self.bias
+        if self.unknown is None:
+            return attributes[..., None] * self.weight + self.bias
+        tokens = attributes.nan_to_num(0.0)[..., None] * self.weight + self.bias
+        return torch.where(attributes.isnan()[..., None], self.unknown, tokens)
 
 
 def position_code(tokens: int, width: int) -> Float[Tensor, "token width"]:

@@ -145,6 +145,13 @@ class LearnerConfig(Settings):
         description="days of the history that θ is read from in training: random ones, or those of the loss, as in "
         "the paper",
     )
+    attribute_dropout: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of training samples of which some attributes are hidden, so that the map can be applied "
+        "where not all are known; with 0 it needs them all",
+    )
     members: int = Field(default=1, ge=1, description="networks trained apart whose θ are averaged (unit coordinates)")
     training: LearningConfig = LearningConfig()
     refinement: RefinementConfig | None = Field(

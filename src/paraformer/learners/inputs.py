@@ -123,15 +123,24 @@ class Scaling:
         )
 
     def __call__(
-        self, attributes: Float[np.ndarray, "cell attribute"], history: History | None, cells: np.ndarray | None = None
+        self,
+        attributes: Float[np.ndarray, "cell attribute"],
+        history: History | None,
+        cells: np.ndarray | None = None,
+        *,
+        may_lack: bool = False,
     ) -> Inputs:
-        """Inputs of a network from raw values; ``cells`` are the names used in errors, by default positions.
+        """Inputs of a network from raw values.
+
+        Args:
+            cells: names used in errors, by default positions.
+            may_lack: whether an attribute may be unknown (NaN).
 
         Raises:
             DataError: if a history is missing, or a value that is seen is not finite.
         """
         names = np.arange(len(attributes)) if cells is None else cells
-        bad = np.argwhere(~np.isfinite(attributes))
+        bad = np.argwhere(np.isinf(attributes) | (np.isnan(attributes) & (not may_lack)))
         if bad.size:
             cell, column = (int(i) for i in bad[0])
             raise DataError(f"attribute '{self.attributes.names[column]}' of cell {names[cell]} is not finite")

@@ -56,6 +56,8 @@ class LearnedMap:
     ) -> Float[np.ndarray, "cell parameter"]:
         """θ in physical units, clamped to the bounds, from raw attributes, the a-priori θ and the raw history.
 
+        Of a map trained with ``attribute_dropout`` an attribute may be NaN where it is not known.
+
         A map that reads the history takes the mean over evenly spaced windows (``history_windows``) and members, in
         unit coordinates; the others ignore it.
 
@@ -63,15 +65,25 @@ class LearnedMap:
             DataError: if the attributes are not those the map was trained on, one value is not finite, or the
                 history is missing.
         """
+        found = self.in_units(attributes, prior, names, history).mean(axis=0)
+        return self.parameters.clip(self.parameters.from_unit(np.clip(found, 0.0, 1.0)))
+
+    def in_units(
+        self,
+        attributes: Float[np.ndarray, "cell attribute"],
+        prior: Float[np.ndarray, "cell parameter"],
+        names: Sequence[str],
+        history: History | None = None,
+    ) -> Float[np.ndarray, "member cell parameter"]:
+        """What each member says, in unit coordinates, not clipped; arguments and errors as ``predict``."""
         self._require_names(names)
         u = self.parameters.to_unit(prior)
 
-        def one(first: int, inputs: Inputs) -> Float[np.ndarray, "cell parameter"]:
+        def one(first: int, inputs: Inputs) -> Float[np.ndarray, "member cell parameter"]:
             start = to_tensor(u[first : first + _BATCH])
-            return np.mean([m.eval().over_period(inputs, start).double().numpy() for m in self.members], axis=0)
+            return np.stack([m.eval().over_period(inputs, start).double().numpy() for m in self.members])
 
-        found = np.concatenate(self._in_batches(one, attributes, history))
-        return self.parameters.clip(self.parameters.from_unit(np.clip(found, 0.0, 1.0)))
+        return np.concatenate(self._in_batches(one, attributes, history), axis=1)
 
     def attention(
         self,
@@ -122,7 +134,7 @@ class LearnedMap:
             for first in range(0, len(attributes), _BATCH):
                 cells = np.arange(first, min(first + _BATCH, len(attributes)))
                 part = None if history is None else history.select(cells)
-                inputs = self.scaling(attributes[cells], part, cells)
+                inputs = self.scaling(attributes[cells], part, cells, may_lack=self.config.attribute_dropout > 0)
                 results.append(work(first, inputs))
         return results
 

@@ -26,6 +26,10 @@ LEARNERS: dict[str, Any] = {
 """Network builders by name: settings, number of attributes, for _Z also number of daily features -> features for the
 head. A network reads the history if its settings are a ``HistoryConfig``."""
 
+_TOKENS = ("paraformer_a", "paraformer_z")
+"""Networks in which an unknown attribute has a token of its own; the others see 0, the mean of the trained cells, and a
+flag beside it."""
+
 
 class ParameterMap(nn.Module):
     """Normalised attributes, history (if the network reads it) and prior of a cell -> unit coordinates of θ."""
@@ -37,7 +41,12 @@ class ParameterMap(nn.Module):
         if isinstance(network, HistoryConfig):
             self.days, self.windows = network.history_days, network.history_windows
             sizes.append(len(HISTORY_FEATURES))
-        self.body = LEARNERS[network.name](network, *sizes)
+        may_lack = config.attribute_dropout > 0
+        self.flags = may_lack and network.name not in _TOKENS
+        if self.flags:
+            sizes[0] *= 2
+        options = {"may_lack": True} if may_lack and not self.flags else {}
+        self.body = LEARNERS[network.name](network, *sizes, **options)
         self.head = Head(cast(int, self.body.width), parameters, config.head, config.start)
 
     def forward(
@@ -46,7 +55,12 @@ class ParameterMap(nn.Module):
         prior: Float[Tensor, "cell parameter"],
         history: Float[Tensor, "cell day feature"] | None = None,
     ) -> Float[Tensor, "cell parameter"]:
-        """θ from one window of the history, which is ``None`` if and only if the network reads none."""
+        """θ from one window of the history, which is ``None`` if and only if the network reads none.
+
+        An unknown attribute is NaN, of a map trained with ``attribute_dropout``.
+        """
+        if self.flags:
+            attributes = torch.cat([attributes.nan_to_num(0.0), attributes.isnan().to(attributes)], dim=1)
         features = self.body(attributes) if history is None else self.body(attributes, history)
         return self.head(features, prior)
 

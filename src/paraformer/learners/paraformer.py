@@ -13,9 +13,9 @@ from paraformer.learners.config import ParaFormerAConfig
 class ParaFormerA(nn.Module):
     """Encoder over attribute tokens; gives features of ``width`` to a head (eq. 8)."""
 
-    def __init__(self, config: ParaFormerAConfig, attributes: int) -> None:
+    def __init__(self, config: ParaFormerAConfig, attributes: int, may_lack: bool = False) -> None:
         super().__init__()
-        self.embedding = AttributeEmbedding(attributes, config.width)
+        self.embedding = AttributeEmbedding(attributes, config.width, may_lack)
         self.layers = nn.ModuleList(
             EncoderLayer(config.width, config.heads, config.feed_forward, config.dropout) for _ in range(config.layers)
         )

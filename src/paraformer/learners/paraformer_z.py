@@ -20,7 +20,7 @@ class ParaFormerZ(nn.Module):
 
     position: Tensor
 
-    def __init__(self, config: ParaFormerZConfig, attributes: int, features: int) -> None:
+    def __init__(self, config: ParaFormerZConfig, attributes: int, features: int, may_lack: bool = False) -> None:
         super().__init__()
         width, heads, dropout = config.width, config.heads, config.dropout
         self.statistics = config.statistics
@@ -31,7 +31,7 @@ class ParaFormerZ(nn.Module):
         self.encoder = nn.ModuleList(
             EncoderLayer(width, heads, config.feed_forward, dropout) for _ in range(config.layers)
         )
-        self.embed_attributes = AttributeEmbedding(attributes, width)
+        self.embed_attributes = AttributeEmbedding(attributes, width, may_lack)
         self.attributes = Attend(width, heads, dropout)
         self.cross = Attend(width, heads, dropout)
         self.feed_forward = FeedForward(width, config.feed_forward, dropout)

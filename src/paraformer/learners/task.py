@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from paraformer.core.contracts import CalibrationData, DifferentiableModel
 from paraformer.core.errors import DataError
 from paraformer.core.seeding import generator
+from paraformer.core.variables import CATEGORICAL, class_of
 from paraformer.learners.config import HistoryConfig, LearnerConfig, reads_history
 from paraformer.learners.inputs import History, Inputs, Scaling, filled_series
 from paraformer.learners.networks import ParameterMap
@@ -25,11 +26,13 @@ from paraformer.training.windows import Windows
 
 
 class Batch(NamedTuple):
-    """Samples of a step: cell, first day of the loss, first day of the history (0 where none is read)."""
+    """Samples of a step: cell, first day of the loss, first day of the history (0 where none is read), and which
+    attributes are hidden from the network."""
 
     cells: Int[np.ndarray, " sample"]
     starts: Int[np.ndarray, " sample"]
     histories: Int[np.ndarray, " sample"]
+    hidden: Bool[np.ndarray, "sample attribute"]
 
 
 class Targets(NamedTuple):
@@ -60,6 +63,7 @@ class LearnTask:
         self.model = model
         self.first_day = data.first_day
         self.days = len(data.time)
+        self.groups = hidden_together(data.attribute_names)
         self.inputs = trained_inputs(config, data, scaling)
         self.prior = to_tensor(model.parameters.to_unit(data.prior))
         self.targets = _targets(config, data)
@@ -97,7 +101,20 @@ class LearnTask:
         histories = generator(self.seed, "history", step).integers(0, last + 1, size=cells.size)
         if config.history == "loss":
             histories = starts
-        return Batch(cells, starts, histories)
+        return Batch(cells, starts, histories, self._hidden(step, cells.size))
+
+    def _hidden(self, step: int, samples: int) -> Bool[np.ndarray, "sample attribute"]:
+        """Attributes that the samples of a step do not show.
+
+        A sample is drawn with the probability ``attribute_dropout``; of its attributes a share that is uniform between
+        none and all is hidden, so that the map meets subsets of every size.
+        """
+        if self.config.attribute_dropout == 0:
+            return np.zeros((samples, len(self.groups)), dtype=bool)
+        random = generator(self.seed, "attributes", step)
+        share = np.where(random.random(samples) < self.config.attribute_dropout, random.random(samples), 0.0)
+        hidden = random.random((samples, self.groups.max() + 1)) < share[:, None]
+        return hidden[:, self.groups]
 
     @property
     def epoch(self) -> int:
@@ -112,6 +129,8 @@ class LearnTask:
         """θ of the samples, from their own windows of the history; ``network`` may be a wrapper."""
         cells = self._index(batch.cells)
         attributes, prior = self.inputs.attributes[cells], self.prior[cells]
+        if self.config.attribute_dropout > 0:
+            attributes = attributes.masked_fill(torch.as_tensor(batch.hidden, device=cells.device), torch.nan)
         settings = self.config.network
         if self.inputs.history is None or not isinstance(settings, HistoryConfig):
             return network(attributes, prior)
@@ -188,6 +207,13 @@ class LearnTask:
 
     def _index(self, positions: Int[np.ndarray, "*n"]) -> Int[Tensor, "*n"]:
         return torch.as_tensor(positions, device=self.prior.device)
+
+
+def hidden_together(names: Sequence[str]) -> Int[np.ndarray, " attribute"]:
+    """Group of each attribute: the columns of one map's classes are known or unknown as a whole."""
+    whole = [CATEGORICAL if class_of(name) is not None else name for name in names]
+    order = list(dict.fromkeys(whole))
+    return np.array([order.index(name) for name in whole])
 
 
 def trained_inputs(config: LearnerConfig, data: CalibrationData, scaling: Scaling) -> Inputs:

@@ -11,7 +11,7 @@ import numpy as np
 
 from paraformer.config import Study
 from paraformer.core.schema import Cube
-from paraformer.data.cube import forcing_cube
+from paraformer.data.cube import whole_cube
 from paraformer.data.sources.synthetic import write_world
 from paraformer.process.build import build_process, process_files
 
@@ -29,7 +29,7 @@ def make_world(study: Study, directory: Path) -> int:
         params: Path, domain: Path, inputs: Path, theta: np.ndarray, outputs: Sequence[str]
     ) -> dict[str, np.ndarray]:
         nonlocal runs
-        cube = forcing_cube(inputs)
+        cube = whole_cube(inputs)
         files = process_files(study.process, {"parameters": params, "domain": domain})
         runs += len(theta)
         parts = []
@@ -72,6 +72,6 @@ def _made_up(
     params: Path, domain: Path, inputs: Path, theta: np.ndarray, outputs: Sequence[str]
 ) -> dict[str, np.ndarray]:
     """Moisture with a season, and fluxes of the same numbers."""
-    days = np.arange(len(forcing_cube(inputs).time))
+    days = np.arange(len(whole_cube(inputs).time))
     moisture = np.broadcast_to(0.25 + 0.1 * np.sin(2 * np.pi * days / 365.25), (len(theta), len(days)))
     return dict.fromkeys(outputs, moisture)

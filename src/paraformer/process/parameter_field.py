@@ -16,7 +16,7 @@ from paraformer.core.results import PARAMS, THETA
 from paraformer.core.schema import Cube, ParameterField
 from paraformer.process.build import ProcessFiles
 from paraformer.process.own import ModelFiles
-from paraformer.process.vic.files import write_parameters
+from paraformer.process.vic.files import GridNames, write_parameters
 
 
 def write_parameter_field(
@@ -40,11 +40,28 @@ def write_parameter_field(
     }
     attributes = {"Conventions": "CF-1.8", "title": f"Parameters found by {field.method}", "seed": field.seed}
     if files.parameters is not None:
-        with atomic_path(directory / PARAMS) as temporary:
-            write_parameters(
-                files.parameters, temporary, cube.lat, cube.lon, space.names, field.theta, cells=cube.cells
-            )
+        write_vic_parameters(directory / PARAMS, field, space, cube, files.parameters)
     write_dataset(xr.Dataset(variables, coords, attributes), directory / THETA)
+
+
+def write_vic_parameters(
+    path: Path,
+    field: ParameterField,
+    space: ParameterSpace,
+    cube: Cube,
+    source: Path,
+    names: GridNames = GridNames(),  # noqa: B008
+) -> None:
+    """Write a VIC-5 parameter file: ``source`` with the learned fields of the cube's cells replaced.
+
+    Args:
+        names: of the coordinates in ``source``.
+    """
+    assert field.theta is not None
+    with atomic_path(path) as temporary:
+        write_parameters(
+            source, temporary, cube.lat, cube.lon, space.names, field.theta, cells=cube.cells, grid_names=names
+        )
 
 
 def read_theta(directory: Path, space: ParameterSpace) -> Float[np.ndarray, "cell parameter"]:

@@ -1,0 +1,124 @@
+"""Where maps that have left their study come from: a run directory, a folder, or this package; and how they leave."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from paraformer import __version__
+from paraformer.config import Study, load_study
+from paraformer.core.errors import RunError, SettingsError, nearest
+from paraformer.core.schema import Cube
+from paraformer.learners.encoding import Encoding
+from paraformer.learners.released import CARD, ReleasedMap, load_seeds
+
+
+def packaged() -> dict[str, Path]:
+    """Folders of the maps in this package, by name."""
+    root = Path(str(resources.files("paraformer") / "maps"))
+    return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CARD}"))}
+
+
+def find_map(model: str, method: str | None = None) -> ReleasedMap:
+    """The map that a user names.
+
+    Args:
+        model: a run directory, a folder that ``export_map`` wrote, or the name of a packaged map.
+        method: a learner of the run; may be left out where there is only one.
+
+    Raises:
+        SettingsError: nothing of that name, or a method that does not belong to it.
+        RunError: a run whose learner is not trained, or a damaged folder.
+    """
+    path, known = Path(model), packaged()
+    if (path / "manifest.json").exists():
+        return map_of_run(path, method)
+    if method is not None:
+        raise SettingsError(f"--method {method}: '{model}' is no run directory, whose learners have names")
+    if (path / CARD).exists():
+        return ReleasedMap.load(path)
+    if model in known:
+        return ReleasedMap.load(known[model])
+    hint = nearest(model, known) if known else ""
+    raise SettingsError(f"{model}: no run directory, no folder of a map and no packaged map{hint}")
+
+
+def map_of_run(run: Path, method: str | None) -> ReleasedMap:
+    """A trained learner of a run, all of its seeds, with its card.
+
+    Raises:
+        SettingsError: if the study has no such learner.
+        RunError: if it is not trained.
+    """
+    study = load_study(run / "study.yaml")
+    if method is None:
+        if len(study.learners) != 1:
+            raise SettingsError(f"{run}: name one of its learners with --method: {', '.join(study.learners)}")
+        method = next(iter(study.learners))
+    if method not in study.learners:
+        raise SettingsError(f"{run}: no learner is called '{method}'{nearest(method, study.learners)}")
+    folders = [run / "parameters" / method / f"seed-{seed}" for seed in range(study.learner_seeds)]
+    for folder in folders:
+        if not (folder / "model.json").exists():
+            raise RunError(f"{folder}: no trained map of '{method}' here; 'paraformer learn' trains it")
+    cube = Cube.open(run / "cube" / "cube.zarr")
+    return ReleasedMap(load_seeds(folders), Encoding.of(cube), _card(study, cube, method))
+
+
+def export_map(run: Path, method: str | None, folder: Path) -> ReleasedMap:
+    """Write a trained learner of a run into a folder that can be copied anywhere.
+
+    Raises:
+        RunError: if there is something of another kind in the folder; else as ``map_of_run``.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / CARD).exists():
+        raise RunError(f"{folder}: holds other files; name a new folder for the map")
+    found = map_of_run(run, method)
+    folder.mkdir(parents=True, exist_ok=True)
+    found.save(folder)
+    return found
+
+
+def _card(study: Study, cube: Cube, method: str) -> dict[str, Any]:
+    """What a user of the map has to know, from the study that trained it."""
+    data = cube.dataset.attrs
+    return {
+        "name": method,
+        "study": study.name,
+        "paraformer": __version__,
+        "parameters": list(study.space.names),
+        "observation": study.data.observation,
+        "trained_cells": int(cube.trained.sum()),
+        "period": str(cube.period("train")),
+        "data": {key: str(data[key]) for key in ("title", "source", "references", "license") if key in data},
+        "process": study.process.model,
+    }
+
+
+def describe_map(found: ReleasedMap) -> str:
+    """A map in words, a fact a line."""
+    card = found.card
+    reads = f"attributes and {found.history_days} days of history" if found.reads_history else "attributes"
+    lacks = "any of them may be unknown" if found.may_lack else "all of them are needed"
+    lines = [
+        f"{found.name}: {', '.join(found.parameters.names)}",
+        f"reads {reads}: {', '.join(found.encoding.variables)}; {lacks}",
+        f"trained on {card.get('trained_cells', '?')} cells, {card.get('period', '?')} ({card.get('study', '?')}, "
+        f"{sum(len(m.members) for m in found.seeds)} networks)",
+    ]
+    return "\n".join(lines + [f"{key}: {value}" for key, value in dict(card.get("data", {})).items()])
+
+
+def describe_packaged() -> str:
+    """All packaged maps, or how to make one."""
+    maps = packaged()
+    if not maps:
+        return "this installation holds no maps; 'paraformer export RUN METHOD FOLDER' makes one of your own run"
+    return "\n\n".join(describe_map(ReleasedMap.load(folder)) for folder in maps.values())
+
+
+def card_text(found: ReleasedMap) -> str:
+    """The card as JSON text."""
+    return json.dumps(dict(found.card), indent=2, ensure_ascii=False)

@@ -1,0 +1,204 @@
+"""Cells that a map is applied to: those of a study, of a file of the simple format, or of a VIC global parameter file.
+
+All three become a cube, the a-priori θ of its cells, and a parameter file that θ can be written into.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from paraformer.config import Study, load_study
+from paraformer.core.contracts import ForwardModel
+from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.log import Progress
+from paraformer.core.parameters import ParameterSpace
+from paraformer.core.proof import Proof
+from paraformer.core.schema import Cube
+from paraformer.core.variables import ATTRIBUTES, FORCING
+from paraformer.data.cube import climate_variables, in_memory, whole_cube
+from paraformer.data.gapfill import open_filled
+from paraformer.pipeline.run import run_study
+from paraformer.process.build import Places, ProcessFiles, build_process, land_at, process_files
+from paraformer.process.config import ProcessConfig
+from paraformer.process.own import ModelFiles, prior_of
+from paraformer.process.vic.driver.global_param import GlobalParameters, read_global_parameters
+from paraformer.process.vic.driver.inputs import read_days, read_run_land
+from paraformer.process.vic.files import GridNames
+from paraformer.process.vic.parameters import CellParameters, a_priori
+
+_TOP = 0
+"""Layer of a parameter file that the attributes of the soil are taken from: maps of soil texture are of the top."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a map has to be given of its cells.
+
+    Attributes:
+        attributes: static variables; those that are not there are unknown.
+        observation: variable of the observations, empty for a map that reads none.
+        filled: whether observations have to be gap-filled.
+    """
+
+    attributes: tuple[str, ...]
+    observation: str
+    filled: bool
+
+
+@dataclass(frozen=True)
+class Target:
+    """Cells that a map is applied to.
+
+    Attributes:
+        source: what the user named.
+        cube: forcing, static variables, observations if there are any; its training period is what a map may read.
+        prior: a-priori θ of a parameter space, physical units, not clipped [cell, parameter].
+        files: parameter file for θ, if the model has one.
+        names: of the coordinates in that file.
+        model: the process model of a parameter space on all days of the cube; ``None`` where nothing judges.
+        filled: gap-filled observations of all days [m3 m-3] [cell, time].
+        study: the study, if it is one.
+    """
+
+    source: Path
+    cube: Cube
+    prior: Callable[[ParameterSpace], Float[np.ndarray, "cell parameter"]]
+    files: ProcessFiles | ModelFiles
+    names: GridNames
+    model: Callable[[ParameterSpace], ForwardModel] | None
+    filled: Float[np.ndarray, "cell time"] | None = None
+    study: Study | None = None
+
+
+def open_target(
+    path: Path, wanted: Wanted, files: tuple[Path | None, Path | None], work: Path, progress: Progress
+) -> Target:
+    """The cells at ``path``.
+
+    Args:
+        files: parameter and domain file of a file of the simple format; by default those beside it.
+        work: folder for the cube of a study.
+
+    Raises:
+        SettingsError: nothing of the kind, or files given that do not belong to it.
+        DataError: files that do not fit, or values that no weather, soil or plant has.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no such file; expected a study, a file of cells, or a VIC global parameter file")
+    if path.is_dir() or path.suffix in (".nc", ".nc4", ".zarr"):
+        return _of_file(path, wanted, files)
+    if any(files):
+        raise SettingsError(f"{path}: names its parameter and domain file itself; leave out --parameters and --domain")
+    if path.suffix in (".yaml", ".yml"):
+        return _of_study(path, wanted, work, progress)
+    return _of_global(path, wanted)
+
+
+def _of_study(path: Path, wanted: Wanted, work: Path, progress: Progress) -> Target:
+    study = load_study(path)
+    filled = None
+    if wanted.filled and study.gap_filling is None:
+        raise SettingsError(f"{path}: the map reads gap-filled observations; add 'gap_filling: {{}}' to the study")
+    run_study(study, work, until="gap_filling" if wanted.filled else "cube", progress=progress)
+    if wanted.filled:
+        filled = open_filled(work / "gap_filling")
+    cube = Cube.open(work / "cube" / "cube.zarr")
+    folder, synthetic = work / "cube", study.data.source == "synthetic"
+    given = {"parameters": folder / "params.nc", "domain": folder / "domain.nc"} if synthetic else {}
+    found = process_files(study.process, given)
+    return _with_files(path, _with_climate(cube), study.process, found, filled=filled, study=study)
+
+
+def _of_file(path: Path, wanted: Wanted, files: tuple[Path | None, Path | None]) -> Target:
+    with xr.open_dataset(path, decode_times=False) if path.is_file() else xr.open_zarr(path) as header:
+        there = set(map(str, header.variables))
+    parameters, domain = (
+        given or path.parent / name for given, name in zip(files, ("params.nc", "domain.nc"), strict=True)
+    )
+    for option, file in (("--parameters", parameters), ("--domain", domain)):
+        if not file.exists():
+            raise DataError(f"{file}: no such file; VIC's parameter and domain file go with {path.name} ({option})")
+    attributes = tuple(name for name in dict.fromkeys((*wanted.attributes, *ATTRIBUTES)) if name in there)
+    observation = wanted.observation if wanted.observation in there else ""
+    if wanted.observation and not observation:
+        raise DataError(f"{path}: variable '{wanted.observation}' is missing: the map reads a history of observations")
+    if wanted.filled:
+        raise SettingsError("the map reads gap-filled observations, which only a study with 'gap_filling' makes")
+    cube = whole_cube(path, attributes, observation, climate=True)
+    return _with_files(path, cube, ProcessConfig(), ProcessFiles(parameters, domain))
+
+
+def _with_files(path: Path, cube: Cube, config: ProcessConfig, files: ProcessFiles | ModelFiles, **more: Any) -> Target:
+    def prior(space: ParameterSpace) -> Float[np.ndarray, "cell parameter"]:
+        if isinstance(files, ProcessFiles):
+            return a_priori(land_at(files, Places.of(cube)).parameters, space.names)
+        return prior_of(build_process(config, space, cube, files))
+
+    def model(space: ParameterSpace) -> ForwardModel:
+        return build_process(config, space, cube, files)
+
+    return Target(path, cube, prior, files, GridNames(), model, **more)
+
+
+def _of_global(path: Path, wanted: Wanted) -> Target:
+    """Weather and soil as VIC's own files have them; of attributes, what a parameter file knows."""
+    run = read_global_parameters(path)
+    if wanted.observation:
+        raise DataError(
+            f"{path}: the map reads a history of observations ('{wanted.observation}'), and VIC's files hold none; "
+            "take a map of attributes, or make a study of the cells"
+        )
+    domain, parameters, _ = read_run_land(run, with_state=False)
+    daily = _daily(run, domain)
+    cells = np.arange(len(parameters.lat))
+    coords = {
+        "cell": ("cell", cells),
+        "time": ("time", run.days.astype("datetime64[ns]")),
+        "lat": ("cell", domain.cell_lat),
+        "lon": ("cell", domain.cell_lon),
+    }
+    variables = {name: (("cell", "time"), values) for name, values in daily.items()}
+    variables |= climate_variables(daily, run.days) | _attributes(parameters)
+
+    def prior(space: ParameterSpace) -> Float[np.ndarray, "cell parameter"]:
+        return a_priori(parameters, space.names)
+
+    return Target(
+        path, in_memory(variables, coords), prior, ProcessFiles(run.parameters, run.domain), run.grid_names, None
+    )
+
+
+def _daily(run: GlobalParameters, domain: Any) -> dict[str, Float[np.ndarray, "cell time"]]:
+    """Daily forcing of a global parameter file, in the units of ``core.variables.FORCING``, year by year."""
+    proof, years = Proof(""), run.days.astype("datetime64[Y]")
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in FORCING}
+    for year in np.unique(years):
+        forcing = read_days(run, domain, run.days[years == year], proof)
+        for name in FORCING:
+            steps = getattr(forcing, name).reshape(forcing.n_cell, forcing.n_day, -1)
+            parts[name].append(steps.sum(axis=2) if name == "prcp" else steps.mean(axis=2))
+    proof.finish()
+    return {name: np.concatenate(values, axis=1) for name, values in parts.items()}
+
+
+def _attributes(parameters: CellParameters) -> dict[str, Any]:
+    """Attributes of the vocabulary that a parameter file knows."""
+    known = {"bulk": parameters.bulk_density[:, _TOP] / 1000.0, "elevation": parameters.elev}
+    return {name: (("cell",), values, {"units": ATTRIBUTES[name].unit}) for name, values in known.items()}
+
+
+def _with_climate(cube: Cube) -> Cube:
+    """The cube with the climate indices of its training period, whether its study asked for them or not."""
+    days = cube.period("train").mask(cube.time)
+    forcing = {name: cube.dataset[name].values[:, days].astype(np.float64) for name in FORCING}
+    missing = {
+        name: entry for name, entry in climate_variables(forcing, cube.time[days]).items() if name not in cube.dataset
+    }
+    return Cube(cube.dataset.assign(missing))
