@@ -15,7 +15,7 @@ from paraformer.pipeline.consistent import extent_of, require_consistent, requir
 from paraformer.pipeline.rounds import followed, good_enough
 from paraformer.pipeline.stage import StageSpec, parts, settings_of
 from paraformer.pipeline.work import Work
-from paraformer.process.build import process_files
+from paraformer.process.files import process_files
 from paraformer.report.series import site_positions
 from paraformer.training.threads import own_threads
 

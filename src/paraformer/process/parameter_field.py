@@ -13,7 +13,7 @@ from paraformer.core.files import atomic_path
 from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import Cube, ParameterField
-from paraformer.process.build import ProcessFiles
+from paraformer.process.files import ProcessFiles
 from paraformer.process.own import ModelFiles
 from paraformer.process.vic.files import write_parameters
 
