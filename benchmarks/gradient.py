@@ -28,8 +28,9 @@ from paraformer.core.contracts import CalibrationData
 from paraformer.core.log import Progress
 from paraformer.core.schema import Cube
 from paraformer.data.views import calibration_view
-from paraformer.process.build import build_process, clipped_prior, parameter_files
+from paraformer.process.build import build_process, clipped_prior
 from paraformer.process.differentiable import DifferentiableProcess
+from paraformer.process.files import parameter_files
 from paraformer.process.vic.model import VIC
 from paraformer.search.config import LevenbergConfig, RandomConfig, SCEUAConfig
 from paraformer.search.search import Search

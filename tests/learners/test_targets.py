@@ -19,7 +19,7 @@ from paraformer.learners.config import LearnerConfig
 from paraformer.learners.learn import Learner
 from paraformer.learners.targets import OtherTargets
 from paraformer.learners.targets_config import TargetsConfig
-from paraformer.numerics.totals import monthly_operator
+from paraformer.numerics.months import monthly_operator
 
 CELLS, DAYS = 24, 366
 SPACE = ParameterSpace(Parameter(name=name, lower=0, upper=1) for name in ("level", "loss", "split"))

@@ -17,9 +17,10 @@ from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import DataError, ModelError, SettingsError
 from paraformer.core.parameters import Parameter, ParameterSpace
 from paraformer.core.schema import Cube
-from paraformer.process.build import build_process, process_files
+from paraformer.process.build import build_process
 from paraformer.process.compiled import CompiledVIC, read_compiled_files
 from paraformer.process.config import ProcessConfig
+from paraformer.process.files import process_files
 from paraformer.process.own import prior_of
 from paraformer.process.vic import files
 from paraformer.process.vic.model import VIC

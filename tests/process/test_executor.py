@@ -25,10 +25,11 @@ from paraformer.data.cube import build_cube
 from paraformer.pipeline.world import make_world
 from paraformer.process import executor as executor_module
 from paraformer.process import recipe as recipe_module
-from paraformer.process.build import ProcessFiles, build_process
+from paraformer.process.build import build_process
 from paraformer.process.config import DaskExecutor, LocalExecutor, ProcessConfig
 from paraformer.process.ensemble import Sets, run_sets
 from paraformer.process.executor import CellSource, Dask, Executor, Local, memory, open_executor
+from paraformer.process.files import ProcessFiles
 from paraformer.process.recipe import ChunkedModel, ProcessRecipe, chunked
 from process.lossy import LossyRecipe, days_of, where, whole
 from worlds import write_study

@@ -16,8 +16,9 @@ from paraformer.core.errors import DataError, ModelError, ParaformerError, Setti
 from paraformer.core.parameters import Parameter, ParameterSpace
 from paraformer.core.schema import Cube
 from paraformer.process.bucket import BUCKET_PARAMETERS, Bucket
-from paraformer.process.build import build_process, clipped_prior, process_files
+from paraformer.process.build import build_process, clipped_prior
 from paraformer.process.config import ProcessConfig
+from paraformer.process.files import process_files
 from paraformer.process.own import prior_of
 
 SPACE = ParameterSpace((Parameter(name="wet", lower=0.1, upper=0.5),))

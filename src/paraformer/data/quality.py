@@ -69,13 +69,14 @@ def check(config: DataConfig, inputs: Path | None = None, progress: Progress | N
 
 
 def check_values(
-    config: DataConfig, inputs: Path | None = None, progress: Progress | None = None
+    config: DataConfig, inputs: Path | CellsFile | None = None, progress: Progress | None = None
 ) -> tuple[Selection, CellValues]:
     """Check an input file against a study's data settings.
 
     Args:
         config: the data settings.
-        inputs: the file; ``None`` takes ``config.path`` (the built-in world has its file in the run directory).
+        inputs: the file, open or not; ``None`` takes ``config.path`` (the built-in world has its file in the run
+            directory).
 
     Returns:
         The open file with the kept cells, and what the values say of each of them.
@@ -83,10 +84,10 @@ def check_values(
     Raises:
         DataError: the first problems found.
     """
-    path = inputs if inputs is not None else config.path
-    if path is None:
+    given = inputs if inputs is not None else config.path
+    if given is None:
         raise DataError("no input file: the built-in world has to be written before it can be checked")
-    file = open_cells(Path(path))
+    file = given if isinstance(given, CellsFile) else open_cells(given)
     try:
         selection = _select(config, file)
         for name in (*FORCING, config.observation):

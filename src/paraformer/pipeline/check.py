@@ -15,17 +15,15 @@ from paraformer.config import Study
 from paraformer.core.errors import DataError, ModelError, SettingsError
 from paraformer.core.log import warnings_alone
 from paraformer.core.time import Period
-from paraformer.data.cube import build_cube
-from paraformer.data.gather import source_hash
 from paraformer.data.quality import Selection, check_values
-from paraformer.data.sources.synthetic import DOMAIN, INPUTS, PARAMS
+from paraformer.data.sources.cells import CellsFile
 from paraformer.data.summary import input_table
-from paraformer.learners.targets import comparable
+from paraformer.learners.comparable import comparable
 from paraformer.numerics.scores import accumulate, finish
 from paraformer.pipeline.consistent import Extent, require_consistent, require_fits, require_outputs
-from paraformer.pipeline.cross_validation import require_folds
-from paraformer.pipeline.world import MOST_ROWS, small_world
-from paraformer.process.build import Places, ProcessFiles, build_process, process_files, require_files, require_steps
+from paraformer.pipeline.folds import require_folds
+from paraformer.pipeline.small_world import MOST_ROWS, small_world
+from paraformer.process.files import Places, ProcessFiles, process_files, require_files, require_steps
 
 _MOST_TO_BUILD = 5_000_000
 """Cell-days of data on which a model of the user's own is built to see whether it keeps the contract."""
@@ -52,6 +50,8 @@ def _checked(study: Study) -> str:
         _check_world(study)
         return f"study {study.name}: the built-in world needs no files; settings are valid"
     if study.data.source != "cells":
+        from paraformer.data.gather import source_hash  # here, for it loads the readers of every product
+
         require_parameter_files(study)
         process_files(study.process, {})
         source_hash(study.data)
@@ -75,9 +75,10 @@ def _checked(study: Study) -> str:
 
 def _check_world(study: Study) -> None:
     """Check a built-in world, which has no files of the user's that messages could name."""
-    with warnings_alone(), small_world(study) as folder:
+    with warnings_alone(), small_world(study) as world:
+        folder = world.files["domain"].parent
         try:
-            _check_cells(study, folder / INPUTS, {"parameters": folder / PARAMS, "domain": folder / DOMAIN})
+            _check_cells(study, world.inputs, world.files)
         except (DataError, SettingsError) as error:
             raise type(error)(str(error).replace(f"{folder}/", "the built-in world's ")) from error
 
@@ -90,11 +91,11 @@ class Checked(NamedTuple):
     table: str
 
 
-def _check_cells(study: Study, inputs: Path | None, given: Mapping[str, Path]) -> Checked:
+def _check_cells(study: Study, inputs: Path | CellsFile | None, given: Mapping[str, Path]) -> Checked:
     """Check a file of the simple format and what is to be done with it.
 
     Args:
-        inputs: the file of the built-in world; ``None`` takes the study's.
+        inputs: the file of the built-in world, or the world itself; ``None`` takes the study's file.
         given: VIC-5 files beside it.
     """
     selection, values = check_values(study.data, inputs)
@@ -111,6 +112,7 @@ def _check_cells(study: Study, inputs: Path | None, given: Mapping[str, Path]) -
         _require_comparable(study, selection)
         _check_process(study, selection, given)
         if study.process.model not in ("vic", "compiled") and len(selection.cells) * len(file.days) <= _MOST_TO_BUILD:
+            assert not isinstance(inputs, CellsFile)
             _try_model(study, inputs, given)
     finally:
         file.close()
@@ -180,6 +182,9 @@ def _check_process(study: Study, selection: Selection, given: Mapping[str, Path]
 
 def _try_model(study: Study, inputs: Path | None, given: Mapping[str, Path]) -> None:
     """Build the model on the study's cells and days, and let it run one of them."""
+    from paraformer.data.cube import build_cube  # here, for VIC is checked without being built
+    from paraformer.process.build import build_process
+
     with warnings_alone(), TemporaryDirectory() as folder:
         cube = build_cube(study.data, Path(folder) / "cube.zarr", inputs=inputs)
         model = build_process(study.process, study.space, cube, process_files(study.process, given))

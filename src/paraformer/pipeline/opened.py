@@ -19,9 +19,10 @@ from paraformer.data.gapfill import open_filled
 from paraformer.data.sources.synthetic import open_truth
 from paraformer.data.views import calibration_view
 from paraformer.pipeline.emulation import surrogate_data
-from paraformer.process.build import ProcessFiles, build_process, clipped_prior, process_files
+from paraformer.process.build import build_process, clipped_prior
 from paraformer.process.differentiable import DifferentiableProcess
 from paraformer.process.executor import Executor, open_executor
+from paraformer.process.files import ProcessFiles, process_files
 from paraformer.process.own import ModelFiles
 from paraformer.process.recipe import ProcessRecipe, chunked
 from paraformer.search.config import SearchConfig

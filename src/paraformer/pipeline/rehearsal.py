@@ -28,10 +28,10 @@ from paraformer.evaluation.score import score_cells
 from paraformer.learners.learn import Learner
 from paraformer.pipeline.references import train_direct
 from paraformer.pipeline.world import make_world
-from paraformer.process.build import ProcessFiles, parameter_files
 from paraformer.process.cost import ProcessCost, Time, measure, timed
 from paraformer.process.descriptors import daily_descriptors, static_descriptors
 from paraformer.process.ensemble import ensemble_sets
+from paraformer.process.files import ProcessFiles, parameter_files
 from paraformer.process.recipe import ProcessRecipe
 from paraformer.surrogate.fit import SurrogateData, fit_surrogate
 from paraformer.surrogate.model import Surrogate
@@ -135,7 +135,7 @@ class Rehearsal:
             share = round(CELLS * trained.size / selection.trained.size)
             chosen = np.concatenate([_some(trained, max(share, 1)), _some(unseen, max(CELLS - share, 1))])
             inputs = self.folder / "inputs.nc"
-            dataset = selection.file.dataset.isel(cell=selection.position[np.sort(chosen)]).load()
+            dataset = selection.file.dataset.isel(cell=selection.position[np.sort(chosen)]).load()  # type: ignore[union-attr]
             write_dataset(dataset.drop_encoding(), inputs)
         finally:
             selection.file.close()

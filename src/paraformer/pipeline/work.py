@@ -25,8 +25,9 @@ from paraformer.learners.config import LearnerConfig
 from paraformer.learners.learn import Learner, process_runs
 from paraformer.pipeline.attention import attention_of
 from paraformer.pipeline.consistent import require_outputs
-from paraformer.pipeline.cross_validation import compared, cross_validate, deal
+from paraformer.pipeline.cross_validation import compared, cross_validate
 from paraformer.pipeline.emulation import fit_and_audit
+from paraformer.pipeline.folds import deal
 from paraformer.pipeline.opened import Opened
 from paraformer.pipeline.references import train_direct
 from paraformer.pipeline.rounds import Round, rounds_table, with_rounds

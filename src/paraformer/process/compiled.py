@@ -36,8 +36,7 @@ from paraformer.process.vic.files import (
     write_parameters,
 )
 from paraformer.process.vic.land import read_land, run_cells
-from paraformer.process.vic.model import VOLUMETRIC, as_asked, in_millimetres
-from paraformer.process.vic.outputs import OUTPUTS
+from paraformer.process.vic.outputs import OFFERED, OUTPUTS, as_asked, in_millimetres
 from paraformer.process.vic.parameters import CellParameters, a_priori
 
 logger = logging.getLogger(__name__)
@@ -199,7 +198,7 @@ class CompiledVIC:
     """
 
     differentiable = False
-    outputs: tuple[str, ...] = (*OUTPUTS, *VOLUMETRIC)
+    outputs: tuple[str, ...] = OFFERED
 
     def __init__(
         self,

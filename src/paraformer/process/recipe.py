@@ -19,13 +19,15 @@ from paraformer.core.errors import DataError
 from paraformer.core.files import hash_path
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import Cube
-from paraformer.process.build import Places, ProcessFiles, build_vic, land_at, require_spin_up
+from paraformer.process.build import build_vic, require_spin_up
 from paraformer.process.config import ProcessConfig
 from paraformer.process.executor import CellSource, Executor, Source, deferred, memory
+from paraformer.process.files import Places, ProcessFiles, land_at
 from paraformer.process.vic.bounds import require_corners
 from paraformer.process.vic.files import Domain, read_domain
 from paraformer.process.vic.land import Land
 from paraformer.process.vic.model import VIC
+from paraformer.process.vic.outputs import OFFERED
 from paraformer.process.vic.parameters import CellParameters, a_priori
 
 _PRIOR_CELLS = 4096
@@ -83,7 +85,7 @@ class ProcessRecipe:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        return VIC.outputs
+        return OFFERED
 
     @property
     def cell_parameters(self) -> CellParameters:

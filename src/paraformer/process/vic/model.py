@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,43 +11,12 @@ from jaxtyping import Float
 from paraformer.core.errors import ModelError, nearest
 from paraformer.core.files import hash_bytes
 from paraformer.core.parameters import ParameterSpace
-from paraformer.process.vic.constants import MM_PER_M
 from paraformer.process.vic.forcing import Forcing
-from paraformer.process.vic.outputs import OUTPUTS
+from paraformer.process.vic.outputs import OFFERED, as_asked, in_millimetres
 from paraformer.process.vic.parameters import CellParameters, a_priori
 from paraformer.process.vic.settings import VICSettings
 from paraformer.process.vic.simulate import Device, Simulation, simulate
 from paraformer.process.vic.state import State
-
-VOLUMETRIC = {"soil_moisture": "soil_moisture_1", "soil_moisture_mean": "soil_moisture_1_mean"}
-"""Volumetric moisture of layer 1 [m3 m-3] -> the output in mm it comes from."""
-
-
-def in_millimetres(outputs: Sequence[str]) -> list[str]:
-    """Outputs of the model itself that some outputs are made of."""
-    return list(dict.fromkeys(VOLUMETRIC.get(name, name) for name in outputs))
-
-
-def as_asked(
-    outputs: Sequence[str],
-    found: Mapping[str, Float[np.ndarray, "cell set time"]],
-    depth: Float[np.ndarray, " cell"],
-    space: ParameterSpace,
-    theta: Float[np.ndarray, "cell set parameter"] | None,
-) -> dict[str, Float[np.ndarray, "cell set time"]]:
-    """Outputs as they were asked for, of those ``in_millimetres``: moisture of layer 1 over its thickness.
-
-    Args:
-        depth: a-priori thickness of layer 1 [m]; a ``depth_1`` among θ takes its place.
-        space: names of θ.
-    """
-    thickness = depth[:, None, None]
-    if theta is not None and "depth_1" in space.names:
-        thickness = theta[:, :, space.names.index("depth_1"), None]
-    return {
-        name: found[VOLUMETRIC[name]] / (thickness * MM_PER_M) if name in VOLUMETRIC else found[name]
-        for name in outputs
-    }
 
 
 class VIC:
@@ -66,7 +35,7 @@ class VIC:
     """
 
     differentiable = False
-    outputs: tuple[str, ...] = (*OUTPUTS, *VOLUMETRIC)
+    outputs: tuple[str, ...] = OFFERED
     forcing_names: tuple[str, ...] = Forcing._fields[:7]
 
     def __init__(
