@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.small_holdout import holdout, simulation
+from evaluation.small_holdout import holdout, score_method, simulation
 from paraformer.core.errors import DataError
 from paraformer.core.schema import SCORE_COLUMNS
 from paraformer.evaluation.config import EvaluationConfig
@@ -16,7 +16,6 @@ from paraformer.evaluation.score import (
     aggregate,
     fit_operator,
     score_cells,
-    score_method,
     summarise,
     surrogate_gap,
 )

@@ -109,13 +109,6 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 
 
-def score_method(
-    method: str, seed: int, simulated: Float[np.ndarray, "cell time"], holdout: Holdout, config: EvaluationConfig
-) -> pd.DataFrame:
-    """Score table of one method and seed, columns ``SCORE_COLUMNS``; arguments as in ``score_cells``."""
-    return aggregate(score_cells(method, seed, simulated, holdout, config))
-
-
 def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     """Mean and spread over seeds.
 
