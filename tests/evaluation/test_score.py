@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.small_holdout import holdout, simulation
+from evaluation.small_holdout import holdout, score_method, simulation
 from paraformer.core.errors import DataError
 from paraformer.core.results import long_table
 from paraformer.core.schema import CELL_COLUMNS, SCORE_COLUMNS
@@ -17,7 +17,6 @@ from paraformer.evaluation.score import (
     fit_operator,
     joined,
     score_cells,
-    score_method,
     summarise,
     surrogate_gap,
 )

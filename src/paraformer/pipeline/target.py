@@ -25,8 +25,9 @@ from paraformer.core.variables import ATTRIBUTES, FORCING
 from paraformer.data.cube import climate_variables, in_memory, whole_cube
 from paraformer.data.gapfill import open_filled
 from paraformer.pipeline.run import run_study
-from paraformer.process.build import Places, ProcessFiles, build_process, land_at, process_files
+from paraformer.process.build import build_process
 from paraformer.process.config import ProcessConfig
+from paraformer.process.files import Places, ProcessFiles, land_at, process_files
 from paraformer.process.own import ModelFiles, prior_of
 from paraformer.process.vic.driver.global_param import GlobalParameters, read_global_parameters
 from paraformer.process.vic.driver.inputs import read_days, read_run_land

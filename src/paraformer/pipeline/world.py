@@ -14,7 +14,7 @@ from paraformer.data.sources.synthetic import write_world
 from paraformer.process.build import build_process
 from paraformer.process.files import process_files
 
-_TOGETHER = 512
+TOGETHER = 512
 """Cells that are simulated together: VIC's forcing of them, three years long, takes a third of a gigabyte."""
 
 
@@ -32,8 +32,8 @@ def make_world(study: Study, directory: Path) -> int:
         files = process_files(study.process, {"parameters": params, "domain": domain})
         runs += len(theta)
         parts = []
-        for first in range(0, len(theta), _TOGETHER):
-            some = slice(first, first + _TOGETHER)
+        for first in range(0, len(theta), TOGETHER):
+            some = slice(first, first + TOGETHER)
             model = build_process(study.process, space, Cube(cube.dataset.isel(cell=some)), files)
             parts.append(model.simulate(theta[some, None, :], outputs))
         return {name: np.concatenate([part[name][:, 0] for part in parts]) for name in outputs}
