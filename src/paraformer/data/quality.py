@@ -34,6 +34,9 @@ from paraformer.data.sampling import (
 from paraformer.data.sources.cells import CellsFile, open_cells
 from paraformer.data.values import CellValues, ValueProof, require_observations
 
+UNCERTAINTY = "_uncertainty"
+"""What follows an observation's name in that of its standard error."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -90,7 +93,8 @@ def check_values(
     file = given if isinstance(given, CellsFile) else open_cells(given)
     try:
         selection = _select(config, file)
-        for name in (*FORCING, config.observation):
+        error = f"{config.observation}{UNCERTAINTY}"
+        for name in (*FORCING, config.observation, *((error,) if error in file.dataset.variables else ())):
             check_header(file, series_variable(name))
         for name in selection.references:
             check_header(file, REFERENCES[name])

@@ -18,13 +18,21 @@ from paraformer.core.netcdf_header import require_whole
 
 logger = logging.getLogger(__name__)
 
-Format = Literal["HDF5", "HDF4"]
+Format = Literal["HDF5", "HDF4", "netCDF"]
 OnBad = Literal["refuse", "leave_out"]
 
 QUARANTINE = "quarantine"
 """Folder, beside the files of an archive, of what a download brought that is no data; readers pass it over."""
 
-_SIGNATURE: dict[Format, bytes] = {"HDF5": b"\x89HDF\r\n\x1a\n", "HDF4": b"\x0e\x03\x13\x01"}
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_SIGNATURES: dict[Format, tuple[bytes, ...]] = {
+    "HDF5": (_HDF5,),
+    "HDF4": (b"\x0e\x03\x13\x01",),
+    "netCDF": (_HDF5, b"CDF\x01", b"CDF\x02", b"CDF\x05"),
+}
+_A: dict[Format, str] = {"HDF5": "an HDF5", "HDF4": "an HDF4", "netCDF": "a netCDF"}
+_OTHERS = {b"PK\x03\x04": "a zip archive, which is to be unpacked", b"GRIB": "a GRIB file, order netCDF"}
+"""What comes under the name of a data file at times."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +55,11 @@ def fault_of(path: Path, expected: Format) -> str:
         return "empty file (0 bytes)"
     if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         return "a web page instead of data (was the download logged in?)"
-    if not head.startswith(_SIGNATURE[expected]):
-        return f"not an {expected} file: first bytes {head[:8]!r}"
+    other = next((what for mark, what in _OTHERS.items() if head.startswith(mark)), "")
+    if other:
+        return f"not {_A[expected]} file but {other}"
+    if not head.startswith(_SIGNATURES[expected]):
+        return f"not {_A[expected]} file: first bytes {head[:8]!r}"
     try:
         require_whole(path)
     except DataError as error:
