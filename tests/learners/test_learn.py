@@ -17,17 +17,19 @@ from paraformer.core.errors import DataError, ModelError, RunError
 from paraformer.core.log import Advance, Progress
 from paraformer.core.parameters import ParameterSpace
 from paraformer.learners.config import LearnerConfig, LossConfig
-from paraformer.learners.inputs import Scaling
 from paraformer.learners.learn import Learner
 from paraformer.learners.learned import LearnedMap
 from paraformer.learners.networks import ParameterMap
+from paraformer.learners.seen import Seen
 from paraformer.learners.task import Draw, LearnTask
 from paraformer.numerics.observe import OPERATORS
 from training.killing import KillAt, Killed
 
 
 def calibrate(config: LearnerConfig, directory: Path, data: CalibrationData | None = None, seed: int = 0) -> np.ndarray:
-    return Learner(config).calibrate(Waves(), data or twin(), seed=seed, directory=directory, progress=Progress())
+    found = Learner(config).calibrate(Waves(), data or twin(), seed=seed, directory=directory, progress=Progress())
+    assert found.runs == 0, "no run of a process model"
+    return found.theta
 
 
 @pytest.mark.parametrize(("head", "start"), [("bounded", "prior"), ("linear", "prior"), ("linear", "middle")])
@@ -151,7 +153,7 @@ def test_a_killed_training_of_epochs_goes_on_in_their_middle(tmp_path: Path) -> 
         progress = Counted()
         again = Learner(config).calibrate(Waves(), twin(), seed=0, directory=tmp_path / str(step), progress=progress)
         assert (progress.total, progress.done) == (9, 9 - step)
-        assert np.array_equal(whole, again)
+        assert np.array_equal(whole, again.theta)
     more = small("paraformer_a", training={**training, "epochs": 4})
     with pytest.raises(RunError, match="another 'settings'"):
         calibrate(more, tmp_path / "1")
@@ -179,8 +181,8 @@ def test_members_are_averaged_keep_other_cells_aside_and_survive_a_kill(tmp_path
         *(f"member-{i}.safetensors" for i in range(3)),
         "model.json",
     ]
-    scaling = Scaling.fit(data, config)
-    held = [LearnTask(learned.members[i], config, Waves(), data, scaling, Draw(0, i, i)).held for i in range(3)]
+    seen = Seen.of(config, data, SPACE)
+    held = [LearnTask(learned.members[i], config, Waves(), seen, Draw(0, i, i)).held for i in range(3)]
     assert len(np.unique(np.concatenate(held))) == sum(map(len, held))
 
 
@@ -188,7 +190,7 @@ def test_a_finished_training_is_read_back_and_another_one_refused(tmp_path: Path
     first = calibrate(small(), tmp_path)
     (tmp_path / "checkpoint-0.pt").write_bytes(b"left by a kill between storing and removing")
     again = Learner(small()).calibrate(Waves(), twin(), seed=0, directory=tmp_path, progress=KillAt(1))
-    assert np.array_equal(first, again)
+    assert np.array_equal(first, again.theta)
     assert not (tmp_path / "checkpoint-0.pt").exists()
     with pytest.raises(RunError, match="another 'seed'"):
         calibrate(small(), tmp_path, seed=1)
@@ -275,7 +277,7 @@ def test_validation_cells_are_kept_from_the_loss(tmp_path: Path) -> None:
         update={"validation": 0.25, "training": config.training.model_copy(update={"validate_every": 5})}
     )
     data = twin()
-    task = LearnTask(ParameterMap(config, 3, 2), config, Waves(), data, Scaling.fit(data, config), Draw(0, 0, 0))
+    task = LearnTask(ParameterMap(config, 3, 2), config, Waves(), Seen.of(config, data, SPACE), Draw(0, 0, 0))
     assert sorted([*task.pool, *task.held]) == np.flatnonzero(data.trained).tolist()
     assert len(task.held) == round(0.25 * 18)
     with torch.no_grad():

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from paraformer.config import Study
+from paraformer.core.contracts import CalibrationData, Calibrator, ForwardModel
 from paraformer.core.files import write_csv, write_text
 from paraformer.core.log import Progress
 from paraformer.core.results import Results
@@ -18,7 +19,7 @@ from paraformer.data.views import calibration_view
 from paraformer.evaluation.holdout import holdout_of
 from paraformer.learners.attended import has_attention
 from paraformer.learners.config import LearnerConfig
-from paraformer.learners.learn import Learner, process_runs
+from paraformer.learners.learn import Learner
 from paraformer.pipeline.attention import attention_of
 from paraformer.pipeline.consistent import require_outputs
 from paraformer.pipeline.emulation import fit_and_audit
@@ -205,22 +206,29 @@ class Work(Opened):
         return 0
 
     def _learn(self, name: str, config: LearnerConfig, path: Path) -> int:
-        """Every seed of one learner; returns its own process-model runs, none if it sees the surrogate alone."""
+        """Every seed of one learner."""
         process = None if config.simulator == "surrogate" else self._differentiable()
         model = process if process is not None and config.simulator == "process" else self._surrogate
-        refine_with, runs = (process if config.simulator == "surrogate_then_process" else None), 0
-        for seed in range(self.study.learner_seeds):
-            folder = path / f"seed-{seed}"
-            theta = Learner(config).calibrate(
-                model,
-                self._calibration_data,
-                seed=self.study.seed + seed,
-                directory=folder,
-                progress=self.progress,
-                refine_with=refine_with,
+        learner = Learner(config, process if config.simulator == "surrogate_then_process" else None)
+        return self._calibrate(name, learner, model, self._calibration_data, self.study.learner_seeds, path)
+
+    def _search(self, name: str, config: SearchConfig, path: Path) -> int:
+        """Every seed of one search, each cell by its own observations of the training period."""
+        data = calibration_view(self._cube, self.study.space, self._prior, every_cell=True)
+        return self._calibrate(name, Search(config), self._searched(config), data, self.study.search_seeds, path)
+
+    def _calibrate(
+        self, name: str, calibrator: Calibrator, model: ForwardModel, data: CalibrationData, seeds: int, path: Path
+    ) -> int:
+        """θ of every seed of a calibrator, as files; returns the process-model runs that all of them stand on."""
+        runs = 0
+        for seed in range(seeds):
+            folder, own = path / f"seed-{seed}", self.study.seed + seed
+            found = calibrator.calibrate(model, data, seed=own, directory=folder, progress=self.progress)
+            write_parameter_field(
+                folder, ParameterField(name, seed, found.theta), self.study.space, self._cube, self._files
             )
-            self._keep(ParameterField(name, seed, theta), folder)
-            runs += process_runs(folder)
+            runs += found.runs
         return runs
 
     def _learner_runs(self, name: str) -> int:
@@ -229,19 +237,3 @@ class Work(Opened):
         if self.study.learners[name].simulator == "process":
             return own
         return own + sum(s.runs for stage, s in self.done.items() if stage == "ensemble" or stage.startswith("rounds/"))
-
-    def _search(self, name: str, config: SearchConfig, path: Path) -> int:
-        """Every seed of one search, each cell by its own observations of the training period; returns its runs."""
-        model, runs = self._searched(config), 0
-        data = calibration_view(self._cube, self.study.space, self._prior, every_cell=True)
-        for seed in range(self.study.search_seeds):
-            folder = path / f"seed-{seed}"
-            found = Search(config).search(
-                model, data, seed=self.study.seed + seed, directory=folder, progress=self.progress
-            )
-            self._keep(ParameterField(name, seed, found.theta), folder)
-            runs += int(found.evaluations.sum())
-        return runs if config.model == "process" else 0
-
-    def _keep(self, field: ParameterField, folder: Path) -> None:
-        write_parameter_field(folder, field, self.study.space, self._cube, self._files)

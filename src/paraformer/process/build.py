@@ -20,8 +20,7 @@ from paraformer.core.variables import FORCING
 from paraformer.process.bucket import Bucket
 from paraformer.process.compiled import build_compiled, compiled_cells, compiled_files
 from paraformer.process.config import ProcessConfig
-from paraformer.process.executor import Source
-from paraformer.process.own import ModelFiles, build_own, model_files, prior_of
+from paraformer.process.own import ModelFiles, build_own, model_files
 from paraformer.process.vic.bounds import require_corners
 from paraformer.process.vic.disaggregation import disaggregate, require_divisor
 from paraformer.process.vic.files import Domain, read_domain, read_state, require_writable
@@ -226,8 +225,3 @@ def require_steps(found: int, settings: VICSettings) -> None:
             f"process.vic.snow_steps_per_day is {settings.snow_steps_per_day}, but the forcing has {found} steps a "
             "day; they must be equal"
         )
-
-
-def clipped_prior(model: Source) -> Float[np.ndarray, "cell parameter"]:
-    """A-priori θ of the cells of a model or recipe, clamped to the bounds of the study."""
-    return model.parameters.clip(prior_of(model))
