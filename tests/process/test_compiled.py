@@ -21,7 +21,6 @@ from paraformer.process.build import build_process
 from paraformer.process.compiled import CompiledVIC, read_compiled_files
 from paraformer.process.config import ProcessConfig
 from paraformer.process.files import process_files
-from paraformer.process.own import prior_of
 from paraformer.process.vic import files
 from paraformer.process.vic.model import VIC
 from paraformer.process.vic.settings import VICSettings
@@ -218,7 +217,7 @@ def test_a_study_s_settings_give_it_on_the_cells_and_days_of_the_cube(world: Pat
     found = model.simulate(theta[[2, 0]], ("soil_moisture",))["soil_moisture"]
     expected = _in_process(world).simulate(theta, ("soil_moisture",))["soil_moisture"][[2, 0], :, :12]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
-    np.testing.assert_array_equal(prior_of(model), _in_process(world).prior()[[2, 0]])
+    np.testing.assert_array_equal(model.prior(), _in_process(world).prior()[[2, 0]])
     assert model.cell_parameters.n_cell == 2
     with pytest.raises(SettingsError, match=r"the run is 2000-12-20\.\.2001-01-18, .* begin on the same day"):
         build_process(config, SPACE, _cube([40.0], [-99.0], 12, late=1), files)

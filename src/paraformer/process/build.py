@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 
 from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import SettingsError
@@ -14,9 +13,8 @@ from paraformer.core.variables import FORCING
 from paraformer.process.bucket import Bucket
 from paraformer.process.compiled import build_compiled
 from paraformer.process.config import ProcessConfig
-from paraformer.process.executor import Source
 from paraformer.process.files import Places, ProcessFiles, land_at, require_steps
-from paraformer.process.own import ModelFiles, build_own, prior_of
+from paraformer.process.own import ModelFiles, build_own
 from paraformer.process.vic.disaggregation import disaggregate
 from paraformer.process.vic.forcing import Forcing
 from paraformer.process.vic.land import Land
@@ -88,8 +86,3 @@ def forcing_of(cube: Cube, settings: VICSettings) -> Forcing:
     series = {name: cube.dataset[f"{name}_sub"].values.astype(np.float64).reshape(shape) for name in names}
     series["prcp"] = series["prcp"] / steps  # the cube's rate [mm day-1] to the amount of a step
     return Forcing(**series, month=month_of(cube.time), day_of_year=day_of_year(cube.time))
-
-
-def clipped_prior(model: Source) -> Float[np.ndarray, "cell parameter"]:
-    """A-priori θ of the cells of a model or recipe, clamped to the bounds of the study."""
-    return model.parameters.clip(prior_of(model))

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import DataError, ModelError, SettingsError, nearest
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import Cube
@@ -184,7 +185,7 @@ def compiled_cells(
     return files, files.domain.find(lat, lon, np.asarray(cells))
 
 
-class CompiledVIC:
+class CompiledVIC(ForwardModel):
     """A compiled VIC-5 image driver for a fixed list of cells and days.
 
     Args:

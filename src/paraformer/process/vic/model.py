@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import ModelError, nearest
 from paraformer.core.files import hash_bytes
 from paraformer.core.parameters import ParameterSpace
@@ -19,7 +20,7 @@ from paraformer.process.vic.simulate import Device, Simulation, simulate
 from paraformer.process.vic.state import State
 
 
-class VIC:
+class VIC(ForwardModel):
     """VIC-5 in water-balance mode for a fixed list of cells and days.
 
     Args:
@@ -66,7 +67,6 @@ class VIC:
     def n_cells(self) -> int:
         return self.cell_parameters.n_cell
 
-    @property
     def description(self) -> dict[str, Any]:
         """What a simulation depends on beside θ: settings, spin-up, and a hash of parameters, forcing and state."""
         arrays = [*self.cell_parameters, *self.forcing, *([] if self.initial_state is None else [self.initial_state])]
