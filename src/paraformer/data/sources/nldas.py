@@ -144,6 +144,26 @@ def nldas_blocks(config: NldasConfig, progress: Progress | None = None) -> Itera
             advance(int((end - begin) // _DAY))
 
 
+def sample_nldas(config: NldasConfig, days: np.ndarray) -> Iterator[xr.Dataset]:
+    """Blocks of single days of ``nldas_blocks``; of all files of the period, names, first bytes and lengths are proved.
+
+    Args:
+        days: of the period [datetime64[D]].
+
+    Raises:
+        DataError: as ``nldas_blocks``, but for what only the other days hold.
+    """
+    files = find_nldas(config)
+    first, last = np.datetime64(config.period.start, "D"), np.datetime64(config.period.end, "D")
+    site = _first_site(config, files, first)
+    for stamp in _stamps(site, first, last + 1):
+        path = _file_at(config, files, stamp)
+        if fault := fault_of(path, "HDF5"):
+            raise DataError(f"{path}: {fault}")
+    for day in days:
+        yield _block(config, files, site, day, day + _DAY)
+
+
 @dataclass(frozen=True)
 class _Site:
     """Land cells of the region and where they are in the files.
@@ -206,8 +226,7 @@ def _block(
     zones: list[tuple[int, Any]] = [(int(zone), np.flatnonzero(site.zone == zone)) for zone in np.unique(site.zone)]
     if len(zones) == 1:
         zones = [(zones[0][0], slice(None))]  # no copies: this runs once an hour
-    first, last = begin.astype("datetime64[h]"), end.astype("datetime64[h]")
-    stamps = np.arange(first - int(site.zone.max()), last - int(site.zone.min()) + 1)
+    first, stamps = begin.astype("datetime64[h]"), _stamps(site, begin, end)
     before = _hour(config, files, site, stamps[0])
     for stamp in stamps[1:]:
         after = _hour(config, files, site, stamp)
@@ -227,6 +246,12 @@ def _block(
     if config.day == "local":
         block["time"].attrs["long_name"] = "local day: UTC plus longitude / 15, in whole hours"
     return block
+
+
+def _stamps(site: _Site, begin: np.datetime64, end: np.datetime64) -> np.ndarray:
+    """Hours of the files that the days ``begin`` to before ``end`` are made of."""
+    first, last = begin.astype("datetime64[h]"), end.astype("datetime64[h]")
+    return np.arange(first - int(site.zone.max()), last - int(site.zone.min()) + 1)
 
 
 def _attributes(config: NldasConfig) -> dict[str, str]:

@@ -13,7 +13,7 @@ from paraformer.core.errors import DataError
 from paraformer.core.files import hash_json, hash_path
 from paraformer.core.grid import Raster, ease2_global
 from paraformer.core.log import Progress
-from paraformer.data.regrid import Remapping
+from paraformer.data.regrid import NoCell, Remapping
 from paraformer.data.sources import nldas
 from paraformer.data.sources.blocks import combine, write_blocks
 from paraformer.data.sources.config import ProductsConfig
@@ -25,7 +25,8 @@ from paraformer.data.sources.smap import find_smap, open_smap
 from paraformer.data.sources.tables import add_attributes
 
 _EASE2 = {"ease2_36km": 36, "ease2_9km": 9}
-_SMAP = {"SPL3SMP": "ease2_36km", "SPL3SMP_E": "ease2_9km"}
+OWN_GRID = {"SPL3SMP": "ease2_36km", "SPL3SMP_E": "ease2_9km"}
+"""Grid of each product of soil moisture."""
 
 
 def grid_of(name: str) -> Raster:
@@ -81,7 +82,7 @@ def _blocks(
 ) -> Iterator[xr.Dataset]:
     target = target_of(config)
     series = open_smap(config.observation, folder, progress)
-    placed = _Placed(_SMAP[config.observation.product], config, target)
+    placed = Placed(OWN_GRID[config.observation.product], config, target)
     reference = _evapotranspiration(config, target, progress)
     for block in _forcing(config, target, progress):
         days = block["time"].values[[0, -1]].astype("datetime64[D]")
@@ -99,8 +100,8 @@ def _blocks(
 def _forcing(config: ProductsConfig, target: Raster, progress: Progress | None) -> Iterator[xr.Dataset]:
     """Blocks of forcing on the target, kept months among them."""
     if config.cache is not None:
-        return kept_blocks(config, target, lambda: _Placed("nldas", config, target), progress)
-    placed = _Placed("nldas", config, target)
+        return kept_blocks(config, target, lambda: Placed("nldas", config, target), progress)
+    placed = Placed("nldas", config, target)
     return (placed(block) for block in nldas_blocks(config.forcing, progress))
 
 
@@ -135,7 +136,7 @@ def _mapped(config: ProductsConfig, joined: xr.Dataset, land: xr.Dataset) -> xr.
     return mapped
 
 
-class _Placed:
+class Placed:
     """Puts datasets of one grid on the target: its own cells where it has that grid, regridded where it has not."""
 
     def __init__(self, own_grid: str, config: ProductsConfig, target: Raster) -> None:
@@ -150,5 +151,5 @@ class _Placed:
         inside = self._target.index(dataset["lat"].values, dataset["lon"].values)[0] >= 0
         if not inside.any():
             source = dataset.attrs.get("title", self._own_grid)
-            raise DataError(f"{self._target.name}: no cell of the region has data ({source})")
+            raise NoCell(f"{self._target.name}: no cell of the region has data ({source})")
         return dataset.isel(cell=inside)
