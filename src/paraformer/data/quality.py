@@ -118,7 +118,7 @@ def _select(config: DataConfig, file: CellsFile) -> Selection:
     places_of(file)
     kept = np.ones(len(file.cells), dtype=bool)
     for name, value in config.select.items():
-        same = _equals(file.static(name), value)
+        same = equals(file.static(name), value)
         if not same.any():
             found = _labels(file.static(name))
             raise DataError(f"{file.path}: variable '{name}': no cell has the selected value {value!r}; found {found}")
@@ -154,7 +154,7 @@ def _labels_of(config: DataConfig, file: CellsFile, usable: Bool[np.ndarray, " c
     assert split.variable is not None
     values = file.static(split.variable)
     for value in (*split.trained, *split.unseen):
-        if not _equals(values, value).any():
+        if not equals(values, value).any():
             raise DataError(
                 f"{file.path}: variable '{split.variable}': no cell has the split value {value!r}; "
                 f"found {_labels(values)}"
@@ -162,7 +162,7 @@ def _labels_of(config: DataConfig, file: CellsFile, usable: Bool[np.ndarray, " c
     labels = np.full(len(values), LEFT_OUT, dtype="<U8")
     for label, wanted in ((TRAINED, split.trained), (UNSEEN, split.unseen)):
         for value in wanted:
-            labels[_equals(values, value)] = label
+            labels[equals(values, value)] = label
     return labels
 
 
@@ -185,7 +185,8 @@ def _grid_index(file: CellsFile) -> tuple[GridIndex, Sample | None]:
     return index, sample_of_rows(index)
 
 
-def _equals(values: np.ndarray, value: Value) -> Bool[np.ndarray, " cell"]:
+def equals(values: np.ndarray, value: Value) -> Bool[np.ndarray, " cell"]:
+    """Which cells have a value of a study's settings; labels and numbers are compared as text if either is text."""
     if values.dtype.kind == "U" or isinstance(value, str):
         return values.astype(str) == str(value)
     return values == value

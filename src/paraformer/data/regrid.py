@@ -40,6 +40,10 @@ FORMAT = 1
 """Version of the weights; cached ones of another version are made anew."""
 
 
+class NoCell(DataError):
+    """Nothing is wrong with what was read, but no cell is left of it."""
+
+
 @dataclass(frozen=True)
 class Remapped:
     """Values on the target raster.
@@ -333,7 +337,7 @@ class Remapping:
             dataset: on the cells that all have; ``water_share (cell)`` [1] counts if it is there.
 
         Raises:
-            DataError: no cell of the target passes the rules.
+            NoCell: no cell of the target passes the rules.
         """
         self.source, self.target, self._config = source, target, config
         self.cells = dataset["cell"].values
@@ -344,9 +348,7 @@ class Remapping:
         if "water_share" in dataset:
             kept &= ~(_on(table, dataset["water_share"].values, config).ravel() > config.maximum_water)
         if not kept.any():
-            raise DataError(
-                f"{target.name}: no cell has a land share of {config.minimum_share:g} of {source.name} cells"
-            )
+            raise NoCell(f"{target.name}: no cell has a land share of {config.minimum_share:g} of {source.name} cells")
         self._table = Weights(sparse.csr_array(table.overlap[np.flatnonzero(kept)]), table.target_area[kept])
         self._land, self._kept = land[kept], np.flatnonzero(kept)
 

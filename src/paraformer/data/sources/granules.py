@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from paraformer.core.errors import DataError
 from paraformer.core.netcdf_header import require_whole
@@ -106,6 +108,11 @@ def granules_in(folder: Path, pattern: str) -> list[Path]:
     return found
 
 
+def evenly(total: int, count: int) -> list[int]:
+    """Positions of at most ``count`` of ``total`` files, the first and the last among them."""
+    return [int(k) for k in np.unique(np.linspace(0, total - 1, min(count, total)).round())] if total else []
+
+
 def folder_of(folder: Path) -> Path:
     """The folder, if it is one.
 
@@ -132,3 +139,22 @@ def reading(path: Path, name: str = "") -> Iterator[None]:
         what = f"variable '{name}' cannot be read" if name else "cannot be read"
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path}: {what}; the file may be truncated or corrupt ({reason})") from error
+
+
+@contextmanager
+def open_hdf4(path: Path) -> Iterator[Any]:
+    """A file of HDF4, open.
+
+    Raises:
+        DataError: it cannot be opened, or the library that reads HDF4 is not installed.
+    """
+    try:
+        from pyhdf.SD import SD  # an extra: only the readers of MODIS tiles need HDF4
+    except ImportError as error:
+        raise DataError(f"{path}: reading HDF4 needs pyhdf: pip install 'paraformer[nasa]'") from error
+    with reading(path):
+        store = SD(str(path))
+    try:
+        yield store
+    finally:
+        store.end()

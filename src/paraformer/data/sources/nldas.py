@@ -29,7 +29,7 @@ from paraformer.core.log import Progress
 from paraformer.core.variables import FORCING
 from paraformer.data.sources.blocks import join_blocks, simple_dataset
 from paraformer.data.sources.config import NldasConfig
-from paraformer.data.sources.granules import granules_in, reading
+from paraformer.data.sources.granules import fault_of, granules_in, reading
 from paraformer.data.sources.netcdf_files import axis_of, open_netcdf, require_unit, values_of, variable_of
 
 logger = logging.getLogger(__name__)
@@ -143,6 +143,26 @@ def nldas_blocks(config: NldasConfig, progress: Progress | None = None) -> Itera
             advance(int((end - begin) // _DAY))
 
 
+def sample_nldas(config: NldasConfig, days: np.ndarray) -> Iterator[xr.Dataset]:
+    """Blocks of single days of ``nldas_blocks``; of all files of the period, names, first bytes and lengths are proved.
+
+    Args:
+        days: of the period [datetime64[D]].
+
+    Raises:
+        DataError: as ``nldas_blocks``, but for what only the other days hold.
+    """
+    files = find_nldas(config)
+    first, last = np.datetime64(config.period.start, "D"), np.datetime64(config.period.end, "D")
+    site = _first_site(config, files, first)
+    for stamp in _stamps(site, first, last + 1):
+        path = _file_at(config, files, stamp)
+        if fault := fault_of(path, "HDF5"):
+            raise DataError(f"{path}: {fault}")
+    for day in days:
+        yield _block(config, files, site, day, day + _DAY)
+
+
 @dataclass(frozen=True)
 class _Site:
     """Land cells of the region and where they are in the files.
@@ -205,8 +225,7 @@ def _block(
     zones: list[tuple[int, Any]] = [(int(zone), np.flatnonzero(site.zone == zone)) for zone in np.unique(site.zone)]
     if len(zones) == 1:
         zones = [(zones[0][0], slice(None))]  # no copies: this runs once an hour
-    first, last = begin.astype("datetime64[h]"), end.astype("datetime64[h]")
-    stamps = np.arange(first - int(site.zone.max()), last - int(site.zone.min()) + 1)
+    first, stamps = begin.astype("datetime64[h]"), _stamps(site, begin, end)
     before = _hour(config, files, site, stamps[0])
     for stamp in stamps[1:]:
         after = _hour(config, files, site, stamp)
@@ -226,6 +245,12 @@ def _block(
     if config.day == "local":
         block["time"].attrs["long_name"] = "local day: UTC plus longitude / 15, in whole hours"
     return block
+
+
+def _stamps(site: _Site, begin: np.datetime64, end: np.datetime64) -> np.ndarray:
+    """Hours of the files that the days ``begin`` to before ``end`` are made of."""
+    first, last = begin.astype("datetime64[h]"), end.astype("datetime64[h]")
+    return np.arange(first - int(site.zone.max()), last - int(site.zone.min()) + 1)
 
 
 def _attributes(config: NldasConfig) -> dict[str, str]:
