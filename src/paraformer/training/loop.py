@@ -113,7 +113,7 @@ def _train(fabric: Fabric, job: Job, progress: Progress) -> None:
     task, config = job.task, job.config
     state = load_checkpoint(job.path, job.identity)
     if state is not None:
-        task.network.load_state_dict(state.weights)
+        task.network.load_state_dict(state.weights, assign=True)  # in their own precision
         logger.info("%s: resuming at step %d of %d", job.description, state.step, config.steps)
     fabric.barrier()  # nobody writes a checkpoint before all have read the old one
     optimiser = OPTIMISERS[config.optimiser.name](task.network.parameters(), config.optimiser)
