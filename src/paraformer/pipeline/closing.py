@@ -10,7 +10,7 @@ import pandas as pd
 from paraformer.config import Study
 from paraformer.core.names import DEFAULT
 from paraformer.core.run import Stage
-from paraformer.evaluation.cross_validation import recommendation
+from paraformer.evaluation.cross_validation import recommendation, shown
 from paraformer.pipeline import report as reporting
 from paraformer.process.parameter_field import PARAMS, THETA
 from paraformer.report.tables import operator_note, to_text
@@ -61,7 +61,11 @@ def result(scores: Path, methods: tuple[str, ...]) -> str:
 def _recommended(scores: Path) -> list[str]:
     """Which learner to take, where the study compares them on blocks kept aside."""
     path = scores / "cross_validation.csv"
-    return [recommendation(pd.read_csv(path))] if path.exists() else []
+    if not path.exists():
+        return []
+    table = pd.read_csv(path)
+    title = "Learners on blocks of trained cells kept aside, training period, raw RMSE in m3 m-3:"
+    return ["", title, to_text(shown(table)), "", recommendation(table)]
 
 
 def _tables(study: Study, scores: Path) -> list[str]:
