@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from evaluation.small_holdout import holdout, simulation
-from paraformer.evaluation.cross_validation import CELL_COLUMNS, COLUMNS, ranking, recommendation, score_kept
+from paraformer.evaluation.cross_validation import CELL_COLUMNS, COLUMNS, ranking, recommendation, score_kept, shown
 
 
 def kept(error: float, spread: float = 0.0, n: int = 60) -> pd.DataFrame:
@@ -56,6 +56,8 @@ def test_the_sentence_names_the_first_and_how_sure_it_is() -> None:
         "Recommended: A, whose raw RMSE on blocks of trained cells kept aside is 0.0500 m3 m-3 (60 cells, training "
         "period); next is B with 0.0600 (p 0.0002)."
     )
+    assert shown(sure).iloc[1].tolist() == ["B", "yes", 60, "0.0600", "0.0100", "0.0002"]
+    assert shown(sure)["p"][0] == ""
     few = ranking({"A": kept(0.0, n=4), "B": kept(0.01, n=4)}, {"A": True, "B": True}, degrees=2.0)
     assert recommendation(few).endswith("(too few blocks to say whether by chance), which may do as well.")
     assert recommendation(few[:1]).endswith("there is no other learner.")

@@ -68,6 +68,14 @@ def ranking(cells: Mapping[str, pd.DataFrame], own_days: Mapping[str, bool], *, 
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as it is printed."""
+    words = {"rmse": "{:.4f}", "behind": "{:.4f}", "p": "{:.2g}"}
+    texts = {name: [words[name].format(v) if np.isfinite(v) else "" for v in table[name]] for name in words}
+    own_days = np.where(table["own_days"], "yes", "no")
+    return table.assign(**texts, own_days=own_days).rename(columns={"own_days": "reads the cell's own days"})
+
+
 def recommendation(table: pd.DataFrame) -> str:
     """Which learner to take and why, in one sentence."""
     first, *others = table.to_dict("records")

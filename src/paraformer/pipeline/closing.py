@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from paraformer.config import Study
 from paraformer.core.results import Results
 from paraformer.core.run import Stage
-from paraformer.evaluation.cross_validation import recommendation
+from paraformer.evaluation.cross_validation import recommendation, shown
 from paraformer.report import study_page
 from paraformer.report.tables import operator_note, to_text
 
@@ -49,7 +49,11 @@ def result(results: Results) -> str:
 
 def _recommended(results: Results) -> list[str]:
     """Which learner to take, where the study compares them on blocks kept aside."""
-    return [] if results.cross_validation is None else [recommendation(results.cross_validation)]
+    table = results.cross_validation
+    if table is None:
+        return []
+    title = "Learners on blocks of trained cells kept aside, training period, raw RMSE in m3 m-3:"
+    return ["", title, to_text(shown(table)), "", recommendation(table)]
 
 
 def _tables(results: Results) -> list[str]:

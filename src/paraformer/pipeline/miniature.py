@@ -104,9 +104,7 @@ def _sample(study: Study, folder: Path) -> tuple[DataConfig, int, int]:
         least = {"rows": min(world.rows, _WORLD[0]), "columns": min(world.columns, _WORLD[1])}
         return data.model_copy(update={"synthetic": world.model_copy(update=least)}), world.rows * world.columns, 0
     if data.source != "cells":
-        raise SettingsError(
-            f"plan: source '{data.source}' has no cells yet; run 'cube', and plan with the file it makes"
-        )
+        raise SettingsError(f"plan: source '{data.source}' has no cells yet; run 'cube', plan with the file it makes")
     selection = check(data)
     try:
         kinds = ((selection.trained, _TRAINED), (~selection.trained, _UNSEEN))

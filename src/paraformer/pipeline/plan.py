@@ -52,20 +52,15 @@ class Plan(NamedTuple):
 
     def to_text(self, cores: int | None = None) -> str:
         """As a table; with ``cores``, also the hours if so many cores share the process model's runs evenly."""
-        told = [
-            f"plan of {self.study}: {self.size.cells:,} cells ({self.size.trained:,} trained), {self.size.days:,} days"
-        ]
-        rows = [
-            (s.name, f"{s.runs:,}", *s.time / 3600, s.memory / 1e9, s.disk / 1e9) for s in (*self.stages, self.total)
-        ]
+        size, stages = self.size, (*self.stages, self.total)
+        told = [f"plan of {self.study}: {size.cells:,} cells ({size.trained:,} trained), {size.days:,} days"]
+        rows = [(s.name, f"{s.runs:,}", *s.time / 3600, s.memory / 1e9, s.disk / 1e9) for s in stages]
         table = pd.DataFrame(rows, columns=["stage", "runs", "core-hours", "hours here", "memory [GB]", "disk [GB]"])
         told.append(table.to_string(index=False, float_format=lambda x: f"{x:,.0f}" if x >= 100 else f"{x:.2g}"))
         if cores is not None:
             spread = sum(s.time[0] for s in self.stages if s.runs and s.name != "cube") / cores / 3600
             rest = sum(s.time[1] for s in self.stages if not s.runs or s.name == "cube") / 3600
-            told.append(
-                f"on {cores:,} cores: {spread:.3g} hours of process model, {rest:.3g} of the rest on one like this"
-            )
+            told.append(f"on {cores:,} cores: {spread:.3g} hours of process model, {rest:.3g} of the rest on one such")
         return "\n".join(told)
 
 
@@ -92,13 +87,8 @@ class _Counted:
     """Counts of a study's work, times what a unit of it costs."""
 
     def __init__(self, study: Study, small: Miniature, size: Size) -> None:
-        self.study, self.size, self.units, self.few, self.gradient = (
-            study,
-            size,
-            small.units,
-            small.small,
-            small.gradient,
-        )
+        self.study, self.size, self.few, self.units = study, size, small.small, small.units
+        self.gradient = small.gradient
         self.base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0  # interpreter and compiled code
         self.factor, self.series = size.cells / self.few.cells, 4.0 * size.cells * size.days
         self.run = self.units["ensemble"].rest / small.runs  # a run over all days
