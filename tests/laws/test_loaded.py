@@ -1,7 +1,7 @@
 """What VIC, and a check of a study, load: nothing of networks, clusters, tables and figures.
 
-Loading torch, dask, pandas and matplotlib takes seconds and gigabytes that a run of VIC has no use for. Each test runs in
-a process of its own and looks at the modules there, not at the time.
+Loading torch, dask, pandas and matplotlib takes seconds and gigabytes that a run of VIC has no use for. Each test runs
+in a process of its own and looks at the modules there, not at the time.
 """
 
 from __future__ import annotations

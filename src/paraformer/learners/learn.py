@@ -65,7 +65,7 @@ class Learner:
         data: CalibrationData,
         *,
         seed: int,
-        directory: Path,
+        directory: str | Path,
         progress: Progress,
         refine_with: ForwardModel | None = None,
     ) -> Float[np.ndarray, "cell parameter"]:
@@ -90,11 +90,12 @@ class Learner:
         data: CalibrationData,
         *,
         seed: int,
-        directory: Path,
+        directory: str | Path,
         progress: Progress,
         refine_with: ForwardModel | None = None,
     ) -> LearnedMap:
         """As ``calibrate``, but return the map itself."""
+        directory = Path(directory)
         phases = self._phases(model, refine_with)
         identity = self._identity(phases, data, seed)
         if (directory / "model.json").exists():
