@@ -18,7 +18,7 @@ def functions() -> Iterator[tuple[str, Any]]:
         if inspect.isclass(public):
             if not getattr(public, "_is_protocol", False):
                 for key, method in inspect.getmembers(public, callable):
-                    if not key.startswith("_"):
+                    if not key.startswith("_") and str(getattr(method, "__module__", "")).startswith("paraformer"):
                         yield f"{name}.{key}", method
         elif callable(public):
             yield name, public
