@@ -61,7 +61,7 @@ class Cube:
     dataset: xr.Dataset
 
     @classmethod
-    def open(cls, path: Path) -> Cube:
+    def open(cls, path: str | Path) -> Cube:
         """Open a cube written by the data room.
 
         Raises:
@@ -160,7 +160,7 @@ class Ensemble:
     dataset: xr.Dataset
 
     @classmethod
-    def open(cls, path: Path) -> Ensemble:
+    def open(cls, path: str | Path) -> Ensemble:
         """Open an archive written by the process room; raises DataError if it is not one."""
         try:
             dataset = xr.open_dataset(path, engine="zarr", consolidated=False, cache=False)

@@ -55,7 +55,7 @@ class Learner:
         self.name: str = config.network.name
 
     def calibrate(
-        self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: Path, progress: Progress
+        self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: str | Path, progress: Progress
     ) -> Calibrated:
         """Train, or finish an interrupted training in ``directory``: θ of every cell of ``data``.
 
@@ -70,12 +70,13 @@ class Learner:
         learned = self.learn(model, data, seed=seed, directory=directory, progress=progress)
         history = History.of(data, self.config.observations) if reads_history(self.config.network) else None
         theta = learned.predict(data.attributes, data.prior, data.attribute_names, history)
-        return Calibrated(theta, process_runs(directory))
+        return Calibrated(theta, process_runs(Path(directory)))
 
     def learn(
-        self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: Path, progress: Progress
+        self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: str | Path, progress: Progress
     ) -> LearnedMap:
         """As ``calibrate``, but return the map itself."""
+        directory = Path(directory)
         phases = self._phases(model)
         identity = self._identity(phases, data, seed)
         if (directory / "model.json").exists():

@@ -142,8 +142,9 @@ class LearnedMap:
         if tuple(names) != self.scaling.attributes.names:
             raise DataError(f"attributes {list(names)}: the map was trained on {list(self.scaling.attributes.names)}")
 
-    def save(self, directory: Path) -> None:
+    def save(self, directory: str | Path) -> None:
         """Write weights as safetensors and everything else as JSON."""
+        directory = Path(directory)
         for i, member in enumerate(self.members):
             save_tensors(directory / _weights(i), member.state_dict())
         description = {
@@ -155,12 +156,13 @@ class LearnedMap:
         save_description(directory / "model.json", description)
 
     @classmethod
-    def load(cls, directory: Path, parameters: ParameterSpace | None = None) -> LearnedMap:
+    def load(cls, directory: str | Path, parameters: ParameterSpace | None = None) -> LearnedMap:
         """Read a map written by ``save``.
 
         Raises:
             RunError: if files are missing, damaged, or made for another parameter space than the one given.
         """
+        directory = Path(directory)
         path = directory / "model.json"
         description = load_description(path)
         try:

@@ -17,12 +17,13 @@ from paraformer.report.study_page import tables
 from paraformer.report.tables import to_text
 
 
-def describe(path: Path) -> str:
+def describe(path: str | Path) -> str:
     """Text about a path, whatever of the three it is.
 
     Raises:
         DataError: if it is none of them.
     """
+    path = Path(path)
     if path.is_file() and path.suffix in (".yaml", ".yml"):
         study = load_study(path)
         return study.to_yaml()

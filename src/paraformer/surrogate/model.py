@@ -234,8 +234,9 @@ class Surrogate(DifferentiableModel):
         self.parameters.require_inside(theta, self.cells.tolist())
         return torch.as_tensor(self.parameters.to_unit(theta)).to(self.inputs.daily)
 
-    def save(self, directory: Path) -> None:
+    def save(self, directory: str | Path) -> None:
         """Write weights and inputs as safetensors and everything else as JSON, each file atomically."""
+        directory = Path(directory)
         tables = {
             f"{table}.{name}": t
             for table in ("anchors", "center", "scale")
@@ -260,7 +261,7 @@ class Surrogate(DifferentiableModel):
         )
 
     @classmethod
-    def load(cls, directory: Path, parameters: ParameterSpace | None = None) -> Surrogate:
+    def load(cls, directory: str | Path, parameters: ParameterSpace | None = None) -> Surrogate:
         """Read a surrogate written by ``save``.
 
         Args:
@@ -269,6 +270,7 @@ class Surrogate(DifferentiableModel):
         Raises:
             RunError: if files are missing, damaged, or made for another parameter space.
         """
+        directory = Path(directory)
         path = directory / "surrogate.json"
         description = load_description(path)
         try:

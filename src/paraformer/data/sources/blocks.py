@@ -100,7 +100,7 @@ def combine(forcing: xr.Dataset, *others: xr.Dataset) -> xr.Dataset:
     return joined
 
 
-def write_blocks(blocks: Iterable[xr.Dataset], path: Path, *, chunk_cells: int = 1024) -> None:
+def write_blocks(blocks: Iterable[xr.Dataset], path: str | Path, *, chunk_cells: int = 1024) -> None:
     """Write blocks that follow each other in time to one zarr store, holding one block at a time.
 
     Args:
@@ -112,6 +112,7 @@ def write_blocks(blocks: Iterable[xr.Dataset], path: Path, *, chunk_cells: int =
         RunError: the store cannot be written.
     """
     cells: np.ndarray | None = None
+    path = Path(path)
     with atomic_path(path) as temporary:
         shutil.rmtree(temporary, ignore_errors=True)
         for block in blocks:
