@@ -330,9 +330,12 @@ def _in_child(tree: Path, file: str, compiled: bool, limit: int) -> int:
     os.dup2(quiet, 2)
     sys.path[:0] = [str(tree / "src"), str(tree / "tests")]
     os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
+    import hypothesis
     import numba
     import pytest
 
+    hypothesis.settings.register_profile("few", max_examples=20, deadline=None)
+    hypothesis.settings.load_profile("few")
     numba.config.DISABLE_JIT = 0 if compiled else 1
     options = ["-x", "-q", "-m", "not long and not shared", "-p", "no:randomly", "--timeout", "0"]
     skipped = ["-k", "not exponential"] if not compiled and "fluxes" in file else []
@@ -375,15 +378,14 @@ def copy_of(root: Path, folder: Path) -> Path:
     return tree
 
 
-def require_sound(tree: Path, mutants: Sequence[Mutant], limit: int) -> None:
-    """Stop unless every file of tests passes on the code as it is: else what it notices says nothing.
+def require_sound(tree: Path, mutant: Mutant, limit: int) -> None:
+    """Stop unless the tests of a mutant pass on the code as it is: else what they notice says nothing.
 
     What passed once is not tried again as long as it is the same file.
     """
     passed = tree.parent / "passed.txt"
     before = set(passed.read_text(encoding="utf-8").splitlines()) if passed.exists() else set()
-    used = {(c, f) for m in mutants for c, files in enumerate(tests_of(m, tree / "tests")) for f in files}
-    for compiled, file in sorted(used):
+    for compiled, file in [(c, f) for c, files in enumerate(tests_of(mutant, tree / "tests")) for f in files]:
         content = hashlib.blake2b((tree / "tests" / file).read_bytes(), digest_size=8).hexdigest()
         line = f"{file}{', compiled' if compiled else ''}: {content}"
         if line in before:
@@ -448,11 +450,10 @@ def main() -> None:
         named = given.again is not None and (number in given.again or (not given.again and noticed == "lives"))
         return noticed is None or named
 
-    due = [mutant for number, mutant in enumerate(chosen) if is_due(number, found.get(_key(mutant)))]
-    require_sound(tree, due, given.limit)
     for number, mutant in enumerate(chosen):
         noticed = found.get(_key(mutant))
         if is_due(number, noticed):
+            require_sound(tree, mutant, given.limit)
             noticed = judged(tree, mutant, given.limit)
             with out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"mutant": asdict(mutant), "noticed": noticed}) + "\n")

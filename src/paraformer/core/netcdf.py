@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import xarray as xr
 
+from paraformer.core.conventions import conventional
 from paraformer.core.files import atomic_path
 
 Engine = Literal["netcdf4", "h5netcdf"]
@@ -40,13 +41,13 @@ def interrupt_later() -> Iterator[None]:
 def write_dataset(
     dataset: xr.Dataset, path: Path, *, engine: Engine = "netcdf4", encoding: dict[str, dict[str, Any]] | None = None
 ) -> None:
-    """Write a netCDF-4 file atomically.
+    """Write a netCDF-4 file atomically, by the CF conventions.
 
     Raises:
         RunError: if the folder is not writable or the disk is full, naming the file; the old file stays.
     """
     with interrupt_later(), atomic_path(path) as temporary:
-        dataset.to_netcdf(temporary, format="NETCDF4", engine=engine, encoding=encoding)
+        conventional(dataset).to_netcdf(temporary, format="NETCDF4", engine=engine, encoding=encoding)
 
 
 def read_dataset(path: Path, *, engine: Engine | None = None) -> xr.Dataset:

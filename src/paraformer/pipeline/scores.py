@@ -5,6 +5,7 @@ No process model runs here, so that a changed setting of the evaluation costs se
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from paraformer.evaluation.score import aggregate, score_cells, surrogate_gap
 from paraformer.evaluation.signatures import Fluxes, judge_signatures
 from paraformer.pipeline.evapotranspiration import evapotranspiration_tables, why_left_out
 from paraformer.pipeline.references import references
-from paraformer.pipeline.verdict import DEFAULT_RUNS, RUNS, judged_fields, stack
+from paraformer.pipeline.verdict import DEFAULT_RUNS, RUNS, WATER, judged_fields, stack
 from paraformer.surrogate.model import Surrogate
 
 logger = logging.getLogger(__name__)
@@ -156,6 +157,9 @@ def _checks(case: Verdict, fields: Sequence[ParameterField], scores: pd.DataFram
         checklist.attribute_range(case.cube.attributes(), case.cube.attribute_names, case.cube.trained, limits),
         checklist.unscored_cells(scores, limits),
     ]
+    if (case.path / WATER).exists():
+        water = json.loads((case.path / WATER).read_text(encoding="utf-8"))
+        tables.append(checklist.water_balance(water["millimetres"], water["share"], water["runs"]))
     for method in learners:
         theta = np.stack([f.theta for f in fields if f.method == method and f.theta is not None])
         tables.append(checklist.parameters_at_bounds(method, theta.reshape(-1, len(space)), space, limits))

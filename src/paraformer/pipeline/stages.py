@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from paraformer.config import Study
+from paraformer.core.conventions import LAYOUT
 from paraformer.core.log import Progress
 from paraformer.core.names import STAGES
 from paraformer.core.run import Run
@@ -67,7 +68,7 @@ class Chain(Work):
 
     def ensemble(self) -> Iterator[StageSpec]:
         """Many θ of every cell through the process model."""
-        depends = parts(self.study, "parameters", "process", "seed", "ensemble")
+        depends = parts(self.study, "parameters", "process", "seed", "ensemble", layout=LAYOUT)
         yield StageSpec("ensemble", ("cube",), depends, self._run_ensemble, self._file_hashes)
 
     def surrogate(self) -> Iterator[StageSpec]:
@@ -121,7 +122,7 @@ class Chain(Work):
         """Posterior of θ around what some methods found, where the study asks for it."""
         study, config = self.study, self.study.uncertainty
         if config is not None:
-            depends = parts(study, "process", "seed", "parameters", uncertainty=settings_of(config))
+            depends = parts(study, "process", "seed", "parameters", uncertainty=settings_of(config), layout=LAYOUT)
             reads = ("cube", *(f"parameters/{name}" for name in config.methods))
             yield StageSpec("uncertainty", reads, depends, self._sample_posterior, self._file_hashes)
 

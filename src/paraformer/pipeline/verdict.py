@@ -22,13 +22,14 @@ from paraformer.core.schema import Cube, Ensemble, ParameterField
 from paraformer.evaluation.holdout import Holdout, holdout_of
 from paraformer.evaluation.selection import best_per_cell, best_single, training_rmse
 from paraformer.evaluation.transfer import Cells, transfer
-from paraformer.process.ensemble import Sets, run_sets
+from paraformer.process.ensemble import Sets, WaterError, largest_water_error, run_sets
 from paraformer.process.executor import Executor, Source
 from paraformer.surrogate.audit import AuditConfig, audit, perturbed
 from paraformer.surrogate.model import Surrogate
 
-DEFAULT_RUNS, RUNS, AUDIT = "default.zarr", "verdict.zarr", "audit_learned.json"
-"""What the verdict leaves behind: runs of the a-priori θ as it is, runs of every method's θ, the audit near them."""
+DEFAULT_RUNS, RUNS, AUDIT, WATER = "default.zarr", "verdict.zarr", "audit_learned.json", "water_balance.json"
+"""What the verdict leaves behind: runs of the a-priori θ as it is, runs of every method's θ, the audit near them, and
+how well the process model kept its water in all these runs."""
 
 _OUTPUTS = ("soil_moisture", "evapotranspiration", "runoff", "baseflow")
 
@@ -63,8 +64,16 @@ def judge(case: Judged, path: Path, progress: Progress) -> int:
     if case.truth is not None:
         fields.append(ParameterField(TRUTH, -1, case.truth))
     runs = _run(case, Sets(None), path / DEFAULT_RUNS, progress)
-    names = {"methods": [f.method for f in fields], "seeds": [f.seed for f in fields]}
-    runs += _run(case, Sets(stack(fields), attributes=names), path / RUNS, progress)
+    methods, seeds = [f.method for f in fields], [f.seed for f in fields]
+    rows = {
+        "method": (("set",), np.array(methods, dtype=object), {"long_name": "method that found the parameters"}),
+        "seed": (("set",), np.array(seeds, dtype=np.int32), {"long_name": "seed of the method, -1 without one"}),
+    }
+    runs += _run(case, Sets(stack(fields), rows, {"methods": methods, "seeds": seeds}), path / RUNS, progress)
+    errors = [error for name in (DEFAULT_RUNS, RUNS) if (error := largest_water_error(path / name)) is not None]
+    if errors:
+        worst = WaterError(*map(max, *errors)) if len(errors) > 1 else errors[0]
+        write_json(path / WATER, {**worst._asdict(), "runs": runs})
     return runs + _audit_learned(case, path)
 
 

@@ -35,6 +35,10 @@ class VIC:
         spin_up_cycles: how often it is repeated before the recorded run.
         threads: CPU threads; ``None`` uses all.
         device: ``cpu``, or ``cuda`` for an NVIDIA GPU.
+
+    Attributes:
+        water_error: largest water balance error of any model step of all runs so far [mm].
+        water_error_share: the same over the water stored before the step and fallen in it [1].
     """
 
     differentiable = False
@@ -64,6 +68,8 @@ class VIC:
         self.threads = threads
         self.device = device
         self.runs = 0
+        self.water_error = 0.0
+        self.water_error_share = 0.0
 
     @property
     def n_cells(self) -> int:
@@ -125,7 +131,7 @@ class VIC:
     ) -> Simulation:
         """As ``simulate``, with water balance errors and, if asked for, the final state."""
         self.runs += self.n_cells * (1 if theta is None else theta.shape[1])
-        return simulate(
+        result = simulate(
             self.cell_parameters,
             self.forcing,
             self.settings,
@@ -139,6 +145,9 @@ class VIC:
             device=self.device,
             return_state=return_state,
         )
+        self.water_error = max(self.water_error, float(result.max_abs_water_error.max(initial=0.0)))
+        self.water_error_share = max(self.water_error_share, float(result.max_water_error_share.max(initial=0.0)))
+        return result
 
     def _volumetric(
         self, result: Simulation, name: str, theta: Float[np.ndarray, "cell set parameter"] | None
