@@ -96,6 +96,9 @@ _COMPILED = {
 }
 """Tests that are tried on what the first ones let live, with compiled functions."""
 
+_COMPILED_ONLY = "not (by_exponential or at_its_ends_and_at_freezing or relaxes_to_the_profile)"
+"""Tests that ask for what a compiler left behind, or take minutes without one, are not run without."""
+
 
 @dataclass(frozen=True)
 class Mutant:
@@ -338,7 +341,7 @@ def _in_child(tree: Path, file: str, compiled: bool, limit: int) -> int:
     hypothesis.settings.load_profile("few")
     numba.config.DISABLE_JIT = 0 if compiled else 1
     options = ["-x", "-q", "-m", "not long and not shared", "-p", "no:randomly", "--timeout", "0"]
-    skipped = ["-k", "not exponential"] if not compiled and "fluxes" in file else []
+    skipped = [] if compiled else ["-k", _COMPILED_ONLY]
     try:
         return int(pytest.main([*options, *skipped, f"tests/{file}"]))
     except BaseException:
