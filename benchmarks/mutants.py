@@ -302,16 +302,18 @@ def judged(tree: Path, mutant: Mutant, limit: int) -> str:
     path = tree / PACKAGE / mutant.file
     before = path.read_bytes()
     start, end = mutant.start, mutant.start + len(mutant.before.encode())
-    path.write_bytes(before[:start] + mutant.after.encode() + before[end:])
-    try:
-        for compiled, files in zip((False, True), tests_of(mutant, tree / "tests"), strict=True):
+    for compiled, files in zip((False, True), tests_of(mutant, tree / "tests"), strict=True):
+        for file in files:
+            require_sound(tree, file, compiled, limit)
+        path.write_bytes(before[:start] + mutant.after.encode() + before[end:])
+        try:
             for file in files:
                 ended = run_tests(tree, file, compiled, limit)
                 if ended != "passed":
                     return f"{file}: {ended}"
-        return "lives"
-    finally:
-        path.write_bytes(before)
+        finally:
+            path.write_bytes(before)
+    return "lives"
 
 
 def run_tests(tree: Path, file: str, compiled: bool, limit: int) -> str:
@@ -381,24 +383,23 @@ def copy_of(root: Path, folder: Path) -> Path:
     return tree
 
 
-def require_sound(tree: Path, mutant: Mutant, limit: int) -> None:
-    """Stop unless the tests of a mutant pass on the code as it is: else what they notice says nothing.
+def require_sound(tree: Path, file: str, compiled: bool, limit: int) -> None:
+    """Stop unless a file of tests passes on the code as it is: else what it notices says nothing.
 
     What passed once is not tried again as long as it is the same file.
     """
     passed = tree.parent / "passed.txt"
-    before = set(passed.read_text(encoding="utf-8").splitlines()) if passed.exists() else set()
-    for compiled, file in [(c, f) for c, files in enumerate(tests_of(mutant, tree / "tests")) for f in files]:
-        content = hashlib.blake2b((tree / "tests" / file).read_bytes(), digest_size=8).hexdigest()
-        line = f"{file}{', compiled' if compiled else ''}: {content}"
-        if line in before:
-            continue
-        ended = run_tests(tree, file, bool(compiled), limit)
-        say(f"unchanged: {line}: {ended}")
-        if ended != "passed":
-            sys.exit(f"{file}: {ended} on the unchanged code")
-        with passed.open("a", encoding="utf-8") as stream:
-            stream.write(line + "\n")
+    before = passed.read_text(encoding="utf-8").splitlines() if passed.exists() else []
+    content = hashlib.blake2b((tree / "tests" / file).read_bytes(), digest_size=8).hexdigest()
+    line = f"{file}{', compiled' if compiled else ''}: {content}"
+    if line in before:
+        return
+    ended = run_tests(tree, file, compiled, limit)
+    say(f"unchanged: {line}: {ended}")
+    if ended != "passed":
+        sys.exit(f"{file}: {ended} on the unchanged code")
+    with passed.open("a", encoding="utf-8") as stream:
+        stream.write(line + "\n")
 
 
 def say(line: str) -> None:
@@ -456,7 +457,6 @@ def main() -> None:
     for number, mutant in enumerate(chosen):
         noticed = found.get(_key(mutant))
         if is_due(number, noticed):
-            require_sound(tree, mutant, given.limit)
             noticed = judged(tree, mutant, given.limit)
             with out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"mutant": asdict(mutant), "noticed": noticed}) + "\n")
