@@ -96,6 +96,9 @@ _COMPILED = {
 }
 """Tests that are tried on what the first ones let live, with compiled functions."""
 
+_COMPILED_ONLY = "not (by_exponential or at_its_ends_and_at_freezing or relaxes_to_the_profile)"
+"""Tests that ask for what a compiler left behind, or take minutes without one, are not run without."""
+
 
 @dataclass(frozen=True)
 class Mutant:
@@ -299,16 +302,18 @@ def judged(tree: Path, mutant: Mutant, limit: int) -> str:
     path = tree / PACKAGE / mutant.file
     before = path.read_bytes()
     start, end = mutant.start, mutant.start + len(mutant.before.encode())
-    path.write_bytes(before[:start] + mutant.after.encode() + before[end:])
-    try:
-        for compiled, files in zip((False, True), tests_of(mutant, tree / "tests"), strict=True):
+    for compiled, files in zip((False, True), tests_of(mutant, tree / "tests"), strict=True):
+        for file in files:
+            require_sound(tree, file, compiled, limit)
+        path.write_bytes(before[:start] + mutant.after.encode() + before[end:])
+        try:
             for file in files:
                 ended = run_tests(tree, file, compiled, limit)
                 if ended != "passed":
                     return f"{file}: {ended}"
-        return "lives"
-    finally:
-        path.write_bytes(before)
+        finally:
+            path.write_bytes(before)
+    return "lives"
 
 
 def run_tests(tree: Path, file: str, compiled: bool, limit: int) -> str:
@@ -330,12 +335,15 @@ def _in_child(tree: Path, file: str, compiled: bool, limit: int) -> int:
     os.dup2(quiet, 2)
     sys.path[:0] = [str(tree / "src"), str(tree / "tests")]
     os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
+    import hypothesis
     import numba
     import pytest
 
+    hypothesis.settings.register_profile("few", max_examples=20, deadline=None)
+    hypothesis.settings.load_profile("few")
     numba.config.DISABLE_JIT = 0 if compiled else 1
     options = ["-x", "-q", "-m", "not long and not shared", "-p", "no:randomly", "--timeout", "0"]
-    skipped = ["-k", "not exponential"] if not compiled and "fluxes" in file else []
+    skipped = [] if compiled else ["-k", _COMPILED_ONLY]
     try:
         return int(pytest.main([*options, *skipped, f"tests/{file}"]))
     except BaseException:
@@ -375,25 +383,23 @@ def copy_of(root: Path, folder: Path) -> Path:
     return tree
 
 
-def require_sound(tree: Path, mutants: Sequence[Mutant], limit: int) -> None:
-    """Stop unless every file of tests passes on the code as it is: else what it notices says nothing.
+def require_sound(tree: Path, file: str, compiled: bool, limit: int) -> None:
+    """Stop unless a file of tests passes on the code as it is: else what it notices says nothing.
 
     What passed once is not tried again as long as it is the same file.
     """
     passed = tree.parent / "passed.txt"
-    before = set(passed.read_text(encoding="utf-8").splitlines()) if passed.exists() else set()
-    used = {(c, f) for m in mutants for c, files in enumerate(tests_of(m, tree / "tests")) for f in files}
-    for compiled, file in sorted(used):
-        content = hashlib.blake2b((tree / "tests" / file).read_bytes(), digest_size=8).hexdigest()
-        line = f"{file}{', compiled' if compiled else ''}: {content}"
-        if line in before:
-            continue
-        ended = run_tests(tree, file, bool(compiled), limit)
-        say(f"unchanged: {line}: {ended}")
-        if ended != "passed":
-            sys.exit(f"{file}: {ended} on the unchanged code")
-        with passed.open("a", encoding="utf-8") as stream:
-            stream.write(line + "\n")
+    before = passed.read_text(encoding="utf-8").splitlines() if passed.exists() else []
+    content = hashlib.blake2b((tree / "tests" / file).read_bytes(), digest_size=8).hexdigest()
+    line = f"{file}{', compiled' if compiled else ''}: {content}"
+    if line in before:
+        return
+    ended = run_tests(tree, file, compiled, limit)
+    say(f"unchanged: {line}: {ended}")
+    if ended != "passed":
+        sys.exit(f"{file}: {ended} on the unchanged code")
+    with passed.open("a", encoding="utf-8") as stream:
+        stream.write(line + "\n")
 
 
 def say(line: str) -> None:
@@ -448,8 +454,6 @@ def main() -> None:
         named = given.again is not None and (number in given.again or (not given.again and noticed == "lives"))
         return noticed is None or named
 
-    due = [mutant for number, mutant in enumerate(chosen) if is_due(number, found.get(_key(mutant)))]
-    require_sound(tree, due, given.limit)
     for number, mutant in enumerate(chosen):
         noticed = found.get(_key(mutant))
         if is_due(number, noticed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ import zarr
 
 from paraformer.core import ledger
 from paraformer.core.errors import RunError
+from paraformer.core.faults import explained
 from paraformer.core.files import journal_of, write_json, write_text
 from paraformer.core.hashing import hash_json
 from paraformer.core.run import Run, Stage
@@ -164,23 +166,46 @@ def test_a_kill_at_any_file_operation_is_gone_on_from(tmp_path: Path) -> None:
         assert finish(directory).hash == expected, f"killed after {after} file operations"
 
 
-def test_a_full_disk_at_any_write_is_one_line_and_gone_on_from(tmp_path: Path) -> None:
-    expected = finish(tmp_path / "sound").hash
-    for after in range(6):
+class FullDisk(Killer):
+    """Refuses one file operation that needs space."""
+
+    refused = False
+
+    def _counted(self, operation: Callable[..., Any]) -> Callable[..., Any]:
+        needs_space = operation.__name__ != "unlink"
+
+        def counted(*given: Any, **named: Any) -> Any:
+            reads = operation.__name__ == "open" and (given[1:2] or ("r",))[0] in ("r", "rb")
+            if reads or not needs_space:
+                return operation(*given, **named)
+            self.left -= 1
+            if self.left == -1:
+                self.refused = True
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return operation(*given, **named)
+
+        return counted
+
+
+def test_a_full_disk_at_any_file_operation_is_one_line_and_gone_on_from(tmp_path: Path) -> None:
+    """What stops a stage is said; what the run can do without (its manifest) stops nothing."""
+    expected, after, said = finish(tmp_path / "sound").hash, 0, 0
+    while True:
         directory = tmp_path / f"full-{after}"
+        finish(directory, setting=2)
         with pytest.MonkeyPatch.context() as patch:
-            full = _FullDisk(after)
-            patch.setattr(os, "fsync", full)
-            with pytest.raises(RunError, match="No space left"):
+            disk = FullDisk(after)
+            disk.watch(patch)
+            try:
                 finish(directory)
-        assert finish(directory).hash == expected
-
-
-class _FullDisk:
-    def __init__(self, after: int) -> None:
-        self.left = after
-
-    def __call__(self, _: int) -> None:
-        if self.left <= 0:
-            raise OSError(28, "No space left on device")
-        self.left -= 1
+            except (RunError, OSError) as error:
+                known = explained(error)
+                assert known is not None
+                assert "No space left on device" in str(known)
+                assert "\n" not in str(known)
+                said += 1
+        assert finish(directory).hash == expected, f"full at file operation {after}"
+        if not disk.refused:
+            break
+        after += 1
+    assert said > 20

@@ -6,8 +6,10 @@ import errno
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -316,3 +318,79 @@ def test_cost_adds_up_over_interrupted_attempts_and_starts_anew_with_other_setti
     entry = json.loads((tmp_path / "manifest.json").read_text())["stages"]["simulate"]
     assert entry["runs"] == 7
     assert entry["inputs"] == {"x": "1"}
+
+
+def test_a_run_that_was_moved_copied_or_linked_is_the_same_run(tmp_path: Path) -> None:
+    made = stage(tmp_path / "a", Work())
+    with pytest.raises(KeyboardInterrupt):
+        stage(tmp_path / "half", Work(stop_after=2))
+    (tmp_path / "a").rename(tmp_path / "moved")
+    shutil.copytree(tmp_path / "moved", tmp_path / "copied")
+    (tmp_path / "linked").symlink_to(tmp_path / "copied")
+    for name in ("moved", "copied", "linked"):
+        again = Work()
+        assert stage(tmp_path / name, again).hash == made.hash
+        assert again.written == 0
+    (tmp_path / "half").rename(tmp_path / "elsewhere")
+    rest = Work()
+    assert stage(tmp_path / "elsewhere", rest).hash == made.hash
+    assert rest.written == 1
+
+
+def test_a_damaged_file_is_found_through_a_link(tmp_path: Path) -> None:
+    made = stage(tmp_path / "a", Work())
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    (tmp_path / "a" / "simulate" / "part-1").write_text("x")
+    again = Work()
+    assert stage(tmp_path / "link", again).hash == made.hash
+    assert again.written == 3
+
+
+def test_stray_folders_redo_nothing(tmp_path: Path) -> None:
+    found = stage(tmp_path, Work())
+    (found.path / "old" / "older").mkdir(parents=True)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / ".DS_Store").write_bytes(b"x")
+    again = Work()
+    assert stage(tmp_path, again) == found
+    assert again.written == 0
+
+
+def test_a_read_only_run_directory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage(tmp_path, Work())
+    opened = Path.open
+
+    def refuse(path: Path, mode: str = "r", *given: object, **named: object) -> object:
+        if set(mode) & set("wax+"):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return opened(path, mode, *given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(RunError, match=r"run directory is not writable \(Read-only file system\)"):
+        stage(tmp_path, Work())
+
+
+def _stage_elsewhere(directory: Path, answer: Any) -> None:
+    try:
+        stage(directory, Work())
+        answer.put("done")
+    except RunError as error:
+        answer.put(str(error))
+
+
+def test_a_second_process_is_refused_while_the_first_works_and_reuses_what_it_made(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    answer = context.Queue()
+
+    def other() -> str:
+        process = context.Process(target=_stage_elsewhere, args=(tmp_path, answer))
+        process.start()
+        said = str(answer.get())
+        process.join()
+        return said
+
+    with Run(tmp_path) as run:
+        made = run.stage("simulate", settings={"a": 1}, inputs={"x": "1"}, work=Work())
+        assert "another process is using this run directory" in other()
+    assert other() == "done"
+    assert stage(tmp_path, Work()) == made

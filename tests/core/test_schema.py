@@ -22,7 +22,7 @@ def ensemble(without: str | None = None) -> xr.Dataset:
     made = xr.Dataset(
         {
             "theta": (("cell", "set", "parameter"), theta),
-            "kind": ("set", np.array([0, 1, 2], dtype=np.int8)),
+            "kind": ("set", np.array(KINDS, dtype=object)),
             "held_out": (("cell", "set"), np.array([[0, 0, 1], [0, 1, 0]], dtype=np.int8)),
             "runoff": (("cell", "set", "time"), np.ones((2, 3, 4), dtype=np.float32)),
             "mean_runoff": (("cell", "set"), np.ones((2, 3))),

@@ -105,7 +105,7 @@ def test_opens_in_plain_xarray_with_cf_metadata(cube, tmp_path, good):
     assert plain["prcp"].chunks == ((2, 2, 1), (800,))
     assert plain["prcp"].attrs["units"] == "mm day-1"
     assert plain["sm_smap"].attrs["units"] == "m3 m-3"
-    assert plain["prcp"].attrs["standard_name"] == "precipitation_flux"
+    assert plain["prcp"].attrs["standard_name"] == "lwe_precipitation_rate"
     for variable in plain.data_vars.values():
         assert "long_name" in variable.attrs or variable.name == "slope"
 

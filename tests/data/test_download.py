@@ -246,9 +246,10 @@ def test_an_interrupt_keeps_what_came(server, tmp_path, content):
         status_code, headers = 200, {"Content-Length": str(len(content))}
 
         def iter_content(self, size: int) -> Iterator[bytes]:
-            for start in range(0, len(content), 1000):
-                yield content[start : start + 1000]
-                came.set()
+            yield content[:1000]
+            came.set()
+            while True:  # nothing more, till the reader has had enough
+                yield b""
                 time.sleep(0.01)
 
         def close(self) -> None: ...
@@ -261,7 +262,7 @@ def test_an_interrupt_keeps_what_came(server, tmp_path, content):
     with pytest.MonkeyPatch.context() as patch:
 
         def result(self: object, timeout: float | None = None) -> None:
-            came.wait(5)
+            came.wait()
             raise KeyboardInterrupt
 
         patch.setattr(futures.Future, "result", result)

@@ -16,6 +16,7 @@ from paraformer.evaluation.checklist import (
     seed_spread,
     surrogate_gaps,
     unscored_cells,
+    water_balance,
 )
 from paraformer.evaluation.config import EvaluationConfig
 from paraformer.evaluation.score import score_cells, surrogate_gap
@@ -109,3 +110,12 @@ def test_long_gaps_break_the_chain_and_few_pairs_say_nothing():
     sparse = replace(world, mask=np.stack([days % 4 == 0] * 2))
     assert len(residual_autocorrelation("net", alternating, sparse)) == 0
     assert len(residual_autocorrelation("net", np.full((2, DAYS.size), 0.3), world)) == 0
+
+
+def test_lost_water_is_told_and_rounding_is_not():
+    kept = water_balance(2.9e-10, 1.6e-15, 120)
+    assert failed(kept) == []
+    assert kept["message"].item() == "largest error of a step is 2.9e-10 mm, 1.6e-15 of the water stored and fallen"
+    lost = water_balance(0.02, 2e-5, 120)
+    assert failed(lost) == ["120 runs of the process model"]
+    assert lost["message"].item().endswith("process.vic.water_balance: conserving loses none")

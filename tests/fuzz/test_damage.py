@@ -1,7 +1,6 @@
 """A finished run that lost, cut or garbled one of its files goes on to the same files, or says which one it is.
 
-By number, as the mutants of ``test_fuzz.py``. Not seen, and not looked for: bytes changed in a file of results that
-keeps its size.
+By number, as the mutants of ``test_fuzz.py``.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from paraformer.config import load_study
 from paraformer.core.files import hash_path
 from paraformer.pipeline import run_study
 
-STAGES = ("cube", "ensemble", "surrogate", "parameters", "scores")
+STAGES = ("cube", "ensemble", "surrogate", "parameters", "verdict", "scores")
 
 
 def damage(run: Path, rng: np.random.Generator) -> tuple[Path, str]:
     """Damage one file of a run; returns it and what was done."""
     path = pick(rng, sorted(p for p in run.rglob("*") if p.is_file() and p.name != ".lock"))
-    kind = pick(rng, ["lost", "cut", "empty", "longer", "lost folder"])
+    kind = pick(rng, ["lost", "cut", "empty", "longer", "lost folder", "one bit"])
     content = path.read_bytes()
     if path.name in ("stage.json", "manifest.json"):
         kind = "garbled"
@@ -36,6 +35,9 @@ def damage(run: Path, rng: np.random.Generator) -> tuple[Path, str]:
         shutil.rmtree(path.parent)
     elif kind == "cut":
         path.write_bytes(content[: len(content) // 2])
+    elif kind == "one bit" and content:
+        at = int(rng.integers(len(content)))
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1 << int(rng.integers(8))]) + content[at + 1 :])
     elif kind == "empty":
         path.write_bytes(b"")
     else:

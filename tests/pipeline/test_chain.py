@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,10 +17,12 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from compliance import problems
 from paraformer.config import load_study
 from paraformer.core.errors import DataError, RunError, SettingsError
 from paraformer.core.files import hash_path, journal_of
 from paraformer.core.results import Results
+from paraformer.core.run import changed
 from paraformer.core.schema import SCORE_COLUMNS, Cube
 from paraformer.pipeline import run_study
 from paraformer.pipeline.attention import attention_of, describe_attention
@@ -113,6 +116,70 @@ def test_a_finished_run_is_reused_as_it_is(finished: Path) -> None:
     assert hashes(finished) == before
     assert "ParaFormer_A" in summary
     assert str(finished / "report.html") in summary
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cube/cube.zarr",
+        "cube/inputs.nc",
+        "cube/truth.nc",
+        "cube/domain.nc",
+        "cube/params.nc",
+        "gap_filling/filled.nc",
+        "ensemble/ensemble.zarr",
+        "parameters/FFN_A/seed-0/theta.nc",
+        "parameters/FFN_A/seed-0/params.nc",
+        "references/direct.nc",
+        "verdict/default.zarr",
+        "verdict/verdict.zarr",
+    ],
+)
+def test_what_a_study_writes_follows_the_cf_conventions(name: str, finished: Path, tmp_path: Path) -> None:
+    assert problems(finished / name, tmp_path) == []
+
+
+def test_one_flipped_bit_of_any_artefact_of_any_stage_is_noticed(finished: Path) -> None:
+    marks = [*finished.glob("*/stage.json"), *finished.glob("parameters/*/stage.json")]
+    assert {mark.parent.name for mark in marks} >= {"cube", "ensemble", "surrogate", "verdict", "scores", "figures"}
+    kinds: dict[tuple[str, str], Path] = {}
+    for stage in (mark.parent for mark in marks):
+        for file in sorted(p for p in stage.rglob("*") if p.is_file() and p.name != "stage.json"):
+            inside = file.relative_to(stage).parts[0]
+            kinds.setdefault((stage.name, inside if "zarr" in inside else file.suffix), file)
+    assert len(kinds) > 20
+    assert {suffix for _, suffix in kinds} >= {".nc", ".safetensors", ".json", ".csv", ".gz", ".png", "verdict.zarr"}
+    for (stage_name, kind), file in kinds.items():
+        stage = next(mark.parent for mark in marks if mark.parent in file.parents)
+        content = file.read_bytes()
+        flipped = bytearray(content)
+        flipped[len(content) // 2] ^= 1
+        file.write_bytes(bytes(flipped))
+        try:
+            assert changed(stage) == [file.relative_to(stage).as_posix()], f"{stage_name}: {kind}"
+        finally:
+            file.write_bytes(content)
+    assert all(changed(mark.parent) == [] for mark in marks)
+
+
+def test_sets_and_parameters_of_a_verdict_have_names(finished: Path) -> None:
+    archive = xr.open_zarr(finished / "verdict" / "verdict.zarr", consolidated=False)
+    assert {"set", "parameter", "parameter_name", "cell", "time", "lat", "lon"} <= set(archive.coords)
+    assert archive["parameter_name"].values.tolist() == ["infilt", "expt"]
+    assert archive["method"].values.tolist() == list(archive.attrs["methods"])
+    assert archive["seed"].values.tolist() == list(archive.attrs["seeds"])
+
+
+def test_the_largest_water_balance_error_is_told(finished: Path) -> None:
+    water = json.loads((finished / "verdict" / "water_balance.json").read_text())
+    archive = xr.open_zarr(finished / "verdict" / "verdict.zarr", consolidated=False)
+    assert water["runs"] == 12 * (1 + archive.sizes["set"])
+    assert 0.0 < water["share"] < 1e-13
+    checks = pd.read_csv(finished / "scores" / "checklist.csv").set_index("check")
+    row = checks.loc["water balance"]
+    assert row["found"] == water["share"]
+    assert row["passed"]
+    assert f"{water['millimetres']:.1e} mm" in row["message"]
 
 
 def test_log_and_report_say_why_there_is_no_table_of_evapotranspiration(finished: Path) -> None:
@@ -262,24 +329,31 @@ def test_a_kill_in_the_ensemble_and_the_same_command_again_gives_the_same_files(
         assert hash_path(tmp_path / "run" / stage) == hash_path(finished / stage)
 
 
+def _changes(run: Path) -> set[tuple[str, int]]:
+    """Every file of a run with the time of its last change: what has happened so far, however fast the machine."""
+    found = set()
+    for path in run.rglob("*"):
+        with contextlib.suppress(OSError):  # gone since
+            found.add((str(path), path.stat().st_mtime_ns))
+    return found
+
+
 @pytest.mark.long
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_kill_at_any_moment_and_the_same_command_again_gives_the_same_files(finished: Path, tmp_path: Path) -> None:
     study = write_study(tmp_path)
     command = [*COMMAND, "run", str(study), "--directory", str(tmp_path / "run"), "--quiet"]
-    kills = 0
-    for attempt in range(40):
+    kills, ended = 0, None
+    while ended is None:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ)
-        try:
-            _, errors = process.communicate(timeout=5.0 + 2.0 * attempt)
-        except subprocess.TimeoutExpired:
+        seen = _changes(tmp_path / "run")
+        new = 3 + 2 * kills
+        while (ended := process.poll()) is None and len(_changes(tmp_path / "run") - seen) < new:
+            time.sleep(0.005)
+        if ended is None:
             process.send_signal(signal.SIGKILL)
-            process.communicate()
             kills += 1
-            continue
-        assert process.returncode == 0, errors.decode()
-        break
-    else:
-        pytest.fail("the run never ended")
-    assert kills >= 3
+        _, errors = process.communicate()
+    assert ended == 0, errors.decode()
+    assert kills >= 10
     assert hashes(tmp_path / "run") == hashes(finished)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from compliance import problems
 from paraformer.config import load_study
 from paraformer.core.errors import SettingsError
 from paraformer.core.log import Progress
@@ -54,6 +55,8 @@ def test_every_cell_has_a_posterior_and_a_kill_costs_one_block(tmp_path: Path, m
     assert mark(whole)["runs"] == CELLS * (ROUNDS * DRAWS + 2 * 2 + 1)
     posterior = xr.load_dataset(whole / "uncertainty" / "FFN_A.nc")
     assert dict(posterior.sizes) == {"cell": CELLS, "parameter": 2, "time": 731}
+    assert posterior["parameter_name"].values.tolist() == ["infilt", "expt"]
+    assert problems(whole / "uncertainty" / "FFN_A.nc", tmp_path) == []
     lower, upper = (posterior[f"theta_{end}"].values for end in ("lower", "upper"))
     assert (lower < upper).all()
     chosen.space.require_inside(np.stack([lower, upper], axis=1), posterior["cell"].values.tolist())

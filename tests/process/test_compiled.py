@@ -44,8 +44,8 @@ if mode == "fail":
 if mode == "silent":
     sys.exit(0)
 if mode == "hang":
-    import time
-    time.sleep(30)
+    import signal
+    signal.pause()
 from paraformer.process.vic.driver.global_param import read_global_parameters
 from paraformer.process.vic.driver.run import run_global
 assert sys.argv[1] == "-g"

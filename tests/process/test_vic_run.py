@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compliance import problems
 from paraformer.core.errors import DataError, RunError, SettingsError
 from paraformer.process.vic.driver.aggregate import Aggregator
 from paraformer.process.vic.driver.global_param import read_global_parameters
@@ -92,6 +93,28 @@ def test_time_axis_names_and_attributes(world: Path) -> None:
         assert (evaporation.units, evaporation.cell_methods) == ("mm", "time: sum")
         assert dataset.not_computed == "OUT_R_NET"
         assert "FULL_ENERGY FALSE\n" in dataset.global_parameter_file
+
+
+NOT_CF = {
+    "Conventions": "VIC-5 says CF-1.6 in history files, and nothing in state files",
+    "attribute history": "VIC-5 writes a date and a user; without them equal runs give equal bytes",
+    "is not defined in Standard Name Table": "names are those that VIC-5 gives",
+    'Units "mm" for variable': "so are units: mm of what CF calls a mass",
+    "time_bnds": "VIC-5 gives bounds attributes of their own",
+    "contains an invalid method: end": "VIC-5's word for the value at the end of a step",
+    "Attribute long_name or/and standard_name": "state files of VIC-5 have none",
+    "are not recognized by UDUNITS": "units of state variables, as VIC-5 spells them",
+}
+"""What CF-1.8 asks for and files that VIC-5 defines do not have, with the reason: scripts of VIC users read them."""
+
+
+def test_files_that_vic_defines_follow_the_cf_conventions_but_for_what_vic_gives_them(world: Path) -> None:
+    date = "STATEYEAR 2001\nSTATEMONTH 1\nSTATEDAY 19\nSTATESEC 0"
+    result = _run(global_file(world, extra=f"STATENAME {world}/state\n{date}"))
+    assert result.state is not None
+    for path in (*result.history, result.state):
+        found = problems(path, world)
+        assert [line for line in found if not any(words in line for words in NOT_CF)] == []
 
 
 def test_mixed_calendar_gives_the_same_dates(world: Path) -> None:

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from paraformer.numerics.observe import OPERATORS as ALL_OPERATORS
 from paraformer.report.tables import (
@@ -191,3 +192,26 @@ def test_latex_has_one_column_each_and_no_special_sign_left():
         assert len(re.findall(r"(?<!\\)&", line)) == len(TABLE.columns) - 1
         assert not re.search(r"[±–θ]|(?<!\\)[_%]", line)
     assert r"best $\theta$\_1 100 \% \& more" in body[0]
+
+
+@pytest.mark.parametrize(
+    ("sign", "printed"),
+    [
+        ("$", r"\$"),
+        ("{", r"\{"),
+        ("}", r"\}"),
+        ("^", r"\textasciicircum{}"),
+        ("~", r"\textasciitilde{}"),
+        ("&", r"\&"),
+        ("%", r"\%"),
+        ("#", r"\#"),
+        ("_", r"\_"),
+        ("\\", r"\textbackslash{}"),
+        ("\n", " "),
+    ],
+)
+def test_every_sign_that_latex_reads_is_printed_as_itself(sign: str, printed: str) -> None:
+    """In entries and in names of columns; a method may be called anything."""
+    lines = to_latex(pd.DataFrame({f"a{sign}b": [f"x{sign}{sign}y", "1"]})).splitlines()
+    assert lines[2] == rf"a{printed}b \\"
+    assert lines[4] == rf"x{printed}{printed}y \\"

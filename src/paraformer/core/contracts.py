@@ -66,6 +66,19 @@ class ForwardModel(Protocol):
 
 
 @runtime_checkable
+class TellsWaterError(Protocol):
+    """A forward model that says how well it kept its water in all of its runs so far.
+
+    Attributes:
+        water_error: largest water balance error of a model step [mm].
+        water_error_share: the same over the water stored before the step and fallen in it [1].
+    """
+
+    water_error: float
+    water_error_share: float
+
+
+@runtime_checkable
 class DifferentiableModel(ForwardModel, Protocol):
     """A forward model through which gradients reach θ (torch).
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import netCDF4
 
 from paraformer.core.arrays import Arrays
+from paraformer.core.conventions import WRITTEN, conventional, short
 from paraformer.core.files import atomic_path
 from paraformer.core.lazy import deferred
 
@@ -47,13 +48,13 @@ def interrupt_later() -> Iterator[None]:
 def write_dataset(
     dataset: xr.Dataset, path: Path, *, engine: Engine = "netcdf4", encoding: dict[str, dict[str, Any]] | None = None
 ) -> None:
-    """Write a netCDF-4 file atomically.
+    """Write a netCDF-4 file atomically, by the CF conventions.
 
     Raises:
         RunError: if the folder is not writable or the disk is full, naming the file; the old file stays.
     """
     with interrupt_later(), atomic_path(path) as temporary:
-        dataset.to_netcdf(temporary, format="NETCDF4", engine=engine, encoding=encoding)
+        conventional(dataset).to_netcdf(temporary, format="NETCDF4", engine=engine, encoding=encoding)
 
 
 def write_arrays(arrays: Arrays, path: Path) -> None:
@@ -63,13 +64,17 @@ def write_arrays(arrays: Arrays, path: Path) -> None:
         RunError: as ``write_dataset``.
     """
     with interrupt_later(), atomic_path(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
-        file.setncatts(arrays.attrs)
+        file.setncatts({**WRITTEN, **arrays.attrs})
         for dim, length in arrays.sizes.items():
             file.createDimension(dim, length)
         for name, array in arrays.variables.items():
-            variable = file.createVariable(name, array.dtype, array.dims)
+            values = short(array.values)
+            variable = file.createVariable(name, values.dtype, array.dims)
             variable.setncatts(dict(array.attrs))
-            variable[...] = array.values
+            where = [c for c in arrays.coords if c not in arrays.sizes and {*arrays[c].dims} <= {*array.dims}]
+            if where and name not in arrays.coords:
+                variable.coordinates = " ".join(where)
+            variable[...] = values
 
 
 def read_dataset(path: Path, *, engine: Engine | None = None) -> xr.Dataset:

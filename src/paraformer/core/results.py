@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from paraformer.core.parameters import ParameterSpace
     from paraformer.core.schema import Cube
 
-LAYOUT = 2
+SCORES_LAYOUT = 2
 """Version of the files of the folder ``scores``, part of its stage's key; 1 was a long table of cells."""
 
 METHODS, CELLS, SCORES, SUMMARY = "methods.csv", "cells.nc", "soil_moisture.csv", "summary.csv"
@@ -46,8 +46,9 @@ GAP, CHECKLIST, RECOVERY, ROUNDS, SIGNATURES, CROSS_VALIDATION = (
 EVAPOTRANSPIRATION, ANNUAL = "evapotranspiration.csv", "evapotranspiration.nc"
 """Files of the folder ``scores``."""
 
-DEFAULT_RUNS, RUNS, AUDIT = "default.zarr", "verdict.zarr", "audit_learned.json"
-"""Files of the folder ``verdict``: runs of the a-priori θ as it is, runs of every row's θ, the audit near them."""
+DEFAULT_RUNS, RUNS, AUDIT, WATER = "default.zarr", "verdict.zarr", "audit_learned.json", "water_balance.json"
+"""Files of the folder ``verdict``: runs of the a-priori θ as it is, runs of every row's θ, the audit near them, and how
+well the process model kept its water in all these runs."""
 
 THETA, PARAMS = "theta.nc", "params.nc"
 """Files of a seed of a method: θ alone, and VIC's parameter file with θ in it."""

@@ -127,7 +127,7 @@ class Run:
         if found.get("complete"):
             logger.info("%s: up to date, reused", name)
             return Stage(name, path, found["hash"], found["runs"])
-        self._begin(path, key, found, threads)
+        begun = self._begin(path, key, found, threads)
         logger.info("%s: %s", name, "resuming" if found else "starting")
         wall, cpu = time.monotonic(), time.process_time()
         try:
@@ -142,7 +142,7 @@ class Run:
         for leftover in path.rglob(".*.tmp"):  # of a write that a kill cut short and that was not needed again
             discard(leftover)
         files = contents(path)
-        done = (_read_mark(path) or {}) | {"complete": True, "files": files, "hash": hash_json(files), "runs": runs}
+        done = begun | {"complete": True, "files": files, "hash": hash_json(files), "runs": runs}
         _write_mark(path, done)
         for hidden in [p for p in path.rglob(".*") if is_journal(p) or p.name == ledger.LEDGER]:
             hidden.unlink()
@@ -163,9 +163,9 @@ class Run:
         if kept.exists() and not path.exists():
             kept.rename(path)
             logger.info("%s: earlier result for these settings restored", name)
-        changed = _changed(path)
-        if changed:
-            what = f"{changed[0]} is not as it was written"
+        damaged = changed(path)
+        if damaged:
+            what = f"{damaged[0]} is not as it was written"
             self._set_aside(path, f"{name}-damaged", f"{what}; set aside, made again", logging.WARNING)
 
     def _set_aside(self, path: Path, name: str, why: str, level: int = logging.INFO) -> None:
@@ -174,8 +174,8 @@ class Run:
         path.rename(aside)
         logger.log(level, "%s: %s in %s", path.relative_to(self.directory), why, aside)
 
-    def _begin(self, path: Path, key: str, found: Mapping[str, Any], threads: int | None) -> None:
-        """Mark a stage as begun, or prove what an interrupted one left behind."""
+    def _begin(self, path: Path, key: str, found: Mapping[str, Any], threads: int | None) -> dict[str, Any]:
+        """Mark a stage as begun, or prove what an interrupted one left behind. Returns the mark."""
         begun = found.get("threads")
         if begun is not None and begun != threads and not self.any_threads:
             raise RunError(
@@ -189,7 +189,9 @@ class Run:
         maker = {"version": _own_version(), "git": _git_revision(), "numerics": NUMERICS, "threads": threads}
         makers = [*found.get("made_by", []), *([] if maker in found.get("made_by", []) else [maker])]
         _prepare(path)
-        _write_mark(path, {"key": key, "complete": False, "made_by": makers, "threads": begun or threads})
+        mark = {"key": key, "complete": False, "made_by": makers, "threads": begun or threads}
+        _write_mark(path, mark)
+        return mark
 
     def _manifest(self) -> dict[str, Any]:
         """What is known of the run; empty if there is no readable manifest, which the next start writes anew."""
@@ -239,7 +241,7 @@ def contents(path: Path) -> dict[str, list[Any]]:
     return {p.relative_to(path).as_posix(): [p.stat().st_size, hash_path(p)] for p in files}
 
 
-def _changed(path: Path) -> list[str]:
+def changed(path: Path) -> list[str]:
     """Files of a finished stage that are missing or not as they were written; those that came later are no matter."""
     found = _read_mark(path)
     if not found or not found["complete"]:

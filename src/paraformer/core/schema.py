@@ -45,7 +45,7 @@ CELL_COLUMNS = ("cell", "lat", "lon", "method", "seed", "operator", "cells", "pe
 
 
 KINDS = ("prior", "common", "own")
-"""Kinds of parameter sets in an ensemble, in the order of their flag values."""
+"""Kinds of parameter sets in an ensemble."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Ensemble:
     @property
     def kind(self) -> np.ndarray:
         """One of ``KINDS`` for each set."""
-        return np.array(KINDS)[self.dataset["kind"].values]
+        return np.array(self.dataset["kind"].values.tolist())
 
     @property
     def held_out(self) -> Bool[np.ndarray, "cell set"]:

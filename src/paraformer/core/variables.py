@@ -21,6 +21,8 @@ class Variable:
         rounding: how far outside ``valid`` a value may lie by rounding alone; it is set to the end of the range.
         hint: what a value outside usually is, for the message (``Kelvin?``).
         in_step: ``valid`` in a step shorter than a day, where it is wider.
+        standard_name: of CF, where there is one whose unit is that of the variable: the fluxes of water that CF names
+            are masses, ours are depths, and only precipitation has a name as a depth.
         whole: whether only whole numbers are valid.
     """
 
@@ -56,7 +58,7 @@ FORCING = table(
         (0, 2000),
         "forcing",
         "precipitation",
-        "precipitation_flux",
+        "lwe_precipitation_rate",
         usual=(0, 500),
         rounding=0.01,
         hint="a fill value, or a sum over more than a day?",
@@ -334,10 +336,9 @@ OUTPUTS = table(
         (-50, 100),
         "output",
         "total evaporation and transpiration",
-        "water_evapotranspiration_flux",
     ),
-    Variable("runoff", "mm day-1", _CT, (0, 2000), "output", "surface runoff", "surface_runoff_flux"),
-    Variable("baseflow", "mm day-1", _CT, (0, 2000), "output", "baseflow", "subsurface_runoff_flux"),
+    Variable("runoff", "mm day-1", _CT, (0, 2000), "output", "surface runoff"),
+    Variable("baseflow", "mm day-1", _CT, (0, 2000), "output", "baseflow"),
     Variable("swe", "mm", _CT, (0, 1e5), "output", "snow water equivalent", "lwe_thickness_of_surface_snow_amount"),
     Variable(
         "soil_moisture",

@@ -22,7 +22,7 @@ from paraformer.core.time import DAYS_PER_YEAR
 from paraformer.data.igbp import WATER
 from paraformer.data.pedotransfer import PEDOTRANSFER, SoilWater
 from paraformer.data.sources.land_config import LandConfig
-from paraformer.data.sources.vic_files import GridVariable, grid_variable, vic_soil
+from paraformer.data.sources.vic_files import GridVariable, domain_of, grid_variable, vic_soil, with_meanings
 from paraformer.data.vegetation import LIBRARY, leaf_area, root_zones
 
 TITLE = "a-priori parameters of VIC-5 from maps of soil, land cover, leaf area and terrain"
@@ -104,22 +104,12 @@ def a_priori_parameters(config: LandConfig, maps: xr.Dataset, sites: Sites) -> x
         "pedotransfer": config.soil.pedotransfer,
         "veg_classes": "; ".join(f"{plant.igbp} {plant.name}" for plant in LIBRARY),
     }
-    return xr.Dataset(variables, coords, attrs)
+    return with_meanings({**variables, **coords}, attrs).to_xarray()
 
 
 def a_priori_domain(sites: Sites) -> xr.Dataset:
     """The domain file that goes with ``a_priori_parameters``."""
-    n = len(sites.cells)
-    return xr.Dataset(
-        {
-            "lat": grid_variable((), sites.lat, units="degrees_north", long_name="latitude"),
-            "lon": grid_variable((), sites.lon, units="degrees_east", long_name="longitude"),
-            "mask": grid_variable((), np.ones(n, dtype=np.int32), long_name="domain mask"),
-            "frac": grid_variable((), np.ones(n), units="1", long_name="fraction of the cell that is active"),
-            "area": grid_variable((), sites.area, units="m2", long_name="area of the cell"),
-        },
-        attrs={"title": f"domain of {TITLE}"},
-    )
+    return domain_of(sites.lat, sites.lon, sites.area, f"domain of {TITLE}").to_xarray()
 
 
 def _at(maps: xr.Dataset, sites: Sites) -> xr.Dataset:

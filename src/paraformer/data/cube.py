@@ -21,7 +21,7 @@ import xarray as xr
 import zarr
 from jaxtyping import Float
 
-from paraformer.core import ledger
+from paraformer.core import conventions, ledger
 from paraformer.core.errors import DataError
 from paraformer.core.files import hash_json, hash_path, journal_of, write_json
 from paraformer.core.log import Progress
@@ -165,8 +165,10 @@ def _template(
     coords = _coordinates(selection)
     variables = _joined(static, series, climate)
     _joined(coords, variables)
-    dataset = xr.Dataset(variables, coords, _global_attributes(config, selection, hashes, attributes))
-    encoding: dict[str, dict[str, Any]] = {"time": _time_encoding(file.days)}
+    about = _global_attributes(config, selection, hashes, attributes)
+    dataset = conventions.conventional(xr.Dataset(variables, coords, about))
+    days = file.days
+    encoding: dict[str, dict[str, Any]] = {"time": conventions.days_since(days[0]) | {"chunks": (len(days),)}}
     gappy = (*_observed(config, selection), *selection.references)
     for key, value in dataset.variables.items():
         name = str(key)
@@ -178,29 +180,12 @@ def _template(
     return dataset, encoding
 
 
-def _time_encoding(days: np.ndarray) -> dict[str, Any]:
-    units = f"days since {days[0]}"
-    return {"units": units, "calendar": "proleptic_gregorian", "dtype": "int64", "chunks": (len(days),)}
-
-
 def _coordinates(selection: Selection) -> dict[str, Any]:
     file, position = selection.file, selection.position
-    coords: dict[str, Any] = {
-        "cell": ("cell", selection.cells, {"long_name": "cell identifier"}),
-        "time": ("time", file.days.astype("datetime64[ns]"), {"standard_name": "time", "long_name": "UTC day"}),
-        "lat": (
-            "cell",
-            file.static("lat")[position].astype(np.float64),
-            {"units": "degrees_north", "standard_name": "latitude"},
-        ),
-        "lon": (
-            "cell",
-            file.static("lon")[position].astype(np.float64),
-            {"units": "degrees_east", "standard_name": "longitude"},
-        ),
-    }
+    lat, lon = (file.static(name)[position] for name in ("lat", "lon"))
+    coords: dict[str, Any] = dict(conventions.axes(selection.cells, lat, lon, file.days))
     if any("month" in VOCABULARY[name].dims for name in selection.references):
-        coords["month"] = ("month", np.arange(1, 13), {"long_name": "calendar month"})
+        coords["month"] = ("month", np.arange(1, 13, dtype=np.int32), {"long_name": "calendar month"})
     if file.steps > 1:
         hours = np.arange(file.steps) * (24.0 / file.steps)
         coords["step"] = ("step", hours, {"units": "hours", "long_name": "beginning of the step, hours of the UTC day"})
@@ -213,7 +198,6 @@ def _global_attributes(
     """Provenance and what the other rooms need to know; no dates of making, so that equal inputs give equal bytes."""
     given = selection.file.dataset.attrs
     return {
-        "Conventions": "CF-1.8",
         "featureType": "timeSeries",
         **{name: str(given[name]) for name in _CARRIED if name in given},
         "input_file": selection.file.path.name,
@@ -277,11 +261,9 @@ def _metadata(selection: Selection, name: str) -> dict[str, Any]:
     known = VOCABULARY.get(name)
     if known is None:
         return carried
-    attrs = carried | {"units": known.unit, "long_name": known.long_name}
+    attrs = carried | conventions.described(known)
     if "long_name" in carried and carried["long_name"] != known.long_name:
         attrs["source_long_name"] = carried["long_name"]
-    if known.standard_name:
-        attrs["standard_name"] = known.standard_name
     return attrs
 
 
@@ -398,6 +380,6 @@ def in_memory(variables: Mapping[str, Any], coords: Mapping[str, Any], observati
     first, last = str(coords["time"][1][0])[:10], str(coords["time"][1][-1])[:10]
     periods = {"train_start": first, "train_end": last, "test_start": first, "test_end": last}
     attributes = [name for name, entry in variables.items() if len(entry) > 2 and entry[2].get("role") == "attribute"]
-    attrs = {"Conventions": "CF-1.8", "observation": observation, "attributes": attributes, **periods}
+    attrs = {"observation": observation, "attributes": attributes, **periods}
     untrained = {"trained": (("cell",), np.zeros(len(coords["cell"][1]), dtype=bool))}
     return Cube(xr.Dataset({**variables, **untrained}, coords, attrs))

@@ -25,6 +25,7 @@ import torch
 import xarray as xr
 from jaxtyping import Bool, Float, Int
 
+from paraformer.core.conventions import axes, days_since
 from paraformer.core.errors import DataError, ModelError
 from paraformer.core.files import atomic_path
 from paraformer.core.log import Progress
@@ -290,7 +291,7 @@ def _write(
         "long_name": f"{name}, gaps filled",
         "coordinates": "lat lon",
     }
-    coords: dict[str, Any] = {key: cube.dataset[key].load().variable for key in ("cell", "time", "lat", "lon")}
+    coords = axes(cube.cells, cube.lat, cube.lon, cube.time)
     dataset = xr.Dataset(
         {
             "soil_moisture": (("cell", "time"), filled.astype(np.float32), attrs),
@@ -298,7 +299,6 @@ def _write(
         },
         coords,
         {
-            "Conventions": "CF-1.8",
             "featureType": "timeSeries",
             "title": f"gap-filled {name}",
             "cube_key": str(cube.dataset.attrs.get("cube_key", "")),
@@ -310,10 +310,8 @@ def _write(
         "was_observed": packed,
         "lat": {"_FillValue": None},
         "lon": {"_FillValue": None},
-        "time": {"units": f"days since {cube.time[0]}", "dtype": "int32", "calendar": "proleptic_gregorian"},
+        "time": days_since(cube.time[0]),
     }
-    for variable in dataset.variables.values():
-        variable.encoding = {}
     write_dataset(dataset, path, encoding=encoding)
     logger.info("%s: %d cells, %.0f %% of %d days observed", path, len(filled), 100 * observed.mean(), len(cube.time))
 

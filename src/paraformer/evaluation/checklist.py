@@ -184,6 +184,24 @@ def residual_autocorrelation(method: str, simulated: Float[np.ndarray, "cell tim
     return _table([_row("autocorrelation of residuals", method, "test period", r, _AUTOCORRELATION, message)])
 
 
+WATER_SHARE = 1e-12
+"""Share of the water of a cell that rounding may lose in a step: VIC's conserving mode stays two orders below."""
+
+
+def water_balance(millimetres: float, share: float, runs: int) -> pd.DataFrame:
+    """The largest water balance error of a model step in all runs of the verdict, over the water of the cell then.
+
+    Args:
+        millimetres: the largest error [mm].
+        share: the largest error over the water stored before its step and fallen in it [1].
+        runs: of the process model.
+    """
+    message = f"largest error of a step is {millimetres:.1e} mm, {share:.1e} of the water stored and fallen"
+    if share > WATER_SHARE:
+        message += "; process.vic.water_balance: conserving loses none"
+    return _table([_row("water balance", "", f"{runs} runs of the process model", share, WATER_SHARE, message)])
+
+
 def _row(check: str, method: str, subject: str, found: float, limit: float, message: str) -> tuple:
     return check, method, subject, found, limit, bool(found <= limit), message
 

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from paraformer.core.conventions import axes, days_since
 from paraformer.core.log import Progress
 from paraformer.core.names import API, API_PER_CELL, API_TEMPERATURE, CLIMATOLOGY, DIRECT, TRAINING_MEAN
 from paraformer.core.netcdf import read_dataset, write_dataset
@@ -42,10 +43,13 @@ def train_direct(
     meaning = {"units": "m3 m-3", "long_name": "soil moisture from forcing and attributes, without a process model"}
     dataset = xr.Dataset(
         {"soil_moisture": (("seed", "cell", "time"), np.stack(series).astype(np.float32), meaning)},
-        coords={"seed": np.arange(seeds), "cell": cube.cells, "time": cube.time.astype("datetime64[ns]")},
-        attrs={"Conventions": "CF-1.8", "title": DIRECT},
+        coords={
+            "seed": ("seed", np.arange(seeds, dtype=np.int32), {"long_name": "seed of the network"}),
+            **axes(cube.cells, cube.lat, cube.lon, cube.time),
+        },
+        attrs={"title": DIRECT},
     )
-    write_dataset(dataset, path / "direct.nc")
+    write_dataset(dataset, path / "direct.nc", encoding={"time": days_since(cube.time[0])})
 
 
 def references(cube: Cube, holdout: Holdout, direct: Path | None) -> Iterator[Reference]:

@@ -5,6 +5,7 @@ No process model runs here, so that a changed setting of the evaluation costs se
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from paraformer.core.results import (
     SCORES,
     SIGNATURES,
     SUMMARY,
+    WATER,
 )
 from paraformer.core.schema import Cube, Ensemble, ParameterField
 from paraformer.evaluation import checklist
@@ -185,6 +187,9 @@ def _checks(case: Verdict, fields: Sequence[ParameterField], scores: pd.DataFram
         checklist.attribute_range(case.cube.attributes(), case.cube.attribute_names, case.cube.trained),
         checklist.unscored_cells(scores),
     ]
+    if (case.path / WATER).exists():
+        water = json.loads((case.path / WATER).read_text(encoding="utf-8"))
+        tables.append(checklist.water_balance(water["millimetres"], water["share"], water["runs"]))
     for method in learners:
         theta = np.stack([f.theta for f in fields if f.method == method and f.theta is not None])
         tables.append(checklist.parameters_at_bounds(method, theta.reshape(-1, len(space)), space))

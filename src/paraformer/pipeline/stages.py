@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 
 from paraformer.config import Study
+from paraformer.core.conventions import FILES
 from paraformer.core.log import Progress
 from paraformer.core.names import STAGES
-from paraformer.core.results import LAYOUT, Results
+from paraformer.core.results import SCORES_LAYOUT, Results
 from paraformer.core.run import Run
 from paraformer.data.gather import source_hash
 from paraformer.learners.config import LearnerConfig
@@ -72,7 +73,7 @@ class Chain(Work):
 
     def ensemble(self) -> Iterator[StageSpec]:
         """Many θ of every cell through the process model."""
-        depends = parts(self.study, "parameters", "process", "seed", "ensemble")
+        depends = parts(self.study, "parameters", "process", "seed", "ensemble", layout=FILES)
         yield StageSpec("ensemble", ("cube",), depends, self._run_ensemble, self._file_hashes)
 
     def surrogate(self) -> Iterator[StageSpec]:
@@ -141,7 +142,7 @@ class Chain(Work):
         """Posterior of θ around what some methods found, where the study asks for it."""
         study, config = self.study, self.study.uncertainty
         if config is not None:
-            depends = parts(study, "process", "seed", "parameters", uncertainty=settings_of(config))
+            depends = parts(study, "process", "seed", "parameters", uncertainty=settings_of(config), layout=FILES)
             reads = ("cube", *(f"parameters/{name}" for name in config.methods))
             yield StageSpec("uncertainty", reads, depends, self._sample_posterior, self._file_hashes)
 
@@ -162,7 +163,7 @@ class Chain(Work):
         """Tables of the verdict."""
         more = tuple(name for name in self.done if name.startswith(("rounds/", "cross_validation/")))
         reads = ("cube", "ensemble", "surrogate", "references", "verdict", *self._learned, *more)
-        depends = parts(self.study, "evaluation", "seed", layout=LAYOUT)
+        depends = parts(self.study, "evaluation", "seed", layout=SCORES_LAYOUT)
         yield StageSpec("scores", reads, depends, self._write_scores, {})
 
     def report(self) -> Iterator[StageSpec]:

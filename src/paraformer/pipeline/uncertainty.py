@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from paraformer.core.contracts import ForwardModel
+from paraformer.core.conventions import axes, days_since, labels
 from paraformer.core.errors import DataError, SettingsError
 from paraformer.core.files import write_csv
 from paraformer.core.log import Progress
@@ -25,6 +25,7 @@ from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import ParameterField
 from paraformer.core.seeding import generator
+from paraformer.core.variables import VOCABULARY
 from paraformer.evaluation.adaptive import draw_in_rounds
 from paraformer.evaluation.config import UncertaintyConfig
 from paraformer.evaluation.holdout import Holdout
@@ -86,11 +87,11 @@ class Uncertain:
                     cells = np.arange(start, min(start + _CELLS, n_cells))
                     block = path / "blocks" / field.method / f"{start}.nc"
                     if not block.exists():
-                        write_dataset(self._block(field, cells), block, engine="h5netcdf")
+                        self._write(self._block(field, cells), block)
                     advance(len(cells))
                 blocks = [read_dataset(path / "blocks" / field.method / f"{s}.nc") for s in starts]
                 posterior = xr.concat(blocks, "cell")
-                write_dataset(posterior, path / f"{field.method}.nc", engine="h5netcdf")
+                self._write(posterior, path / f"{field.method}.nc")
                 tables.append(self._coverage(field.method, posterior))
         write_csv(path / "coverage.csv", pd.concat(tables, ignore_index=True))
         posteriors = {f.method: read_dataset(path / f"{f.method}.nc") for f in self.fields}
@@ -98,6 +99,10 @@ class Uncertain:
         if self.config.targets is not None:
             write_csv(path / "targets.csv", by_target(posteriors, self.holdout, self.space))
         return len(self.fields) * n_cells * per_cell
+
+    def _write(self, posterior: xr.Dataset, path: Path) -> None:
+        encoding = {"time": days_since(self.time[0])}
+        write_dataset(posterior.drop_encoding(), path, engine="h5netcdf", encoding=encoding)
 
     def _block(self, field: ParameterField, cells: np.ndarray) -> xr.Dataset:
         """Posterior of some cells."""
@@ -147,12 +152,17 @@ class Uncertain:
             lower, upper = weighted_quantiles(values, weight, tails(weight, config.level))
             variables[f"{name}_lower"] = (("cell", "time"), lower.astype(np.float32))
             variables[f"{name}_upper"] = (("cell", "time"), upper.astype(np.float32))
-        coords: dict[str, Any] = {"cell": self.holdout.cells[cells], "parameter": list(space.names)}
+        at = self.holdout
+        coords = axes(at.cells[cells], at.lat[cells], at.lon[cells], self.time) | labels(
+            "parameter", space.names, "name of the parameter"
+        )
         if config.targets is not None:
             seen = self._information(likelihood.precision, around, cells)
-            coords["observation"] = list(seen)
+            coords |= labels("observation", list(seen), "what is observed")
             variables["gain_by_observation"] = (("cell", "observation", "parameter"), np.stack(list(seen.values()), 1))
-        return xr.Dataset(variables, coords, {"method": field.method, "level": config.level})
+        about = {"title": f"Posterior of the parameters around {field.method}", "method": field.method}
+        named = {name: (dims, values, _meaning(name)) for name, (dims, values) in variables.items()}
+        return xr.Dataset(named, coords, about | {"level": config.level})
 
     def _information(
         self, moisture: Float[np.ndarray, "cell parameter parameter"], around: Linearisation, cells: np.ndarray
@@ -196,6 +206,34 @@ class Uncertain:
         return pd.DataFrame(rows, columns=list(COVERAGE))
 
 
+_MEANINGS = {
+    "theta": "parameters that the method found, physical units",
+    "error_std": "standard deviation of the error of an observation",
+    "error_correlation": "correlation of errors from one day to the next",
+    "pareto_k": "shape of the tail of the weights",
+    "effective_draws": "number of draws of equal weight that say as much",
+    "theta_mean": "mean of the parameters, physical units",
+    "theta_lower": "lower end of the interval of the parameters, physical units",
+    "theta_upper": "upper end of the interval of the parameters, physical units",
+    "unit_std": "standard deviation of the parameters, where their bounds are 0 and 1",
+    "gain": "share of the prior variance that observations take away",
+    "gain_by_observation": "share of the prior variance that observations of one kind would take away",
+    "simulated_lower": "lower end of the interval of soil moisture",
+    "simulated_upper": "upper end of the interval of soil moisture",
+    "observed_lower": "lower end of the interval of an observation of soil moisture",
+    "observed_upper": "upper end of the interval of an observation of soil moisture",
+}
+
+
+def _meaning(name: str) -> dict[str, str]:
+    """Attributes of a variable of a posterior. Those of θ have no unit: each parameter has its own."""
+    plain = name.removeprefix("laplace_")
+    meaning = _MEANINGS[plain] + ("" if plain == name else ", by the linear posterior alone")
+    if plain == "error_std" or plain.startswith(("simulated", "observed")):
+        return {"units": VOCABULARY[_OUTPUT].unit, "long_name": meaning}
+    return {"long_name": meaning} | ({} if "theta" in plain else {"units": "1"})
+
+
 _QUARTILES = ("gain_p25", "gain_median", "gain_p75", "share_above_half")
 
 
@@ -216,7 +254,7 @@ def by_target(posteriors: dict[str, xr.Dataset], holdout: Holdout, space: Parame
         (method, str(observation), parameter, name, *_quartiles(gain[cells, k, i]))
         for method, posterior in posteriors.items()
         for gain in (posterior["gain_by_observation"].values,)
-        for k, observation in enumerate(posterior["observation"].values)
+        for k, observation in enumerate(posterior["observation_name"].values)
         for name, cells in _groups(holdout)
         for i, parameter in enumerate(space.names)
     ]

@@ -18,12 +18,12 @@ from paraformer.core.contracts import ForwardModel
 from paraformer.core.files import write_json
 from paraformer.core.log import Progress
 from paraformer.core.names import PER_CELL, SINGLE, TRUTH
-from paraformer.core.results import AUDIT, DEFAULT_RUNS, RUNS
+from paraformer.core.results import AUDIT, DEFAULT_RUNS, RUNS, WATER
 from paraformer.core.schema import Cube, Ensemble, ParameterField
 from paraformer.evaluation.holdout import Holdout, holdout_of
 from paraformer.evaluation.selection import best_per_cell, best_single, training_rmse
 from paraformer.evaluation.transfer import Cells, transfer
-from paraformer.process.ensemble import Sets, run_sets
+from paraformer.process.ensemble import Sets, WaterError, largest_water_error, run_sets
 from paraformer.process.executor import Executor, Source
 from paraformer.surrogate.audit import AuditConfig, audit, perturbed
 from paraformer.surrogate.model import Surrogate
@@ -61,8 +61,16 @@ def judge(case: Judged, path: Path, progress: Progress) -> int:
     if case.truth is not None:
         fields.append(ParameterField(TRUTH, -1, case.truth))
     runs = _run(case, Sets(None), path / DEFAULT_RUNS, progress)
-    names = {"methods": [f.method for f in fields], "seeds": [f.seed for f in fields]}
-    runs += _run(case, Sets(stack(fields), attributes=names), path / RUNS, progress)
+    methods, seeds = [f.method for f in fields], [f.seed for f in fields]
+    rows = {
+        "method": (("set",), np.array(methods, dtype=object), {"long_name": "method that found the parameters"}),
+        "seed": (("set",), np.array(seeds, dtype=np.int32), {"long_name": "seed of the method, -1 without one"}),
+    }
+    runs += _run(case, Sets(stack(fields), rows, {"methods": methods, "seeds": seeds}), path / RUNS, progress)
+    errors = [error for name in (DEFAULT_RUNS, RUNS) if (error := largest_water_error(path / name)) is not None]
+    if errors:
+        worst = WaterError(*map(max, *errors)) if len(errors) > 1 else errors[0]
+        write_json(path / WATER, {**worst._asdict(), "runs": runs})
     return runs + _audit_learned(case, path)
 
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import dask.array as da
 import numpy as np
@@ -19,8 +19,8 @@ import zarr
 from jaxtyping import Bool, Float
 from scipy.stats import qmc
 
-from paraformer.core import ledger
-from paraformer.core.contracts import ForwardModel
+from paraformer.core import conventions, ledger
+from paraformer.core.contracts import ForwardModel, TellsWaterError
 from paraformer.core.errors import ModelError
 from paraformer.core.files import journal_of, write_json
 from paraformer.core.log import Progress
@@ -70,7 +70,7 @@ class Sets:
 
     Attributes:
         theta: physical values [cell, set, parameter], or ``None`` for the a-priori parameters as they are (one set).
-        labels: variables of the archive that describe the sets: name -> (dims, numbers, attributes).
+        labels: variables of the archive that describe the sets: name -> (dims, values, attributes).
         attributes: global attributes of the archive that describe the sets.
     """
 
@@ -95,9 +95,12 @@ def own_sets(theta: Float[np.ndarray, "cell set parameter"], held_out: Bool[np.n
 def _labelled(
     theta: Float[np.ndarray, "cell set parameter"], kind: np.ndarray, held_out: Bool[np.ndarray, "cell set"]
 ) -> Sets:
-    flags = np.array([KINDS.index(k) for k in kind], dtype=np.int8)
-    meaning = {"flag_values": list(range(len(KINDS))), "flag_meanings": " ".join(KINDS)}
-    return Sets(theta, {"kind": (("set",), flags, meaning), "held_out": (("cell", "set"), held_out, {})})
+    kinds = {"long_name": f"where the set comes from: {', '.join(KINDS)}"}  # as text: zarr's flags have no type
+    held = {"long_name": "run that no surrogate may learn from"}
+    return Sets(
+        theta,
+        {"kind": (("set",), kind.astype(object), kinds), "held_out": (("cell", "set"), held_out, held)},
+    )
 
 
 def run_sets(
@@ -151,10 +154,10 @@ def run_sets(
     left = [chunk for chunk in chunks if chunk not in journal.done]
     before = n_cells - sum(len(chunks[chunk]) for chunk in left)
     with progress.task(f"process model: {path.stem}", n_cells * n_sets, unit="runs", done=before * n_sets) as advance:
-        for start in executor.run(_run_chunk, map(job, left)):
+        for start, water in executor.run(_run_chunk, map(job, left)):
             chunk = start // size
             ledger.enter_chunk(path, chunk)
-            journal.add(chunk)
+            journal.add(chunk, water)
             advance(len(chunks[chunk]) * n_sets)
     _remove_left_overs(path)  # of workers lost in the middle of a write
     return n_cells * n_sets
@@ -173,6 +176,18 @@ def chunk_bytes(cells: int, sets: int, days: int, outputs: int, steps_per_day: i
     return forcing + 2 * block + 4 * series * (1 + 1 / outputs)
 
 
+class WaterError(NamedTuple):
+    """How well a model kept its water, at worst."""
+
+    millimetres: float  # largest water balance error of a model step [mm]
+    share: float  # of the water stored before the step and fallen in it [1]
+
+
+def largest_water_error(path: Path) -> WaterError | None:
+    """The largest error of all runs of an archive that ``run_sets`` has made; ``None`` of a model that tells none."""
+    return _Journal(journal_of(path)).water
+
+
 class _Journal:
     """Which chunks of an archive are done, and how many cells a chunk has (``None``: nothing is done yet)."""
 
@@ -180,18 +195,22 @@ class _Journal:
         found = json.loads(path.read_text()) if path.exists() else {}
         self.path = path
         self.chunk_cells: int | None = found.get("chunk_cells")
+        self.water = WaterError(*found["water"]) if found.get("water") else None
         self.done = {chunk for first, last in found.get("done", []) for chunk in range(first, last + 1)}
 
-    def add(self, chunk: int) -> None:
+    def add(self, chunk: int, water: WaterError | None) -> None:
         """Remember a chunk; stored as spans, so that the file stays small however many there are."""
         self.done.add(chunk)
+        if water is not None:
+            self.water = WaterError(*map(max, water, self.water or water))
         spans: list[list[int]] = []
         for number in sorted(self.done):
             if spans and spans[-1][1] == number - 1:
                 spans[-1][1] = number
             else:
                 spans.append([number, number])
-        write_json(self.path, {"chunk_cells": self.chunk_cells, "done": spans})
+        told = {} if self.water is None else {"water": self.water}
+        write_json(self.path, {"chunk_cells": self.chunk_cells, "done": spans, **told})
 
 
 def _remove_left_overs(path: Path) -> None:
@@ -208,8 +227,10 @@ def _run_chunk(
     ids: np.ndarray,
     path: Path,
     start: int,
-) -> int:
-    """Simulate one chunk of cells and write its part of every output, from cell ``start`` on; returns ``start``.
+) -> tuple[int, WaterError | None]:
+    """Simulate one chunk of cells and write its part of every output, from cell ``start`` on.
+
+    Returns ``start``, and how well the model kept its water if it tells.
 
     Sets are simulated a block at a time, so that the model's float64 series need ``WORKING_BYTES`` at most.
     """
@@ -224,7 +245,7 @@ def _run_chunk(
             kept[name][:, part] = values
     for name, values in kept.items():
         zarr.open_array(path / name, mode="r+")[start : start + len(ids)] = values
-    return start
+    return start, WaterError(model.water_error, model.water_error_share) if isinstance(model, TellsWaterError) else None
 
 
 def _create(
@@ -239,14 +260,8 @@ def _create(
     shape = (source.n_cells, *chunks[1:])
     dataset = xr.Dataset(
         {name: (dims, values, dict(attributes)) for name, (dims, values, attributes) in sets.labels.items()},
-        coords={
-            "cell": ("cell", np.asarray(axes["cell"])),
-            "time": ("time", np.asarray(axes["time"]).astype("datetime64[ns]")),
-            "lat": ("cell", np.asarray(axes["lat"]), {"units": "degrees_north", "standard_name": "latitude"}),
-            "lon": ("cell", np.asarray(axes["lon"]), {"units": "degrees_east", "standard_name": "longitude"}),
-        },
+        coords=conventions.axes(axes["cell"], axes["lat"], axes["lon"], axes["time"]),
         attrs={
-            "Conventions": "CF-1.8",
             "title": "Process-model runs",
             "parameter_space": parameter_space_to_json(source.parameters),
             **sets.attributes,
@@ -255,20 +270,20 @@ def _create(
     if sets.theta is not None:
         meaning = {"long_name": "parameters, physical units", "parameters": list(source.parameters.names)}
         dataset["theta"] = (("cell", "set", "parameter"), sets.theta, meaning)
+        number = {"long_name": "number of the set"}
+        dataset = dataset.assign_coords(
+            {
+                **conventions.labels("parameter", source.parameters.names, "name of the parameter"),
+                "set": ("set", np.arange(sets.theta.shape[1], dtype=np.int32), number),
+            }
+        )
     for name in outputs:
-        dataset[name] = (("cell", "set", "time"), da.zeros(shape, chunks=chunks, dtype=np.float32), _cf(name))
+        about = conventions.described(OUTPUTS[name])
+        dataset[name] = (("cell", "set", "time"), da.zeros(shape, chunks=chunks, dtype=np.float32), about)
     # One file for a chunk of cells, which is written at once; in it every set by itself, as scores read them.
     stored = {"shards": chunks, "chunks": (chunks[0], 1, chunks[2])}
-    dataset.to_zarr(path, mode="w", compute=False, consolidated=False, encoding=dict.fromkeys(outputs, stored))
-
-
-def _cf(name: str) -> dict[str, str]:
-    """CF attributes of an output."""
-    variable = OUTPUTS[name]
-    attributes = {"units": variable.unit, "long_name": variable.long_name}
-    if variable.standard_name:
-        attributes["standard_name"] = variable.standard_name
-    return attributes
+    encoding = dict.fromkeys(outputs, stored) | {"time": conventions.days_since(np.asarray(axes["time"])[0])}
+    conventions.conventional(dataset).to_zarr(path, mode="w", compute=False, consolidated=False, encoding=encoding)
 
 
 def _require_finite(simulated: Mapping[str, np.ndarray], cells: np.ndarray, first_set: int) -> None:

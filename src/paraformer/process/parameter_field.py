@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from paraformer.core.conventions import axes
 from paraformer.core.errors import DataError
 from paraformer.core.files import atomic_path
 from paraformer.core.netcdf import read_dataset, write_dataset
@@ -25,11 +26,7 @@ def write_parameter_field(
     """Write ``theta.nc`` (CF-1.8) and, for VIC, ``params.nc``: the a-priori file with the learned fields replaced."""
     assert field.theta is not None
     space.require_inside(field.theta, cube.cells.tolist())
-    coords = {
-        "cell": ("cell", cube.cells),
-        "lat": ("cell", cube.lat, {"units": "degrees_north", "standard_name": "latitude"}),
-        "lon": ("cell", cube.lon, {"units": "degrees_east", "standard_name": "longitude"}),
-    }
+    coords = axes(cube.cells, cube.lat, cube.lon)
     variables = {
         p.name: (
             "cell",
@@ -38,7 +35,7 @@ def write_parameter_field(
         )
         for i, p in enumerate(space)
     }
-    attributes = {"Conventions": "CF-1.8", "title": f"Parameters found by {field.method}", "seed": field.seed}
+    attributes = {"title": f"Parameters found by {field.method}", "seed": field.seed}
     if files.parameters is not None:
         write_vic_parameters(directory / PARAMS, field, space, cube, files.parameters)
     write_dataset(xr.Dataset(variables, coords, attributes), directory / THETA)

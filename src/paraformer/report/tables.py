@@ -316,20 +316,24 @@ def _is_text(column: pd.Series) -> bool:
     return any(v[:1].isalpha() for v in entries)
 
 
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "^": r"\textasciicircum{}",
+        "~": r"\textasciitilde{}",
+        **{sign: f"\\{sign}" for sign in "_%&#${}"},
+        "±": r"$\pm$",
+        "–": "--",
+        "θ": r"$\theta$",
+        "−": "$-$",
+        "\n": " ",
+    }
+)
+"""Each sign once: what stands for one is not replaced again."""
+
+
 def _escape_latex(text: str) -> str:
-    for sign, code in (
-        ("\\", r"\textbackslash "),
-        ("_", r"\_"),
-        ("%", r"\%"),
-        ("&", r"\&"),
-        ("#", r"\#"),
-        ("±", r"$\pm$"),
-        ("–", "--"),
-        ("θ", r"$\theta$"),
-        ("−", "$-$"),
-    ):
-        text = text.replace(sign, code)
-    return text
+    return text.translate(_LATEX)
 
 
 def _escape_markdown(text: str) -> str:

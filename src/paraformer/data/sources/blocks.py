@@ -13,11 +13,10 @@ import xarray as xr
 import zarr
 from jaxtyping import Float, Int
 
+from paraformer.core.conventions import axes, conventional, described
 from paraformer.core.errors import DataError
 from paraformer.core.files import atomic_path
 from paraformer.core.variables import VOCABULARY
-
-_PLACE = {"lat": ("degrees_north", "latitude"), "lon": ("degrees_east", "longitude")}
 
 
 def simple_dataset(
@@ -38,18 +37,11 @@ def simple_dataset(
         attrs: title, source, references and the like.
     """
     data: dict[str, Any] = {}
-    for name, values in (("lat", lat), ("lon", lon)):
-        unit, standard = _PLACE[name]
-        data[name] = (("cell",), np.asarray(values, float), {"units": unit, "standard_name": standard})
     for name, (dims, values, given) in variables.items():
         known = VOCABULARY.get(name)
-        named = {"units": known.unit, "long_name": known.long_name} if known else {}
-        data[name] = (dims, values, named | given)
-    coords = {
-        "cell": ("cell", np.asarray(cells, np.int64), {"long_name": "cell identifier"}),
-        "time": ("time", time.astype("datetime64[ns]"), {"standard_name": "time", "long_name": "UTC"}),
-    }
-    return xr.Dataset(data, coords, {"Conventions": "CF-1.8", **attrs})
+        data[name] = (dims, values, (described(known) if known else {}) | given)
+    coords = axes(np.asarray(cells, np.int64), lat, lon, time, time_name="UTC")
+    return conventional(xr.Dataset(data, coords, attrs)).reset_coords(["lat", "lon"])
 
 
 def join_blocks(blocks: Iterable[xr.Dataset]) -> xr.Dataset:
@@ -156,5 +148,5 @@ def _chunks(block: xr.Dataset, chunk_cells: int) -> dict[str, dict[str, Any]]:
         for name, value in block.data_vars.items()
     }
     first = str(block["time"].values[0])[:10]
-    encoding["time"] = {"units": f"minutes since {first}", "calendar": "proleptic_gregorian", "dtype": "int64"}
+    encoding["time"] = {"units": f"minutes since {first}", "calendar": "proleptic_gregorian", "dtype": "int32"}
     return encoding

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from paraformer.core.conventions import axes
 from paraformer.core.errors import DataError
 from paraformer.core.files import hash_json
 from paraformer.core.grid import Raster
@@ -34,6 +35,16 @@ CLASSES = 17
 SOIL = {"sand": "%", "clay": "%", "bulk": "g cm-3", "organic": "%"}
 """What is known of the soil, with its unit."""
 
+_MEANINGS = {
+    "organic": "organic matter of the soil",
+    "cover": "area share of the IGBP class",
+    "leaf_area": "leaf area index of the month",
+    "slope": "mean slope",
+    "band_area": "area share of the elevation band",
+    "band_elevation": "mean elevation of the band",
+    "band_precipitation": "share of precipitation that falls in the band",
+}
+
 _RANGES = {
     "sand": (0.0, 100.0),
     "clay": (0.0, 100.0),
@@ -42,6 +53,13 @@ _RANGES = {
     "leaf_area": (0.0, 15.0),
     "elevation": (-450.0, 9000.0),
 }
+
+
+def _meaning(name: str) -> str:
+    """Long name of a map."""
+    plain = name.removesuffix("_top")
+    meaning = _MEANINGS.get(plain) or VOCABULARY[plain].long_name
+    return meaning if plain == name else f"{meaning}, topsoil"
 
 
 Variables = dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, str]]]
@@ -136,7 +154,9 @@ def _checked(config: LandConfig, target: Raster, variables: Variables, share: Fl
                 f"{_source_of(config, name)}: '{name}', cell {cells[at[0]]}: found {values[at]:g}, expected "
                 f"[{low:g}, {high:g}] {attrs['units']} (another scale?)"
             )
-    coords = {"cell": cells, "lat": ("cell", lat), "lon": ("cell", lon), "igbp": np.arange(CLASSES)}
+    coords = axes(cells, lat, lon)
+    coords["igbp"] = ("igbp", np.arange(CLASSES, dtype=np.int32), {"long_name": "IGBP class, 0 water"})
+    data = {name: (dims, values, attrs | {"long_name": _meaning(name)}) for name, (dims, values, attrs) in data.items()}
     return xr.Dataset(data, coords, {"title": "maps of soil, land cover and terrain on the cells"})
 
 

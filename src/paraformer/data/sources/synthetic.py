@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from paraformer.core.arrays import Arrays
+from paraformer.core.conventions import axes, days_since, described, labels
 from paraformer.core.errors import DataError, ModelError
 from paraformer.core.lazy import deferred
 from paraformer.core.netcdf import read_dataset, write_arrays, write_dataset
@@ -256,18 +257,11 @@ def _require_moisture(truth: np.ndarray, expected: tuple[int, int]) -> None:
 
 
 def _attributes(name: str) -> dict[str, str]:
-    known = VOCABULARY[name]
-    attrs = {"units": known.unit, "long_name": known.long_name}
-    return attrs | ({"standard_name": known.standard_name} if known.standard_name else {})
+    return described(VOCABULARY[name])
 
 
 def _coordinates(land: Land, days: np.ndarray) -> dict[str, Any]:
-    return {
-        "cell": ("cell", np.arange(len(land.lat), dtype=np.int32), {"long_name": "cell identifier"}),
-        "time": ("time", days.astype("datetime64[ns]"), {"standard_name": "time", "long_name": "UTC day"}),
-        "lat": ("cell", land.lat, {"units": "degrees_north", "standard_name": "latitude"}),
-        "lon": ("cell", land.lon, {"units": "degrees_east", "standard_name": "longitude"}),
-    }
+    return dict(axes(np.arange(len(land.lat)), land.lat, land.lon, days))
 
 
 def _inputs(world: World, observed: Mapping[str, np.ndarray]) -> Arrays:
@@ -281,7 +275,6 @@ def _inputs(world: World, observed: Mapping[str, np.ndarray]) -> Arrays:
     labels = np.where(world.unseen, "neighbour", "train")
     variables["split"] = (("cell",), labels, {"long_name": "train: learned from; neighbour: only scored"})
     attrs = {
-        "Conventions": "CF-1.8",
         "title": "built-in synthetic world",
         "source": "stochastic weather generator and random fields; observations are the process model's plus noise",
     }
@@ -298,9 +291,8 @@ def _truth(land: Land, days: np.ndarray, theta: np.ndarray, truth: np.ndarray, s
         "theta": (("cell", "parameter"), theta, {"long_name": "true parameters, physical units"}),
         "soil_moisture": (("cell", "time"), truth, moisture),
     }
-    coords = _coordinates(land, days) | {"parameter": ("parameter", np.array(space.names))}
+    coords = _coordinates(land, days) | labels("parameter", space.names, "name of the parameter")
     attrs = {
-        "Conventions": "CF-1.8",
         "title": "truth of the built-in world: not to be learned from",
         "parameter_space": parameter_space_to_json(space),
     }
@@ -330,9 +322,5 @@ def _write(arrays: Arrays, path: Path) -> None:
         if variable.dims == ("cell", "time"):
             encoding[str(key)] |= {"zlib": True, "complevel": 1, "shuffle": True}
         if key == "time":
-            encoding["time"] = {
-                "units": f"days since {str(variable.values[0])[:10]}",
-                "dtype": "int32",
-                "calendar": "proleptic_gregorian",
-            }
+            encoding["time"] = days_since(variable.values[0])
     write_dataset(dataset, path, encoding=encoding)

@@ -8,14 +8,17 @@ a last class (barren) that is the bare-soil tile, not counted in ``Nveg``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from paraformer.core.arrays import Arrays
+from paraformer.core.arrays import Arrays, Entry
+from paraformer.core.conventions import LATITUDE, LONGITUDE, described
 from paraformer.core.physics import MM_PER_M
 from paraformer.core.time import DAYS_PER_YEAR
+from paraformer.core.vic_variables import VIC_PARAMETERS
 from paraformer.data.igbp import IGBP_CLASSES
 from paraformer.data.pedotransfer import SoilWater, cosby
 from paraformer.data.sources.land import Land
@@ -189,25 +192,60 @@ def make_parameters(land: Land) -> Arrays:
     variables |= {name: grid_variable(("snow_band",), v) for name, v in snow_bands(land).items()}
     variables |= {"Cv": grid_variable(("veg_class",), cover)} | _vegetation_variables(land)
     names = "; ".join(f"{c.igbp} {c.name}" for c in CLASSES)
-    coords: dict[str, Any] = {"veg_class": ("veg_class", np.array([c.igbp for c in CLASSES], dtype=np.int32))}
+    variables["veg_class"] = ("veg_class", np.array([c.igbp for c in CLASSES], dtype=np.int32))
     attrs = {"title": "a-priori parameters of the built-in world", "veg_classes": names}
-    return Arrays(variables | coords, attrs, coords=("veg_class",))
+    return with_meanings(variables, attrs)
 
 
 def make_domain(land: Land) -> Arrays:
     """The domain file of the world, VIC-5 image driver."""
-    n = len(land.lat)
     area = (land.side * 111.2e3) ** 2 * np.cos(np.deg2rad(land.lat))
-    return Arrays(
-        {
-            "lat": grid_variable((), land.lat, units="degrees_north", long_name="latitude"),
-            "lon": grid_variable((), land.lon, units="degrees_east", long_name="longitude"),
-            "mask": grid_variable((), np.ones(n, dtype=np.int32), long_name="domain mask"),
-            "frac": grid_variable((), np.ones(n), units="1", long_name="fraction of the cell that is active"),
-            "area": grid_variable((), area, units="m2", long_name="area of the cell"),
-        },
-        attrs={"title": "domain of the built-in world, 1 x n pseudo-grid"},
-    )
+    return domain_of(land.lat, land.lon, area, "domain of the built-in world, 1 x n pseudo-grid")
+
+
+def domain_of(
+    lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"], area: Float[np.ndarray, " cell"], title: str
+) -> Arrays:
+    """A domain file of cells whose area [m2] is all active, on a pseudo-grid of one row."""
+    n = len(lat)
+    variables: dict[str, Entry] = {
+        "lat": grid_variable((), lat),
+        "lon": grid_variable((), lon),
+        "mask": grid_variable((), np.ones(n, dtype=np.int32)),
+        "frac": grid_variable((), np.ones(n)),
+        "area": grid_variable((), area),
+    }
+    return with_meanings(variables, {"title": title})
+
+
+_OTHER_MEANINGS = {
+    "lat": LATITUDE,
+    "lon": LONGITUDE,
+    "lats": LATITUDE,
+    "lons": LONGITUDE,
+    "mask": {"long_name": "1 in cells of the domain"},
+    "frac": {"units": "1", "long_name": "fraction of the cell that is active"},
+    "area": {"units": "m2", "long_name": "area of the cell", "standard_name": "cell_area"},
+    "run_cell": {"long_name": "1 in cells to run"},
+    "gridcell": {"long_name": "number of the cell"},
+    "cellnum": {"long_name": "number of the cell"},
+    "off_gmt": {"units": "hours", "long_name": "local time less UTC; not used"},
+    "annual_prec": {"units": "mm", "long_name": "mean annual precipitation; not used"},
+    "bubble": {"units": "cm", "long_name": "bubbling pressure; not used"},
+    "phi_s": {"units": "1", "long_name": "soil moisture diffusion parameter; not used"},
+    "fs_active": {"long_name": "1 where soil freezes; not used"},
+    "veg_class": {"long_name": "IGBP class"},
+}
+"""What other variables of VIC-5's files mean than those that the model reads."""
+
+
+def with_meanings(variables: Mapping[str, Entry], attrs: Mapping[str, Any]) -> Arrays:
+    """A file of VIC-5 with unit and meaning of every variable, and latitude and longitude as its coordinates."""
+    told: dict[str, Entry] = {}
+    for name, (dims, values, *_) in variables.items():
+        known = VIC_PARAMETERS.get(name)
+        told[name] = (dims, values, described(known) if known else _OTHER_MEANINGS[name])
+    return Arrays(told, attrs, tuple(name for name in ("veg_class", "lat", "lon") if name in told))
 
 
 def grid_variable(

@@ -33,7 +33,7 @@ class Results(NamedTuple):
     """What a run gives."""
 
     outputs: Any  # [output, cell, set, time]
-    errors: Any  # largest absolute water balance error [cell, set], mm
+    errors: Any  # largest absolute water balance error [cell, set, (mm, share of the water)]
     final: Any  # STATE [cell or 0, set, column]
 
 
@@ -73,15 +73,18 @@ def run_pair(
     values = workspace.cell[worker]
     n_step = len(model_met)
     worst = 0.0
+    worst_share = 0.0
     for cycle in range(record.spin_up_cycles + 1):
         recorded = cycle == record.spin_up_cycles
         for step in range(n_step if recorded else record.spin_up_steps):
             day = step // record.steps_per_day
-            error = advance_cell(inputs, snow_met, model_met[step], timing, cell, step, day, tiles, state, work, values)
-            worst = larger(worst, error)
+            water = advance_cell(inputs, snow_met, model_met[step], timing, cell, step, day, tiles, state, work, values)
+            worst = larger(worst, values.water_error)
+            worst_share = larger(worst_share, values.water_error / water if water > 0.0 else 0.0)
             if recorded:
                 keep(record, step, workspace.values[worker], workspace.day[worker], results.outputs, cell, member)
-    results.errors[cell, member] = worst
+    results.errors[cell, member, 0] = worst
+    results.errors[cell, member, 1] = worst_share
     if len(results.final) > 0:
         for column in range(len(state)):
             results.final[cell, member, column] = state[column]
@@ -129,8 +132,12 @@ def advance_cell(
     work: Work,
     values: Any,
 ) -> float:
-    """Advance all columns of a cell by a model step and gather cell values. Returns the water balance error [mm]."""
+    """Advance all columns of a cell by a model step and gather cell values.
+
+    Returns the water that the balance is about [mm]: what was stored at the start of the step and what fell in it.
+    """
     clear(values)
+    stored = 0.0
     n_band = inputs.band.shape[1]
     for column in range(len(states)):
         weight = inputs.weight[cell, column]
@@ -139,6 +146,7 @@ def advance_cell(
             band = inputs.band[cell, column % n_band]
             state = states[column]
             before = stored_water(state)
+            stored += weight * before
             advance_column(
                 tile,
                 inputs.month[day] - 1,
@@ -152,7 +160,7 @@ def advance_cell(
                 work,
             )
             gather(weight, before, state, work, values)
-    return values.water_error
+    return stored + values.precipitation
 
 
 @compiled

@@ -169,7 +169,7 @@ def run_blocks(
         derive(first, n, *weather)
         part = Results(
             outputs=_on_device(np.zeros((n_output, n, n_set, n_time))),
-            errors=_on_device(np.zeros((n, n_set))),
+            errors=_on_device(np.zeros((n, n_set, 2))),
             final=_on_device(np.zeros((n if len(results.final) else 0, n_set, n_column), dtype=STATE)),
         )
         run_pairs[-(-n * n_set // THREADS_PER_BLOCK), THREADS_PER_BLOCK](

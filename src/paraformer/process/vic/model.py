@@ -33,6 +33,10 @@ class VIC(ForwardModel):
         spin_up_cycles: how often it is repeated before the recorded run.
         threads: CPU threads; ``None`` uses all.
         device: ``cpu``, or ``cuda`` for an NVIDIA GPU.
+
+    Attributes:
+        water_error: largest water balance error of any model step of all runs so far [mm].
+        water_error_share: the same over the water stored before the step and fallen in it [1].
     """
 
     differentiable = False
@@ -62,6 +66,8 @@ class VIC(ForwardModel):
         self.threads = threads
         self.device = device
         self.runs = 0
+        self.water_error = 0.0
+        self.water_error_share = 0.0
 
     @property
     def n_cells(self) -> int:
@@ -121,7 +127,7 @@ class VIC(ForwardModel):
     ) -> Simulation:
         """As ``simulate``, with water balance errors and, if asked for, the final state."""
         self.runs += self.n_cells * (1 if theta is None else theta.shape[1])
-        return simulate(
+        result = simulate(
             self.cell_parameters,
             self.forcing,
             self.settings,
@@ -135,3 +141,6 @@ class VIC(ForwardModel):
             device=self.device,
             return_state=return_state,
         )
+        self.water_error = max(self.water_error, float(result.max_abs_water_error.max(initial=0.0)))
+        self.water_error_share = max(self.water_error_share, float(result.max_water_error_share.max(initial=0.0)))
+        return result

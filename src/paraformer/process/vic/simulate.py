@@ -42,6 +42,7 @@ class Simulation(NamedTuple):
 
     outputs: dict[str, Float[np.ndarray, "cell set time"]]
     max_abs_water_error: Float[np.ndarray, "cell set"]  # largest |water balance error| of a model step [mm]
+    max_water_error_share: Float[np.ndarray, "cell set"]  # the same over stored water and precipitation of the step [1]
     state: State | None  # state at the end [cell, set, column], if asked for
 
 
@@ -153,7 +154,7 @@ def simulate(
     inputs = _inputs(parameters, forcing, settings, calibrated, initial_state)
     results = Results(
         outputs=np.empty((len(outputs), n_cell, n_set, forcing.n_day * per_day)),
-        errors=np.zeros((n_cell, n_set)),
+        errors=np.zeros((n_cell, n_set, 2)),
         final=np.zeros((n_cell if return_state else 0, n_set, parameters.n_column), dtype=STATE),
     )
     record = Record(
@@ -170,9 +171,10 @@ def simulate(
         _run_blocks(parameters, forcing, settings, inputs, record, results, device)
     finally:
         numba.set_num_threads(previous)
-    _require_finite(parameters, results.errors)
+    millimetres, share = results.errors[..., 0], results.errors[..., 1]
+    _require_finite(parameters, millimetres)
     by_name = dict(zip(outputs, results.outputs, strict=True))
-    return Simulation(by_name, results.errors, results.final if return_state else None)
+    return Simulation(by_name, millimetres, share, results.final if return_state else None)
 
 
 def _inputs(
