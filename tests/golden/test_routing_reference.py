@@ -218,8 +218,40 @@ def rvic_network(shared: Path, name: str) -> Network:
     return place_gauges(network, read_gauges(folder / "pour.csv"))[0]
 
 
-def test_real_parameter_file(shared: Path) -> None:
+def test_a_real_parameter_file_is_routed(shared: Path) -> None:
+    """Its row indices run against the domain's: cells are joined by place."""
     folder = shared / "data" / "routing" / "vic_sample_data_stehekin"
     file = read_parameter_file(next(folder.glob("*.rvic.prm.*.nc")))
     assert len(file.outlet_names) == 16
-    assert file.full_length == 50
+    lat, lon, area = read(folder / "domain.stehekin.20151028.nc", "lat", "lon", "area")
+    rows, columns = (part.ravel() for part in np.meshgrid(lat, lon, indexing="ij"))
+    router = parameter_router(file, rows, columns, area.ravel(), source="domain")
+    north, runoff, baseflow = read(folder.parent / "stehekin_vicmodel_lohmann.nc", "lat", "runoff", "baseflow")
+    assert north[0] > lat[0]
+    total = np.nan_to_num(runoff + baseflow)[:, ::-1].reshape(len(runoff), -1).T
+    (expected,) = read(folder / "expected_flow.nc", "flow")
+    np.testing.assert_allclose(router.route(total, None).discharge.T, expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("variant", ["lohmann", "lohmann_2015"])
+def test_a_real_basin_in_the_lohmann_program(variant: str, shared: Path) -> None:
+    path = shared / "data" / "routing" / "stehekin_vicmodel_lohmann.nc"
+    network = lohmann_network(path)
+    runoff, baseflow, builds, flow = read(path, "runoff", "baseflow", "build_name", "flow_cfs")
+    row, column = np.divmod(network.cells - 1, runoff.shape[2])
+    assert network.box is not None
+    response = lohmann_response(network, network.box, variant)  # type: ignore[arg-type]
+    ours = CFS_PER_M3S * convolve(np.nan_to_num(runoff + baseflow)[:, row, column].T, network.pairs, response).T
+    theirs = flow[list(builds).index("head_dp" if variant == "lohmann" else "old_dp")]
+    assert np.abs(ours - theirs).max() < 1e-12 * theirs.max()
+
+
+def test_real_directions_are_read(shared: Path) -> None:
+    """RVIC's inputs of a basin in ArcInfo codes, PCRaster's LDD, and a GeoTIFF of the Rhine."""
+    folder = shared / "data" / "routing"
+    basin = network_of_directions(
+        folder / "easy_vic_build_213" / "flow_direction_file.nc", "arcinfo", ends_outside=True
+    )
+    assert basin.n_cell == 46
+    piave = folder / "flow_direction_samples" / "wflow_piave_clip_staticmaps.nc"
+    assert network_of_directions(piave, "ldd", variable="local_drain_direction").n_cell == 161

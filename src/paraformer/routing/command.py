@@ -94,23 +94,39 @@ def _river(river: Path, recipe: Recipe) -> tuple[Network, np.ndarray | None]:
     options = RiverOptions(recipe.velocity, recipe.diffusivity, recipe.length, recipe.sinuosity, recipe.area)
     suffix = river.suffix.lower()
     if suffix == ".csv":
+        _refuse(river, recipe, "a table of basins", (*_OF_A_GRID, "velocity", "diffusivity", "gauges"))
         return lumped_of_table(river), None
     if suffix in (".nc", ".nc4") and _has(river, "unit_hydrograph"):
         raise SettingsError(
             f"{river}: an RVIC parameter file holds no river; it is routed as it is: 'paraformer route'"
         )
     if suffix in (".nc", ".nc4") and (_has(river, "segId") or _has(river, "seg_id")):
+        _refuse(river, recipe, "segments", _OF_A_GRID)
         return network_of_segments(river, options), None
     if suffix not in (".nc", ".nc4", ".tif", ".tiff") and is_control(river):
+        _refuse(
+            river, recipe, "a control file, which has its own", ("velocity", "diffusivity", "box", *_OF_A_GRID[:-1])
+        )
         return _of_control(river, recipe)
     grid = read_grid(river, recipe.variable)
     if recipe.upscale > 1:
+        _refuse(river, recipe, "--upscale", ("length", "sinuosity", "area", "fraction"))
         return upscaled_network(
             grid, recipe.codes, recipe.upscale, velocity=recipe.velocity, diffusivity=recipe.diffusivity,
             ends_outside=recipe.ends_outside,
         ), None  # fmt: skip
     network = network_of_grid(grid, recipe.codes, options, ends_outside=recipe.ends_outside)
     return network, _on_cells(recipe.fraction, grid, network)
+
+
+_OF_A_GRID = ("codes", "variable", "upscale", "ends_outside", "length", "sinuosity", "fraction", "area")
+
+
+def _refuse(river: Path, recipe: Recipe, what: str, names: tuple[str, ...]) -> None:
+    """Raise for an option that would have no effect."""
+    for name in names:
+        if getattr(recipe, name) != Recipe._field_defaults[name]:
+            raise SettingsError(f"{river}: --{name.replace('_', '-')} does not apply to {what}")
 
 
 def _on_cells(given: str, grid: Grid, network: Network) -> np.ndarray:

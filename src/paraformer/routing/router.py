@@ -160,7 +160,7 @@ def travel_times(network: Network, kind: str) -> TravelTimes:
 
 
 def exact_response(network: Network, step: float, kind: str, tail: float = TAIL) -> Response:
-    """Exact response of a network; a box, if there is one, stands for the hillslope."""
+    """Exact response of a network; the steps of a box, if there is one, come on top."""
     times = travel_times(network, kind)
     window = windows(times, step, tail)
     ordinates = unit_hydrographs(times, step, window)

@@ -74,24 +74,26 @@ class Rivers:
         self._together, self._apart = (round(whole), 1) if ratio >= 1 else (1, round(whole))
         self._coming = np.zeros((len(router.gauges), router.lags))
         self._last = np.zeros(len(router.gauges))
-        self._water = np.empty((router.n_cells, 0))
+        self._water = np.empty((2, router.n_cells, 0))
 
     def begin(self, n_step: int) -> None:
         """Start a stretch of model steps, whole days of them."""
-        self._water = np.zeros((self.router.n_cells, n_step))
+        self._water = np.zeros((2, self.router.n_cells, n_step))
 
-    def add(self, water: Float[np.ndarray, "cell time"], cells: slice) -> None:
+    def add(
+        self, runoff: Float[np.ndarray, "cell time"], baseflow: Float[np.ndarray, "cell time"], cells: slice
+    ) -> None:
         """Runoff and baseflow of some cells [mm a model step]."""
-        self._water[cells] = water
+        self._water[0, cells], self._water[1, cells] = runoff, baseflow
 
     def finish(self) -> Float[np.ndarray, "cell time"]:
         """Discharge of the stretch [m3 s-1]: at the outlets' cells, 0 elsewhere."""
-        n_cell, n_step = self._water.shape
+        _, n_cell, n_step = self._water.shape
         if self._apart > 1:
-            water = np.repeat(self._water / self._apart, self._apart, axis=1)
+            water = np.repeat(self._water / self._apart, self._apart, axis=2)
         else:
-            water = self._water.reshape(n_cell, n_step // self._together, self._together).sum(axis=2)
-        flow, self._coming = self.router.advance(water, None, self._coming)
+            water = self._water.reshape(2, n_cell, n_step // self._together, self._together).sum(axis=3)
+        flow, self._coming = self.router.advance(water[0], water[1], self._coming)
         self._last = flow[:, -1] / self.router.scale
         shown = np.zeros((n_cell, n_step))
         if self._apart > 1:

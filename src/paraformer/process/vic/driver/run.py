@@ -243,7 +243,7 @@ def _advance(
             if variable.name != DISCHARGE:
                 aggregator.add(position, HISTORY[variable.name].compute(steps), cells)
     if world.rivers is not None:
-        world.rivers.add(steps.outputs["runoff"] + steps.outputs["baseflow"], cells)
+        world.rivers.add(steps.outputs["runoff"], steps.outputs["baseflow"], cells)
     for name in set(STORES) & set(result.outputs):
         world.stores[name][cells] = result.outputs[name][:, 0, -1]
     return float(result.max_abs_water_error.max())
