@@ -490,8 +490,8 @@ def route(
     file: NetworkFile,
     out: Annotated[Path, typer.Option("--out", metavar="FILE.nc", help="where discharge goes")] = Path("discharge.nc"),
     method: Annotated[
-        Literal["exact", "lohmann", "lohmann_2015"],
-        typer.Option("--method", help="exact mathematics, or the numbers of a program"),
+        Literal["exact", "composed", "lohmann", "lohmann_2015"],
+        typer.Option("--method", help="exact mathematics (composed: for maps of velocity too), or a program's numbers"),
     ] = "exact",
     runoff_variable: Annotated[str | None, typer.Option("--runoff", metavar="VARIABLE", help="its name")] = None,
     baseflow_variable: Annotated[str | None, typer.Option("--baseflow", metavar="VARIABLE", help="its name")] = None,

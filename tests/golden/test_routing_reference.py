@@ -87,6 +87,17 @@ def test_exact_basins(name: str, shared: Path) -> None:
         assert np.abs(flow - expected).max() < 1e-11 * expected.max()
         (true,) = read(exact, "flow", group=name)
         assert np.abs(flow - true).max() < 0.0043 * true.max()
+        response = exact_response(network, 86400.0, "runoff", composed=True)
+        composed, n = response.ordinates[order], response.ordinates.shape[1]
+        whole = np.abs(ordinates.sum(axis=1) - 1) < 1e-10  # short paths of the reference gain up to 2e-4 of their water
+        assert whole.sum() > 75
+        assert np.abs(composed - ordinates[:, :n])[whole].max() < 1e-9
+        assert np.abs(convolve(total, network.pairs, response).T - true).max() < 1e-5 * true.max()
+        reach = np.flatnonzero(network.pairs.downstream[network.pairs.downstream[order]] < 0)  # one reach: closed form
+        closed = exact_response(network, 86400.0, "runoff")
+        for i in reach:
+            first, m = closed.window.offset[order[i]], min(closed.window.length[order[i]], n)
+            assert np.abs(composed[i, first : first + m] - closed.ordinates[order[i], :m]).max() < 1e-9
         return
     rows = np.zeros_like(ordinates)
     for i, pair in enumerate(order):

@@ -53,6 +53,15 @@ def test_a_network_router_is_a_router_and_goes_in_pieces() -> None:
         router.route(runoff[:3], None)
 
 
+def test_a_uniform_river_composed_is_the_same() -> None:
+    runoff, baseflow = water()
+    flows = [
+        network_router(river(), DAY, method=method).route(runoff, baseflow).discharge
+        for method in ("exact", "composed")
+    ]
+    np.testing.assert_allclose(flows[1], flows[0], rtol=0, atol=1e-9 * flows[0].max())
+
+
 def test_torch_gives_the_routers_numbers_and_gradients_to_the_river() -> None:
     network, (runoff, baseflow) = river(), water()
     velocity = torch.from_numpy(network.velocity.copy()).requires_grad_()

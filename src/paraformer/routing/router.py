@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 
 from paraformer.core.contracts import Routed
 from paraformer.core.errors import DataError, SettingsError
+from paraformer.numerics.composition import composed_hydrographs
 from paraformer.numerics.routing import MM_PER_M, Pairs, Response, advance, cell_weights, convolve, path_sums, under_way
 from paraformer.numerics.unit_hydrograph import TAIL, TravelTimes, Window, unit_hydrographs, windows
 from paraformer.routing.lohmann import lohmann_response
@@ -20,7 +21,7 @@ if TYPE_CHECKING:  # routing alone needs no torch, which takes seconds to load
     from torch import Tensor
 
 logger = logging.getLogger(__name__)
-Method = Literal["exact", "lohmann", "lohmann_2015"]
+Method = Literal["exact", "composed", "lohmann", "lohmann_2015"]
 TIMING = {
     "lohmann": "as the Lohmann program's current code does, water arrives 1 hour early for every cell on its way and "
     "nothing is slower than 48 hours a cell or 96 days a path: a velocity calibrated with it is no physical one and "
@@ -120,7 +121,8 @@ def network_router(
     Args:
         network: river with gauges.
         step: routing step [s].
-        method: exact mathematics, or a program repeated, which a warning tells.
+        method: exact mathematics: ``exact`` by mean and variance of the path, ``composed`` without that approximation
+            where velocities change along it, at many times the cost; or a program repeated, which a warning tells.
         tail: share of a pair's water whose time may be moved to the ends of its unit hydrograph.
         quiet: no warning.
 
@@ -133,7 +135,7 @@ def network_router(
     if method not in get_args(Method):
         raise SettingsError(f"method '{method}' is not one of {', '.join(get_args(Method))}")
     gauges, outlets = network.gauges.names, network.gauges.cell
-    if method != "exact":
+    if method == "lohmann" or method == "lohmann_2015":
         if step != DAY:
             raise SettingsError(f"method {method} routes days, found a step of {step:g} s")
         if network.box is None:
@@ -142,8 +144,9 @@ def network_router(
             logger.warning("%s", TIMING[method])
         response = lohmann_response(network, network.box, method)
         return LinearRouter(gauges, outlets, network.n_cell, step, network.pairs, response)
-    responses = [exact_response(network, step, kind, tail) for kind in ("runoff", "baseflow")]
-    baseflow = None if network.hillslope.alike else responses[1]
+    kinds = ("runoff",) if network.hillslope.alike else ("runoff", "baseflow")
+    responses = [exact_response(network, step, kind, tail, composed=method == "composed") for kind in kinds]
+    baseflow = responses[1] if len(responses) > 1 else None
     return LinearRouter(gauges, outlets, network.n_cell, step, network.pairs, responses[0], baseflow)
 
 
@@ -159,11 +162,17 @@ def travel_times(network: Network, kind: str) -> TravelTimes:
     )
 
 
-def exact_response(network: Network, step: float, kind: str, tail: float = TAIL) -> Response:
+def exact_response(network: Network, step: float, kind: str, tail: float = TAIL, *, composed: bool = False) -> Response:
     """Exact response of a network; the steps of a box, if there is one, come on top."""
     times = travel_times(network, kind)
     window = windows(times, step, tail)
-    ordinates = unit_hydrographs(times, step, window)
+    if composed:
+        river = network.length, network.velocity, network.diffusivity, network.pairs
+        ordinates = composed_hydrographs(*river, times.shape, times.scale, step, window.longest)
+        n, n_lag = ordinates.shape
+        window = Window(np.zeros(n, np.int64), np.full(n, n_lag))
+    else:
+        ordinates = unit_hydrographs(times, step, window)
     weight = cell_weights(network.pairs, network.area, network.fraction, step)
     if network.box is None:
         return Response(ordinates, window, weight)
