@@ -420,15 +420,26 @@ def vic_run(
         Literal["vic", "conserving"], typer.Option(help="repeat every loss of water of VIC-5, or close the balance")
     ] = "vic",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all by default")] = None,
+    ignore_routing: Annotated[
+        bool, typer.Option("--ignore-routing", help="pass over ROUT_PARAM, as a VIC built with the routing stub")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Run a global parameter file of VIC-5's image driver: same inputs, same history and state files."""
+    from paraformer.process.vic.driver.discharge import read_places
     from paraformer.process.vic.driver.global_param import read_global_parameters
     from paraformer.process.vic.driver.run import run_global
+    from paraformer.routing.router import parameter_router
+    from paraformer.routing.rvic import read_parameter_file, warn_of_vic
 
-    run = read_global_parameters(global_param, water_balance=water_balance)
+    run = read_global_parameters(global_param, water_balance=water_balance, ignore_routing=ignore_routing)
+    router = None
+    if run.routing is not None:
+        file, places = read_parameter_file(run.routing), read_places(run)
+        router = parameter_router(file, places.lat, places.lon, places.area, source=places.source)
+        warn_of_vic(file, 86400.0 / run.settings.model_steps_per_day)
     try:
-        result = run_global(run, strict=strict, threads=threads, progress=_progress(quiet))
+        result = run_global(run, strict=strict, threads=threads, progress=_progress(quiet), router=router)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; no half-written file is left") from None
     for path in (*result.history, *([result.state] if result.state else [])):
@@ -450,6 +461,131 @@ def vic_convert(
 
     done = convert(global_param, folder.absolute(), progress=_progress(quiet))
     _out().print(f"{done.n_cell} cells, {done.n_day} days: {done.global_param}", soft_wrap=True)
+
+
+network = typer.Typer(
+    help="River networks: made from flow directions, segments or a table of basins, checked, drawn.",
+    no_args_is_help=True,
+)
+app.add_typer(network, name="network")
+NetworkFile = Annotated[Path, typer.Argument(metavar="NETWORK", help="network file, or an RVIC parameter file")]
+
+
+@network.command("make")
+def network_make(
+    river: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RIVER",
+            help="flow directions (text grid, GeoTIFF, netCDF), mizuRoute's network (netCDF), the Lohmann program's "
+            "control file, or a table of basins (CSV)",
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(metavar="NETWORK", help="the network's file (netCDF)")],
+    codes: Annotated[
+        Literal["vic", "arcinfo", "ldd", "nextxy"] | None,
+        typer.Option("--codes", help="codes of the flow directions; needed where they could be of two kinds"),
+    ] = None,
+    variable: Annotated[str | None, typer.Option("--variable", help="variable of a netCDF file")] = None,
+    gauges: Annotated[
+        Path | None, typer.Option("--gauges", help="table: name, lat, lon, area_km2; a column cell keeps a cell")
+    ] = None,
+    search: Annotated[int, typer.Option("--search", min=0, help="cells around its own a gauge may be moved")] = 1,
+    velocity: Annotated[str, typer.Option("--velocity", metavar="MAP", help="of the flood wave [m s-1]")] = "1.5",
+    diffusivity: Annotated[str, typer.Option("--diffusivity", metavar="MAP", help="of it [m2 s-1]")] = "800",
+    length: Annotated[
+        str, typer.Option("--length", metavar="MAP", help="way through each cell [m]; else between the centres")
+    ] = "",
+    sinuosity: Annotated[float, typer.Option("--sinuosity", help="times the way between the centres")] = 1.0,
+    area: Annotated[str, typer.Option("--area", metavar="MAP", help="of the cells [m2]; else on the sphere")] = "",
+    fraction: Annotated[
+        str, typer.Option("--fraction", metavar="MAP", help="part of each cell inside the gauges' basins")
+    ] = "1",
+    runoff_delay: Annotated[float, typer.Option("--runoff-delay", help="mean time to the channel [h]")] = 0.0,
+    runoff_shape: Annotated[float, typer.Option("--runoff-shape", help="shape of its gamma distribution")] = 2.5,
+    baseflow_delay: Annotated[float, typer.Option("--baseflow-delay", help="the same of baseflow [h]")] = 0.0,
+    baseflow_shape: Annotated[float, typer.Option("--baseflow-shape", help="the same of baseflow")] = 2.5,
+    box: Annotated[
+        Path | None, typer.Option("--box", help="the Lohmann program's unit hydrograph of a cell, by day")
+    ] = None,
+    upscale: Annotated[int, typer.Option("--upscale", metavar="N", help="cells of N by N fine ones")] = 1,
+    ends_outside: Annotated[bool, typer.Option("--ends-outside", help="rivers that leave the grid end there")] = False,
+) -> None:
+    """A river network from what you have. MAP is a number, or a map FILE or FILE::VARIABLE on the same grid."""
+    from paraformer.routing.command import Recipe, make_network
+
+    recipe = Recipe(
+        codes, variable, velocity, diffusivity, length, sinuosity, area, fraction, gauges, search,
+        (runoff_delay, runoff_shape, baseflow_delay, baseflow_shape), box, upscale, ends_outside,
+    )  # fmt: skip
+    _out().print(make_network(river, out, recipe), soft_wrap=True)
+
+
+@network.command("check")
+def network_check(file: NetworkFile) -> None:
+    """Name the first fault of a network, or say what it holds: cells, gauges with both areas, times of travel."""
+    from paraformer.routing.command import check_network
+
+    _out().print(check_network(file), soft_wrap=True)
+
+
+@network.command("map")
+def network_map(
+    file: NetworkFile, out: Annotated[Path, typer.Argument(metavar="FIGURE", help="png, pdf or svg")]
+) -> None:
+    """Draw a network: rivers, as wide as what drains through them, and gauges."""
+    from paraformer.routing.describe import draw_network
+    from paraformer.routing.files import read_network
+
+    draw_network(read_network(file), out)
+    _out().print(str(out), soft_wrap=True)
+
+
+@network.command("rvic")
+def network_rvic(
+    file: Annotated[Path, typer.Argument(metavar="NETWORK", help="network file with gauges")],
+    domain: Annotated[Path, typer.Argument(metavar="DOMAIN", help="VIC's domain file: grid, area, frac")],
+    box: Annotated[Path, typer.Argument(metavar="UH", help="unit hydrograph of a cell: lines of seconds and share")],
+    out: Annotated[Path, typer.Argument(metavar="PARAMETERS", help="the parameter file (netCDF)")],
+    step: Annotated[float, typer.Option("--step", help="OUTPUT_INTERVAL [s]")] = 86400.0,
+    cell_days: Annotated[float, typer.Option("--cell-days", help="CELL_FLOWDAYS")] = 2.0,
+    basin_days: Annotated[float, typer.Option("--basin-days", help="BASIN_FLOWDAYS")] = 50.0,
+    subset_days: Annotated[float, typer.Option("--subset-days", help="SUBSET_DAYS")] = 10.0,
+    constrain: Annotated[bool, typer.Option("--constrain", help="CONSTRAIN_FRACTIONS")] = False,
+) -> None:
+    """A parameter file as RVIC 1.1.1 makes it, for VIC-5's own routing (ROUT_PARAM); a warning says what it does."""
+    from paraformer.routing.command import make_rvic
+    from paraformer.routing.rvic import RvicOptions
+
+    options = RvicOptions(cell_days, basin_days, step, subset_days, constrain)
+    _out().print(make_rvic(file, domain, box, out, options), soft_wrap=True)
+
+
+@app.command()
+def route(
+    runoff: Annotated[Path, typer.Argument(metavar="RUNOFF", help="runoff and baseflow of any model (netCDF)")],
+    file: NetworkFile,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.nc", help="where discharge goes")] = Path("discharge.nc"),
+    method: Annotated[
+        Literal["exact", "composed", "lohmann", "lohmann_2015"],
+        typer.Option("--method", help="exact mathematics (composed: for maps of velocity too), or a program's numbers"),
+    ] = "exact",
+    runoff_variable: Annotated[str | None, typer.Option("--runoff", metavar="VARIABLE", help="its name")] = None,
+    baseflow_variable: Annotated[str | None, typer.Option("--baseflow", metavar="VARIABLE", help="its name")] = None,
+    domain: Annotated[
+        Path | None, typer.Option("--domain", help="domain file with areas, for an RVIC parameter file")
+    ] = None,
+    local_days: Annotated[
+        float | None,
+        typer.Option("--local-days", metavar="HOURS", help="daily means of local days, e.g. -7; needs shorter steps"),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Runoff and a river network -> discharge at its gauges, with the water's balance."""
+    from paraformer.routing.command import RouteOptions, route_runoff
+
+    options = RouteOptions(method, runoff_variable, baseflow_variable, domain, local_days)
+    _out().print(route_runoff(runoff, file, out, options, _progress(quiet)), soft_wrap=True)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from paraformer.core.errors import ParaformerError
 
 pytestmark = pytest.mark.shared
 OWN = Path(__file__).resolve().parents[2].parent / "shared" / "reference" / "vic5_own_files"
+ROUTING = OWN.parents[1] / "data" / "routing" / "vic_sample_data_stehekin"
 FILES = sorted([*OWN.glob("system/*.txt"), *OWN.glob("samples/*/parameters/*lobal*.txt")])
 RUN = {
     "global.image.STEHE.mpi",
@@ -53,11 +54,11 @@ LARGEST_GAP = {"OUT_PREC": 1e-4, "OUT_RUNOFF": 1e-4, "OUT_BASEFLOW": 1e-4, "OUT_
 
 def _command(*words: str, folder: Path) -> tuple[list[str], str]:
     """Lines of a command's output, and what it said when it refused."""
-    (folder / "image").mkdir(exist_ok=True)
-    (folder / "classic").mkdir(exist_ok=True)
     for driver in ("image", "classic"):
         if not (folder / driver / "Stehekin").exists():
-            (folder / driver / "Stehekin").symlink_to(OWN / "samples" / f"{driver}_stehekin")
+            _link(OWN / "samples" / f"{driver}_stehekin", folder / driver / "Stehekin")
+            for path in ROUTING.glob("*.rvic.prm.*.nc"):  # the samples name it, and it lies with the river networks
+                (folder / driver / "Stehekin" / "parameters" / path.name).symlink_to(path)
     paths = ("test_data_dir", "VIC_SAMPLE_DATA", "result_dir", "VIC_SAMPLE_RESULTS", "state_dir")
     done = CliRunner().invoke(
         app, ["vic", *words, "--quiet"], env={**dict.fromkeys(paths, str(folder)), **FIVE_DAYS}, color=False
@@ -66,6 +67,29 @@ def _command(*words: str, folder: Path) -> tuple[list[str], str]:
         return done.stdout.splitlines(), ""
     assert isinstance(done.exception, ParaformerError), done.exception
     return [], str(done.exception)
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same folders with links to their files."""
+    target.mkdir(parents=True)
+    for path in source.iterdir():
+        if path.is_dir():
+            _link(path, target / path.name)
+        else:
+            (target / path.name).symlink_to(path)
+
+
+def test_a_missing_routing_file_is_named_or_ignored(tmp_path: Path) -> None:
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image" / "Stehekin").symlink_to(OWN / "samples" / "image_stehekin")
+    (tmp_path / "classic").mkdir()
+    (tmp_path / "classic" / "Stehekin").symlink_to(OWN / "samples" / "classic_stehekin")
+    path = OWN / "system" / "global.image.STEHE.restart.txt"
+    _, problem = _command("run", str(path), folder=tmp_path)
+    assert problem.endswith("stehekin_parameters_01.rvic.prm.Stehekin.20150727.nc: no such file")
+    written, problem = _command("run", str(path), "--ignore-routing", folder=tmp_path)
+    assert problem == ""
+    assert "16 cells" in written[-1]
 
 
 def test_every_file_is_expected_somewhere() -> None:

@@ -111,12 +111,12 @@ def test_a_run_cut_into_pieces_gives_the_bits_of_one() -> None:
     response = response_of(pairs, *rest)
     runoff = np.random.default_rng(4).gamma(0.3, 5.0, (8, 60))
     nothing = np.zeros((3, response.window.longest))
-    unbroken, last = advance(runoff, nothing, pairs, response)
+    unbroken, last = advance((runoff,), nothing, pairs, (response,))
     np.testing.assert_allclose(unbroken, convolve(runoff, pairs, response), rtol=1e-12)
     np.testing.assert_allclose(last, under_way(runoff, pairs, response), rtol=1e-10, atol=1e-12)
     pieces, coming = [], nothing
     for part in (slice(0, 1), slice(1, 8), slice(8, 60)):
-        flow, coming = advance(runoff[:, part], coming, pairs, response)
+        flow, coming = advance((runoff[:, part],), coming, pairs, (response,))
         pieces.append(flow)
     assert np.array_equal(np.concatenate(pieces, axis=1), unbroken)
     assert np.array_equal(coming, last)

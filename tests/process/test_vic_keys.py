@@ -61,6 +61,7 @@ OTHER_VALUE: dict[Driver, dict[str, str]] = {
         "FORCING2": "/wind.\nFORCE_TYPE WIND gust",
         "FORCE_TYPE": "WIND gust",
         "INIT_STATE": "/state.nc",
+        "ROUT_PARAM": "/rivers.nc",
         "STATENAME": "/other",
         "STATEYEAR": "1990",
         "STATEMONTH": "6",

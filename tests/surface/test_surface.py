@@ -40,6 +40,19 @@ VERBS = (
     "attention",
     "describe",
     "cite",
+    "route",
+)
+
+
+GROUPS = (
+    ("vic",),
+    ("vic", "run"),
+    ("vic", "convert"),
+    ("network",),
+    ("network", "make"),
+    ("network", "check"),
+    ("network", "map"),
+    ("network", "rvic"),
 )
 
 
@@ -70,12 +83,12 @@ def test_command_line_help(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     runner = CliRunner()
     pages = []
-    for verb in ((), *((v,) for v in VERBS), ("vic",), ("vic", "run"), ("vic", "convert")):
+    for verb in ((), *((v,) for v in VERBS), *GROUPS):
         result = runner.invoke(app, [*verb, "--help"], prog_name="paraformer")
         assert result.exit_code == 0
         pages.append(result.stdout)
     require_same("help.txt", "\n".join(pages))
-    for verb in (*VERBS, "vic"):
+    for verb in (*VERBS, "vic", "network"):
         assert verb in pages[0]
 
 

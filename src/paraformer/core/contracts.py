@@ -131,6 +131,58 @@ class Linearisable(ForwardModel, Protocol):
         ...
 
 
+class Routed(NamedTuple):
+    """Flow at gauges.
+
+    Attributes:
+        discharge: mean of each step [m3 s-1].
+        coming: flow that is still to come after the last step; times the router's ``scale`` [m3 s-1], and summed times
+            its step the water under way [m3].
+    """
+
+    discharge: Float[np.ndarray, "gauge time"]
+    coming: Float[np.ndarray, "gauge lag"]
+
+
+@runtime_checkable
+class Router(Protocol):
+    """Runoff and baseflow of a model's cells -> discharge at gauges.
+
+    Attributes:
+        gauges: names.
+        outlets: position of the cell each gauge stands at [gauge].
+        n_cells: number of the model's cells.
+        step: routing step [s].
+        lags: steps until the water of a step has passed every gauge: the length of what is ``coming``.
+        scale: flow at each gauge for 1 in the unit of what is ``coming`` [gauge] [m3 s-1].
+    """
+
+    gauges: tuple[str, ...]
+    outlets: np.ndarray
+    n_cells: int
+    step: float
+    lags: int
+    scale: np.ndarray
+
+    def route(
+        self,
+        runoff: Float[np.ndarray, "cell time"],
+        baseflow: Float[np.ndarray, "cell time"] | None,
+        coming: Float[np.ndarray, "gauge lag"] | None = None,
+    ) -> Routed:
+        """Route some steps [mm a step], ``None`` for no baseflow; rivers are dry before unless flow is ``coming``."""
+        ...
+
+    def advance(
+        self,
+        runoff: Float[np.ndarray, "cell time"],
+        baseflow: Float[np.ndarray, "cell time"] | None,
+        coming: Float[np.ndarray, "gauge lag"],
+    ) -> Routed:
+        """As ``route``; a run cut into pieces gives the bits of the unbroken one."""
+        ...
+
+
 class Reference(NamedTuple):
     """Observations of another variable than soil moisture: monthly climatology [mm month-1] or one value a cell."""
 

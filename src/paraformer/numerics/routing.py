@@ -138,7 +138,10 @@ def under_way(
 
 
 def advance(
-    runoff: Float[np.ndarray, "cell time"], coming: Float[np.ndarray, "gauge lag"], pairs: Pairs, response: Response
+    waters: tuple[Float[np.ndarray, "cell time"], ...],
+    coming: Float[np.ndarray, "gauge lag"],
+    pairs: Pairs,
+    responses: tuple[Response, ...],
 ) -> tuple[Float[np.ndarray, "gauge time"], Float[np.ndarray, "gauge lag"]]:
     """Flow of some more steps, and what is then still to come: a ring of future flow, as RVIC keeps it.
 
@@ -146,15 +149,17 @@ def advance(
     bits of the unbroken one.
 
     Args:
-        runoff: of the steps [mm a step].
-        coming: flow already decided, at least as many lags as the longest response [m3 s-1].
-        pairs, response: of the same pairs.
+        waters: of the steps, each kind with its own response [mm a step].
+        coming: flow already decided, at least as many lags as the longest response.
+        pairs, responses: of the same pairs.
     """
-    ordinates, (offset, count), weight = response
-    n_time = runoff.shape[1]
+    n_time = waters[0].shape[1]
     flow = np.concatenate([coming, np.zeros((len(coming), n_time))], axis=1)
-    by_time = np.ascontiguousarray(runoff.T, np.float64)
-    _advance(by_time, flow, ordinates, offset, count, weight, pairs.source, pairs.first)
+    pieces = [slice(None)] if len(waters) == 1 else [slice(t, t + 1) for t in range(n_time)]
+    for piece in pieces:
+        for water, (ordinates, (offset, length), weight) in zip(waters, responses, strict=True):
+            by_time = np.ascontiguousarray(water.T[piece], np.float64)
+            _advance(by_time, flow[:, piece.start :], ordinates, offset, length, weight, pairs.source, pairs.first)
     return flow[:, :n_time], flow[:, n_time:]
 
 

@@ -78,7 +78,7 @@ def read_world(path: Path | str) -> World:
     path = Path(path)
     if path.suffix in (".yaml", ".yml"):
         return _from_cube(validated(BMIConfig, path, read(path)))
-    return _from_global(read_global_parameters(path))
+    return _from_global(read_global_parameters(path, ignore_routing=True))
 
 
 def _from_cube(config: BMIConfig) -> World:

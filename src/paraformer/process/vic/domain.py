@@ -25,6 +25,7 @@ class GridNames(NamedTuple):
     mask: str = "mask"
     ydim: str = ""  # of the grid's dimensions in files that are written; empty: ``lat``, ``lon``, or ``y``, ``x``
     xdim: str = ""
+    area: str = "area"  # of the cells, which routing needs
 
 
 class Domain(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from paraformer.core.errors import DataError
 from paraformer.core.proof import Place, Proof
@@ -142,6 +143,7 @@ def write_state(
     n_class: int,
     format: str = "NETCDF4",
     names: GridNames = GridNames(),  # noqa: B008
+    ring: Float[np.ndarray, "lag gauge"] | None = None,
 ) -> None:
     """Write one set's state as a VIC-5 image-driver state file, with what VIC-5 lacks as extra variables.
 
@@ -154,6 +156,7 @@ def write_state(
         n_class: vegetation classes of the parameter file.
         format: netCDF format.
         names: names of coordinates and dimensions.
+        ring: of the rivers, as VIC-5's routing keeps it.
     """
     cell, column, tile_class, band = _columns(parameters)
     grid = domain.mask.shape
@@ -194,6 +197,12 @@ def write_state(
         put(dataset, "STATE_SOIL_NODE_TEMP", "C", nodes, ("soil_node",))
         _write_nodes(dataset, parameters, domain, grid_dims(domain, names))
         _write_albedo(dataset, state, parameters, domain, grid_dims(domain, names), date)
+        if ring is not None:
+            dataset.createDimension("outlet", ring.shape[1])
+            dataset.createDimension("routing_timestep", ring.shape[0])
+            rivers = dataset.createVariable("STATE_ROUT_RING", "f8", ("routing_timestep", "outlet"))
+            rivers.units, rivers.description = "-", "unit hydrographs in the routing ring"
+            rivers[...] = ring
         dataset.title = "VIC-5 state, written by ParaFormer"
 
 

@@ -100,7 +100,7 @@ def convert(
     lines = read_lines(path, environment, refusals)
     if is_classic(lines):
         return _to_image(path, lines, refusals, folder, shown)
-    return _to_classic(read_global_parameters(path, environment=environment), lines, folder, shown)
+    return _to_classic(read_global_parameters(path, environment=environment, ignore_routing=True), lines, folder, shown)
 
 
 # Classic driver -> image driver

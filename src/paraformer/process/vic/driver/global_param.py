@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from paraformer.core.errors import SettingsError, nearest
+from paraformer.process.vic.driver.history import DISCHARGE
 from paraformer.process.vic.driver.keys import REPEATED_KEYS, require_obeyed, told
 from paraformer.process.vic.driver.lines import Keys, Line, Problem, Refusals, read_lines
 from paraformer.process.vic.driver.streams import FILES_MISSED, OutputStream, default_streams, read_streams
@@ -38,6 +39,8 @@ FORCE_TYPES: dict[str, str] = {
 UNUSED_FORCE_TYPES = {"ALBEDO", "CATM", "CHANNEL_IN", "FCANOPY", "FDIR", "LAI", "PAR", "SKIP"}
 
 
+NO_DISCHARGE = "ROUT_PARAM shows nothing: no OUTFILE has OUT_DISCHARGE"
+ROUTING_IGNORED = "ROUT_PARAM is ignored, as by a VIC built without routing"
 CALENDARS = ("STANDARD", "GREGORIAN", "PROLEPTIC_GREGORIAN")
 FORMATS = ("NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF4_CLASSIC", "NETCDF4")
 TIME_UNITS = ("SECONDS", "MINUTES", "HOURS", "DAYS")
@@ -88,6 +91,7 @@ class GlobalParameters:
         result_directory: folder of the history files.
         streams: history files.
         text: the file as the run read it, environment replaced.
+        routing: ROUT_PARAM, an RVIC parameter file, or ``None``: runoff is not routed.
         notes: lines a warning has something to say about: they have no effect, or another one than one may expect.
     """
 
@@ -108,6 +112,7 @@ class GlobalParameters:
     result_directory: Path
     streams: tuple[OutputStream, ...]
     text: str
+    routing: Path | None = None
     notes: tuple[Problem, ...] = ()
 
     @property
@@ -122,7 +127,11 @@ def is_classic(lines: list[Line]) -> bool:
 
 
 def read_global_parameters(
-    path: Path | str, *, water_balance: WaterBalance = "vic", environment: Mapping[str, str] | None = None
+    path: Path | str,
+    *,
+    water_balance: WaterBalance = "vic",
+    environment: Mapping[str, str] | None = None,
+    ignore_routing: bool = False,
 ) -> GlobalParameters:
     """Read and check a global parameter file of VIC-5's image driver.
 
@@ -130,6 +139,7 @@ def read_global_parameters(
         path: the file.
         water_balance: ``vic`` repeats VIC-5, ``conserving`` closes the balance (no option of VIC-5).
         environment: variables for ``${NAME}``; the process's own by default.
+        ignore_routing: pass over ROUT_PARAM, as a VIC whose routing library is the stub does.
 
     Raises:
         DataError: no such file.
@@ -162,12 +172,15 @@ def read_global_parameters(
         "initial_state": attempt(_initial_state, keys),
         "state": attempt(read_state_file, keys, days, FORMATS, "NETCDF4_CLASSIC"),
         "result_directory": attempt(keys.path_of, "RESULT_DIR"),
+        "routing": attempt(_routing, keys, ignore_routing),
     }
     refusals.finish()
     assert days is not None
     assert settings is not None
     assert streams is not None
     streams = streams or default_streams()
+    if found["routing"] is None:
+        streams = tuple(stream.without(DISCHARGE) for stream in streams)
     found |= {name: found[name].lower() for name in ("calendar", "time_unit")}
     return GlobalParameters(
         path=Path(path),
@@ -176,15 +189,23 @@ def read_global_parameters(
         n_day=days[1],
         streams=streams,
         text="\n".join(" ".join((line.key, *line.values)) for line in lines) + "\n",
-        notes=_notes(lines, streams, days, settings.model_steps_per_day),
+        notes=_notes(lines, streams, days, settings.model_steps_per_day, ignore_routing),
         **found,
     )
 
 
 def _notes(
-    lines: list[Line], streams: tuple[OutputStream, ...], days: tuple[np.datetime64, int], steps_per_day: int
+    lines: list[Line],
+    streams: tuple[OutputStream, ...],
+    days: tuple[np.datetime64, int],
+    steps_per_day: int,
+    ignored: bool,
 ) -> tuple[Problem, ...]:
     found = [Problem(line.number, text) for line in lines if (text := told(line, "image"))]
+    asked = any(variable.name == DISCHARGE for stream in streams for variable in stream.variables)
+    for line in lines:
+        if line.key == "ROUT_PARAM" and not asked:
+            found.append(Problem(line.number, ROUTING_IGNORED if ignored else NO_DISCHARGE))
     for stream in streams:
         found += stream.notes
         if stream.misses_files(*days, steps_per_day):
@@ -316,6 +337,10 @@ def _sources(keys: Keys) -> CanopySource:
 
 def _initial_state(keys: Keys) -> Path | None:
     return None if keys.text("INIT_STATE", "FALSE").upper() == "FALSE" else keys.path_of("INIT_STATE")
+
+
+def _routing(keys: Keys, ignored: bool) -> Path | None:
+    return None if ignored or "ROUT_PARAM" not in keys else keys.path_of("ROUT_PARAM")
 
 
 def read_state_file(

@@ -127,7 +127,20 @@ def _cover(steps: Steps, leaf_area: bool) -> np.ndarray:
     return monthly[:, steps.month - 1][None]
 
 
+def _routed(steps: Steps) -> np.ndarray:
+    raise AssertionError("discharge is made of all cells of a step together (driver.discharge)")
+
+
+DISCHARGE = "OUT_DISCHARGE"
 HISTORY: dict[str, HistoryVariable] = {
+    DISCHARGE: HistoryVariable(
+        "river_discharge",
+        "m3 s-1",
+        "volume transport of water in the river, at the outlets of ROUT_PARAM; 0 elsewhere",
+        "mean",
+        _routed,
+        ("runoff", "baseflow"),
+    ),
     "OUT_PREC": _plain("precipitation", "precipitation_amount", "mm", "incoming precipitation", "sum"),
     "OUT_RAINF": _plain("rainfall", "rainfall_amount", "mm", "liquid rainfall amount", "sum"),
     "OUT_SNOWF": _plain("snowfall", "snowfall_lwe_amount", "mm", "snowfall", "sum"),
@@ -242,7 +255,7 @@ OUT_ALBEDO_BAND OUT_DELTACC_BAND OUT_GRND_FLUX_BAND OUT_IN_LONG_BAND OUT_LATENT_
 OUT_MELT_ENERGY_BAND OUT_LWNET_BAND OUT_SWNET_BAND OUT_RFRZ_ENERGY_BAND OUT_SENSIBLE_BAND OUT_SNOW_CANOPY_BAND
 OUT_SNOW_COVER_BAND OUT_SNOW_DEPTH_BAND OUT_SNOW_FLUX_BAND OUT_SNOW_MELT_BAND OUT_SNOW_PACKT_BAND
 OUT_SNOW_SURFT_BAND OUT_SWE_BAND OUT_APAR OUT_GPP OUT_RAUT OUT_NPP OUT_LITTERFALL OUT_RHET OUT_NEE OUT_CLITTER
-OUT_CINTER OUT_CSLOW OUT_DISCHARGE OUT_TIME_VICRUN_WALL OUT_TIME_VICRUN_CPU
+OUT_CINTER OUT_CSLOW OUT_TIME_VICRUN_WALL OUT_TIME_VICRUN_CPU
 """
 NOT_COMPUTED = frozenset(_OTHERS.split())
 """Variables of VIC-5 that this model does not compute: energy terms, water table, lakes, carbon, bands."""

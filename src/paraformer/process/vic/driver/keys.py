@@ -118,7 +118,7 @@ TABLE: tuple[Key, ...] = (
     Key("OUTFILE OUTVAR AGGFREQ COMPRESS OUT_FORMAT", OBEYED, OBEYED, "see below"),
     Key("HISTFREQ", OBEYED, OTHER, "see below"),
     Key("LOG_DIR", NO_EFFECT, NO_EFFECT, "there is no log file"),
-    Key("ROUT_PARAM", TOLD, OTHER, "runoff is not routed, as in a VIC built without routing; no OUT_DISCHARGE"),
+    Key("ROUT_PARAM", OBEYED, OTHER, "RVIC parameter file: gives OUT_DISCHARGE; see `--ignore-routing`"),
     # what VIC-5 took away
     Key("MIN_WIND_SPEED", REFUSED, REFUSED, _REMOVED),
     Key("MAX_SNOW_TEMP", REFUSED, REFUSED, "since VIC-5 a constant, SNOW_MAX_SNOW_TEMP; here 0.5 degC"),

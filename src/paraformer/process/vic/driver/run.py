@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from paraformer.core.contracts import Router
 from paraformer.core.errors import RunError, SettingsError
 from paraformer.core.files import atomic_path
 from paraformer.core.log import Progress
@@ -21,8 +22,9 @@ from paraformer.core.proof import Proof
 from paraformer.process.vic.column import MET
 from paraformer.process.vic.constants import MM_PER_M
 from paraformer.process.vic.driver.aggregate import Aggregator
+from paraformer.process.vic.driver.discharge import RING, Rivers
 from paraformer.process.vic.driver.global_param import GlobalParameters
-from paraformer.process.vic.driver.history import HISTORY, LAYERS, STORES, Steps
+from paraformer.process.vic.driver.history import DISCHARGE, HISTORY, LAYERS, STORES, Steps
 from paraformer.process.vic.driver.history_files import HistoryFiles
 from paraformer.process.vic.driver.inputs import read_days, read_run_land, require_forcing
 from paraformer.process.vic.driver.lines import told_together
@@ -69,6 +71,7 @@ class _World:
     state: State  # changes as the run goes on [cell, 1, column]
     stores: dict[str, np.ndarray]  # cell means of the same moment, as the outputs ``STORES`` have them [cell]
     weather: Proof  # what is odd in the forcing
+    rivers: Rivers | None  # where the runoff goes; changes as the run goes on
 
 
 def run_global(
@@ -78,6 +81,7 @@ def run_global(
     threads: int | None = None,
     memory_bytes: int = MEMORY_BYTES,
     progress: Progress | None = None,
+    router: Router | None = None,
 ) -> RunResult:
     """Run a global parameter file.
 
@@ -88,10 +92,11 @@ def run_global(
         threads: CPU threads; ``None`` uses all.
         memory_bytes: for forcing, outputs and records of one stretch of days; no result depends on it.
         progress: shows the cell-days done.
+        router: of the cells that are run, made of ROUT_PARAM; asked for where the file has one.
 
     Raises:
         DataError: missing or bad input, naming file, variable, cell and time.
-        SettingsError: an output variable that is not computed (if ``strict``).
+        SettingsError: an output variable that is not computed (if ``strict``); ROUT_PARAM without a router.
         RunError: if a file cannot be written.
     """
     missing = tuple(dict.fromkeys(name for stream in run.streams for name in stream.missing))
@@ -104,7 +109,9 @@ def run_global(
     empty = [stream.prefix for stream in run.streams if not stream.variables]
     if empty:
         logger.warning("%s: not written, for nothing in it is computed: %s", run.path, ", ".join(empty))
-    world = _read_world(run)
+    if run.routing is not None and router is None:
+        raise SettingsError(f"{run.path}: ROUT_PARAM {run.routing} asks for routing, and no router is given")
+    world = _read_world(run, router)
     require_forcing(run, world.domain)
     _make_folder(run.result_directory)
     streams = [stream for stream in run.streams if stream.variables]
@@ -122,11 +129,14 @@ def run_global(
         for start, stop in _stretches(run, _bytes_per_cell_day(run) * n_cell, memory_bytes):
             for aggregator in gather:
                 aggregator.begin(start * per_day, stop * per_day)
+            if world.rivers is not None:
+                world.rivers.begin((stop - start) * per_day)
             size = max(1, memory_bytes // (_bytes_per_cell_day(run) * (stop - start)))
             for first in range(0, n_cell, size):
                 cells = slice(first, min(first + size, n_cell))
                 worst = max(worst, _advance(world, start, stop, cells, gather, threads))
                 advance((cells.stop - cells.start) * (stop - start))
+            _route(world, gather)
             for aggregator, file in zip(gather, files, strict=True):
                 file.write(aggregator.finish())
             if run.state is not None and run.first_day + stop == run.state.day:
@@ -144,13 +154,29 @@ def _make_folder(path: Path) -> None:
         raise RunError(f"{path}: cannot make the folder of the history files ({error.strerror})") from error
 
 
-def _read_world(run: GlobalParameters) -> _World:
+def _read_world(run: GlobalParameters, router: Router | None) -> _World:
     land = read_run_land(run)
     with open_dataset(run.parameters) as dataset:
         n_class = dataset["Cv"].shape[0]
     state = land.start()
+    rivers = None
+    if run.routing is not None and router is not None:
+        rivers = Rivers(router, land.domain, run.settings.model_steps_per_day)
+        if run.initial_state is not None and not rivers.restore(run.initial_state):
+            logger.warning("%s: no %s; rivers begin without water", run.initial_state, RING)
     stores = _stores(state[:, 0], land.parameters)
-    return _World(run, land.domain, land.parameters, n_class, state, stores, Proof("forcing"))
+    return _World(run, land.domain, land.parameters, n_class, state, stores, Proof("forcing"), rivers)
+
+
+def _route(world: _World, gather: list[Aggregator]) -> None:
+    """Route what all cells gave in the stretch, and hand the discharge on."""
+    if world.rivers is None:
+        return
+    discharge = world.rivers.finish()[None]
+    for aggregator in gather:
+        for position, variable in enumerate(aggregator.stream.variables):
+            if variable.name == DISCHARGE:
+                aggregator.add(position, discharge, slice(0, world.parameters.n_cell))
 
 
 def _bytes_per_cell_day(run: GlobalParameters) -> int:
@@ -178,6 +204,7 @@ def _stretches(run: GlobalParameters, bytes_per_day: int, memory_bytes: int) -> 
 def _outputs(run: GlobalParameters) -> tuple[str, ...]:
     """Outputs of the model that the streams are made of; one at least, as the model wants."""
     names = [name for stream in run.streams for v in stream.variables for name in HISTORY[v.name].outputs]
+    names += HISTORY[DISCHARGE].outputs if run.routing is not None else ()
     return tuple(dict.fromkeys(names)) or LAYERS[:1]
 
 
@@ -213,7 +240,10 @@ def _advance(
     )
     for aggregator in gather:
         for position, variable in enumerate(aggregator.stream.variables):
-            aggregator.add(position, HISTORY[variable.name].compute(steps), cells)
+            if variable.name != DISCHARGE:
+                aggregator.add(position, HISTORY[variable.name].compute(steps), cells)
+    if world.rivers is not None:
+        world.rivers.add(steps.outputs["runoff"], steps.outputs["baseflow"], cells)
     for name in set(STORES) & set(result.outputs):
         world.stores[name][cells] = result.outputs[name][:, 0, -1]
     return float(result.max_abs_water_error.max())
@@ -261,5 +291,6 @@ def _write_state(world: _World) -> Path:
             world.n_class,
             format=target.format,
             names=world.run.grid_names,
+            ring=None if world.rivers is None else world.rivers.ring,
         )
     return target.path

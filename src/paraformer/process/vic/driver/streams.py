@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -128,6 +128,13 @@ class OutputStream:
     missing: tuple[str, ...] = ()
     lines: dict[str, int] = field(default_factory=dict, compare=False)
     notes: tuple[Problem, ...] = field(default=(), compare=False)
+
+    def without(self, name: str) -> OutputStream:
+        """The stream with a variable that is not computed after all."""
+        if name not in {variable.name for variable in self.variables}:
+            return self
+        kept = tuple(variable for variable in self.variables if variable.name != name)
+        return replace(self, variables=kept, missing=(*self.missing, name))
 
     def file_of(self, edges: np.ndarray, first_day: np.datetime64, n_day: int, steps_per_day: int) -> np.ndarray:
         """In which file each record lies, from 0.
