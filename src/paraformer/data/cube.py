@@ -27,12 +27,12 @@ from paraformer.core.files import hash_json, hash_path, journal_of, write_json
 from paraformer.core.log import Progress
 from paraformer.core.proof import rounded
 from paraformer.core.schema import Cube
-from paraformer.core.variables import ATTRIBUTES, FORCING, REFERENCES, VOCABULARY
+from paraformer.core.variables import ATTRIBUTES, FORCING, REFERENCES, UNCERTAINTY, VOCABULARY
 from paraformer.data.attributes import CATEGORICAL
 from paraformer.data.climate import CLIMATE, climate_indices
 from paraformer.data.config import DataConfig
 from paraformer.data.igbp import IGBP_CLASSES
-from paraformer.data.quality import UNCERTAINTY, Selection, check
+from paraformer.data.quality import Selection, check
 from paraformer.data.sources.cells import open_cells
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,15 @@ from paraformer.core.grid import Words
 from paraformer.core.log import Progress
 from paraformer.core.proof import Place, Proof, numbered, place_of
 from paraformer.core.time import Period
-from paraformer.core.variables import DRY_REGION, FORCING, MEAN_CLIMATOLOGY, MEAN_MOISTURE, MEANS, REFERENCES
+from paraformer.core.variables import (
+    DRY_REGION,
+    FORCING,
+    MEAN_CLIMATOLOGY,
+    MEAN_MOISTURE,
+    MEANS,
+    REFERENCES,
+    UNCERTAINTY,
+)
 from paraformer.data.climate import DAYS_PER_YEAR, saturation_vapour_pressure
 from paraformer.data.packed import overflown
 from paraformer.data.places import listed
@@ -115,6 +123,7 @@ class ValueProof:
                 part = _Part(self.position[start : start + size], slice(start, start + size))
                 self._forcing(part)
                 self._observations(part)
+                self._errors(part)
                 for name in self.references:
                     self._reference(part, name)
                 if self.proof.refused:
@@ -196,6 +205,12 @@ class ValueProof:
         total = np.where(seen, values, 0.0).sum(axis=(1, 2), dtype=np.float64)
         number = seen.sum(axis=(1, 2))
         np.divide(total, number, out=self.found.moisture[part.at], where=number > 0)
+
+    def _errors(self, part: _Part) -> None:
+        """Standard errors of the observations, if there are any."""
+        name = f"{self.observation}{UNCERTAINTY}"
+        if name in self.file.dataset.variables:
+            self._series(part, name, may_be_missing=True)
 
     def _reference(self, part: _Part, name: str) -> None:
         values = self.file.reference(name, part.position)

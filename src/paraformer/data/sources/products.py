@@ -110,7 +110,7 @@ def _placing(config: ProductsConfig, raster: Raster, block: xr.Dataset) -> Placi
     """How soil moisture on a raster comes to the cells of a block of forcing."""
     if config.grid == "gauges":
         return _AtGauges(raster, block)
-    return _Placed(raster, config, target_of(config))
+    return Placed(raster, config, target_of(config))
 
 
 def _forcing(config: ProductsConfig, progress: Progress | None) -> Iterator[xr.Dataset]:
@@ -119,8 +119,8 @@ def _forcing(config: ProductsConfig, progress: Progress | None) -> Iterator[xr.D
         return forcing_blocks(config.forcing, progress)
     target, raster = target_of(config), forcing_raster(config.forcing)
     if config.cache is not None:
-        return kept_blocks(config, target, lambda: _Placed(raster, config, target), progress)
-    placed = _Placed(raster, config, target)
+        return kept_blocks(config, target, lambda: Placed(raster, config, target), progress)
+    placed = Placed(raster, config, target)
     return (placed(block) for block in forcing_blocks(config.forcing, progress))
 
 
@@ -155,7 +155,7 @@ def _mapped(config: ProductsConfig, joined: xr.Dataset, land: xr.Dataset) -> xr.
     return mapped
 
 
-class _Placed:
+class Placed:
     """Puts datasets of one grid on the target: its own cells where it has that grid, regridded where it has not.
 
     Args:
