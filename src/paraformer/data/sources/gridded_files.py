@@ -146,7 +146,7 @@ class GriddedFiles:
         self.require(name)
         layer = self._held[name].layers[0]
         with open_netcdf(layer.path) as dataset:
-            return layer.path, _coordinates(layer, dataset, layer.row), _coordinates(layer, dataset, layer.column)
+            return layer.path, axis_of(layer.path, dataset, layer.row), axis_of(layer.path, dataset, layer.column)
 
     def window(self, name: str, grid: Raster, region: Region) -> Window:
         """The cells of a raster of latitude and longitude in a region.
@@ -194,7 +194,7 @@ class GriddedFiles:
     def _part(self, layer: _Layer, dataset: netCDF4.Dataset, position: np.ndarray, window: Window) -> np.ndarray:
         """Values of one file [position, cell]."""
         for axis, expected in zip((layer.row, layer.column), window.axes, strict=True):
-            if not np.array_equal(_coordinates(layer, dataset, axis), expected):
+            if not np.array_equal(axis_of(layer.path, dataset, axis), expected):
                 raise DataError(f"{layer.path}: variable '{axis}' differs from that of the other files")
         variable = variable_of(layer.path, dataset, layer.name)
         require_unit(layer.path, variable, self.units[layer.name])
@@ -313,10 +313,6 @@ def _held(layers: tuple[_Layer, ...], keys: Keys, span: tuple[np.datetime64, np.
             f"{have[0]}..{have[1]}"
         )
     return found
-
-
-def _coordinates(layer: _Layer, dataset: netCDF4.Dataset, name: str) -> Float[np.ndarray, " n"]:
-    return axis_of(layer.path, dataset, name)
 
 
 def _runs(labels: np.ndarray) -> list[tuple[int, int]]:
