@@ -21,14 +21,14 @@ BOX = {"south": 33.0, "north": 34.5, "west": -101.5, "east": -100.0}
 
 
 def products(folder: Path, **more: Any) -> ProductsConfig:
-    return ProductsConfig(
-        grid="ease2_36km",
-        region=BOX,
-        period={"start": "2016-06-01", "end": "2016-06-30"},
-        forcing={"folder": folder / "nldas"},
-        observation={"folder": folder / "smap", "product": "SPL3SMP", "overpass": "am"},
-        **more,
-    )
+    given = {
+        "grid": "ease2_36km",
+        "region": BOX,
+        "period": {"start": "2016-06-01", "end": "2016-06-30"},
+        "forcing": {"folder": folder / "nldas"},
+        "observation": {"folder": folder / "smap", "product": "SPL3SMP", "overpass": "am"},
+    }
+    return ProductsConfig(**(given | more))
 
 
 class Granule(dict):
@@ -164,3 +164,19 @@ def test_without_earthaccess_the_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "earthaccess", None)
     with pytest.raises(SettingsError, match=r"pip install 'paraformer\[fetch\]'"):
         login()
+
+
+def test_products_of_other_archives_are_named_and_not_asked_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = queries(
+        products(
+            tmp_path,
+            forcing={"folder": tmp_path, "product": "ERA5-Land"},
+            observation={"folder": tmp_path, "product": "ESA_CCI_COMBINED"},
+            evapotranspiration={"folder": tmp_path},
+        )
+    )
+    assert [query.product for query in found] == ["MOD16A2GF"]
+    for name in ("ERA5-Land", "ESA_CCI_COMBINED"):
+        assert f"{name} is not fetched: docs/data_sources.md" in caplog.text

@@ -338,3 +338,18 @@ def test_cells_do_not_influence_each_other(tmp_path, cube, order, size):
     found = build_cube(settings(source, chunk_cells=size), tmp_path / "shuffled.zarr").dataset.sortby("cell")
     for name in ("prcp", "sm_smap", "sand", "climate_aridity", "climate_p_seasonality", "trained", "lat"):
         np.testing.assert_array_equal(found[name].values, cube.dataset[name].values)
+
+
+def test_standard_errors_and_marks_of_estimates_arrive_and_are_proved(tmp_path):
+    data = simple_dataset()
+    seen = np.isfinite(data["sm_smap"])
+    data["sm_smap_uncertainty"] = xr.full_like(data["sm_smap"], 0.03).where(seen)
+    data["sm_smap_uncertainty"].attrs = {"units": "m3 m-3"}
+    data["wind"].attrs |= {"origin": "estimated", "method": "constant 3 m s-1"}
+    found = build_cube(settings(write(data, tmp_path / "a.nc")), tmp_path / "cube.zarr").dataset
+    np.testing.assert_array_equal(np.isfinite(found["sm_smap_uncertainty"]), np.isfinite(found["sm_smap"]))
+    assert found["wind"].attrs["method"] == "constant 3 m s-1"
+    assert describe_cube(Cube(found))["estimated"] == {"wind": "constant 3 m s-1"}
+    data["sm_smap_uncertainty"] = data["sm_smap_uncertainty"].fillna(-9999.0)
+    with pytest.raises(DataError, match=r"sm_smap_uncertainty at cell .*: found -9999 m3 m-3, expected 0 to 1"):
+        build_cube(settings(write(data, tmp_path / "b.nc")), tmp_path / "other.zarr")

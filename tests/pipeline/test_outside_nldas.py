@@ -15,9 +15,12 @@ from data.sources.land_rasters import centres, write_raster
 from paraformer.config import Study, load_study
 from paraformer.core.errors import DataError, SettingsError
 from paraformer.core.schema import Cube
+from paraformer.data.quality import check_values
 from paraformer.data.sources.products import write_products
+from paraformer.data.summary import input_table
 from paraformer.pipeline import check_study, run_study
 from paraformer.pipeline.cite import cite
+from paraformer.pipeline.cube_page import write_cube_page
 from paraformer.pipeline.describe import describe
 from paraformer.pipeline.parameters import make_parameters
 
@@ -128,18 +131,19 @@ def test_from_folders_to_the_cube_and_parameters(folder: Path, monkeypatch: pyte
 
 
 def test_kept_months_give_the_same_store(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    study = study_of(folder, monkeypatch, "data.products.land=null", "data.attributes=null")
-    caching = study_of(
-        folder, monkeypatch, "data.products.land=null", "data.attributes=null", f"data.products.cache={tmp_path / 'm'}"
-    )
-    assert study.data.products is not None
-    assert caching.data.products is not None
-    bare = study.data.products.model_copy(update={"cache": None})
-    write_products(bare, tmp_path / "plain.zarr")
+    """On the grid of ERA5-Land itself, finer than that of the soil moisture."""
+    bare = ("data.products.land=null", "data.attributes=null", "data.products.grid=era5_land")
+    study = study_of(folder, monkeypatch, *bare, f"data.products.cache={tmp_path / 'months'}")
+    config = study.data.products
+    assert config is not None
+    write_products(config.model_copy(update={"cache": None}), tmp_path / "plain.zarr")
+    plain = xr.open_zarr(tmp_path / "plain.zarr").load()
+    assert plain.sizes["cell"] >= 70  # of 8 x 11, less what rounding leaves out at the rim
+    np.testing.assert_allclose(plain["lat"], plain["lat"].round(1), atol=1e-9)
     for name in ("first.zarr", "again.zarr"):
-        write_products(caching.data.products, tmp_path / name)
-        xr.testing.assert_identical(xr.open_zarr(tmp_path / name).load(), xr.open_zarr(tmp_path / "plain.zarr").load())
-    assert len(list((tmp_path / "m").glob("forcing-2016-05-*.json"))) == 1
+        write_products(config, tmp_path / name)
+        xr.testing.assert_identical(xr.open_zarr(tmp_path / name).load(), plain)
+    assert len(list((tmp_path / "months").glob("forcing-2016-05-*.json"))) == 1
 
 
 def test_estimates_are_marked_in_the_cube_and_said(
@@ -164,6 +168,12 @@ def test_estimates_are_marked_in_the_cube_and_said(
     assert "Brutsaert (1975)" in data["lwdown"].attrs["method"]
     np.testing.assert_allclose(data["pres"].mean(), 92.5, atol=1.5)  # 750 m
     assert "estimated:" in describe(tmp_path / "run" / "cube" / "cube.zarr")
+    write_cube_page(tmp_path / "run" / "cube" / "cube.zarr", tmp_path / "cube.html")
+    assert "lwdown is estimated" in (tmp_path / "cube.html").read_text()
+    store = study.data.model_copy(update={"products": None, "path": tmp_path / "run" / "cube" / "inputs.zarr"})
+    selection, values = check_values(store)
+    assert "pres is estimated: hydrostatic" in input_table(selection, values, "sm_cci")
+    selection.file.close()
 
 
 def test_settings_that_contradict_each_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -268,6 +268,9 @@ OBSERVATIONS = table(
     _VOLUMETRIC,
 )
 
+UNCERTAINTY = "_uncertainty"
+"""What follows an observation's name in that of its standard error."""
+
 MEAN_MOISTURE = replace(
     _VOLUMETRIC, dims=_C, long_name="mean soil moisture", usual=(0.01, 0.6), hint="another unit, or a fill value of 0?"
 )

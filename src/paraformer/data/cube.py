@@ -32,6 +32,7 @@ from paraformer.core.variables import (
     CATEGORICAL,
     FORCING,
     REFERENCES,
+    UNCERTAINTY,
     VOCABULARY,
     class_column,
     series_variable,
@@ -42,7 +43,7 @@ from paraformer.data.config import DataConfig
 from paraformer.data.headers import check_header
 from paraformer.data.igbp import IGBP_CLASSES
 from paraformer.data.places import places_of, words_of
-from paraformer.data.quality import UNCERTAINTY, Selection, check
+from paraformer.data.quality import Selection, check
 from paraformer.data.sources.cells import open_cells
 from paraformer.data.values import ValueProof
 

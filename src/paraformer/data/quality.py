@@ -14,7 +14,7 @@ from jaxtyping import Bool, Int
 
 from paraformer.core.errors import DataError
 from paraformer.core.log import Progress
-from paraformer.core.variables import ATTRIBUTES, FORCING, REFERENCES, series_variable
+from paraformer.core.variables import ATTRIBUTES, FORCING, REFERENCES, UNCERTAINTY, series_variable
 from paraformer.data.attributes import check_attributes
 from paraformer.data.config import DataConfig, Value
 from paraformer.data.headers import check_header
@@ -33,9 +33,6 @@ from paraformer.data.sampling import (
 )
 from paraformer.data.sources.cells import CellsFile, open_cells
 from paraformer.data.values import CellValues, ValueProof, require_observations
-
-UNCERTAINTY = "_uncertainty"
-"""What follows an observation's name in that of its standard error."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,15 @@ from paraformer.core.log import Progress
 from paraformer.core.physics import saturation_vapour_pressure
 from paraformer.core.proof import Place, Proof, numbered, place_of
 from paraformer.core.time import DAYS_PER_YEAR, Period
-from paraformer.core.variables import DRY_REGION, FORCING, MEAN_CLIMATOLOGY, MEAN_MOISTURE, MEANS, REFERENCES
+from paraformer.core.variables import (
+    DRY_REGION,
+    FORCING,
+    MEAN_CLIMATOLOGY,
+    MEAN_MOISTURE,
+    MEANS,
+    REFERENCES,
+    UNCERTAINTY,
+)
 from paraformer.data.packed import overflown
 from paraformer.data.places import listed
 from paraformer.data.sources.cells import CellsFile
@@ -117,6 +125,7 @@ class ValueProof:
                 self._forcing(part)
                 if self.observation:
                     self._observations(part)
+                    self._errors(part)
                 for name in self.references:
                     self._reference(part, name)
                 if self.proof.refused:
@@ -207,6 +216,12 @@ class ValueProof:
         total = np.where(seen, values, 0.0).sum(axis=(1, 2), dtype=np.float64)
         number = seen.sum(axis=(1, 2))
         np.divide(total, number, out=self.found.moisture[part.at], where=number > 0)
+
+    def _errors(self, part: _Part) -> None:
+        """Standard errors of the observations, if there are any."""
+        name = f"{self.observation}{UNCERTAINTY}"
+        if name in self.file.dataset.variables:
+            self._series(part, name, may_be_missing=True)
 
     def _reference(self, part: _Part, name: str) -> None:
         values = self.file.reference(name, part.position)

@@ -116,12 +116,14 @@ def describe_cube(cube: Cube) -> dict[str, Any]:
         for name, v in ranges.items()
         if v.size
     }
-    estimated = {
-        name: str(dataset[name].attrs.get("method", ""))
-        for name in FORCING
-        if dataset[name].attrs.get("origin") == "estimated"
-    }
+    estimated = estimated_forcing(cube)
     return facts | ({"estimated": estimated} if estimated else {})
+
+
+def estimated_forcing(cube: Cube) -> dict[str, str]:
+    """How each forcing was made that is marked as estimated."""
+    marks = {name: cube.dataset[name].attrs for name in FORCING}
+    return {name: str(a.get("method", "")) for name, a in marks.items() if a.get("origin") == "estimated"}
 
 
 def _share(flags: np.ndarray) -> float:

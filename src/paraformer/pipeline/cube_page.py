@@ -15,6 +15,7 @@ from paraformer.core.parameters import Parameter
 from paraformer.core.schema import Cube
 from paraformer.core.variables import FORCING, VOCABULARY
 from paraformer.data.suspects import suspicious_cells
+from paraformer.data.views import estimated_forcing
 from paraformer.report.maps import parameter_maps
 from paraformer.report.page import Section, write_page
 from paraformer.report.rectangles import Cells
@@ -51,6 +52,7 @@ def write_cube_page(cube_path: Path, page: Path) -> str:
             for key in ("source", "references", "license", "input_file", "input_hash", "cube_key")
             if attrs.get(key)
         }
+        facts |= {f"{name} is estimated": method for name, method in estimated_forcing(cube).items()}
         title = str(attrs.get("title") or cube_path.name)
         lead = f"{len(cube.cells)} cells, {cube.time[0]} to {cube.time[-1]}, observation {attrs['observation']}"
         write_page(page, title, lead, sections, facts)

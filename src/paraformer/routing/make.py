@@ -9,9 +9,9 @@ import netCDF4
 import numpy as np
 
 from paraformer.core.errors import DataError, nearest
-from paraformer.core.grid import EARTH_RADIUS as MEAN_RADIUS
 from paraformer.core.grid import unit_vectors
 from paraformer.core.netcdf_header import require_whole
+from paraformer.core.physics import MEAN_RADIUS
 from paraformer.routing.directions import Codes, decode
 from paraformer.routing.gauges import M2_PER_KM2, read_gauges
 from paraformer.routing.grids import Grid, cell_areas, numbers_of, read_grid, value_on

@@ -106,6 +106,9 @@ def test_hours_taken_for_sums_since_midnight_are_refused_and_the_other_way(tmp_p
         read(config(tmp_path / "hour"))
     found = read(config(tmp_path / "hour", accumulation="hour"))
     np.testing.assert_allclose(found["swdown"], SUN[:24].sum() / 86400, rtol=1e-6)
+    write_hourly(tmp_path / "below" / "a.nc", STAMPS, CONSTANT | amounts | {"tp": RAIN - 0.001})
+    with pytest.raises(DataError, match=r"variable 'tp', cell .*: found -0\.001 m, expected nothing below 0"):
+        read(config(tmp_path / "below", accumulation="hour"))
     write_hourly(tmp_path / "day" / "a.nc", STAMPS, CONSTANT | totals())
     with pytest.raises(DataError, match=r"in an hour; are they sums since 00 UTC .*forcing\.accumulation: day"):
         read(config(tmp_path / "day", accumulation="hour"))
@@ -125,6 +128,11 @@ def test_daily_files_need_to_be_told_when_sums_are_stamped(tmp_path):
     assert "lower bound" in found["wind"].attrs["method"]
     with pytest.raises(DataError, match=r"variable 'tp': 2016-03-01T00 is missing"):
         read(config(tmp_path, files="daily", totals="begin"))
+    with pytest.raises(DataError, match=r"2016-03-01T01 is missing .*\(daily files: data\.products\.forcing\.files\)"):
+        read(config(tmp_path))
+    write_hourly(tmp_path / "t2m.nc", STAMPS, CONSTANT)
+    with pytest.raises(DataError, match=r"variable 't2m': 2016-03-01T00 is there twice; hourly files \(data"):
+        read(config(tmp_path, files="daily", totals="end"))
 
 
 @pytest.mark.parametrize(
@@ -158,7 +166,7 @@ def test_what_is_missing_twice_or_wrong_is_named(tmp_path):
     with pytest.raises(DataError, match=r"variable 'tp' has unit 'mm', expected 'm'"):
         read(config(tmp_path))
     write_hourly(tmp_path / "a.nc", STAMPS[:40], {k: np.broadcast_to(v, 49)[:40] for k, v in fields.items()})
-    with pytest.raises(DataError, match=r"variable 't2m': 2016-03-02T16 is missing \(the first of 9\)"):
+    with pytest.raises(DataError, match=r"variable 't2m': 2016-03-02T16 is missing \(the first of 9\).*25 hours"):
         read(config(tmp_path))
     write_hourly(tmp_path / "b.nc", STAMPS[39:], {k: np.broadcast_to(v, 49)[39:] for k, v in fields.items()})
     with pytest.raises(DataError, match=r"b\.nc: variable 't2m': 2016-03-02T15 is already in .*a\.nc"):

@@ -59,6 +59,8 @@ BRIGHTEST = 1500.0
 
 _HOUR, _DAY = np.timedelta64(1, "h"), np.timedelta64(1, "D")
 _BLOCK_BYTES = 256 * 2**20
+_COPIES = 3
+"""Of what is read, while means and differences are made."""
 _SECONDS = 3600.0
 
 
@@ -78,15 +80,18 @@ def find_era5_land(config: Era5LandConfig) -> GriddedFiles:
             estimate or whose estimate the study does not allow.
     """
     first, last = np.datetime64(config.period.start, "h"), np.datetime64(config.period.end, "h") + 24 * _HOUR
-    files = GriddedFiles(config.folder, STATES | TOTALS, _keys(config), first, last)
+    hourly = config.files == "hourly"
+    twice = "" if hourly else "; hourly files (data.products.forcing.files: hourly)?"
+    files = GriddedFiles(config.folder, STATES | TOTALS, _keys(config), first, last, twice)
     for name in REQUIRED:
         files.require(name, f" ({MEANING[name]} of ERA5-Land)")
     refuse_unasked(config, dict.fromkeys(field for name, field in OPTIONAL.items() if name not in files))
-    step = _HOUR if config.files == "hourly" else _DAY
-    needed = np.arange(first, last + (_HOUR if config.files == "hourly" else 0), step)
+    needed = np.arange(first, last + 1 if hourly else last, _HOUR if hourly else _DAY)
+    why = "; a UTC day is made of 25 hours, 00:00 to 00:00 of the next day (daily files: data.products.forcing.files)"
+    why = why if hourly else ""
     for name in STATES | TOTALS:
         if name in files:
-            files.require_moments(name, needed[1:] if config.files == "hourly" and name in TOTALS else needed)
+            files.require_moments(name, needed[1:] if hourly and name in TOTALS else needed, why)
     return files
 
 
@@ -125,7 +130,7 @@ def era5_land_blocks(config: Era5LandConfig, progress: Progress | None = None) -
     files = find_era5_land(config)
     start, stop = np.datetime64(config.period.start, "D"), np.datetime64(config.period.end, "D") + 1
     reader = _Reader(config, files, start)
-    per_day = len(STATES | TOTALS) * len(reader.land) * (25 if config.files == "hourly" else 1) * 8
+    per_day = _COPIES * len(STATES | TOTALS) * len(reader.window.cells) * (25 if config.files == "hourly" else 1) * 8
     length = int(np.clip(_BLOCK_BYTES // per_day, 1, 31))
     with (progress or Progress()).task("reading ERA5-Land", int((stop - start) // _DAY), unit="days") as advance:
         for begin in np.arange(start, stop, length):
@@ -212,13 +217,19 @@ class _Reader:
         return np.maximum(-fall, 0.0)
 
     def _require_hours(self, name: str, ends: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Refuse radiation that no hour has: sums since 00 UTC after all."""
+        """Refuse radiation that no hour has, being sums since 00 UTC after all, and what is below zero."""
         if name == "ssrd" and (values > BRIGHTEST * _SECONDS).any():
             hour, cell = np.argwhere(values > BRIGHTEST * _SECONDS)[0]
             raise DataError(
                 f"{self.config.folder}: variable 'ssrd', cell {self.window.cells[self.land[cell]]}, {ends[hour]}: "
                 f"found {values[hour, cell]:g} J m-2, more than {BRIGHTEST * _SECONDS:g} in an hour; are they sums "
                 "since 00 UTC (data.products.forcing.accumulation: day)?"
+            )
+        if (values < -SLIGHT[name]).any():
+            hour, cell = np.argwhere(values < -SLIGHT[name])[0]
+            raise DataError(
+                f"{self.config.folder}: variable '{name}', cell {self.window.cells[self.land[cell]]}, {ends[hour]}: "
+                f"found {values[hour, cell]:g} {TOTALS[name]}, expected nothing below 0"
             )
         return np.maximum(values, 0.0)
 

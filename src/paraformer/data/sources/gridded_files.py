@@ -101,13 +101,20 @@ class GriddedFiles:
         units: the variables that are looked for, with the unit that they must state.
         keys: what the stamps stand for.
         first, last: moments that are of use, both included.
+        twice: what it may mean that a moment is there twice, for the message.
 
     Raises:
         DataError: no folder, no netCDF file, one that is none, a time twice, or a variable with other axes.
     """
 
     def __init__(
-        self, folder: Path, units: Mapping[str, str], keys: Keys, first: np.datetime64, last: np.datetime64
+        self,
+        folder: Path,
+        units: Mapping[str, str],
+        keys: Keys,
+        first: np.datetime64,
+        last: np.datetime64,
+        twice: str = "",
     ) -> None:
         self.folder, self.units = folder, units
         found: dict[str, list[_Layer]] = {}
@@ -115,7 +122,7 @@ class GriddedFiles:
             status = path.stat()
             for layer in _layers(path, tuple(units), (status.st_mtime_ns, status.st_size)):
                 found.setdefault(layer.name, []).append(layer)
-        self._held = {name: _held(tuple(layers), keys, first, last) for name, layers in found.items()}
+        self._held = {name: _held(tuple(layers), keys, (first, last), twice) for name, layers in found.items()}
 
     def __contains__(self, name: str) -> bool:
         return name in self._held
@@ -139,7 +146,7 @@ class GriddedFiles:
         self.require(name)
         layer = self._held[name].layers[0]
         with open_netcdf(layer.path) as dataset:
-            return layer.path, _coordinates(layer, dataset, layer.row), _coordinates(layer, dataset, layer.column)
+            return layer.path, axis_of(layer.path, dataset, layer.row), axis_of(layer.path, dataset, layer.column)
 
     def window(self, name: str, grid: Raster, region: Region) -> Window:
         """The cells of a raster of latitude and longitude in a region.
@@ -170,7 +177,7 @@ class GriddedFiles:
                 found[start:stop] = self._part(layer, dataset, held.position[at[start:stop]], window)
         return found
 
-    def require_moments(self, name: str, keys: np.ndarray) -> Int[np.ndarray, " key"]:
+    def require_moments(self, name: str, keys: np.ndarray, why: str = "") -> Int[np.ndarray, " key"]:
         """Where some moments of a variable stand; raises DataError naming the first that no file has."""
         self.require(name)
         held = self._held[name]
@@ -180,14 +187,14 @@ class GriddedFiles:
             moment = keys[int(np.argmax(lost))]
             raise DataError(
                 f"{self.folder}: variable '{name}': {moment} is missing (the first of {int(lost.sum())}); the files "
-                f"have {held.keys[0]}..{held.keys[-1]}"
+                f"have {held.keys[0]}..{held.keys[-1]} of the period{why}"
             )
         return at
 
     def _part(self, layer: _Layer, dataset: netCDF4.Dataset, position: np.ndarray, window: Window) -> np.ndarray:
         """Values of one file [position, cell]."""
         for axis, expected in zip((layer.row, layer.column), window.axes, strict=True):
-            if not np.array_equal(_coordinates(layer, dataset, axis), expected):
+            if not np.array_equal(axis_of(layer.path, dataset, axis), expected):
                 raise DataError(f"{layer.path}: variable '{axis}' differs from that of the other files")
         variable = variable_of(layer.path, dataset, layer.name)
         require_unit(layer.path, variable, self.units[layer.name])
@@ -283,8 +290,9 @@ def _role(dataset: netCDF4.Dataset, dimension: str) -> str:
     return "single" if dataset.dimensions[dimension].size == 1 else ""
 
 
-def _held(layers: tuple[_Layer, ...], keys: Keys, first: np.datetime64, last: np.datetime64) -> _Held:
-    """Moments of a variable over all files that have it; raises DataError for one that is there twice."""
+def _held(layers: tuple[_Layer, ...], keys: Keys, span: tuple[np.datetime64, np.datetime64], hint: str) -> _Held:
+    """Moments of a variable in a span, over all files that have it; raises DataError for one that is there twice."""
+    first, last = span
     moments = [keys(layer.name, layer.stamps) for layer in layers]
     joined = np.concatenate(moments)
     layer = np.repeat(np.arange(len(layers)), [len(m) for m in moments])
@@ -297,18 +305,14 @@ def _held(layers: tuple[_Layer, ...], keys: Keys, first: np.datetime64, last: np
         at = int(np.argmax(twice))
         a, b = (layers[found.layer[k]].path for k in (at, at + 1))
         where = f"is already in {a}" if a != b else "is there twice"
-        raise DataError(f"{b}: variable '{layers[0].name}': {found.keys[at]} {where}")
+        raise DataError(f"{b}: variable '{layers[0].name}': {found.keys[at]} {where}{hint}")
     if not found.keys.size:
-        span = [min(m.stamps.min() for m in layers), max(m.stamps.max() for m in layers)]
+        have = [min(m.stamps.min() for m in layers), max(m.stamps.max() for m in layers)]
         raise DataError(
             f"{layers[0].path}: variable '{layers[0].name}' has nothing for {first}..{last}; the files have "
-            f"{span[0]}..{span[1]}"
+            f"{have[0]}..{have[1]}"
         )
     return found
-
-
-def _coordinates(layer: _Layer, dataset: netCDF4.Dataset, name: str) -> Float[np.ndarray, " n"]:
-    return axis_of(layer.path, dataset, name)
 
 
 def _runs(labels: np.ndarray) -> list[tuple[int, int]]:

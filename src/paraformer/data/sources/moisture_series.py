@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 from paraformer.core.grid import Raster
 from paraformer.core.time import Period
+from paraformer.core.variables import UNCERTAINTY
 from paraformer.data.sources.blocks import simple_dataset
 from paraformer.data.sources.gridded_files import Window
 from paraformer.data.sources.smap_days import DayFile
@@ -55,7 +56,7 @@ class MoistureSeries:
         if self._errors is not None:
             said = {"units": "m3 m-3", "long_name": f"standard error of {self.name}"}
             said["comment"] = "of a regridded value: the mean of those of its cells, as if their errors were one"
-            variables[f"{self.name}_uncertainty"] = (("cell", "time"), self._errors.read(start, stop)[self._at], said)
+            variables[f"{self.name}{UNCERTAINTY}"] = (("cell", "time"), self._errors.read(start, stop)[self._at], said)
         return simple_dataset(self.cells, self.lat, self.lon, self.days[start:stop], variables, self.attrs)
 
 
