@@ -20,7 +20,6 @@ import numpy as np
 from scipy import stats
 
 from paraformer.config import load_study
-from paraformer.core.schema import Cube
 from paraformer.core.seeding import generator
 from paraformer.learners.attended import attended
 from paraformer.learners.config import reads_history
@@ -31,7 +30,7 @@ from paraformer.pipeline.attention import trained_maps
 def measure(run: Path, method: str, shuffles: int) -> dict[str, Any]:
     """Attention and effect of every attribute of the first seed."""
     study = load_study(run / "study.yaml")
-    maps, data = trained_maps(study, run, method, Cube.open(run / "cube" / "cube.zarr"))
+    maps, data = trained_maps(study, run, method)
     learned, names = maps[0], data.attribute_names
     config = learned.config
     history = History.of(data, config.observations) if reads_history(config.network) else None

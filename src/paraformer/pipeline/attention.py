@@ -30,6 +30,8 @@ from paraformer.report.figures import save_figure
 from paraformer.report.rectangles import Cells
 from paraformer.report.tables import to_text
 
+_CUBE = Path("cube", "cube.zarr")
+"""The cube in a run directory."""
 CAVEAT = (
     "Attention says what a network looks at, not what moves its θ, nor in which direction: an input that is attended "
     "to may change nothing, and one that is not may be known from others like it (docs/figures.md)."
@@ -70,15 +72,15 @@ def attention_of(study: Study, directory: Path, method: str, by: str | None = No
         RunError: if the learner has not been trained in this run.
         DataError: if the cube has no such variable of cells.
     """
-    cube = Cube.open(directory / "cube" / "cube.zarr")
-    maps, data = trained_maps(study, directory, method, cube)
+    maps, data = trained_maps(study, directory, method)
+    cube = Cube.open(directory / _CUBE)
     regions = quarters(cube.lat, cube.lon) if by is None else thirds(_variable(cube, by), by)
     where = Cells(cube.lat, cube.lon, cube.trained)
     return Seen(method, attended(maps, data), len(maps), where, regions)
 
 
-def trained_maps(study: Study, directory: Path, method: str, cube: Cube) -> tuple[list[LearnedMap], CalibrationData]:
-    """The maps of all seeds of a learner with attention, and the inputs they read of the cells of the cube.
+def trained_maps(study: Study, directory: Path, method: str) -> tuple[list[LearnedMap], CalibrationData]:
+    """The maps of all seeds of a learner with attention, and the inputs they read of the cells of the run.
 
     The a-priori θ in the data is the middle of the range, since attention reads none.
 
@@ -91,6 +93,7 @@ def trained_maps(study: Study, directory: Path, method: str, cube: Cube) -> tupl
     for folder in folders:
         if not (folder / "model.json").exists():
             raise RunError(f"{folder}: no trained map of '{method}' here; 'paraformer learn' trains it")
+    cube = Cube.open(directory / _CUBE)
     filled = None if learner.observations == "masked" else open_filled(directory / "gap_filling")
     middle = np.tile(study.space.from_unit(np.full(len(study.space), 0.5)), (len(cube.cells), 1))
     data = calibration_view(cube, study.space, middle, filled=filled)

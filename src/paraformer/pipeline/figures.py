@@ -26,7 +26,13 @@ from paraformer.numerics.observe import observe
 from paraformer.pipeline.attention import attention_of
 from paraformer.pipeline.rows import Rows, rows_of
 from paraformer.pipeline.verdict import DEFAULT_RUNS, RUNS
-from paraformer.report.figures import parameter_recovery, save_figure, score_cdfs, surrogate_response
+from paraformer.report.figures import (
+    OPERATOR_LABELS,
+    parameter_recovery,
+    save_figure,
+    score_cdfs,
+    surrogate_response,
+)
 from paraformer.report.maps import (
     difference_maps,
     gain_maps,
@@ -156,7 +162,8 @@ def _draw_scatter(atlas: Atlas, series: dict[str, np.ndarray]) -> None:
     methods = [m for m in atlas.rows.order if m in series]
     for group, cells in (("trained", holdout.trained), ("unseen", ~holdout.trained)):
         chosen = seen & cells[:, None]
-        title = f"Soil moisture of {group} cells, test period; scores are means over cells"
+        shown = OPERATOR_LABELS[atlas.study.report.operator]
+        title = f"Soil moisture of {group} cells in the test period,\n{shown}; scores are means over cells"
         if atlas.study.report.scatter == "cells":
             chosen = chosen & (chosen.sum(axis=1) >= atlas.study.evaluation.min_days)[:, None]
         if not chosen.any():

@@ -207,7 +207,7 @@ def _facts(run: Judged, name: str, group: str, part: pd.DataFrame) -> dict[str, 
         "train": str(run.cube.period("train")),
         "test": str(run.cube.period("test")),
         "observed": str(run.cube.dataset.attrs["observation"]),
-        "seeds": f"{run.study.learner_seeds} learners, {run.study.search_seeds} searches",
+        "seeds": f"learners {run.study.learner_seeds}, searches {run.study.search_seeds}",
     }
 
 
@@ -229,7 +229,7 @@ def _html(page: Page, runs: Sequence[Judged], tables: dict[str, pd.DataFrame], f
         ),
     ]
     if annual:
-        text = "Annual totals of θ that was found from soil moisture, over cells; RMSE in mm year-1."
+        text = "Annual totals of VIC with the θ found from soil moisture; scores over cells, RMSE in mm year-1."
         sections.append(Section("Evapotranspiration (Table 3)", text, annual))
     facts: dict[str, Any] = {}
     for run in runs:
