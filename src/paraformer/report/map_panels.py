@@ -186,7 +186,10 @@ def colour_bar(figure: Figure | SubFigure, axes: Axes | np.ndarray, scale: Scale
 
 def _label_logarithmic(bar: Colorbar) -> None:
     """Plain numbers along a logarithmic bar: even steps within a decade, 1, 2 and 5 within two, else decades."""
-    decades = float(np.log10(bar.norm.vmax / bar.norm.vmin))
+    low, high = bar.norm.vmin, bar.norm.vmax
+    assert low is not None
+    assert high is not None
+    decades = float(np.log10(high / low))
     steps = LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2 else (1.0,))
     bar.locator = MaxNLocator(4) if decades < 1 else steps
     bar.formatter = FuncFormatter(lambda value, _: f"{value:.4g}")
