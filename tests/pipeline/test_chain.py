@@ -269,6 +269,14 @@ def test_attention_needs_a_run_with_a_trained_learner(finished: Path, tmp_path: 
         attention_of(study, Results(finished), "ParaFormer_A")
 
 
+def test_attention_of_a_run_that_has_not_learned_yet(tmp_path: Path) -> None:
+    study = load_study(write_study(tmp_path, learners={"ParaFormer_A": {"network": {"name": "paraformer_a"}}}))
+    (tmp_path / "study.yaml").write_text(study.to_yaml())
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(RunError, match="seed-0: no trained map of 'ParaFormer_A' here; 'paraformer learn' trains it"):
+        describe_attention(tmp_path, "ParaFormer_A")
+
+
 def test_describe_knows_run_cube_and_study(finished: Path) -> None:
     assert "ensemble" in describe(finished)
     assert "trained: 9" in describe(finished / "cube" / "cube.zarr")

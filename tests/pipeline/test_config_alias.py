@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from paraformer.config import load_study
+from paraformer.core.errors import SettingsError
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
 ALIASED = sorted(path for path in STUDIES.glob("*.yaml") if any(f": {sign}" in path.read_text() for sign in "*&"))
@@ -52,3 +53,37 @@ def test_the_paper_s_learners_train_as_long_as_they_are_told() -> None:
     study = load_study(STUDIES / "paper_s8.yaml", given)
     assert {name: learner.training.steps for name, learner in study.learners.items()} == steps
     assert {learner.training.optimiser.name for learner in study.learners.values()} == {"adadelta"}
+
+
+SHARING = """
+name: sharing
+data: {source: synthetic, observation: sm_obs, train: {start: 2015-04-01, end: 2016-03-31},
+       test: {start: 2016-04-01, end: 2017-03-31}}
+learners:
+  A: &a
+    network: &network {name: ffn_a, hidden: 8}
+    loss: &loss {prior_weight: 0.02}
+    training: &training {steps: 5, optimiser: &adam {name: adamw, rate: 0.01}}
+  merged: {<<: *a, start: middle}
+  twice: {<<: [{head: linear}, *a], loss: {<<: *loss, operator: cell_moments}}
+  nested: {network: *network, loss: *loss, training: {<<: *training, steps: 6}, refinement: null}
+  deep: {network: {<<: *network}, training: {steps: 7, optimiser: *adam}}
+"""
+"""Aliases, merges, lists of merges, an alias inside what another alias stands for."""
+
+
+@pytest.mark.parametrize("name", ["A", "merged", "twice", "nested", "deep"])
+@pytest.mark.parametrize(
+    ("key", "value"), [("training.optimiser.rate", 0.5), ("network.hidden", 9), ("loss.prior_weight", 0.7)]
+)
+def test_what_is_merged_or_aliased_twice_is_copied_too(tmp_path: Path, name: str, key: str, value: float) -> None:
+    path = tmp_path / "sharing.yaml"
+    path.write_text(SHARING)
+    assert changed(path, f"learners.{name}.{key}={value}") == {("learners", name, *key.split("."))}
+
+
+def test_an_override_into_a_list_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "lists.yaml"
+    path.write_text(SHARING + "report: {formats: [png]}\n")
+    with pytest.raises(SettingsError, match="'formats' is not a group of settings"):
+        load_study(path, ["report.formats.0=pdf"])

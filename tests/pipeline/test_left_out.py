@@ -60,7 +60,7 @@ def test_check_says_which_references_a_file_has(tmp_path: Path, world: Path) -> 
         inputs.to_netcdf(tmp_path / "inputs.nc")
         said = check_study(study)
         assert "12 cells of 12 in the file, 9 trained and 3 unseen" in said
-        assert "references: none of evapotranspiration (et_...): Table 3 and Figure 9 will be left out" in said
+        assert "references: none; without evapotranspiration (et_...) Table 3 and Figure 9 will be left out" in said
         months = np.full((inputs.sizes["cell"], 12), 40.0)
         inputs.assign(et_gleam=(("cell", "month"), months, {"units": "mm month-1"})).to_netcdf(tmp_path / "inputs.nc")
     assert "references: et_gleam\n" in check_study(study)

@@ -156,7 +156,8 @@ def require_neighbours(lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, "
     if not good:
         raise SettingsError(
             f"data.split.design takes cells of a grid of neighbours, {most:g} {unit} apart or less; those of {source} "
-            f"are {apart:.3g} {unit} apart: a sample already. Label them with a split variable"
+            f"are {apart:.3g} {unit} apart: a sample already. To learn from all of them leave 'data.split' out; else "
+            "label them with a split variable"
         )
 
 

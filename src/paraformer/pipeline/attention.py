@@ -82,11 +82,12 @@ def trained_maps(study: Study, results: Results, method: str) -> tuple[list[Lear
         SettingsError, RunError: as ``attention_of``.
     """
     _require_attention(study, method)
-    cube, learner = results.cube, study.learners[method]
+    learner = study.learners[method]
     folders = [results.seed_folder(method, seed) for seed in range(study.learner_seeds)]
     for folder in folders:
         if not (folder / "model.json").exists():
             raise RunError(f"{folder}: no trained map of '{method}' here; 'paraformer learn' trains it")
+    cube = results.cube
     filled = None if learner.observations == "masked" else open_filled(results.folder("gap_filling"))
     middle = np.tile(study.space.from_unit(np.full(len(study.space), 0.5)), (len(cube.cells), 1))
     data = calibration_view(cube, study.space, middle, filled=filled)

@@ -60,7 +60,7 @@ def _checked(study: Study) -> str:
     selection, trained = checked.selection, int(checked.selection.trained.sum())
     runs = len(selection.cells) * (1 + study.ensemble.common + study.ensemble.own)
     judged = any(name.startswith("et_") for name in selection.references)
-    missing = "" if judged else " of evapotranspiration (et_...): Table 3 and Figure 9 will be left out"
+    missing = "" if judged else "; without evapotranspiration (et_...) Table 3 and Figure 9 will be left out"
     return (
         f"study {study.name}: ok\n"
         f"  {len(selection.cells)} cells of {checked.in_file} in the file, {trained} trained and "

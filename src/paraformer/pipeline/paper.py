@@ -184,7 +184,7 @@ def _facts(run: Results, name: str, group: str, part: pd.DataFrame) -> dict[str,
         "train": str(cube.period("train")),
         "test": str(cube.period("test")),
         "observed": str(cube.dataset.attrs["observation"]),
-        "seeds": f"{settings['learner_seeds']} learners, {settings['search_seeds']} searches",
+        "seeds": f"learners {settings['learner_seeds']}, searches {settings['search_seeds']}",
     }
 
 
@@ -206,7 +206,7 @@ def _html(page: Page, runs: Sequence[Results], tables: dict[str, pd.DataFrame], 
         ),
     ]
     if annual:
-        text = "Annual totals of θ that was found from soil moisture, over cells; RMSE in mm year-1."
+        text = "Annual totals of VIC with the θ found from soil moisture; scores over cells, RMSE in mm year-1."
         sections.append(Section("Evapotranspiration (Table 3)", text, annual))
     facts: dict[str, Any] = {}
     for run in runs:

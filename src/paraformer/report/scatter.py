@@ -166,8 +166,8 @@ def trade_off(panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]])
     A method to the lower left of another is better in both; those that none is lower left of make the Pareto front.
 
     Args:
-        panels: reference -> method -> RMSE of soil moisture [m3 m-3] and of annual evapotranspiration [mm year-1], by
-            seed.
+        panels: reference -> method -> RMSE of raw soil moisture [m3 m-3] and of annual evapotranspiration
+            [mm year-1], by seed.
 
     Raises:
         DataError: if there is no panel.
@@ -189,7 +189,7 @@ def trade_off(panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]])
                 markeredgewidth=0,
                 color=look(method).colour,
             )
-        panel.set(xlabel="RMSE of soil moisture [m³ m⁻³]", title=reference)
+        panel.set(xlabel="RMSE of raw soil moisture [m³ m⁻³]", title=reference)
         panel.set_ylabel("RMSE of evapotranspiration [mm year⁻¹]")
         quiet(panel)
     handles = [Line2D([], [], linestyle="", marker=look(m).marker, color=look(m).colour, label=m) for m in methods]

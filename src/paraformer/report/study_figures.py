@@ -18,7 +18,7 @@ from paraformer.core.results import TRUSTED_K, Results, chosen
 from paraformer.core.time import DAYS_PER_YEAR
 from paraformer.numerics.observe import Line, observe
 from paraformer.report.config import ReportConfig
-from paraformer.report.figures import parameter_recovery, save_figure, score_cdfs, surrogate_response
+from paraformer.report.figures import OPERATOR_LABELS, parameter_recovery, save_figure, score_cdfs, surrogate_response
 from paraformer.report.maps import (
     difference_maps,
     gain_maps,
@@ -133,7 +133,8 @@ def _draw_scatter(atlas: Atlas, series: dict[str, np.ndarray]) -> None:
     least = int(atlas.results.cell_scores.attrs["min_days"])
     for group, cells in (("trained", trained), ("unseen", ~trained)):
         shown = seen & cells[:, None]
-        title = f"Soil moisture of {group} cells, test period; scores are means over cells"
+        operator = OPERATOR_LABELS[atlas.config.operator]
+        title = f"Soil moisture of {group} cells in the test period,\n{operator}; scores are means over cells"
         if by_cells:
             shown = shown & (shown.sum(axis=1) >= least)[:, None]
         if not shown.any():

@@ -25,7 +25,7 @@ def require_bounds(space: ParameterSpace) -> None:
             for which, bound in zip(("lower", "upper"), parameter.physical_bounds, strict=True):
                 if not low <= bound <= high:
                     raise SettingsError(
-                        f"parameters: {which} bound {bound:g}{unit} of '{parameter.name}' is beyond VIC's limits, "
+                        f"parameters: {which} bound {bound:.9g}{unit} of '{parameter.name}' is beyond VIC's limits, "
                         f"{low:g} to {high:g}{unit}"
                     )
 
