@@ -178,7 +178,7 @@ def test_what_the_study_asks_of_the_data_is_there(region: Path, change: str, wor
 
 HYDRODL = """
 name: base
-parameters: [ds, expt]
+parameters: [residence, depth, residual]
 data:
   source: hydrodl
   observation: sm_smap
