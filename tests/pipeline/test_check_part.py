@@ -178,7 +178,10 @@ def test_what_the_study_asks_of_the_data_is_there(region: Path, change: str, wor
 
 HYDRODL = """
 name: base
-parameters: [ds, expt]
+parameters:
+  - {name: residence, lower: 2, upper: 50}
+  - {name: depth, lower: 50, upper: 500}
+  - {name: residual, lower: 0.01, upper: 0.1}
 data:
   source: hydrodl
   observation: sm_smap
@@ -191,6 +194,8 @@ data:
   train: {start: 2015-04-01, end: 2016-03-31}
   test: {start: 2016-04-01, end: 2017-03-31}
 process: {model: bucket}
+ensemble: {outputs: [soil_moisture]}
+surrogate: {outputs: [soil_moisture]}
 learners: {FFN_A: {network: {name: ffn_a}, training: {steps: 3}}}
 """
 

@@ -239,6 +239,14 @@ def test_a_state_with_more_water_than_the_soil_holds_is_cut_with_a_warning(
     with caplog.at_level(logging.WARNING, logger="paraformer"):
         state_of(vic_copy)
     assert "50 mm is more than the 44" in caplog.text
+    assert "residual" not in caplog.text
+
+
+def test_a_state_in_metres_lies_below_what_soil_keeps(vic_copy: Path, caplog: pytest.LogCaptureFixture) -> None:
+    change(vic_copy / "state.nc", put("STATE_SOIL_MOISTURE", 0.02, 0, 0, 0))
+    with caplog.at_level(logging.WARNING, logger="paraformer"):
+        state_of(vic_copy)
+    assert re.search(r"STATE_SOIL_MOISTURE at cell 80 .*: 0.02 mm is below the residual moisture \d", caplog.text)
 
 
 # Weather

@@ -214,13 +214,7 @@ def _relate_soil(parameters: CellParameters, proof: Proof, words: Words) -> None
             f"depth at {words(i[0])}: layer 1 has {depth[i[0], 0]:g} m, expected at most layer 2's {depth[i[0], 1]:g} m"
         ),
     )
-    most, start = column_moisture_capacity(parameters), parameters.init_moist
-    prove_capacity(proof, "init_moist", start, most, place)
-    least = residual_fraction(parameters) * depth * MM_PER_M
-    proof.warn(
-        start >= least * (1 - 1e-6),
-        lambda i: f"init_moist at {place(i)}: {start[i]:g} mm is below the residual moisture {least[i]:g} mm",
-    )
+    prove_moisture(proof, "init_moist", parameters.init_moist, moisture_limits(parameters), place)
     proof.warn(
         parameters.ds <= parameters.ws,
         lambda i: (
@@ -230,14 +224,29 @@ def _relate_soil(parameters: CellParameters, proof: Proof, words: Words) -> None
     )
 
 
-def prove_capacity(
-    proof: Proof, name: str, moisture: np.ndarray, most: np.ndarray, place: Place, used: np.ndarray | None = None
+def moisture_limits(parameters: CellParameters) -> tuple[np.ndarray, np.ndarray]:
+    """Residual moisture and what the soil holds [mm] [cell, layer]."""
+    return residual_fraction(parameters) * parameters.depth * MM_PER_M, column_moisture_capacity(parameters)
+
+
+def prove_moisture(
+    proof: Proof,
+    name: str,
+    moisture: np.ndarray,
+    limits: tuple[np.ndarray, np.ndarray],
+    place: Place,
+    used: np.ndarray | None = None,
 ) -> None:
-    """Moisture of a start [mm] against what the soil holds; a run begins with no more than that."""
+    """Moisture of a start [mm] against ``moisture_limits``; a run begins with no more than the soil holds."""
+    least, most = limits
     used = np.ones(moisture.shape, dtype=bool) if used is None else used
     proof.require(
         ~used | (moisture <= _LARGEST_WETNESS * most),
         lambda i: f"{name} at {place(i)}: found {moisture[i]:g} mm, expected at most the {most[i]:g} mm the soil holds",
+    )
+    proof.warn(
+        ~used | (moisture >= least * (1 - 1e-6)),
+        lambda i: f"{name} at {place(i)}: {moisture[i]:g} mm is below the residual moisture {least[i]:g} mm",
     )
     over = used & (moisture > most * (1 + 1e-6))
     excess = float(np.where(over, moisture - most, 0.0).max(initial=0.0))

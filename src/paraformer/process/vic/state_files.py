@@ -14,8 +14,8 @@ from paraformer.process.vic.axes import CellReader
 from paraformer.process.vic.constants import BARE_SOIL_ALBEDO, MM_PER_M, NEW_SNOW_ALBEDO
 from paraformer.process.vic.datasets import FILLS, Dataset, open_dataset
 from paraformer.process.vic.domain import Domain, GridNames, grid_dims, locate, write_grid
-from paraformer.process.vic.inputs import prove_capacity
-from paraformer.process.vic.parameters import CellParameters, column_moisture_capacity
+from paraformer.process.vic.inputs import moisture_limits, prove_moisture
+from paraformer.process.vic.parameters import CellParameters
 from paraformer.process.vic.state import State, cold_start
 
 _STATE = {
@@ -129,9 +129,10 @@ def _prove_state(
         ),
     )
     if not proof.refused:
-        most = np.broadcast_to(column_moisture_capacity(parameters)[:, None, :], found["moisture"].shape)
-        needed = np.broadcast_to(used[:, :, None], most.shape)
-        prove_capacity(proof, "STATE_SOIL_MOISTURE", found["moisture"], most, place, needed)
+        moisture = found["moisture"]
+        least, most = (np.broadcast_to(v[:, None, :], moisture.shape) for v in moisture_limits(parameters))
+        needed = np.broadcast_to(used[:, :, None], moisture.shape)
+        prove_moisture(proof, "STATE_SOIL_MOISTURE", moisture, (least, most), place, needed)
 
 
 def write_state(
