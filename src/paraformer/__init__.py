@@ -22,6 +22,7 @@ _PUBLIC = {
     "ParameterField": "core.schema",
     "ParameterSpace": "core.parameters",
     "ParaformerError": "core.errors",
+    "Results": "core.results",
     "Study": "config",
     "Surrogate": "surrogate.model",
     "VIC": "process.vic.model",

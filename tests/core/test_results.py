@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from paraformer.core.errors import RunError
-from paraformer.core.results import KINDS, Results, long_table
+from paraformer.core.cell_scores import long_table
+from paraformer.core.errors import DataError, RunError
+from paraformer.core.results import KINDS, Results
 from paraformer.core.schema import CELL_COLUMNS
 
 METHODS = (("default VIC", "default", 1), ("SCE-UA", "search", 1), ("A", "learner", 2), ("climatology", "reference", 1))
@@ -105,6 +106,21 @@ def test_what_is_not_there_is_one_line(run: Path, tmp_path_factory: pytest.TempP
         _ = Results(run).theta
     (run / "scores" / "cells.nc").write_bytes(b"no netCDF")
     with pytest.raises(RunError, match=r"cells\.nc: not readable"):
+        _ = Results(run).cell_scores
+
+
+def test_damaged_files_are_one_line(run: Path) -> None:
+    with pytest.raises(DataError, match="no score 'nse' with operator 'raw' in the test period"):
+        Results(run).score_fields("nse", "raw")
+    table = pd.read_csv(run / "scores" / "methods.csv")
+    for damaged in (table.drop(columns="kind"), table.assign(kind="miracle"), table.assign(seeds="many")):
+        damaged.to_csv(run / "scores" / "methods.csv", index=False)
+        with pytest.raises(RunError, match=r"methods\.csv: not a table of methods"):
+            Results(run).names()
+    with xr.open_dataset(run / "scores" / "cells.nc") as cells:
+        part = cells.drop_vars("trained").load()
+    part.to_netcdf(run / "scores" / "cells.nc")
+    with pytest.raises(DataError, match=r"cells\.nc: 'trained' is missing"):
         _ = Results(run).cell_scores
 
 

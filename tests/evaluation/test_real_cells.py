@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from paraformer.core.results import long_table
+from paraformer.core.cell_scores import long_table
 from paraformer.evaluation.config import EvaluationConfig
 from paraformer.evaluation.holdout import Holdout
 from paraformer.evaluation.score import score_cells

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from evaluation.small_holdout import holdout, score_method, simulation
+from paraformer.core.cell_scores import long_table
 from paraformer.core.errors import DataError
-from paraformer.core.results import long_table
 from paraformer.core.schema import CELL_COLUMNS, SCORE_COLUMNS
 from paraformer.evaluation.config import EvaluationConfig
 from paraformer.evaluation.score import (

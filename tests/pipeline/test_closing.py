@@ -8,6 +8,7 @@ import pandas as pd
 
 from paraformer.core.results import Results
 from paraformer.pipeline.closing import result
+from paraformer.pipeline.describe import describe
 
 KINDS = {"default VIC": "default", "SCE-UA": "search", "ParaFormer_Z": "history learner", "climatology": "reference"}
 
@@ -37,3 +38,14 @@ def test_the_nearest_method_is_named_beside_default_vic(tmp_path: Path) -> None:
 def test_where_nothing_is_scored_it_says_so(tmp_path: Path) -> None:
     rows = [("default VIC", "trained", float("nan")), ("SCE-UA", "trained", float("nan"))]
     assert "no observation of the test period" in result(write(tmp_path, rows))
+
+
+def test_a_run_of_an_earlier_version_is_described_and_says_what_to_do(tmp_path: Path) -> None:
+    """Its scores were a long table of cells: a reader names the command that makes them anew."""
+    (tmp_path / "scores").mkdir()
+    (tmp_path / "manifest.json").write_text('{"seed": 4, "stages": {"scores": {"runs": 0, "wall_s": 1.5}}}')
+    (tmp_path / "scores" / "stage.json").write_text('{"complete": true}')
+    (tmp_path / "scores" / "soil_moisture.csv").write_text("method,mean\n")
+    text = describe(tmp_path)
+    assert "scores                       done" in text
+    assert f"'paraformer evaluate STUDY --directory {tmp_path}' makes them anew" in text

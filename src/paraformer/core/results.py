@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 from jaxtyping import Float
 
-from paraformer.core.errors import RunError
+from paraformer.core.cell_scores import chosen, long_table, require_cell_scores
+from paraformer.core.errors import DataError, RunError
 from paraformer.core.names import DEFAULT
 
 if TYPE_CHECKING:
@@ -162,17 +163,10 @@ class Results:
     def methods(self) -> tuple[Method, ...]:
         """Every method, in the order of the tables."""
         table = self._table(METHODS)
-        return tuple(
-            Method(
-                str(row["method"]),
-                row["kind"],
-                int(row["seeds"]),
-                int(row["members"]),
-                None if np.isnan(row["process_model_runs"]) else int(row["process_model_runs"]),
-                row["note"] if isinstance(row["note"], str) else "",
-            )
-            for row in table.to_dict("records")
-        )
+        try:
+            return tuple(_method(row) for row in table.to_dict("records"))
+        except (KeyError, ValueError, TypeError) as error:
+            raise RunError(f"{self.folder('scores') / METHODS}: not a table of methods ({error!r})") from error
 
     def names(self, *kinds: Kind) -> list[str]:
         """Names of the methods of some kinds, of all without any, in the order of the tables."""
@@ -199,12 +193,14 @@ class Results:
     def cell_scores(self) -> xr.Dataset:
         """Scores of every cell, read when computed with.
 
-        ``score (row, operator, period, metric, cell)``, NaN where a cell is not scored; ``gain`` and ``offset``
-        ``(row, operator, cell)`` of the line that the operator fitted; coordinates ``method`` and ``seed`` (-1 where it
-        has none) of a row; ``lat``, ``lon`` and ``trained`` of a cell. Attributes: ``min_days`` a cell needs to be
-        scored; ``surrogate``, the folder of the one that was judged; ``left_out``, why there is no evapotranspiration.
+        As ``core.cell_scores``, with ``gain`` and ``offset (row, operator, cell)`` of the line that the operator
+        fitted; ``seed`` is -1 where a method has none. Attributes: ``min_days`` a cell needs to be scored;
+        ``surrogate``, the folder of the one that was judged; ``left_out``, why there is no evapotranspiration.
         """
-        return _opened(self._scored(CELLS))
+        path = self._scored(CELLS)
+        found = _opened(path)
+        require_cell_scores(found, str(path))
+        return found
 
     def cell_table(
         self,
@@ -225,6 +221,8 @@ class Results:
     def score_fields(self, metric: str, operator: str, period: str = "test") -> dict[str, Float[np.ndarray, " cell"]]:
         """Method -> score of each cell, mean over seeds, NaN where one is not scored; methods with any score."""
         part = chosen(self.cell_scores, {"operator": operator, "period": period, "metric": metric})
+        if not part["score"].size:
+            raise DataError(f"{self.directory}: no score '{metric}' with operator '{operator}' in the {period} period")
         values, of = part["score"].values[:, 0, 0, 0], part["method"].values
         means = {name: values[of == name].mean(axis=0) for name in self.names()}
         return {name: mean for name, mean in means.items() if np.isfinite(mean).any()}
@@ -407,37 +405,19 @@ class Results:
             raise RunError(f"{path}: not a readable archive of runs ({error})") from error
 
 
-def chosen(scores: xr.Dataset, wanted: Mapping[str, str | Sequence[str] | None]) -> xr.Dataset:
-    """The part of scores of cells with the wanted labels, loaded; dim -> one, several or ``None`` for all."""
-    from paraformer.core.netcdf import interrupt_later
-
-    for dim, labels in wanted.items():
-        if labels is not None:
-            several = (labels,) if isinstance(labels, str) else tuple(labels)
-            scores = scores.isel({dim: np.flatnonzero(np.isin(scores[dim].values.astype(str), several))})
-    with interrupt_later():
-        return scores.load()
-
-
-def long_table(scores: xr.Dataset) -> pd.DataFrame:
-    """Scores of cells as a long table, ``core.schema.CELL_COLUMNS``: one line a row, operator, period, metric, cell."""
-    import pandas as pd
-
-    from paraformer.core.schema import CELL_COLUMNS
-
-    dims = ("row", "operator", "period", "metric", "cell")
-    values = scores["score"].transpose(*dims).values
-    at = dict(zip(dims, np.indices(values.shape).reshape(len(dims), -1), strict=True))
-
-    def spread(name: str, dim: str) -> np.ndarray:
-        return scores[name].values[at[dim]]
-
-    table = {name: spread(name, "cell") for name in ("cell", "lat", "lon")}
-    table |= {name: spread(name, "row") for name in ("method", "seed")}
-    table |= {name: spread(name, name) for name in ("operator", "period", "metric")}
-    table["cells"] = np.where(spread("trained", "cell"), "trained", "unseen")
-    table |= {"value": values.ravel(), "scored": np.isfinite(values).ravel()}
-    return pd.DataFrame(table)[list(CELL_COLUMNS)]
+def _method(row: Mapping[Any, Any]) -> Method:
+    """A method from its line of the table."""
+    if row["kind"] not in KINDS:
+        raise ValueError(f"kind '{row['kind']}'")
+    runs, note = row["process_model_runs"], row["note"]
+    return Method(
+        str(row["method"]),
+        row["kind"],
+        int(row["seeds"]),
+        int(row["members"]),
+        None if np.isnan(runs) else int(runs),
+        note if isinstance(note, str) else "",
+    )
 
 
 def _rows(archive: xr.Dataset) -> dict[str, tuple[str, Any]]:

@@ -41,7 +41,7 @@ SCORE_COLUMNS = (
 """Columns of ``scores/soil_moisture.csv``."""
 
 CELL_COLUMNS = ("cell", "lat", "lon", "method", "seed", "operator", "cells", "period", "metric", "value", "scored")
-"""Columns of scores of cells as a long table (``core.results``); ``value`` is NaN exactly where not ``scored``."""
+"""Columns of scores of cells as a long table (``core.cell_scores``); ``value`` is NaN exactly where not ``scored``."""
 
 
 KINDS = ("prior", "common", "own")

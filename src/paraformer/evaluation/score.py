@@ -62,7 +62,7 @@ def score_cells(
         config: operators and the least number of observed days.
 
     Returns:
-        One row of ``core.results.Results.cell_scores``; rows are joined by ``joined``.
+        One row of ``core.results.Results.cell_scores``, to be ``joined`` with others.
 
     Raises:
         DataError: if the simulation has the wrong shape or is not finite.

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from paraformer.config import load_study
-from paraformer.core.errors import DataError
+from paraformer.core.errors import DataError, RunError
 from paraformer.core.results import Results
 from paraformer.core.schema import Cube
 from paraformer.data.views import describe_cube
@@ -43,8 +43,16 @@ def _describe_run(path: Path) -> str:
         word = "done" if state.get("complete") else "unfinished"
         lines.append(f"  {name:28s} {word:10s} {stage.get('wall_s', 0):8.1f} s wall  {stage.get('runs', 0):8d} runs")
     if _read(results.folder("scores") / "stage.json").get("complete"):
-        lines += ["", to_text(tables(results))]
+        lines += ["", _scores(results)]
     return "\n".join(lines)
+
+
+def _scores(results: Results) -> str:
+    """The score table; of a run of an earlier version, what to do."""
+    try:
+        return to_text(tables(results))
+    except RunError as error:
+        return str(error)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -69,7 +69,8 @@ def write_paper(directories: Sequence[Path], out: Path, operator: str | None = N
         write_text(out / f"{name}.md", to_markdown(table) + "\n")
         write_text(out / f"{name}.tex", to_latex(table) + "\n")
     title = f"Scores of each cell in the test period, {OPERATOR_LABELS[page.operator]}"
-    figure, *_ = save_figure(data_set_cdfs(page.sets, page.methods, title=title), out / "figure3", ReportConfig())
+    looks = ReportConfig(dpi=runs[0].settings["report"]["dpi"])
+    figure, *_ = save_figure(data_set_cdfs(page.sets, page.methods, title=title), out / "figure3", looks)
     write_text(out / "paper.html", _html(page, runs, tables, figure))
     return _text(page, tables, out)
 

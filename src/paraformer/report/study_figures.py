@@ -13,8 +13,9 @@ import xarray as xr
 from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 
+from paraformer.core.cell_scores import chosen
 from paraformer.core.names import DEFAULT, TRUTH
-from paraformer.core.results import TRUSTED_K, Results, chosen
+from paraformer.core.results import TRUSTED_K, Results
 from paraformer.core.time import DAYS_PER_YEAR
 from paraformer.numerics.observe import Line, observe
 from paraformer.report.config import ReportConfig
