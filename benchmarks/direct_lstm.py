@@ -26,7 +26,7 @@ from paraformer.core.time import month_of
 from paraformer.evaluation.config import DirectConfig, EvaluationConfig
 from paraformer.evaluation.direct import fit_direct
 from paraformer.evaluation.holdout import Holdout
-from paraformer.evaluation.score import score_method
+from paraformer.evaluation.score import aggregate, score_cells
 from paraformer.training.sequence import CellInputs
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,8 +65,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         series = fit_direct(config, inputs, holdout, seed=given.seed, directory=Path(folder), progress=Progress())
     took = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
-    scores = score_method(
-        "direct LSTM", given.seed, series, holdout, EvaluationConfig(operators=("raw",), min_days=MIN_DAYS[given.mode])
+    scores = aggregate(
+        score_cells(
+            "direct LSTM",
+            given.seed,
+            series,
+            holdout,
+            EvaluationConfig(operators=("raw",), min_days=MIN_DAYS[given.mode]),
+        )
     )
     rows = scores[scores["metric"].isin(("rmse", "pcc", "nse"))]
     table = {

@@ -28,8 +28,9 @@ from paraformer.core.contracts import CalibrationData
 from paraformer.core.log import Progress
 from paraformer.core.schema import Cube
 from paraformer.data.views import calibration_view
-from paraformer.process.build import build_process, clipped_prior, parameter_files
+from paraformer.process.build import build_process
 from paraformer.process.differentiable import DifferentiableProcess
+from paraformer.process.files import parameter_files
 from paraformer.process.vic.model import VIC
 from paraformer.search.config import LevenbergConfig, RandomConfig, SCEUAConfig
 from paraformer.search.search import Search
@@ -50,7 +51,7 @@ class Case:
         cube = Cube(whole.dataset.isel(cell=trained, time=slice(int(days[0]), int(days[-1]) + 1)).load())
         self.space, self.time = study.space, cube.time
         self.vic: VIC = build_process(study.process, study.space, cube, parameter_files(study.process))
-        self.prior = clipped_prior(self.vic)
+        self.prior = study.space.clip(self.vic.prior())
         self.data: CalibrationData = calibration_view(cube, study.space, self.prior)
 
     def some(self, every: int, first: int = 0) -> np.ndarray:

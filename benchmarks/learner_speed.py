@@ -32,7 +32,7 @@ from paraformer.data.views import calibration_view
 from paraformer.learners.config import LearnerConfig
 from paraformer.learners.inputs import Scaling
 from paraformer.learners.networks import ParameterMap
-from paraformer.learners.task import Draw, LearnTask
+from paraformer.learners.task import LearnTask
 from paraformer.surrogate.fit import FitTask, SurrogateData
 from paraformer.surrogate.model import Surrogate
 from paraformer.training.config import TrainingBase
@@ -62,7 +62,7 @@ def best_of(work: Callable[[int], object], repeats: int) -> float:
 def measure(config: LearnerConfig, model: Surrogate, data: CalibrationData, repeats: int) -> dict[str, Any]:
     torch.manual_seed(0)
     network = ParameterMap(config, len(data.attribute_names), len(model.parameters)).train()
-    task = LearnTask(network, config, model, data, Scaling.fit(data, config), Draw(0, 0, 0))
+    task = LearnTask(network, config, model, data, Scaling.fit(data, config), 0)
 
     def network_alone(number: int) -> None:
         task._theta(network, task.draw(number)).sum().backward()

@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
-from paraformer.config import load_study
-from paraformer.core.schema import Cube, Ensemble
+from paraformer.core.results import Results
 
 _CONSTANT = 1e-9
 """Spread below which an a-priori map is the same everywhere [unit coordinates]."""
@@ -34,17 +32,15 @@ def main() -> None:
 
 def patterns(run: Path) -> list[dict[str, Any]]:
     """One row per method, parameter and group of cells."""
-    space = load_study(run / "study.yaml").space
-    trained = Cube.open(run / "cube" / "cube.zarr").trained
-    ensemble = Ensemble.open(run / "ensemble" / "ensemble.zarr")
-    prior = space.to_unit(ensemble.theta[:, np.flatnonzero(ensemble.kind == "prior")[0]])
-    archive = xr.open_zarr(run / "scores" / "verdict.zarr", consolidated=False)
-    found, names = space.to_unit(archive["theta"].values), np.array(archive.attrs["methods"])
+    results = Results(run)
+    space, trained = results.space, results.cube.trained
+    prior = space.to_unit(results.prior)
     rows = []
-    for method in dict.fromkeys(names.tolist()):
+    for method, theta in results.theta_fields().items():
+        found = space.to_unit(theta)
         for i, parameter in enumerate(space.names):
             for group, cells in (("trained", trained), ("unseen", ~trained)):
-                seeds = found[cells][:, names == method, i].T
+                seeds = found[:, cells, i]
                 rows.append({"method": method, "parameter": parameter, "cells": group} | _row(seeds, prior[cells, i]))
     return rows
 

@@ -55,7 +55,7 @@ def run(tree: Path, study: str, overrides: list[str], folder: Path) -> None:
 
 
 def arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Every array of a file or store, with a name that says where it is from."""
+    """Every array of a file or store, with a name that says where it is from; the order of a table's lines is none."""
     if path.suffix == ".zarr":
         group = zarr.open_group(path, mode="r")
         for name, array in group.arrays():
@@ -67,9 +67,9 @@ def arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     elif path.suffix == ".safetensors":
         yield from load_file(path).items()
     elif path.name.endswith(".csv.gz"):
-        yield "", np.array(gzip.decompress(path.read_bytes()).splitlines())
+        yield "", np.array(sorted(gzip.decompress(path.read_bytes()).splitlines()))
     elif path.suffix == ".csv":
-        yield "", np.array(path.read_bytes().splitlines())
+        yield "", np.array(sorted(path.read_bytes().splitlines()))
     elif path.name in ("audit.json", "audit_learned.json"):
         yield "", np.array([json.dumps(row, sort_keys=True) for row in json.loads(path.read_text())])
 

@@ -41,7 +41,7 @@ class Ensemble:
 
     def __init__(self, study: Any, folder: Path) -> None:
         from paraformer.pipeline import run_study
-        from paraformer.process.build import ProcessFiles, parameter_files
+        from paraformer.process.files import ProcessFiles, parameter_files
 
         run_study(study, folder, until="cube")
         made = folder / "cube"

@@ -27,7 +27,6 @@ _CHECKED = [
     "paraformer.process.compiled",
     "paraformer.process.recipe",
     "paraformer.process.executor",
-    "paraformer.process.cost",
     "paraformer.process.bmi",
     "paraformer.process.bmi_setup",
     "paraformer.search",

@@ -80,6 +80,17 @@ def test_what_looks_like_an_undeclared_fill_value_is_called_so() -> None:
             proof.finish()
 
 
+def test_a_fault_is_named_once() -> None:
+    """Infinity is beyond the range and no number; two tests of one file may find the same."""
+    proof = Proof("weather.nc")
+    for _ in range(2):
+        proof.values(RAIN, np.array([[np.inf]]), place)
+    with pytest.raises(DataError) as refused:
+        proof.finish()
+    assert str(refused.value).count("prcp at ") == 1
+    assert "found inf mm day-1, expected 0 to 2000 mm day-1" in str(refused.value)
+
+
 def test_a_class_is_a_whole_number() -> None:
     cover = VOCABULARY["landcover_igbp"]
     Proof("a.nc").values(cover, np.array([1.0, 17.0]), place_of(numbered("cell")))

@@ -100,4 +100,5 @@ def test_streams_depend_on_their_names_alone() -> None:
 
 def test_nearest_name() -> None:
     assert nearest("dropuot", ["dropout", "seed"]) == "; did you mean 'dropout'?"
+    assert nearest("Ds", ["ds", "Ws", "Dsmax"]) == "; did you mean 'ds'?"
     assert "valid: a, b" in nearest("zzzz", ["b", "a"])

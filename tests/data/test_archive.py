@@ -14,7 +14,8 @@ import requests
 
 from paraformer.core.errors import DataError, SettingsError
 from paraformer.data.archive import Query, login, queries, search
-from paraformer.data.sources.config import ProductsConfig, Region
+from paraformer.data.sources.config import ProductsConfig
+from paraformer.data.sources.region import Region
 
 BOX = {"south": 33.0, "north": 34.5, "west": -101.5, "east": -100.0}
 

@@ -165,7 +165,7 @@ def test_a_training_observation_of_a_trained_cell_matters(tmp_path: Path) -> Non
 def test_the_days_of_the_score_teach_nothing(tmp_path: Path, kind: str) -> None:
     observed, mask = cube().observed()
     days = [cube().period(name).mask(DAYS) for name in ("train", "test")]
-    hidden = _hidden(settings(), Observations(observed, mask, cube().trained, *days), 1)[kind]
+    hidden = _hidden(Observations(observed, mask, cube().trained, *days), 1)[kind]
     assert 0.02 < hidden[:, TRAIN].sum() / mask[:, TRAIN].sum() < 0.1
     assert not hidden[:, TEST].any()
     fill(tmp_path / "a")

@@ -205,8 +205,7 @@ def test_values_outside_the_valid_range_of_the_file_are_missing_and_counted(tmp_
     dataset["sm_smap"].values[1, 0], dataset["sm_smap"].values[4, 3] = 0.9, 0.01
     check(settings_for(write(dataset, tmp_path / "in.nc")))
     assert re.search(
-        r"sm_smap: 2 values in 2 cells outside the valid range that the file states "
-        r"\(valid_min 0\.02, valid_max 0\.6\) "
-        r"taken for missing, first 0\.9 at cell 4 \(lat 32\.5, lon -113\.3333\), 2015-04-01",
+        r"sm_smap: 2 values in 2 cells outside the valid range that the file states \(valid_min 0\.02, "
+        r"valid_max 0\.6\) taken for missing, first 0\.9 at cell 4 \(lat 32\.5, lon -113\.3333\), 2015-04-01",
         caplog.text,
     )

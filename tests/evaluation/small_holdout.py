@@ -1,8 +1,11 @@
 """A miniature holdout: 12 cells, two years, noisy observations of a seasonal course with gaps."""
 
 import numpy as np
+import pandas as pd
 
+from paraformer.evaluation.config import EvaluationConfig
 from paraformer.evaluation.holdout import Holdout
+from paraformer.evaluation.score import aggregate, score_cells
 
 DAYS = np.arange("2015-01-01", "2017-01-01", dtype="datetime64[D]")
 
@@ -30,3 +33,8 @@ def simulation(of: Holdout, seed: int = 1) -> np.ndarray:
     random = np.random.default_rng(seed)
     season = 0.03 * np.cos(2 * np.pi * np.arange(DAYS.size) / 365.25 + random.random((len(of.cells), 1)))
     return 0.3 + season + 0.02 * random.standard_normal(of.mask.shape)
+
+
+def score_method(method: str, seed: int, simulated: np.ndarray, of: Holdout, config: EvaluationConfig) -> pd.DataFrame:
+    """Score table of one method and seed."""
+    return aggregate(score_cells(method, seed, simulated, of, config))

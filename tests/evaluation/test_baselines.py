@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evaluation.small_holdout import DAYS, holdout, simulation
+from evaluation.small_holdout import DAYS, holdout, score_method, simulation
 from paraformer.core.errors import DataError
 from paraformer.evaluation.baselines import (
     MEMORIES,
@@ -17,7 +17,6 @@ from paraformer.evaluation.baselines import (
     training_mean,
 )
 from paraformer.evaluation.config import EvaluationConfig
-from paraformer.evaluation.score import score_method
 
 
 def weather(cells: int = 12, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:

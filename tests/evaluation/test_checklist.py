@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.small_holdout import DAYS, holdout, simulation
+from evaluation.small_holdout import DAYS, holdout, score_method, simulation
 from paraformer.core.parameters import PAPER_SET, ParameterSpace
 from paraformer.evaluation.checklist import (
     CHECK_COLUMNS,
@@ -18,7 +18,7 @@ from paraformer.evaluation.checklist import (
     unscored_cells,
 )
 from paraformer.evaluation.config import EvaluationConfig
-from paraformer.evaluation.score import score_cells, score_method, surrogate_gap
+from paraformer.evaluation.score import score_cells, surrogate_gap
 
 SPACE = ParameterSpace.of(*PAPER_SET)
 

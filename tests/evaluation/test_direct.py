@@ -10,7 +10,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from evaluation.small_holdout import DAYS, holdout
+from evaluation.small_holdout import DAYS, holdout, score_method
 from paraformer.core.errors import DataError, RunError
 from paraformer.core.log import Progress
 from paraformer.core.variables import FORCING
@@ -18,7 +18,6 @@ from paraformer.evaluation.baselines import climatology
 from paraformer.evaluation.config import DirectConfig, EvaluationConfig, ReferencesConfig
 from paraformer.evaluation.direct import fit_direct
 from paraformer.evaluation.holdout import Holdout
-from paraformer.evaluation.score import score_method
 from paraformer.training.sequence import (
     Batch,
     CellInputs,

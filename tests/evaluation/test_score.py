@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.small_holdout import holdout, simulation
+from evaluation.small_holdout import holdout, score_method, simulation
 from paraformer.core.errors import DataError
 from paraformer.core.results import long_table
 from paraformer.core.schema import CELL_COLUMNS, SCORE_COLUMNS
@@ -17,7 +17,6 @@ from paraformer.evaluation.score import (
     fit_operator,
     joined,
     score_cells,
-    score_method,
     summarise,
     surrogate_gap,
 )
@@ -177,8 +176,11 @@ def test_a_cell_that_only_one_of_both_can_score_has_no_gap():
     rows = "operator == 'raw' and cells == 'trained' and period == 'test'"
     pcc = surrogate_gap(true, emulated).query(rows + " and metric == 'pcc'").iloc[0]
     assert pcc["n_scored"] == 6
-    both = true["cell"].isin(world.cells[world.trained][2:])
-    expected = [t[both].query(rows + " and metric == 'pcc'")["value"].mean() for t in (true, emulated)]
+    both = np.flatnonzero(world.trained)[2:]
+    chosen = {"operator": "raw", "period": "test", "metric": "pcc"}
+    operators, periods, metrics = (list(true[dim].values) for dim in chosen)
+    at = {"operator": operators.index("raw"), "period": periods.index("test"), "metric": metrics.index("pcc")}
+    expected = [float(t["score"].isel(at, drop=True)[0, both].mean()) for t in (true, emulated)]
     np.testing.assert_allclose(pcc[["process_model", "surrogate"]].astype(float), expected, rtol=1e-12)
     assert surrogate_gap(true, emulated).query(rows + " and metric == 'rmse'").iloc[0]["n_scored"] == 8
     assert set(surrogate_gap(true, emulated)["metric"]) == {"rmse", "pcc", "nse"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from learners.toy import Waves, secretive_twin, small
+from learners.toy import SPACE, Waves, secretive_twin, small
 from paraformer.core.errors import ModelError
 from paraformer.learners.config import LearnerConfig
-from paraformer.learners.inputs import Scaling
 from paraformer.learners.networks import ParameterMap
+from paraformer.learners.seen import Seen
 from paraformer.learners.task import LearnTask
 
 
@@ -53,6 +53,6 @@ def task(config: LearnerConfig, dies_at: int = -1) -> Dying:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = ParameterMap(config, 3, 2)
-    made = Dying(network, config, Waves(24), data, Scaling.fit(data, config), 0)
+    made = Dying(network, config, Waves(24), Seen.of(config, data, SPACE), 0)
     made.dies_at = dies_at
     return made

@@ -16,17 +16,19 @@ from paraformer.core.errors import DataError, ModelError, RunError
 from paraformer.core.log import Advance, Progress
 from paraformer.core.parameters import ParameterSpace
 from paraformer.learners.config import LearnerConfig, LossConfig
-from paraformer.learners.inputs import Scaling
 from paraformer.learners.learn import Learner
 from paraformer.learners.learned import LearnedMap
 from paraformer.learners.networks import ParameterMap
+from paraformer.learners.seen import Seen
 from paraformer.learners.task import LearnTask, hidden_together
 from paraformer.numerics.observe import OPERATORS
 from training.killing import KillAt, Killed
 
 
 def calibrate(config: LearnerConfig, directory: Path, data: CalibrationData | None = None, seed: int = 0) -> np.ndarray:
-    return Learner(config).calibrate(Waves(), data or twin(), seed=seed, directory=directory, progress=Progress())
+    found = Learner(config).calibrate(Waves(), data or twin(), seed=seed, directory=directory, progress=Progress())
+    assert found.runs == 0, "no run of a process model"
+    return found.theta
 
 
 @pytest.mark.parametrize(("head", "start"), [("bounded", "prior"), ("linear", "prior"), ("linear", "middle")])
@@ -143,7 +145,7 @@ def test_a_killed_training_of_epochs_goes_on_in_their_middle(tmp_path: Path) -> 
         progress = Counted()
         again = Learner(config).calibrate(Waves(), twin(), seed=0, directory=tmp_path / str(step), progress=progress)
         assert (progress.total, progress.done) == (9, 9 - step)
-        assert np.array_equal(whole, again)
+        assert np.array_equal(whole, again.theta)
     more = small("paraformer_a", training={**training, "epochs": 4})
     with pytest.raises(RunError, match="another 'settings'"):
         calibrate(more, tmp_path / "1")
@@ -175,7 +177,7 @@ def test_a_finished_training_is_read_back_and_another_one_refused(tmp_path: Path
     first = calibrate(small(), tmp_path)
     (tmp_path / "checkpoint-0.pt").write_bytes(b"left by a kill between storing and removing")
     again = Learner(small()).calibrate(Waves(), twin(), seed=0, directory=tmp_path, progress=KillAt(1))
-    assert np.array_equal(first, again)
+    assert np.array_equal(first, again.theta)
     assert not (tmp_path / "checkpoint-0.pt").exists()
     with pytest.raises(RunError, match="another 'seed'"):
         calibrate(small(), tmp_path, seed=1)
@@ -262,17 +264,14 @@ def test_what_is_hidden_depends_on_seed_and_step_alone_and_classes_hide_together
     config = small("paraformer_a", attribute_dropout=0.7)
     data = twin()
     network = ParameterMap(config, len(NAMES), len(SPACE))
-    task = LearnTask(network, config, Waves(), data, Scaling.fit(data, config), 0)
+    task = LearnTask(network, config, Waves(), Seen.of(config, data, SPACE), 0)
     first, again, other = (task.draw(step).hidden for step in (3, 3, 4))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
     share = np.mean([task.draw(step).hidden for step in range(400)])
     assert 0.3 < share < 0.4  # half of the attributes of 0.7 of the samples
-    assert not LearnTask(network, small("paraformer_a"), Waves(), data, task_scaling(data), 0).draw(3).hidden.any()
-
-
-def task_scaling(data: CalibrationData) -> Scaling:
-    return Scaling.fit(data, small("paraformer_a"))
+    plain = small("paraformer_a")
+    assert not LearnTask(network, plain, Waves(), Seen.of(plain, data, SPACE), 0).draw(3).hidden.any()
 
 
 @pytest.mark.parametrize("network", ["ffn_a", "paraformer_a"])

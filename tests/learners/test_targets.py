@@ -11,7 +11,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from paraformer.core.contracts import CalibrationData, Reference
+from paraformer.core.contracts import CalibrationData, DifferentiableModel, Reference
 from paraformer.core.errors import DataError, RunError
 from paraformer.core.log import Progress
 from paraformer.core.parameters import Parameter, ParameterSpace
@@ -19,13 +19,13 @@ from paraformer.learners.config import LearnerConfig
 from paraformer.learners.learn import Learner
 from paraformer.learners.targets import OtherTargets
 from paraformer.learners.targets_config import TargetsConfig
-from paraformer.numerics.totals import monthly_operator
+from paraformer.numerics.months import monthly_operator
 
 CELLS, DAYS = 24, 366
 SPACE = ParameterSpace(Parameter(name=name, lower=0, upper=1) for name in ("level", "loss", "split"))
 
 
-class Ledger:
+class Ledger(DifferentiableModel):
     """Three parameters, three stores: ``level`` sets soil moisture alone, ``loss`` the share of rain that evaporates,
     ``split`` the share of the rest that is baseflow."""
 
@@ -120,7 +120,7 @@ def settings(targets: object, steps: int = 150, **changes: object) -> LearnerCon
 
 
 def learn(config: LearnerConfig, path: Path, data: CalibrationData | None = None) -> np.ndarray:
-    return Learner(config).calibrate(Ledger(), data or twin(), seed=0, directory=path, progress=Progress())
+    return Learner(config).calibrate(Ledger(), data or twin(), seed=0, directory=path, progress=Progress()).theta
 
 
 @pytest.mark.parametrize(

@@ -43,15 +43,10 @@ def learn(config: LearnerConfig, folder: Path, progress: Progress | None = None,
     """θ of the twin with a wrong surrogate, and the process model with its count; ``conductivity`` is the latter's."""
     own = process(conductivity)
     through, refine_with = (own, None) if config.simulator == "process" else (process(WRONG), own)
-    theta = Learner(config).calibrate(
-        through,
-        twin(),
-        seed=0,
-        directory=folder,
-        progress=progress or Progress(),
-        refine_with=refine_with if config.simulator == "surrogate_then_process" else None,
-    )
-    return theta, own
+    learner = Learner(config, refine_with if config.simulator == "surrogate_then_process" else None)
+    found = learner.calibrate(through, twin(), seed=0, directory=folder, progress=progress or Progress())
+    assert found.runs == process_runs(folder)
+    return found.theta, own
 
 
 @pytest.fixture(scope="module")
@@ -170,8 +165,8 @@ def test_models_that_do_not_fit_the_settings_are_refused(tmp_path: Path) -> None
     with pytest.raises(ModelError, match="'surrogate_then_process' was given no process model to refine with"):
         Learner(refined).calibrate(process(), twin(), **given)
     with pytest.raises(ModelError, match="'surrogate' was given a process model it does not need"):
-        Learner(plain).calibrate(Waves(), waves(), refine_with=Waves(), **given)
+        Learner(plain, Waves()).calibrate(Waves(), waves(), **given)
     with pytest.raises(ModelError, match=r"wrap VIC in process\.differentiable\.DifferentiableProcess"):
-        Learner(refined).calibrate(process(), twin(), refine_with=process().model, **given)
+        Learner(refined, process().model).calibrate(process(), twin(), **given)
     with pytest.raises(ModelError, match=r"the surrogate has ParameterSpace\(gain, offset\)"):
-        Learner(refined).calibrate(Waves(CELLS), twin(), refine_with=process(), **given)
+        Learner(refined, process()).calibrate(Waves(CELLS), twin(), **given)

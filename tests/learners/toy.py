@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from paraformer.core.contracts import CalibrationData
+from paraformer.core.contracts import CalibrationData, DifferentiableModel
 from paraformer.core.parameters import Parameter, ParameterSpace
 from paraformer.learners.config import LearnerConfig
 
@@ -21,7 +21,7 @@ CELLS, DAYS, FIRST = 24, 60, 7
 NAMES = ("clay", "slope", "constant")
 
 
-class Waves:
+class Waves(DifferentiableModel):
     """The model; its time axis starts ``FIRST`` days before the training period."""
 
     differentiable = True
@@ -48,7 +48,12 @@ class Waves:
         return {"soil_moisture": (0.1 + 0.2 * u[..., :1] * self.wave[:, None] + 0.2 * u[..., 1:]).numpy()}
 
     def respond(
-        self, u: torch.Tensor, cells: torch.Tensor, start: int | np.ndarray, length: int
+        self,
+        u: torch.Tensor,
+        cells: torch.Tensor,
+        start: int | np.ndarray,
+        length: int,
+        outputs: Sequence[str] = ("soil_moisture",),
     ) -> dict[str, torch.Tensor]:
         days = torch.as_tensor(np.atleast_1d(start)[:, None] + np.arange(length))
         wave = self.wave[cells[:, None], days]

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from paraformer.core.time import DAYS_OF_MONTH
-from paraformer.numerics.totals import baseflow_index, monthly_operator, relative_error, runoff_ratio
+from paraformer.numerics.months import monthly_operator
+from paraformer.numerics.totals import baseflow_index, relative_error, runoff_ratio
 
 YEAR = np.datetime64("2015-04-01") + np.arange(366)
 

@@ -90,7 +90,8 @@ def test_the_true_parameters_are_the_ceiling(finished: Path) -> None:
 
 def test_verdict_is_the_process_model_s_own(finished: Path) -> None:
     """θ from the files, run again through VIC from the files, gives the archived series."""
-    from paraformer.process.build import ProcessFiles, build_process
+    from paraformer.process.build import build_process
+    from paraformer.process.files import ProcessFiles
 
     study = load_study(finished / "study.yaml")
     cube = Cube.open(finished / "cube" / "cube.zarr")

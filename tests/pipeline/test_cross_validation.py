@@ -19,7 +19,8 @@ from paraformer.data.config import BlockFolds
 from paraformer.data.views import learned_from
 from paraformer.evaluation.holdout import Holdout
 from paraformer.pipeline import check_study, run_study
-from paraformer.pipeline.cross_validation import CELLS, cross_validate, deal
+from paraformer.pipeline.cross_validation import CELLS, cross_validate
+from paraformer.pipeline.folds import deal
 from worlds import TINY, write_study
 
 FFN = TINY["learners"]["FFN_A"]

@@ -15,8 +15,9 @@ import yaml
 from paraformer.config import Study, load_study
 from paraformer.core.schema import Cube
 from paraformer.pipeline import check_study, run_study
-from paraformer.process.build import build_process, process_files
+from paraformer.process.build import build_process
 from paraformer.process.differentiable import DifferentiableProcess
+from paraformer.process.files import process_files
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FEW = {"steps": 2, "checkpoint_steps": 1, "schedule": {"warm_up": 1}}

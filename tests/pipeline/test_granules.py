@@ -16,7 +16,7 @@ from paraformer.pipeline import check_study, run_study
 from paraformer.pipeline.cite import cite
 from paraformer.pipeline.cube_page import write_cube_page
 from paraformer.pipeline.parameters import make_parameters
-from paraformer.process.build import Places, land_at, parameter_files
+from paraformer.process.files import Places, land_at, parameter_files
 from paraformer.process.vic.settings import VICSettings
 from paraformer.process.vic.simulate import simulate
 from pipeline.granules import BOX, Region, write_region

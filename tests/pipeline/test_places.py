@@ -88,6 +88,26 @@ def test_the_judged_theta_is_that_of_the_nearest_trained_cell(finished: Path) ->
     assert 0 < (~cube.trained).sum() < len(cube.cells)
 
 
+def test_theta_and_series_are_labelled(finished: Path) -> None:
+    """θ of a row is that of the file of its method and seed, and its series starts as the archive's."""
+    results = Results(finished)
+    rows = list(zip(results.theta["method"].values, results.theta["seed"].values, strict=True))
+    own = results.theta.isel(row=rows.index(("Latin hypercube", 1)))
+    with xr.open_dataset(results.seed_folder("Latin hypercube", 1) / "theta.nc") as file:
+        for name in results.space.names:
+            np.testing.assert_array_equal(own[name], file[name])
+            assert own[name].attrs["units"] == file[name].attrs["units"]
+    series = results.series
+    assert series["soil_moisture"].dims == ("row", "cell", "time")
+    assert series["soil_moisture"].attrs["units"] == "m3 m-3"
+    assert series["method"].values[0] == results.default
+    assert {"methods", "seeds"}.isdisjoint(series.attrs), "they are coordinates"
+    found = dict(results.series_of("soil_moisture"))
+    assert list(found) == [m.name for m in results.methods if m.kind != "reference"]
+    assert found["Latin hypercube"].shape == (2, len(results.cube.cells), len(results.cube.time))
+    np.testing.assert_array_equal(results.theta_fields()["FFN_A"].shape, (1, len(results.cube.cells), 5))
+
+
 def test_a_source_that_the_study_does_not_have_is_named(tmp_path: Path) -> None:
     study = load_study(study_of(tmp_path, evaluation__transfers={"source": "Latin hypercub"}))
     with pytest.raises(SettingsError, match=r"evaluation\.transfers\.source: 'Latin hypercub' is no search .* 'Latin"):

@@ -23,7 +23,7 @@ from paraformer.core.parameters import ParameterSpace
 from paraformer.data.cube import build_cube
 from paraformer.pipeline.world import make_world
 from paraformer.process.bmi import INPUTS, OUTPUTS, STORES, VICBmi
-from paraformer.process.build import ProcessFiles
+from paraformer.process.files import ProcessFiles
 from paraformer.process.recipe import ProcessRecipe
 from paraformer.process.vic.driver.global_param import read_global_parameters
 from paraformer.process.vic.driver.run import run_global

@@ -84,7 +84,7 @@ def test_batches_cells_and_windows_change_nothing():
     for name in model.outputs:
         np.testing.assert_array_equal(part[name], whole[name][[2, 0], :1])
     u = torch.from_numpy(model.parameters.to_unit(values[[2, 0], 1]))
-    window = model.respond(u, torch.tensor([2, 0]), 30, 40)
+    window = model.respond(u, torch.tensor([2, 0]), 30, 40, model.outputs)
     for name in model.outputs:
         np.testing.assert_allclose(window[name].numpy(), whole[name][[2, 0], 1, 30:70], rtol=1e-10, atol=1e-12)
 
@@ -111,7 +111,7 @@ def test_none_runs_the_prior_and_runs_are_counted():
     model = bucket()
     prior = model.simulate(None, ("soil_moisture",))["soil_moisture"]
     assert prior.shape == (3, 1, DAYS.size)
-    np.testing.assert_array_equal(prior, model.simulate(model.prior[:, None], ("soil_moisture",))["soil_moisture"])
+    np.testing.assert_array_equal(prior, model.simulate(model.prior()[:, None], ("soil_moisture",))["soil_moisture"])
     assert model.runs == 6
     model.simulate(theta(model), ("baseflow",))
     assert model.runs == 18

@@ -17,10 +17,10 @@ from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import DataError, ModelError, SettingsError
 from paraformer.core.parameters import Parameter, ParameterSpace
 from paraformer.core.schema import Cube
-from paraformer.process.build import build_process, process_files
+from paraformer.process.build import build_process
 from paraformer.process.compiled import CompiledVIC, read_compiled_files
 from paraformer.process.config import ProcessConfig
-from paraformer.process.own import prior_of
+from paraformer.process.files import process_files
 from paraformer.process.vic import files
 from paraformer.process.vic.model import VIC
 from paraformer.process.vic.settings import VICSettings
@@ -217,7 +217,7 @@ def test_a_study_s_settings_give_it_on_the_cells_and_days_of_the_cube(world: Pat
     found = model.simulate(theta[[2, 0]], ("soil_moisture",))["soil_moisture"]
     expected = _in_process(world).simulate(theta, ("soil_moisture",))["soil_moisture"][[2, 0], :, :12]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
-    np.testing.assert_array_equal(prior_of(model), _in_process(world).prior()[[2, 0]])
+    np.testing.assert_array_equal(model.prior(), _in_process(world).prior()[[2, 0]])
     assert model.cell_parameters.n_cell == 2
     with pytest.raises(SettingsError, match=r"the run is 2000-12-20\.\.2001-01-18, .* begin on the same day"):
         build_process(config, SPACE, _cube([40.0], [-99.0], 12, late=1), files)

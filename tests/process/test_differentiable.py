@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learners.toy import small
-from paraformer.core.contracts import CalibrationData, DifferentiableModel
+from paraformer.core.contracts import CalibrationData, DifferentiableModel, ForwardModel
 from paraformer.core.errors import DataError, ModelError, SettingsError
 from paraformer.core.log import Progress
 from paraformer.core.parameters import ParameterSpace
@@ -28,7 +28,7 @@ DAYS = np.datetime64("2015-04-01") + np.arange(60)
 NAMES = ("soil_moisture", "baseflow")
 
 
-class Blind:
+class Blind(ForwardModel):
     """The bucket without its gradient."""
 
     differentiable = False
@@ -74,11 +74,7 @@ def unit(rows: int, seed: int = 0) -> torch.Tensor:
 def pulled(model: DifferentiableModel, u: torch.Tensor, cells: torch.Tensor, start: int, length: int) -> torch.Tensor:
     """Gradient of one fixed random projection of all series."""
     u = u.clone().requires_grad_(True)
-    found = (
-        model.respond(u, cells, start, length, NAMES)
-        if isinstance(model, DifferentiableProcess)
-        else (model.respond(u, cells, start, length))
-    )
+    found = model.respond(u, cells, start, length, NAMES)
     random = torch.Generator().manual_seed(1)
     total = sum((found[n] * torch.rand(found[n].shape, generator=random, dtype=torch.float64)).sum() for n in NAMES)
     (gradient,) = torch.autograd.grad(total, u)
@@ -210,7 +206,7 @@ def test_refusals_name_the_problem() -> None:
 def test_a_step_for_each_parameter() -> None:
     model = wrapped(step={"depth": 1e-3})
     assert model.steps.tolist() == [1e-4, 1e-3, 1e-4] == model.select(np.array([1])).steps.tolist()
-    assert model.description["step"]["depth"] == 1e-3
+    assert model.description()["step"]["depth"] == 1e-3
 
 
 REGIMES = {
@@ -264,7 +260,7 @@ def twin(model: Bucket) -> CalibrationData:
         observed=observed,
         mask=mask,
         trained=trained,
-        prior=model.prior,
+        prior=model.prior(),
         first_day=0,
         history=observed,
         history_mask=mask,
@@ -280,6 +276,6 @@ def test_a_learner_finds_the_same_parameters_as_through_the_models_own_gradient(
     found = Learner(config).calibrate(through, data, seed=0, directory=tmp_path / "wrapped", progress=Progress())
     assert through.runs == steps * 6 * 7
     own = Learner(config).calibrate(model, data, seed=0, directory=tmp_path / "own", progress=Progress())
-    u, expected, start = (BUCKET_PARAMETERS.to_unit(theta) for theta in (found, own, data.prior))
+    u, expected, start = (BUCKET_PARAMETERS.to_unit(theta) for theta in (found.theta, own.theta, data.prior))
     assert np.abs(expected - start).max() > 0.1
     np.testing.assert_allclose(u, expected, atol=1e-4)

@@ -25,10 +25,11 @@ from paraformer.data.cube import build_cube
 from paraformer.pipeline.world import make_world
 from paraformer.process import executor as executor_module
 from paraformer.process import recipe as recipe_module
-from paraformer.process.build import ProcessFiles, build_process
+from paraformer.process.build import build_process
 from paraformer.process.config import DaskExecutor, LocalExecutor, ProcessConfig
 from paraformer.process.ensemble import Sets, run_sets
 from paraformer.process.executor import CellSource, Dask, Executor, Local, memory, open_executor
+from paraformer.process.files import ProcessFiles
 from paraformer.process.recipe import ChunkedModel, ProcessRecipe, chunked
 from process.lossy import LossyRecipe, days_of, where, whole
 from worlds import write_study
@@ -345,11 +346,11 @@ def test_description_names_what_values_depend_on_and_nothing_else(world: tuple[S
         ChunkedModel(dataclasses.replace(recipe, version="a"), recipe.outputs, executor, chunk_cells=chunk)
         for executor, chunk in ((Local(), 4), (dask, 2))
     ]
-    assert same[0].description == same[1].description
-    assert recipe.description["inputs"] == [hash_path(recipe.cube), recipe.files.hashes()]
+    assert same[0].description() == same[1].description()
+    assert recipe.description()["inputs"] == [hash_path(recipe.cube), recipe.files.hashes()]
     for other in (dataclasses.replace(recipe, version="b"), dataclasses.replace(recipe, version="a", days=(0, 9))):
-        assert other.description != same[0].description
-    assert same[0].select(np.array([1])).description != same[0].description
+        assert other.description() != same[0].description()
+    assert same[0].select(np.array([1])).description() != same[0].description()
 
 
 def test_files_a_machine_cannot_read_are_named(world: tuple[Study, Path], tmp_path: Path) -> None:

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from paraformer.core.contracts import ForwardModel
+from paraformer.core.contracts import DifferentiableModel, ForwardModel
 from paraformer.core.errors import DataError, ModelError, ParaformerError, SettingsError
 from paraformer.core.parameters import Parameter, ParameterSpace
 from paraformer.core.schema import Cube
 from paraformer.process.bucket import BUCKET_PARAMETERS, Bucket
-from paraformer.process.build import build_process, clipped_prior, process_files
+from paraformer.process.build import build_process
 from paraformer.process.config import ProcessConfig
-from paraformer.process.own import prior_of
+from paraformer.process.files import process_files
 
 SPACE = ParameterSpace((Parameter(name="wet", lower=0.1, upper=0.5),))
 GOOD = """
@@ -60,7 +60,7 @@ def test_a_model_is_found_and_its_source_is_part_of_what_results_depend_on(tmp_p
     settings = config(tmp_path, GOOD)
     model = build(settings, cube)
     assert model.simulate(np.full((3, 2, 1), 0.2), ("soil_moisture",))["soil_moisture"].shape == (3, 2, 9)
-    np.testing.assert_allclose(clipped_prior(model), 0.3)  # it has none, so the middle of the range
+    np.testing.assert_allclose(model.prior(), 0.3)  # it has none, so the middle of the range
     before = process_files(settings, {}).hashes()
     config(tmp_path, GOOD + "# changed\n")
     assert set(before) == {"process.model"}
@@ -144,7 +144,7 @@ def test_the_bucket_takes_the_bounds_of_the_study(cube: Cube) -> None:
     model = build(settings, cube, wider)
     assert isinstance(model, Bucket)
     assert model.select(np.array([1])).parameters == wider
-    assert prior_of(model).shape == (3, 3)
+    assert model.prior().shape == (3, 3)
     with pytest.raises(SettingsError, match="the bucket has residence, depth, residual, in this order; found wet"):
         build(settings, cube)
 
@@ -165,8 +165,28 @@ def test_settings_that_do_not_apply_are_refused(settings: dict[str, object], mes
         ProcessConfig.model_validate(settings)
 
 
-def test_a_prior_that_does_not_fit_is_named(cube: Cube) -> None:
-    model = Bucket(np.ones((3, 9)), cube.time)
-    model.prior = model.prior[:2]
-    with pytest.raises(ModelError, match=r"Bucket: the a-priori θ has shape \(2, 3\)"):
-        prior_of(model)
+@pytest.mark.parametrize("prior", ["np.full((3, 1), 0.2)", "lambda self: np.full((3, 1), 0.2)"])
+def test_the_prior_is_an_array_or_a_method(tmp_path: Path, cube: Cube, prior: str) -> None:
+    np.testing.assert_array_equal(build(config(tmp_path, f"{GOOD}Level.prior = {prior}\n"), cube).prior(), 0.2)
+
+
+def test_a_prior_that_does_not_fit_is_named(tmp_path: Path, cube: Cube) -> None:
+    model = build(config(tmp_path, f"{GOOD}Level.prior = np.ones((2, 1))\n"), cube)
+    with pytest.raises(ModelError, match=r"Level: the a-priori θ has shape \(2, 1\)"):
+        model.prior()
+
+
+def test_what_a_model_leaves_out_is_as_the_contract_has_it(tmp_path: Path, cube: Cube) -> None:
+    """No room asks a model for more than the contract, so a model of one's own has all of it."""
+    gradient = "Level.differentiable, Level.time = True, np.arange(9)\n"
+    gradient += "Level.respond = lambda self, u, cells, start, length: {'soil_moisture': u[:, :1] + start}\n"
+    (tmp_path / "plain").mkdir()
+    plain, model = build(config(tmp_path / "plain", GOOD), cube), build(config(tmp_path, GOOD + gradient), cube)
+    assert isinstance(plain, ForwardModel)
+    assert not isinstance(plain, DifferentiableModel)
+    assert isinstance(model, DifferentiableModel)
+    assert (model.description(), model.runs_per_gradient, model.to("cpu")) == ("Level", 1, model)
+    assert model.respond(np.ones((1, 1)), np.zeros(1), 4, 2, ("soil_moisture",))["soil_moisture"] == 5.0
+    part = model.select(np.array([2]))
+    part.runs += 3
+    assert (part.n_cells, part.runs, model.runs) == (1, 3, 0)

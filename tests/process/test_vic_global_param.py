@@ -42,9 +42,10 @@ def test_everything_is_understood(tmp_path: Path) -> None:
     assert run.time_unit == "hours"
 
 
-def test_records_are_counted_in_model_steps(tmp_path: Path) -> None:
+def test_records_are_counted_in_model_steps(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = global_file(tmp_path, model_steps=8, extra="NRECS 80")
     assert read_global_parameters(path).n_day == 10
+    assert "NRECS 80 gives the end of the run; ENDYEAR, ENDMONTH, ENDDAY are not read, as in VIC" in caplog.text
 
 
 def test_defaults_are_those_of_vic(tmp_path: Path) -> None:
@@ -197,6 +198,9 @@ def test_forcing_may_lie_in_two_series_of_files(tmp_path: Path) -> None:
 def test_environment_and_comments(tmp_path: Path) -> None:
     path = tmp_path / "g.txt"
     path.write_text("  # indented comment\n\nDOMAIN ${A}/$B.nc # ${UNSET}\nforcing1 x#y\n")
+    marked = tmp_path / "marked.txt"  # with the byte-order mark that some editors write
+    marked.write_text("DOMAIN x\n", encoding="utf-8-sig")
+    assert read_lines(marked, {}) == [(1, "DOMAIN", ("x",))]
     lines = read_lines(path, {"A": "/data", "B": "grid"})
     assert lines == [(3, "DOMAIN", ("/data/grid.nc",)), (4, "FORCING1", ("x#y",))]
 

@@ -84,6 +84,24 @@ def test_what_no_soil_or_plant_has_is_refused(vic_copy: Path, how: Change, words
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "unit", "said"),
+    [
+        ("depth", "cm", "'depth' has units 'cm'; VIC takes its values in 'm'"),
+        ("Ksat", "m/s", "'Ksat' has units 'm/s'; VIC takes its values in 'mm day-1'"),
+        ("bulk_density", "g/cm^3", "'bulk_density' has units 'g/cm^3'; VIC takes its values in 'kg m-3'"),
+        ("avg_T", "K", "'avg_T' has units 'K'; VIC takes its values in 'degC'"),
+        ("depth", "meters", ""),
+        ("infilt", "mm/day", ""),  # as in VIC's own samples
+    ],
+)
+def test_a_unit_that_vic_does_not_take_is_said(vic_copy: Path, caplog, name: str, unit: str, said: str) -> None:
+    change(vic_copy / "params.nc", lambda dataset: dataset[name].setncattr("units", unit))
+    read(vic_copy)
+    assert said in caplog.text
+    assert ("has units" in caplog.text) == bool(said)
+
+
 def test_all_refusals_of_a_file_stand_in_one_line(vic_copy: Path) -> None:
     for how in (put("Ws", 2.0), put("albedo", 9.0, 0), put("depth", -1.0, 2)):
         change(vic_copy / "params.nc", how)
@@ -108,6 +126,12 @@ def test_all_refusals_of_a_file_stand_in_one_line(vic_copy: Path) -> None:
         ),
         (put("Ws", 1.00001), "ws", 1.0, "Ws: 1 values"),
         (put("Ds", 0.0), "ds", 0.0, ""),
+        (
+            put("elev", 5000.0),
+            "elev",
+            5000.0,
+            r"elev at cell 80 .*: found 5000 m beside bands of [\d.]+ m in the mean, which is taken, as VIC does",
+        ),
         (
             put("Dsmax", 0.0),
             "dsmax",

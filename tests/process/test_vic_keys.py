@@ -237,6 +237,12 @@ def test_a_typo_gets_the_nearest_key_of_its_driver(driver: Driver, typo: str, me
         assert refusal.endswith(f"; did you mean '{meant}'?")
 
 
+def test_a_line_without_an_end_is_shown_in_part(tmp_path: Path) -> None:
+    path = _base("image", tmp_path)
+    _put(path, "OUTVAR", "x" * 100_000)
+    assert len(_outcome("image", path)) < 1000
+
+
 def test_all_lines_are_refused_at_once(tmp_path: Path) -> None:
     """Unknown, unsupported, of the other driver, a wrong value, date or stream, and what is missing: one line."""
     path = global_file(

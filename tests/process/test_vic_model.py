@@ -59,7 +59,7 @@ def test_what_it_lacks_is_an_error() -> None:
 def test_the_description_tells_models_apart() -> None:
     """A resumed search must notice other weather, other soils or other settings."""
     model, same = _model(), _model()
-    assert model.description == same.description
+    assert model.description() == same.description()
     wetter = model.forcing._replace(prcp=model.forcing.prcp + 1.0)
     deeper = model.cell_parameters._replace(depth=model.cell_parameters.depth * 1.1)
     others = [
@@ -68,4 +68,4 @@ def test_the_description_tells_models_apart() -> None:
         VIC(model.parameters, model.cell_parameters, model.forcing, VICSettings(runoff_steps_per_day=48)),
         VIC(model.parameters, model.cell_parameters, model.forcing, model.settings, spin_up_days=10, spin_up_cycles=1),
     ]
-    assert all(other.description != model.description for other in others)
+    assert all(other.description() != model.description() for other in others)

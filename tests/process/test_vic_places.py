@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from paraformer.core.errors import DataError
-from paraformer.process.build import Places, ProcessFiles, land_at
+from paraformer.process.files import Places, ProcessFiles, land_at
 from paraformer.process.vic.driver.global_param import read_global_parameters
 from paraformer.process.vic.driver.run import run_global
 from paraformer.process.vic.files import read_domain, read_parameters, write_parameters

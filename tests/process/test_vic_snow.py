@@ -38,9 +38,10 @@ from paraformer.process.vic.snow_pack import (
 from paraformer.process.vic.snow_pack import melt_at_zero as melt_pack
 from paraformer.process.vic.state import STATE
 from paraformer.process.vic.thin_snow import exchange_thin_snow
-from process.records import record
+from process.records import in_python, record
 
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # compiled code divides by zero without a word
+in_python(globals())
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the model divides by zero without a word, as C does
 
 CH, FUSION, HOUR = 2117270.0, 3.337e5, 3600.0  # heat capacity of ice [J m-3 K-1], heat of fusion [J kg-1], [s]
 MELT = FUSION * 1000.0  # [J m-3]

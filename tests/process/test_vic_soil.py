@@ -23,9 +23,10 @@ from paraformer.process.vic.transpiration import (
     transpire,
 )
 from paraformer.process.vic.vapour import penman_air, penman_monteith
-from process.records import record
+from process.records import in_python, record
 
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # compiled code divides by zero without a word
+in_python(globals())
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the model divides by zero without a word, as C does
 
 TIMING = Timing(86400.0, 3600.0, 24, 24, False)
 

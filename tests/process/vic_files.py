@@ -9,7 +9,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from paraformer.process.build import Places, ProcessFiles, land_at
+from paraformer.process.files import Places, ProcessFiles, land_at
 from paraformer.process.vic.driver.global_param import read_global_parameters
 from paraformer.process.vic.driver.inputs import read_days, read_run_land
 from paraformer.process.vic.files import read_domain, read_parameters, write_state

@@ -22,7 +22,7 @@ def draw(figure: Figure) -> None:
     """Render completely; warnings (a layout that does not fit, a missing glyph) are errors."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        figure.canvas.draw()
+        figure.draw_without_rendering()
 
 
 def curves(figure: Figure, panel: int) -> dict[str, list[np.ndarray]]:

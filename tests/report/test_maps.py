@@ -30,7 +30,7 @@ ROUNDING = 2e-3
 def draw(figure: Figure) -> Figure:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        figure.canvas.draw()
+        figure.draw_without_rendering()
     return figure
 
 
@@ -61,6 +61,30 @@ def test_a_scale_each_spans_each_method_s_own_values():
     assert bars == ["dsmax [mm day-1]"] * 2, "a bar each, as high as its map"
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        (0.041, 0.057, ["0.045", "0.05", "0.055"]),
+        (0.03, 0.6, ["0.05", "0.1", "0.2", "0.5"]),
+        (0.001, 0.9, ["0.001", "0.01", "0.1"]),
+    ],
+)
+def test_logarithmic_bars_have_plain_numbers_however_narrow(low: float, high: float, labels: list[str]) -> None:
+    values = np.geomspace(low, high, CELLS)
+    figure = draw(parameter_maps({"a": values, "b": values}, WHERE, VIC_PARAMETERS["infilt"]))
+    bar = next(a for a in figure.axes if a.get_ylabel() == "infilt [–]")
+    shown = zip(bar.get_yticks(), bar.get_yticklabels(), strict=True)
+    assert [label.get_text() for at, label in shown if low <= at <= high] == labels
+    assert not [t for t in bar.yaxis.get_minorticklabels() if t.get_text()]
+
+
+@pytest.mark.parametrize("count", [3, 14])
+def test_a_colour_bar_is_narrow_however_many_maps_there_are(count: int) -> None:
+    figure = draw(parameter_maps({str(k): VALUES for k in range(count)}, WHERE, VIC_PARAMETERS["dsmax"]))
+    bar = next(a for a in figure.axes if a.get_ylabel())
+    assert bar.get_window_extent().width / figure.dpi < 0.25  # inch
+
+
 def test_residuals_of_logarithmic_parameters_are_ratios():
     prior = np.full(CELLS, 2.0)
     figure = draw(residual_maps({"net": 20 * prior}, prior, WHERE, VIC_PARAMETERS["dsmax"]))
@@ -69,7 +93,7 @@ def test_residuals_of_logarithmic_parameters_are_ratios():
     assert low == -high
     figure = draw(residual_maps({"net": prior + VALUES / 10, "same": prior}, prior, WHERE, VIC_PARAMETERS["expt"]))
     np.testing.assert_allclose(filled(figure).get_array(), VALUES / 10)
-    assert "expt less a priori" in [a.get_ylabel() for a in figure.axes]
+    assert "expt less a priori [–]" in [a.get_ylabel() for a in figure.axes]
     draw(residual_maps({"same": prior}, prior, WHERE, VIC_PARAMETERS["expt"]))
 
 

@@ -54,6 +54,15 @@ def test_it_fulfils_the_contract() -> None:
     assert [Search(c).name for c in (sceua(), random())] == ["sceua", "random"]
 
 
+@pytest.mark.parametrize("through", ["process", "surrogate"])
+def test_it_calibrates_and_says_how_many_process_model_runs_theta_stands_on(tmp_path: Path, through: str) -> None:
+    config = random(budget=10, model=through)
+    given = {"seed": 0, "directory": tmp_path, "progress": Progress()}
+    found, whole = Search(config).calibrate(bucket(), twin(), **given), search(config, tmp_path)
+    assert np.array_equal(found.theta, whole.theta)
+    assert found.runs == (whole.evaluations.sum() if through == "process" else 0)
+
+
 def test_it_finds_the_hidden_parameters(tmp_path: Path) -> None:
     """All three, in every searched cell; the others keep the a-priori θ to the bit."""
     result = search(sceua(budget=1000, least_range=1e-4), tmp_path)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from paraformer.core.contracts import CalibrationData
+from paraformer.core.contracts import CalibrationData, ForwardModel
 from paraformer.process.bucket import BUCKET_PARAMETERS as SPACE
 from paraformer.process.bucket import Bucket
 from paraformer.search.config import RandomConfig, SCEUAConfig
@@ -46,7 +46,7 @@ def twin() -> CalibrationData:
         observed=np.where(mask & trained[:, None], shown, 0.0),
         mask=mask & trained[:, None],
         trained=trained,
-        prior=model.prior,
+        prior=model.prior(),
         first_day=FIRST,
         history=np.where(mask, shown, 0.0),
         history_mask=mask,
@@ -63,7 +63,7 @@ def random(**changes: object) -> RandomConfig:
     return RandomConfig.model_validate({"budget": 50, "checkpoint_seconds": 0, **changes})
 
 
-class Mortal:
+class Mortal(ForwardModel):
     """A forward model that is killed in call number ``at`` of ``simulate``, before or after the run."""
 
     differentiable = False

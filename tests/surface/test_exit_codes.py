@@ -113,4 +113,4 @@ def test_a_path_that_is_nothing(tmp_path: Path, what: str) -> None:
 def test_a_comparison_of_no_run_is_5(tmp_path: Path) -> None:
     result = run("compare", str(tmp_path))
     assert result.returncode == 5
-    assert "is not the directory of an evaluated run" in last_line(result)
+    assert "this is not the directory of a run" in last_line(result)

@@ -17,6 +17,7 @@ from worlds import write_study
 HERE = Path(__file__).parent
 SETTINGS = {line.split(" = ")[0] for line in (HERE / "settings.txt").read_text().splitlines()}
 PLACES = {"*.validate_every": "rounds.training.validate_every", "*.training.patience": "surrogate.training.patience"}
+PLACES["*.schedule.final"] = "surrogate.training.schedule.final"
 PLACES["*.refinement.patience"] = "learners.FFN_A.refinement.patience"
 """An example where a pattern begins with a star; elsewhere it stands for the name of a learner or search."""
 

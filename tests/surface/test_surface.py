@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,15 @@ def keys(schema: dict[str, Any], definitions: dict[str, Any], prefix: str = "", 
         lines.append(f"{prefix}{name} = {default}")
         lines += keys(entry, definitions, f"{prefix}{name}.", depth + 1)
     return list(dict.fromkeys(lines))
+
+
+def test_every_setting_is_set_by_a_study_or_has_its_use_in_the_docs() -> None:
+    """A setting that nobody needs is one more thing that can be wrong; its place is a constant."""
+    root = HERE.parents[1]
+    pages = [*(root / "studies").glob("*.yaml"), *(root / "docs").glob("*.md")]
+    words = set(re.findall(r"\w+", " ".join(page.read_text() for page in pages)))
+    names = {line.split(" = ")[0].split(".")[-1] for line in (HERE / "settings.txt").read_text().splitlines()}
+    assert names <= words, f"neither set nor documented: {', '.join(sorted(names - words))}"
 
 
 def test_settings() -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from paraformer.core.contracts import ForwardModel
 from paraformer.core.parameters import Parameter, ParameterSpace
 from paraformer.surrogate.config import SurrogateConfig
 from paraformer.surrogate.fit import SurrogateData
@@ -37,7 +38,7 @@ def reservoir(rain: np.ndarray, theta: np.ndarray) -> np.ndarray:
     return series
 
 
-class ReservoirModel:
+class ReservoirModel(ForwardModel):
     """The store as a ForwardModel."""
 
     differentiable = False

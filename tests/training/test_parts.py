@@ -21,7 +21,6 @@ from paraformer.training.windows import Windows
     ("config", "settings", "message"),
     [
         (OptimiserConfig, {"rho": 0.9}, "'rho' applies to adadelta"),
-        (ScheduleConfig, {"name": "constant", "final": 0.1}, "'final' applies to cosine"),
         (TrainingConfig, {"step": 3}, "Extra inputs"),
     ],
 )
@@ -30,12 +29,12 @@ def test_inapplicable_and_unknown_settings_are_errors(config: type, settings: di
         config(**settings)
 
 
-def test_cosine_rises_then_falls_to_the_final_rate() -> None:
-    config = ScheduleConfig(warm_up=4, final=0.1)
+def test_cosine_rises_then_falls_to_nothing() -> None:
+    config = ScheduleConfig(warm_up=4)
     rates = [rate_factor(config, step, 104) for step in range(105)]
     assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
-    assert rates[54] == pytest.approx(0.55)
-    assert rates[104] == pytest.approx(0.1)
+    assert rates[54] == pytest.approx(0.5)
+    assert rates[104] == pytest.approx(0.0)
 
 
 def test_constant_stays() -> None:

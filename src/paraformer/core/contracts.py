@@ -22,10 +22,13 @@ from paraformer.core.parameters import ParameterSpace
 class ForwardModel(Protocol):
     """θ -> daily simulated series, for a fixed list of cells and a fixed time axis.
 
+    All that one room asks of another's model stands here and in ``DifferentiableModel``. A class that inherits from
+    them has what is given below and writes the rest.
+
     Attributes:
         parameters: the space θ lives in.
         outputs: names this model can return (``core.variables.OUTPUTS``); ``soil_moisture`` is layer 1 [m3 m-3].
-        differentiable: whether ``respond`` passes gradients to θ.
+        differentiable: whether it is a ``DifferentiableModel``, which passes gradients to θ.
         n_cells: number of cells.
         runs: number of forward runs (cell x parameter set) made so far.
     """
@@ -38,8 +41,16 @@ class ForwardModel(Protocol):
     @property
     def n_cells(self) -> int: ...
 
+    def description(self) -> Any:
+        """What a simulation depends on beside θ, as JSON-like values: θ found through another model is not resumed."""
+        return type(self).__name__
+
+    def prior(self) -> Float[np.ndarray, "cell parameter"]:
+        """A-priori θ in physical units, not clipped to the bounds: the middle of every range, where none is known."""
+        return self.parameters.from_unit(np.full((self.n_cells, len(self.parameters)), 0.5))
+
     def select(self, cells: np.ndarray) -> ForwardModel:
-        """The same model for a subset of its cells (integer positions)."""
+        """The same model for a subset of its cells (integer positions); it counts its own runs."""
         ...
 
     def simulate(
@@ -56,9 +67,22 @@ class ForwardModel(Protocol):
 
 @runtime_checkable
 class DifferentiableModel(ForwardModel, Protocol):
-    """A forward model through which gradients reach θ (torch)."""
+    """A forward model through which gradients reach θ (torch).
+
+    Attributes:
+        time: its days (datetime64[D]) [time].
+    """
 
     time: np.ndarray
+
+    @property
+    def runs_per_gradient(self) -> int:
+        """Forward runs that one series takes whose gradient is asked for."""
+        return 1
+
+    def to(self, target: Any) -> Any:
+        """Move to a device (torch), in place; a model that computes on the CPU alone stays."""
+        return self
 
     def respond(
         self, u: Any, cells: Any, start: Any, length: int, outputs: Sequence[str] = ("soil_moisture",)
@@ -76,6 +100,21 @@ class DifferentiableModel(ForwardModel, Protocol):
         Returns:
             name -> Tensor [batch, length].
         """
+        ...
+
+
+@runtime_checkable
+class Linearisable(ForwardModel, Protocol):
+    """A forward model that gives the slopes of its series, such as ``process.differentiable``."""
+
+    def linearise(
+        self,
+        u: Float[np.ndarray, "cell set parameter"],
+        outputs: Sequence[str],
+        value: Mapping[str, Float[np.ndarray, "cell set day"]] | None = None,
+        days: slice = slice(None),
+    ) -> Any:
+        """``value`` and ``slope`` [cell, set, day, parameter] by name, 2p runs a set where ``value`` is given."""
         ...
 
 
@@ -154,6 +193,18 @@ class Attention(NamedTuple):
         return self.patch * (tokens - np.arange(tokens)) - (self.patch + 1) / 2
 
 
+class Calibrated(NamedTuple):
+    """What a calibrator found.
+
+    Attributes:
+        theta: physical units, inside the bounds.
+        runs: process-model runs (cell x parameter set) that θ stands on; 0 through a surrogate alone.
+    """
+
+    theta: Float[np.ndarray, "cell parameter"]
+    runs: int
+
+
 @runtime_checkable
 class Calibrator(Protocol):
     """Finds θ for every cell of ``data`` (trained and unseen) with a forward model."""
@@ -162,6 +213,6 @@ class Calibrator(Protocol):
 
     def calibrate(
         self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: Path, progress: Progress
-    ) -> Float[np.ndarray, "cell parameter"]:
-        """Return θ in physical units inside the bounds. Interrupted work resumes from ``directory``, bit for bit."""
+    ) -> Calibrated:
+        """Find θ of every cell. Interrupted work resumes from ``directory``, bit for bit."""
         ...

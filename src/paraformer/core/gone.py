@@ -17,6 +17,7 @@ GONE: dict[str, str] = {
     "*.validate_every": "every training runs to its end; 'cross_validation' compares lengths (decision 0034)",
     "*.training.patience": "every training runs to its end; 'cross_validation' compares lengths (decision 0034)",
     "*.refinement.patience": "every training runs to its end; 'cross_validation' compares lengths (decision 0034)",
+    "*.schedule.final": _FIXED.format("0"),
     "learners.*.loss.range_epsilon": _FIXED.format("the paper's 0.01"),
     "gap_filling.keep_observed": _FIXED.format("true"),
     "gap_filling.hidden_days": _FIXED.format("0.05"),

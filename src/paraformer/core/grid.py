@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.spatial import cKDTree
 
 from paraformer.core.errors import DataError
@@ -113,6 +113,18 @@ def match_cells(
         )
     _require_one_to_one(tree, there[index], index, words, source)
     return known[index].astype(np.int64)
+
+
+def have_partner(
+    lat: Float[np.ndarray, " cell"],
+    lon: Float[np.ndarray, " cell"],
+    other_lat: Float[np.ndarray, " other"],
+    other_lon: Float[np.ndarray, " other"],
+) -> Bool[np.ndarray, " cell"]:
+    """Which cells lie at the place of one of the other list, whose places are proved [degree]."""
+    tree = cKDTree(unit_vectors(np.asarray(other_lat, float), np.asarray(other_lon, float)))
+    distance, _ = tree.query(unit_vectors(np.asarray(lat, float), np.asarray(lon, float)))
+    return np.asarray(distance < _chord(SAME_PLACE))
 
 
 def _spacing(tree: cKDTree, places: Float[np.ndarray, "cell 3"]) -> Float[np.ndarray, " cell"]:

@@ -1,9 +1,10 @@
-"""Names of a package that are loaded when first used, so that importing it is quick: torch alone takes seconds."""
+"""What is loaded when it is first used, so that importing a package is quick: torch alone takes seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 
@@ -21,3 +22,18 @@ def lazily(package: str, names: Mapping[str, str]) -> Callable[[str], Any]:
         raise AttributeError(f"module '{package}' has no attribute '{name}'")
 
     return load
+
+
+def deferred(name: str) -> ModuleType:
+    """A library in whose place a stand-in is imported; it is loaded when something of it is asked for.
+
+    For large libraries that a module needs in some of its functions alone.
+    """
+    return _Deferred(name)
+
+
+class _Deferred(ModuleType):
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        return getattr(import_module(self.__name__), attribute)

@@ -12,11 +12,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import xarray as xr
+import netCDF4
 
+from paraformer.core.arrays import Arrays
 from paraformer.core.files import atomic_path
+from paraformer.core.lazy import deferred
+
+if TYPE_CHECKING:
+    import xarray as xr
+else:
+    xr = deferred("xarray")
 
 Engine = Literal["netcdf4", "h5netcdf"]
 
@@ -47,6 +54,22 @@ def write_dataset(
     """
     with interrupt_later(), atomic_path(path) as temporary:
         dataset.to_netcdf(temporary, format="NETCDF4", engine=engine, encoding=encoding)
+
+
+def write_arrays(arrays: Arrays, path: Path) -> None:
+    """Write a netCDF-4 file atomically, without xarray; nothing is packed or compressed.
+
+    Raises:
+        RunError: as ``write_dataset``.
+    """
+    with interrupt_later(), atomic_path(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
+        file.setncatts(arrays.attrs)
+        for dim, length in arrays.sizes.items():
+            file.createDimension(dim, length)
+        for name, array in arrays.variables.items():
+            variable = file.createVariable(name, array.dtype, array.dims)
+            variable.setncatts(dict(array.attrs))
+            variable[...] = array.values
 
 
 def read_dataset(path: Path, *, engine: Engine | None = None) -> xr.Dataset:

@@ -82,8 +82,8 @@ class Proof:
         name, unit = name or variable.name, "" if variable.unit == "1" else f" {variable.unit}"
         used = np.ones(values.shape, dtype=bool) if used is None else np.broadcast_to(used, values.shape)
         range_of = f"{low:g} to {high:g}{unit}"
-        missing = used & ~np.isfinite(values)
         outside = used & ((values < low) | (values > high))
+        missing = used & ~np.isfinite(values) & ~outside
         slight = outside & is_slight(variable, values)
         self.require(~missing, lambda i: f"{name} at {place(i)}: missing or not a number")
         self.require(
@@ -150,8 +150,9 @@ class Proof:
                 logger.warning("%s: %s", self.source, line)
         self.warned, self._found = [], {}
         if self.refused:
-            more = len(self.refused) - _SHOWN
-            shown = "; also ".join(self.refused[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+            lines = list(dict.fromkeys(self.refused))  # two tests may find the same
+            more = len(lines) - _SHOWN
+            shown = "; also ".join(lines[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
             raise DataError(f"{self.source}: {shown}")
 
     def _tally(self, name: str, what: str, unit: str) -> _Tally:

@@ -322,9 +322,9 @@ class Results:
             outputs = [str(v) for v in archive.data_vars if archive[v].dims == ("cell", "set", "time")]
             part = archive[outputs].rename_dims(set="row").assign_coords(_rows(archive))
             parts.append(part.transpose("row", "cell", "time"))
-        joined = xr.concat(parts, "row", coords="minimal", compat="override", combine_attrs="drop_conflicts")
-        title = f"Daily series of study {self.name} by the process model"
-        return joined.assign_attrs(title=title)
+        joined = xr.concat(parts, "row", coords="minimal", compat="override", combine_attrs="override")
+        joined.attrs = {"Conventions": "CF-1.8", "title": f"Daily series of study {self.name} by the process model"}
+        return joined
 
     def series_of(self, output: str) -> Iterator[tuple[str, Float[np.ndarray, "seed cell time"]]]:
         """Each method with θ and one of its series, as float64, in the order of the tables."""

@@ -8,15 +8,21 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Bool, Float
 
 from paraformer.core.errors import DataError, nearest
+from paraformer.core.lazy import deferred
 from paraformer.core.parameters import Parameter, ParameterSpace
 from paraformer.core.time import Period
 from paraformer.core.variables import FORCING
+
+if TYPE_CHECKING:
+    import xarray as xr
+else:
+    xr = deferred("xarray")
 
 SCORE_COLUMNS = (
     "method",

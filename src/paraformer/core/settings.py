@@ -149,10 +149,16 @@ def _keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
     """Keys that a group of settings has."""
     found = [model]
     for part in location:
-        chosen = [m for m in found if part == getattr(m.model_fields.get("name"), "default", None)]
+        chosen = [m for m in found if part in _kinds_of(m)]
         inside = [c for m in found if part in m.model_fields for c in _classes(m.model_fields[str(part)].annotation)]
         found = chosen or inside or found  # neither: the name of a learner, a position in a list
     return [name for each in found for name in each.model_fields]
+
+
+def _kinds_of(model: type[BaseModel]) -> tuple[Any, ...]:
+    """What tells the class from others that may stand in its place: its ``name``, or its ``product``."""
+    fields = [model.model_fields[name] for name in ("name", "product") if name in model.model_fields]
+    return tuple(kind for field in fields for kind in (*typing.get_args(field.annotation), field.default))
 
 
 def _classes(annotation: Any) -> list[type[BaseModel]]:

@@ -57,6 +57,22 @@ def _plain(unit: str) -> str:
 _BY_SPELLING = {_plain(s): unit for unit, spellings in _WHOLE.items() for s in (unit, *spellings)}
 
 
+RESCALED: dict[str, frozenset[str]] = {
+    "m": frozenset({"mm", "cm", "km", "ft", "feet", "inch"}),
+    "mm": frozenset({"m", "cm", "inch"}),
+    "mm day-1": frozenset({"m s-1", "mm s-1", "kg m-2 s-1", "mm h-1", "cm h-1", "cm day-1", "m day-1"}),
+    "kg m-3": frozenset({"g cm-3"}),
+    "degC": frozenset({"K", "deg K", "degF", "F"}),
+    "1": frozenset({"%"}),
+}
+"""Other units of the same quantity that data come in, by the unit that is expected."""
+
+
+def is_rescaled(found: str, expected: str) -> bool:
+    """Whether a unit is one that values of the expected one would have to be multiplied or shifted for."""
+    return canonical(found) in RESCALED.get(canonical(expected), ())
+
+
 @lru_cache(maxsize=256)
 def canonical(unit: str) -> str:
     """The project's spelling of a unit: ``mm/d``, ``mm.day^-1`` and ``mm d**-1`` are ``mm day-1``.

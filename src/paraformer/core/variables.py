@@ -262,6 +262,7 @@ _VOLUMETRIC = Variable(
 
 OBSERVATIONS = table(
     replace(_VOLUMETRIC, name="sm_smap", long_name="surface soil moisture, SMAP level 3"),
+    replace(_VOLUMETRIC, name="sm_cci", long_name="surface soil moisture, ESA CCI"),
     _VOLUMETRIC,
 )
 

@@ -9,6 +9,7 @@ here.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,8 +18,11 @@ from typing import Any
 
 from paraformer.core.errors import DataError, SettingsError
 from paraformer.data.download import Remote, Session
-from paraformer.data.sources.config import ProductsConfig, Region
+from paraformer.data.sources.config import NldasConfig, ProductsConfig, SmapConfig
 from paraformer.data.sources.granules import Format
+from paraformer.data.sources.region import Region
+
+logger = logging.getLogger(__name__)
 
 VERSIONS = {
     "SPL3SMP": "009",
@@ -68,10 +72,14 @@ class Query:
 def queries(config: ProductsConfig) -> list[Query]:
     """What the readers of a study's products will look for, with the days that they read beyond the period."""
     smap, nldas, region = config.observation, config.forcing, config.region
-    found = [
-        Query(smap.product, smap.period.start - _DAY, smap.period.end + _DAY, smap.region, smap.folder),
-        Query("NLDAS_FORA0125_H", nldas.period.start, nldas.period.end + _DAY, nldas.region, nldas.folder),
-    ]
+    found = []
+    if isinstance(smap, SmapConfig):
+        found.append(Query(smap.product, smap.period.start - _DAY, smap.period.end + _DAY, smap.region, smap.folder))
+    if isinstance(nldas, NldasConfig):
+        found.append(Query("NLDAS_FORA0125_H", nldas.period.start, nldas.period.end + _DAY, nldas.region, nldas.folder))
+    for part, own in ((smap, SmapConfig), (nldas, NldasConfig)):
+        if not isinstance(part, own):
+            logger.warning("%s is not fetched: docs/data_sources.md says where it is", part.product)
     if config.evapotranspiration is not None:
         modis = config.evapotranspiration
         found.append(Query(modis.product, modis.period.start, modis.period.end, region, modis.folder))

@@ -25,5 +25,9 @@ CITATIONS = {
     f"Global 500m SIN Grid, Version 061. {_LPDAAC}",
     "10.5067/MODIS/MCD15A2H.061": "Myneni, R., Knyazikhin, Y. and Park, T. (2021). MODIS/Terra+Aqua Leaf Area "
     f"Index/FPAR 8-Day L4 Global 500m SIN Grid, Version 061. {_LPDAAC}",
+    "10.24381/cds.e2161bac": "Munoz Sabater, J. (2019). ERA5-Land hourly data from 1950 to present. Copernicus Climate "
+    "Change Service (C3S) Climate Data Store (CDS).",
+    "10.3334/ORNLDAAC/2129": "Thornton, M. M., Shrestha, R., Wei, Y., Thornton, P. E., Kao, S.-C. and Wilson, B. E. "
+    "(2022). Daymet: Daily Surface Weather Data on a 1-km Grid for North America, Version 4 R1. ORNL DAAC.",
 }
 """Citation of each product and version that the readers know."""

@@ -13,7 +13,7 @@ from pydantic import Field, NonNegativeInt, ValidationError, field_validator, mo
 from paraformer.core.settings import Distinct, Settings
 from paraformer.core.time import LAST_DAY, Day, Period
 from paraformer.data.names import require_free
-from paraformer.data.sources.config import HydrodlConfig, ProductsConfig
+from paraformer.data.sources.config import OBSERVED, HydrodlConfig, ProductsConfig
 from paraformer.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig, completed
 from paraformer.training.sequence_config import SequenceConfig
 
@@ -195,7 +195,7 @@ class DataConfig(Settings):
     chunk_cells: int = Field(default=64, ge=1, description="cells that are read, checked and written together")
     synthetic: SyntheticConfig | None = Field(default=None, description="the built-in world (source: synthetic)")
     products: ProductsConfig | None = Field(
-        default=None, description="granules of SMAP and NLDAS-2, and tables (source: products; docs/data_sources.md)"
+        default=None, description="forcing, soil moisture and maps in folders (source: products; docs/data_sources.md)"
     )
     hydrodl: HydrodlConfig | None = Field(default=None, description="a hydroDL data base of CSV (source: hydrodl)")
 
@@ -244,6 +244,17 @@ class DataConfig(Settings):
             if not given and source == self.source:
                 reads = "reads a file" if source == "cells" else "needs its settings"
                 raise ValueError(f"{section} is missing: source '{source}' {reads}")
+        return self
+
+    @model_validator(mode="after")
+    def _observation_is_that_of_the_product(self) -> DataConfig:
+        if self.products is not None:
+            product = self.products.observation.product
+            if self.observation != OBSERVED[product]:
+                raise ValueError(
+                    f"observation '{self.observation}' does not come from products.observation, {product}; expected "
+                    f"'{OBSERVED[product]}'"
+                )
         return self
 
     @field_validator("observation")

@@ -42,7 +42,7 @@ from paraformer.data.config import DataConfig
 from paraformer.data.headers import check_header
 from paraformer.data.igbp import IGBP_CLASSES
 from paraformer.data.places import places_of, words_of
-from paraformer.data.quality import Selection, check
+from paraformer.data.quality import UNCERTAINTY, Selection, check
 from paraformer.data.sources.cells import open_cells
 from paraformer.data.values import ValueProof
 
@@ -167,7 +167,7 @@ def _template(
     _joined(coords, variables)
     dataset = xr.Dataset(variables, coords, _global_attributes(config, selection, hashes, attributes))
     encoding: dict[str, dict[str, Any]] = {"time": _time_encoding(file.days)}
-    gappy = (config.observation, *selection.references)
+    gappy = (*_observed(config, selection), *selection.references)
     for key, value in dataset.variables.items():
         name = str(key)
         if "cell" in value.dims and name != "cell":
@@ -272,7 +272,7 @@ def _joined(*parts: Mapping[str, Any]) -> dict[str, Any]:
 def _metadata(selection: Selection, name: str) -> dict[str, Any]:
     """CF attributes of a variable: the vocabulary's, and the file's own comment and source."""
     given = selection.file.dataset[name].attrs
-    keys = ("long_name", "units", "comment", "source", "references")
+    keys = ("long_name", "units", "comment", "source", "references", "origin", "method")
     carried = {key: str(given[key]) for key in keys if key in given}
     known = VOCABULARY.get(name)
     if known is None:
@@ -285,13 +285,19 @@ def _metadata(selection: Selection, name: str) -> dict[str, Any]:
     return attrs
 
 
+def _observed(config: DataConfig, selection: Selection) -> tuple[str, ...]:
+    """The observation, and its standard error if the file has it."""
+    error = f"{config.observation}{UNCERTAINTY}"
+    return (config.observation, *((error,) if error in selection.file.dataset.variables else ()))
+
+
 def _series_layout(
     config: DataConfig, selection: Selection
 ) -> dict[str, tuple[tuple[str, ...], np.dtype, dict[str, Any]]]:
     """Dims, type and metadata of every variable with a time axis."""
     file = selection.file
     layout: dict[str, tuple[tuple[str, ...], np.dtype, dict[str, Any]]] = {}
-    for name in (*FORCING, config.observation):
+    for name in (*FORCING, *_observed(config, selection)):
         attrs, dtype = _metadata(selection, name), file.dtype(name)
         dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
         cell_methods = {"cell_methods": "time: mean"} if name in FORCING else {}
@@ -311,7 +317,7 @@ def _series_of(config: DataConfig, selection: Selection, cells: slice) -> dict[s
         if name.endswith("_sub") and "step" in dims:
             continue
         values = file.series(name, position)
-        if name == config.observation:
+        if name not in FORCING:
             found[name] = (dims, _of_the_day(values).astype(dtype))
             continue
         daily = values[:, :, 0] if file.steps == 1 else values.mean(axis=2, dtype=np.float64)

@@ -34,6 +34,9 @@ from paraformer.data.sampling import (
 from paraformer.data.sources.cells import CellsFile, open_cells
 from paraformer.data.values import CellValues, ValueProof, require_observations
 
+UNCERTAINTY = "_uncertainty"
+"""What follows an observation's name in that of its standard error."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -69,13 +72,14 @@ def check(config: DataConfig, inputs: Path | None = None, progress: Progress | N
 
 
 def check_values(
-    config: DataConfig, inputs: Path | None = None, progress: Progress | None = None
+    config: DataConfig, inputs: Path | CellsFile | None = None, progress: Progress | None = None
 ) -> tuple[Selection, CellValues]:
     """Check an input file against a study's data settings.
 
     Args:
         config: the data settings.
-        inputs: the file; ``None`` takes ``config.path`` (the built-in world has its file in the run directory).
+        inputs: the file, open or not; ``None`` takes ``config.path`` (the built-in world has its file in the run
+            directory).
 
     Returns:
         The open file with the kept cells, and what the values say of each of them.
@@ -83,13 +87,14 @@ def check_values(
     Raises:
         DataError: the first problems found.
     """
-    path = inputs if inputs is not None else config.path
-    if path is None:
+    given = inputs if inputs is not None else config.path
+    if given is None:
         raise DataError("no input file: the built-in world has to be written before it can be checked")
-    file = open_cells(Path(path))
+    file = given if isinstance(given, CellsFile) else open_cells(given)
     try:
         selection = _select(config, file)
-        for name in (*FORCING, config.observation):
+        error = f"{config.observation}{UNCERTAINTY}"
+        for name in (*FORCING, config.observation, *((error,) if error in file.dataset.variables else ())):
             check_header(file, series_variable(name))
         for name in selection.references:
             check_header(file, REFERENCES[name])
@@ -113,7 +118,7 @@ def _select(config: DataConfig, file: CellsFile) -> Selection:
     places_of(file)
     kept = np.ones(len(file.cells), dtype=bool)
     for name, value in config.select.items():
-        same = _equals(file.static(name), value)
+        same = equals(file.static(name), value)
         if not same.any():
             found = _labels(file.static(name))
             raise DataError(f"{file.path}: variable '{name}': no cell has the selected value {value!r}; found {found}")
@@ -149,7 +154,7 @@ def _labels_of(config: DataConfig, file: CellsFile, usable: Bool[np.ndarray, " c
     assert split.variable is not None
     values = file.static(split.variable)
     for value in (*split.trained, *split.unseen):
-        if not _equals(values, value).any():
+        if not equals(values, value).any():
             raise DataError(
                 f"{file.path}: variable '{split.variable}': no cell has the split value {value!r}; "
                 f"found {_labels(values)}"
@@ -157,7 +162,7 @@ def _labels_of(config: DataConfig, file: CellsFile, usable: Bool[np.ndarray, " c
     labels = np.full(len(values), LEFT_OUT, dtype="<U8")
     for label, wanted in ((TRAINED, split.trained), (UNSEEN, split.unseen)):
         for value in wanted:
-            labels[_equals(values, value)] = label
+            labels[equals(values, value)] = label
     return labels
 
 
@@ -180,7 +185,8 @@ def _grid_index(file: CellsFile) -> tuple[GridIndex, Sample | None]:
     return index, sample_of_rows(index)
 
 
-def _equals(values: np.ndarray, value: Value) -> Bool[np.ndarray, " cell"]:
+def equals(values: np.ndarray, value: Value) -> Bool[np.ndarray, " cell"]:
+    """Which cells have a value of a study's settings; labels and numbers are compared as text if either is text."""
     if values.dtype.kind == "U" or isinstance(value, str):
         return values.astype(str) == str(value)
     return values == value

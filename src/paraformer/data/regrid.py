@@ -33,8 +33,15 @@ logger = logging.getLogger(__name__)
 
 Method = Literal["conservative", "nearest"]
 
+_SMALL = 1 / 16
+"""Largest pixels, as a part of a cell, that may count as a whole where their centre lies."""
+
 FORMAT = 1
 """Version of the weights; cached ones of another version are made anew."""
+
+
+class NoCell(DataError):
+    """Nothing is wrong with what was read, but no cell is left of it."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +126,8 @@ def _make(source: Raster, target: Raster, method: Method) -> Weights:
     if method == "nearest":
         return _nearest(source, target)
     kinds = (_kind(source), _kind(target))
+    if kinds == ("other", "cylindrical"):
+        return _by_centres(source, target)
     if kinds == ("cylindrical", "cylindrical"):
         return _cylindrical(source, target)
     if kinds == ("sinusoidal", "cylindrical"):
@@ -127,15 +136,47 @@ def _make(source: Raster, target: Raster, method: Method) -> Weights:
         reverse = _sinusoidal(target, source)
         area = np.full(target.rows * target.columns, abs(target.dx * target.dy))
         return Weights(sparse.csr_array(reverse.overlap.T), area)
+    for raster, kind in zip((source, target), kinds, strict=True):
+        if kind == "other":
+            raise _unknown(raster)
     raise DataError(f"no conservative weights between two sinusoidal rasters ({source.name} and {target.name})")
 
 
-def _kind(raster: Raster) -> Literal["cylindrical", "sinusoidal"]:
+def _kind(raster: Raster) -> Literal["cylindrical", "sinusoidal", "other"]:
     if raster.geographic or raster.crs == ease2_global(36).crs:
         return "cylindrical"
     if "+proj=sinu" in raster.crs:
         return "sinusoidal"
-    raise DataError(f"{raster.name}: no conservative weights for the projection {raster.crs}")
+    return "other"
+
+
+def _unknown(raster: Raster, more: str = "") -> DataError:
+    return DataError(f"{raster.name}: no conservative weights for the projection {raster.crs}{more}")
+
+
+def _by_centres(source: Raster, target: Raster) -> Weights:
+    """The area of each pixel of any projection, all of it in the target cell that holds its centre [m2].
+
+    For pixels much smaller than cells, as of Daymet; the areas are those of their corners in the equal-area plane.
+
+    Raises:
+        DataError: pixels larger than a sixteenth of the cells.
+    """
+    edge_x, edge_y = np.meshgrid(source.x_edges, source.y_edges)
+    plane = ease2_global(36)
+    x, y = plane.project(*source.geographic_of(edge_x, edge_y))
+    a, b = (x[1:, 1:] - x[:-1, :-1], y[1:, 1:] - y[:-1, :-1]), (x[1:, :-1] - x[:-1, 1:], y[1:, :-1] - y[:-1, 1:])
+    area = 0.5 * np.abs(a[0] * b[1] - a[1] * b[0]).ravel()  # of the diagonals of a quadrangle
+    (tx, ty) = _plane_edges(target)
+    target_area = np.abs(np.outer(np.diff(ty), np.diff(tx))).ravel()
+    row, column = np.divmod(np.arange(source.rows * source.columns), source.columns)
+    at_row, at_column = target.index(*source.centres(row, column))
+    hit = np.flatnonzero(at_row >= 0)
+    cell = at_row[hit] * target.columns + at_column[hit]
+    if hit.size and (not np.isfinite(area[hit]).all() or (area[hit] > _SMALL * target_area[cell]).any()):
+        raise _unknown(source, f", whose cells are too large beside those of {target.name}")
+    shape = (target_area.size, row.size)
+    return Weights(sparse.csr_array((area[hit], (cell, hit)), shape=shape), target_area)
 
 
 def _nearest(source: Raster, target: Raster) -> Weights:
@@ -296,7 +337,7 @@ class Remapping:
             dataset: on the cells that all have; ``water_share (cell)`` [1] counts if it is there.
 
         Raises:
-            DataError: no cell of the target passes the rules.
+            NoCell: no cell of the target passes the rules.
         """
         self.source, self.target, self._config = source, target, config
         self.cells = dataset["cell"].values
@@ -307,9 +348,7 @@ class Remapping:
         if "water_share" in dataset:
             kept &= ~(_on(table, dataset["water_share"].values, config).ravel() > config.maximum_water)
         if not kept.any():
-            raise DataError(
-                f"{target.name}: no cell has a land share of {config.minimum_share:g} of {source.name} cells"
-            )
+            raise NoCell(f"{target.name}: no cell has a land share of {config.minimum_share:g} of {source.name} cells")
         self._table = Weights(sparse.csr_array(table.overlap[np.flatnonzero(kept)]), table.target_area[kept])
         self._land, self._kept = land[kept], np.flatnonzero(kept)
 

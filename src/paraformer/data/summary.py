@@ -49,6 +49,7 @@ def input_table(selection: Selection, found: CellValues, observation: str) -> st
         lines.append(_line(name, unit, values))
     if classes:
         lines.append(f"{CATEGORICAL}: {classes}")
+    lines += _estimated(selection)
     lines += _missing(selection, found, observation)
     if constant:
         lines.append(f"constant over the trained cells, so nothing can be learned from them: {', '.join(constant)}")
@@ -65,6 +66,16 @@ def _classes(values: np.ndarray) -> str:
     found, count = np.unique(values.astype(int), return_counts=True)
     order = np.argsort(-count, kind="stable")
     return ", ".join(f"{found[k]} {IGBP_CLASSES[found[k]]} ({count[k]})" for k in order)
+
+
+def _estimated(selection: Selection) -> list[str]:
+    """Forcings that the file marks as estimated."""
+    attributes = {name: selection.file.variable(name).attrs for name in FORCING}
+    return [
+        f"{name} is estimated: {attrs.get('method', 'the file does not say how')}"
+        for name, attrs in attributes.items()
+        if attrs.get("origin") == "estimated"
+    ]
 
 
 def _missing(selection: Selection, found: CellValues, observation: str) -> list[str]:

@@ -116,7 +116,12 @@ def describe_cube(cube: Cube) -> dict[str, Any]:
         for name, v in ranges.items()
         if v.size
     }
-    return facts
+    estimated = {
+        name: str(dataset[name].attrs.get("method", ""))
+        for name in FORCING
+        if dataset[name].attrs.get("origin") == "estimated"
+    }
+    return facts | ({"estimated": estimated} if estimated else {})
 
 
 def _share(flags: np.ndarray) -> float:

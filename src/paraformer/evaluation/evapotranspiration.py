@@ -10,16 +10,14 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from jaxtyping import Bool, Float
-from pydantic import Field
 
 from paraformer.core.errors import DataError
-from paraformer.core.settings import Settings
 from paraformer.core.time import DAYS_OF_MONTH, DAYS_PER_YEAR, Period
 from paraformer.core.units import canonical
 from paraformer.evaluation.holdout import Holdout
@@ -52,14 +50,6 @@ SCORE_COLUMNS = (
 
 _PER_DAY = {"mm day-1": 1.0, "mm year-1": 1 / DAYS_PER_YEAR, "mm yr-1": 1 / DAYS_PER_YEAR}
 """Factor from a unit of constant length to mm day-1; months differ in length and are handled by their own days."""
-
-
-class EvapotranspirationConfig(Settings):
-    """Which days annual evapotranspiration is taken over."""
-
-    period: Literal["test", "train"] | Period = Field(
-        default="test", description="test, train, or {start, end}; only its whole years count, from its first day"
-    )
 
 
 class Annual(NamedTuple):

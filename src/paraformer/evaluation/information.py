@@ -16,7 +16,7 @@ from paraformer.core.time import DAYS_PER_YEAR
 from paraformer.evaluation.config import TargetErrors
 from paraformer.evaluation.posterior import PRIOR_VARIANCE
 from paraformer.evaluation.signatures import LEAST_RUNOFF
-from paraformer.numerics.totals import monthly_operator
+from paraformer.numerics.months import monthly_operator
 
 SOIL_MOISTURE, ALL = "soil moisture", "all"
 OUTPUTS = ("evapotranspiration", "runoff", "baseflow")

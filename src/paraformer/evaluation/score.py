@@ -140,13 +140,6 @@ def _blocks(cells: xr.Dataset, values: np.ndarray) -> Iterator[tuple[tuple[Any, 
                 yield (str(method), seed, operator, name, period, metric), values[i, o, p, m][..., mask]
 
 
-def score_method(
-    method: str, seed: int, simulated: Float[np.ndarray, "cell time"], holdout: Holdout, config: EvaluationConfig
-) -> pd.DataFrame:
-    """Score table of one method and seed, columns ``SCORE_COLUMNS``; arguments as in ``score_cells``."""
-    return aggregate(score_cells(method, seed, simulated, holdout, config))
-
-
 def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     """Mean and spread over seeds.
 

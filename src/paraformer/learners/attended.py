@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from paraformer.core.contracts import Attention, CalibrationData
 from paraformer.core.errors import ModelError
-from paraformer.learners.config import HistoryConfig, LearnerConfig, ParaFormerZConfig, reads_history
+from paraformer.learners.config import HistoryConfig, LearnerConfig, ParaFormerAConfig, ParaFormerZConfig, reads_history
 from paraformer.learners.inputs import History
 from paraformer.learners.learned import LearnedMap
 from paraformer.learners.networks import window_starts
@@ -26,7 +26,7 @@ _TOGETHER = 128
 
 def has_attention(config: LearnerConfig) -> bool:
     """Whether a learner's network attends to attributes."""
-    return config.network.name.startswith("paraformer") and getattr(config.network, "layers", 1) > 0
+    return isinstance(config.network, ParaFormerAConfig | ParaFormerZConfig)
 
 
 def attended(maps: Sequence[LearnedMap], data: CalibrationData) -> Attention:

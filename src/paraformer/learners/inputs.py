@@ -107,11 +107,6 @@ class Scaling:
                 f"network.history_days: {network.history_days} days do not fit into the {len(data.time)} days of the "
                 "training period"
             )
-        return cls.complete(data)
-
-    @classmethod
-    def complete(cls, data: CalibrationData) -> Scaling:
-        """Statistics of attributes and history; raises DataError as ``fit``."""
         attributes = Normaliser.fit(data.attribute_names, data.attributes, data.trained)
         counted = data.history_mask & data.trained[:, None]
         if not counted.any():
@@ -168,3 +163,25 @@ class Scaling:
     def from_description(cls, description: dict[str, Any]) -> Scaling:
         """Inverse of ``describe``."""
         return cls(**{name: Normaliser.from_description(part) for name, part in description.items()})
+
+
+def trained_inputs(config: LearnerConfig, data: CalibrationData) -> tuple[Scaling, Inputs]:
+    """Statistics of the trained cells, and inputs of every cell, zero where it is not trained.
+
+    What stands in a cell that is not trained reaches no weight.
+
+    Raises:
+        DataError: if a value that is read is not finite, or no trained cell has an observation.
+        SettingsError: if a window of the history is longer than the training period.
+    """
+    seen = np.flatnonzero(data.trained)
+    scaling = Scaling.fit(data, config)
+    history = History.of(data, config.observations).select(seen) if reads_history(config.network) else None
+    inputs = scaling(data.attributes[seen], history, data.cells[seen])
+
+    def spread(part: Tensor) -> Tensor:
+        every = torch.zeros(len(data.trained), *part.shape[1:])
+        every[torch.as_tensor(seen)] = part
+        return every
+
+    return scaling, Inputs(spread(inputs.attributes), None if inputs.history is None else spread(inputs.history))

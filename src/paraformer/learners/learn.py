@@ -7,19 +7,18 @@ import logging
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-import numpy as np
 import torch
-from jaxtyping import Float
 
-from paraformer.core.contracts import CalibrationData, DifferentiableModel, ForwardModel
+from paraformer.core.contracts import Calibrated, CalibrationData, DifferentiableModel, ForwardModel
 from paraformer.core.errors import ModelError, RunError
-from paraformer.core.files import hash_bytes, hash_json, write_json
+from paraformer.core.files import hash_json, write_json
 from paraformer.core.log import Progress
 from paraformer.core.seeding import derive_seed
 from paraformer.learners.config import LearnerConfig, reads_history
-from paraformer.learners.inputs import History, Scaling, filled_series
+from paraformer.learners.inputs import History
 from paraformer.learners.learned import LearnedMap
 from paraformer.learners.networks import ParameterMap
+from paraformer.learners.seen import Seen, fingerprint
 from paraformer.learners.task import LearnTask
 from paraformer.learners.training_config import LearningConfig
 from paraformer.training.checkpoint import require_same, space_hash
@@ -41,82 +40,64 @@ class Phase(NamedTuple):
         return directory / f"{self.name}-{member}.pt"
 
 
-class _Seen(NamedTuple):
-    """What all members of a learner are trained on."""
-
-    data: CalibrationData
-    scaling: Scaling
-
-
 class Learner:
     """Calibrator that learns θ as a function of attributes, or of attributes and history.
 
     Implements ``core.contracts.Calibrator``.
+
+    Args:
+        config: settings.
+        refine_with: the process model, with ``simulator: surrogate_then_process``.
     """
 
-    def __init__(self, config: LearnerConfig) -> None:
-        self.config = config
-        self.name = config.network.name
-        self._reads_history = reads_history(config.network)
+    def __init__(self, config: LearnerConfig, refine_with: ForwardModel | None = None) -> None:
+        self.config, self.refine_with = config, refine_with
+        self.name: str = config.network.name
 
     def calibrate(
-        self,
-        model: ForwardModel,
-        data: CalibrationData,
-        *,
-        seed: int,
-        directory: Path,
-        progress: Progress,
-        refine_with: ForwardModel | None = None,
-    ) -> Float[np.ndarray, "cell parameter"]:
-        """Train, or finish an interrupted training in ``directory``, and return θ of every cell of ``data``.
+        self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: Path, progress: Progress
+    ) -> Calibrated:
+        """Train, or finish an interrupted training in ``directory``: θ of every cell of ``data``.
 
         Args:
             model: forward model with a gradient: the surrogate, or with ``simulator: process`` the process model.
-            refine_with: the process model, with ``simulator: surrogate_then_process``.
 
         Raises:
             ModelError: if a model has no gradient, or there is none to refine with, or one that nobody asked for.
             DataError: if gap-filled observations are asked for and ``data`` has none.
             RunError: if ``directory`` holds another training.
         """
-        learned = self.learn(model, data, seed=seed, directory=directory, progress=progress, refine_with=refine_with)
-        history = History.of(data, self.config.observations) if self._reads_history else None
-        return learned.predict(data.attributes, data.prior, data.attribute_names, history)
+        learned = self.learn(model, data, seed=seed, directory=directory, progress=progress)
+        history = History.of(data, self.config.observations) if reads_history(self.config.network) else None
+        theta = learned.predict(data.attributes, data.prior, data.attribute_names, history)
+        return Calibrated(theta, process_runs(directory))
 
     def learn(
-        self,
-        model: ForwardModel,
-        data: CalibrationData,
-        *,
-        seed: int,
-        directory: Path,
-        progress: Progress,
-        refine_with: ForwardModel | None = None,
+        self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: Path, progress: Progress
     ) -> LearnedMap:
         """As ``calibrate``, but return the map itself."""
-        phases = self._phases(model, refine_with)
+        phases = self._phases(model)
         identity = self._identity(phases, data, seed)
         if (directory / "model.json").exists():
             found = LearnedMap.load(directory, model.parameters)
             require_same(directory / "model.json", found.identity, identity)
             self._tidy(phases, directory)
             return found
-        scaling = Scaling.fit(data, self.config)
+        seen = Seen.of(self.config, data, model.parameters)
         members = [
-            self._train_member(member, phases, _Seen(data, scaling), identity, directory, progress)
+            self._train_member(member, phases, seen, identity, directory, progress)
             for member in range(self.config.members)
         ]
-        learned = LearnedMap(tuple(m for m, _ in members), self.config, model.parameters, scaling, identity)
+        learned = LearnedMap(tuple(m for m, _ in members), self.config, model.parameters, seen.scaling, identity)
         if any(phase.counted for phase in phases):
             write_json(directory / _RUNS, {"process_model_runs": sum(runs for _, runs in members)})
         learned.save(directory)
         self._tidy(phases, directory)
         return learned
 
-    def _phases(self, model: ForwardModel, refine_with: ForwardModel | None) -> tuple[Phase, ...]:
+    def _phases(self, model: ForwardModel) -> tuple[Phase, ...]:
         """The trainings of a member, one after the other."""
-        config = self.config
+        config, refine_with = self.config, self.refine_with
         for each in (model,) if refine_with is None else (model, refine_with):
             if not each.differentiable:
                 raise ModelError(
@@ -146,7 +127,7 @@ class Learner:
         self,
         member: int,
         phases: tuple[Phase, ...],
-        seen: _Seen,
+        seen: Seen,
         identity: dict[str, Any],
         directory: Path,
         progress: Progress,
@@ -159,10 +140,11 @@ class Learner:
         seed, runs = derive_seed(identity["seed"], "learner", self.name, member), 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "weights"))
-            network = ParameterMap(self.config, len(seen.data.attribute_names), len(phases[0].model.parameters))
+            attributes, parameters = (part.shape[1] for part in (seen.inputs.attributes, seen.prior))
+            network = ParameterMap(self.config, attributes, parameters)
         for phase in phases:
             own = seed if phase is phases[0] else derive_seed(seed, phase.name)
-            task = LearnTask(network, phase.config, phase.model, seen.data, seen.scaling, own)
+            task = LearnTask(network, phase.config, phase.model, seen, own)
             name = self.name if phase is phases[0] else f"{self.name}, {phase.name}"
             name = name if self.config.members == 1 else f"{name} {member + 1} of {self.config.members}"
             training = _in_steps(name, phase.config.training, task.epoch)
@@ -190,26 +172,11 @@ class Learner:
             "settings": {**settings, "training": self.config.training.numerical(), **refined},
             "seed": seed,
             "parameter_space": space_hash(model.parameters),
-            "data": hash_bytes(*(np.ascontiguousarray(a).tobytes() for a in self._read_arrays(data))),
+            "data": fingerprint(self.config, data),
             "days": [data.first_day, len(data.time)],
             "attribute_names": list(data.attribute_names),
-            **{name: hash_json(getattr(each, "description", type(each).__name__)) for name, each in models.items()},
+            **{name: hash_json(each.description()) for name, each in models.items()},
         }
-
-    def _read_arrays(self, data: CalibrationData) -> list[np.ndarray]:
-        """The arrays that reach the weights."""
-        seen, mask = data.trained, data.mask[data.trained]
-        arrays = [data.attributes[seen], data.prior[seen], np.where(mask, data.observed[seen], 0.0), mask]
-        if self._reads_history:
-            given = data.history_mask[seen]
-            arrays += [data.forcing[seen], np.where(given, data.history[seen], 0.0), given]
-        if self.config.observations != "masked":
-            arrays.append(np.where(mask, 0.0, filled_series(data, self.config.observations)[seen]))
-        for name in () if self.config.targets is None else self.config.targets.references:
-            arrays += [data.references[name].values[seen], data.references[name].known[seen]]
-        if self.config.targets is not None and not self._reads_history:
-            arrays.append(data.forcing[seen])
-        return arrays
 
 
 def _in_steps(name: str, training: LearningConfig, epoch: int) -> TrainingConfig:

@@ -13,8 +13,10 @@ from torch import Tensor
 from paraformer.core.contracts import CalibrationData
 from paraformer.core.errors import DataError
 from paraformer.core.variables import FORCING
+from paraformer.learners.comparable import comparable
 from paraformer.learners.targets_config import EvapotranspirationTarget, TargetConfig, TargetsConfig
-from paraformer.numerics.totals import baseflow_index, monthly_operator, relative_error, runoff_ratio
+from paraformer.numerics.months import monthly_operator
+from paraformer.numerics.totals import baseflow_index, relative_error, runoff_ratio
 from paraformer.training.tensors import to_tensor
 
 
@@ -83,27 +85,6 @@ class OtherTargets:
         if target == "runoff_ratio":
             return runoff_ratio(runoff, baseflow, self.precipitation[cells].to(runoff))[:, None]
         return baseflow_index(runoff, baseflow)[:, None]
-
-
-def comparable(
-    key: str, settings: TargetConfig, name: str, values: Float[np.ndarray, "cell value"]
-) -> tuple[Float[np.ndarray, "cell compared"], float]:
-    """Values of a reference as they are compared, NaN where unknown, and their spread, which errors are divided by.
-
-    Args:
-        key: of the target, for the message.
-        values: of trained cells; NaN where there is none.
-
-    Raises:
-        DataError: if they do not vary.
-    """
-    if isinstance(settings, EvapotranspirationTarget) and settings.period == "year":
-        values = values.sum(axis=1, keepdims=True)
-    known = values[np.isfinite(values)]
-    scale = float(known.std()) if known.size else 0.0
-    if not scale > 0.0:
-        raise DataError(f"{key}: reference '{name}' does not vary over trained cells, so errors have no unit")
-    return values, scale
 
 
 def _compared(target: str, settings: TargetConfig, name: str, data: CalibrationData) -> Compared:

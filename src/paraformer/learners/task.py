@@ -10,18 +10,15 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from paraformer.core.contracts import CalibrationData, DifferentiableModel
-from paraformer.core.errors import DataError
+from paraformer.core.contracts import DifferentiableModel
 from paraformer.core.seeding import generator
 from paraformer.core.variables import CATEGORICAL, class_of
-from paraformer.learners.config import HistoryConfig, LearnerConfig, reads_history
-from paraformer.learners.inputs import History, Inputs, Scaling, filled_series
+from paraformer.learners.config import HistoryConfig, LearnerConfig
 from paraformer.learners.networks import ParameterMap
-from paraformer.learners.targets import OtherTargets
+from paraformer.learners.seen import Seen, Targets
 from paraformer.numerics.losses import LOSSES, range_boundary_loss
 from paraformer.numerics.observe import Line, fit_line, observe
 from paraformer.training.ranks import gathered, share
-from paraformer.training.tensors import to_tensor
 from paraformer.training.windows import Windows
 
 
@@ -35,17 +32,6 @@ class Batch(NamedTuple):
     hidden: Bool[np.ndarray, "sample attribute"]
 
 
-class Targets(NamedTuple):
-    """What a simulation is compared with [m3 m-3]: real observations where ``mask``; ``weight`` of every day."""
-
-    observed: Float[Tensor, "cell time"]
-    mask: Bool[Tensor, "cell time"]
-    weight: Float[Tensor, "cell time"]
-
-    def at(self, cells: Int[Tensor, " sample"], days: Int[Tensor, "sample day"]) -> Targets:
-        return Targets(*(t[cells[:, None], days] for t in self))
-
-
 class LearnTask:
     """Misfit of random windows, plus the pull of the prior and the range-boundary loss (method.md 3 and 5)."""
 
@@ -54,25 +40,16 @@ class LearnTask:
         network: ParameterMap,
         config: LearnerConfig,
         model: DifferentiableModel,
-        data: CalibrationData,
-        scaling: Scaling,
+        seen: Seen,
         seed: int,
     ) -> None:
         self.network: nn.Module = network
         self.config = config
         self.model = model
-        self.first_day = data.first_day
-        self.days = len(data.time)
-        self.groups = hidden_together(data.attribute_names)
-        self.inputs = trained_inputs(config, data, scaling)
-        self.prior = to_tensor(model.parameters.to_unit(data.prior))
-        self.targets = _targets(config, data)
-        self.others = None if config.targets is None else OtherTargets(config.targets, data)
+        self.first_day, self.days, self.groups = seen.first_day, seen.days, hidden_together(seen.names)
+        self.inputs, self.prior, self.targets, self.others = seen.inputs, seen.prior, seen.targets, seen.others
         self.outputs = ("soil_moisture", *(() if config.targets is None else config.targets.outputs))
-        self.pool = np.flatnonzero(data.trained & data.mask.any(axis=1))
-        if self.pool.size == 0:
-            raise DataError("learner: no trained cell has an observation in the training period")
-        self.seed = seed
+        self.pool, self.seed = seen.cells, seed
         self._prior_line: Line | None = None
 
     def to(self, device: torch.device) -> None:
@@ -80,8 +57,7 @@ class LearnTask:
         self.targets = Targets(*(t.to(device) for t in self.targets))
         if self.others is not None:
             self.others.to(device)
-        if hasattr(self.model, "to"):
-            self.model.to(device)
+        self.model.to(device)
 
     def loss(self, network: nn.Module, step: int, rank: int) -> Tensor:
         """Loss of the whole batch of ``step``; this process simulates its share of it."""
@@ -152,9 +128,8 @@ class LearnTask:
     def _respond(
         self, u: Tensor, cells: Tensor, start: int | Int[np.ndarray, " sample"], length: int
     ) -> dict[str, Float[Tensor, "sample day"]]:
-        """Series of all outputs from one set of runs; a model of soil moisture alone need not know of others."""
-        asked = {} if self.others is None else {"outputs": self.outputs}
-        return self.model.respond(u, cells, start, length, **asked)
+        """Series of all outputs from one set of runs."""
+        return self.model.respond(u, cells, start, length, self.outputs)
 
     def _misfit(
         self,
@@ -203,7 +178,7 @@ class LearnTask:
         batch = min(config.cells_per_batch, self.pool.size) * config.windows_per_batch
         fixed = config.loss.line == "prior" and config.loss.operator != "raw"
         line = self.pool.size if fixed else 0
-        return steps * batch * getattr(self.model, "runs_per_gradient", 1) + line
+        return steps * batch * self.model.runs_per_gradient + line
 
     def _index(self, positions: Int[np.ndarray, "*n"]) -> Int[Tensor, "*n"]:
         return torch.as_tensor(positions, device=self.prior.device)
@@ -214,39 +189,6 @@ def hidden_together(names: Sequence[str]) -> Int[np.ndarray, " attribute"]:
     whole = [CATEGORICAL if class_of(name) is not None else name for name in names]
     order = list(dict.fromkeys(whole))
     return np.array([order.index(name) for name in whole])
-
-
-def trained_inputs(config: LearnerConfig, data: CalibrationData, scaling: Scaling) -> Inputs:
-    """Inputs of every cell, zero where it is not trained: what stands there reaches no weight."""
-    seen = np.flatnonzero(data.trained)
-    network = config.network
-    history = History.of(data, config.observations).select(seen) if reads_history(network) else None
-    inputs = scaling(data.attributes[seen], history, data.cells[seen])
-
-    def spread(part: Tensor) -> Tensor:
-        every = torch.zeros(len(data.trained), *part.shape[1:])
-        every[torch.as_tensor(seen)] = part
-        return every
-
-    return Inputs(spread(inputs.attributes), None if inputs.history is None else spread(inputs.history))
-
-
-def _targets(config: LearnerConfig, data: CalibrationData) -> Targets:
-    """Observations of trained cells; a gap-filled day counts with its weight where ``observations`` is ``both``."""
-    mask = data.mask & data.trained[:, None]
-    observed, weight = np.where(mask, data.observed, 0.0), mask.astype(np.float64)
-    if config.observations == "both":
-        filled = filled_series(data, "both")
-        gap = data.trained[:, None] & ~mask
-        bad = np.argwhere(gap & ~np.isfinite(filled))
-        if bad.size:
-            raise DataError(
-                f"observations: the gap-filled series of cell {data.cells[bad[0, 0]]} is not finite on "
-                f"{data.time[bad[0, 1]]}"
-            )
-        observed = np.where(gap, filled, observed)
-        weight = np.where(gap, 1.0 if config.filled_weight is None else config.filled_weight, weight)
-    return Targets(to_tensor(observed), torch.as_tensor(mask), to_tensor(weight))
 
 
 def _relative_root(weight: Float[Tensor, "sample day"], fit: str) -> Float[Tensor, "sample day"]:

@@ -92,7 +92,7 @@ def fit_line(
     return Line(gain, offset)
 
 
-def observe(simulated: Float[Any, "cell time"], line: Line) -> Float[Any, "cell time"]:
+def observe(simulated: Float[Any, "*cell time"], line: Line) -> Float[Any, "*cell time"]:
     """Apply the operator: ``gain * simulated + offset`` [m3 m-3]. ``simulated`` must be finite on every day."""
     return line.gain * simulated + line.offset
 

@@ -284,7 +284,8 @@ def _both(
     ratio = shape / mean
     front, half = sqrt(ratio / (2.0 * pi)), 0.5 * (high - low)
     for panel in range(2):
-        for node, weight in zip(nodes, weights, strict=False):
+        for i in range(len(nodes)):
+            node, weight = nodes[i], weights[i]
             if panel == 0:
                 x, jacobian = low + half * node, half
             else:
@@ -314,7 +315,8 @@ def _both_slopes(
     ratio = shape / mean
     front, half = sqrt(ratio / (2.0 * pi)), 0.5 * (high - low)
     for panel in range(2):
-        for node, weight in zip(nodes, weights, strict=False):
+        for i in range(len(nodes)):
+            node, weight = nodes[i], weights[i]
             if panel == 0:
                 x, jacobian = low + half * node, half
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,19 +14,21 @@ import numpy as np
 
 from paraformer.config import Study
 from paraformer.core.errors import DataError, ModelError, SettingsError
+from paraformer.core.grid import cell_words, have_partner
 from paraformer.core.log import warnings_alone
 from paraformer.core.time import Period
-from paraformer.data.cube import build_cube
-from paraformer.data.gather import source_hash
 from paraformer.data.quality import Selection, check_values
-from paraformer.data.sources.synthetic import DOMAIN, INPUTS, PARAMS
+from paraformer.data.sources.cells import CellsFile
 from paraformer.data.summary import input_table
-from paraformer.learners.targets import comparable
+from paraformer.learners.comparable import comparable
 from paraformer.numerics.scores import accumulate, finish
 from paraformer.pipeline.consistent import Extent, require_consistent, require_fits, require_outputs
-from paraformer.pipeline.cross_validation import require_folds
-from paraformer.pipeline.world import MOST_ROWS, small_world
-from paraformer.process.build import Places, ProcessFiles, build_process, process_files, require_files, require_steps
+from paraformer.pipeline.folds import require_folds
+from paraformer.pipeline.small_world import MOST_ROWS, small_world
+from paraformer.process.files import Places, ProcessFiles, process_files, require_files, require_steps
+from paraformer.process.vic.files import read_domain
+
+logger = logging.getLogger(__name__)
 
 _MOST_TO_BUILD = 5_000_000
 """Cell-days of data on which a model of the user's own is built to see whether it keeps the contract."""
@@ -52,10 +55,7 @@ def _checked(study: Study) -> str:
         _check_world(study)
         return f"study {study.name}: the built-in world needs no files; settings are valid"
     if study.data.source != "cells":
-        require_parameter_files(study)
-        process_files(study.process, {})
-        source_hash(study.data)
-        return f"study {study.name}: source '{study.data.source}' is there; building the cube checks its values"
+        return _check_part(study)
     checked = _check_cells(study, None, {})
     selection, trained = checked.selection, int(checked.selection.trained.sum())
     runs = len(selection.cells) * (1 + study.ensemble.common + study.ensemble.own)
@@ -75,11 +75,52 @@ def _checked(study: Study) -> str:
 
 def _check_world(study: Study) -> None:
     """Check a built-in world, which has no files of the user's that messages could name."""
-    with warnings_alone(), small_world(study) as folder:
+    with warnings_alone(), small_world(study) as world:
+        folder = world.files["domain"].parent
         try:
-            _check_cells(study, folder / INPUTS, {"parameters": folder / PARAMS, "domain": folder / DOMAIN})
+            _check_cells(study, world.inputs, world.files)
         except (DataError, SettingsError) as error:
             raise type(error)(str(error).replace(f"{folder}/", "the built-in world's ")) from error
+
+
+def _check_part(study: Study) -> str:
+    """Check a part of granules or tables, and the model's files for the cells that it shows."""
+    from paraformer.data.gather import source_hash  # here, for they load the readers of every product
+    from paraformer.data.part_check import can_be_sampled, check_part
+
+    require_parameter_files(study)
+    files = process_files(study.process, {})
+    source_hash(study.data)
+    if not can_be_sampled(study.data):
+        return f"study {study.name}: source '{study.data.source}' is there; building the cube checks its values"
+    part = check_part(study.data)
+    if isinstance(files, ProcessFiles):
+        require_steps(part.steps, study.process.vic)
+    places = Places(part.cells, part.lat, part.lon)
+    split = study.data.split
+    thinned = split is not None and (split.design or (split.blocks is not None and split.blocks.buffer_km > 0))
+    if isinstance(files, ProcessFiles) and thinned:
+        places = _in_domain(files, places)
+    if len(places.cells) and study.data.days is not None:
+        first, last = (np.datetime64(day, "D") for day in (study.data.days.start, study.data.days.end))
+        days = np.arange(first, last + 1)
+        require_files(study.process, files, places, days, study.space)
+    said = "".join(f"  {line}\n" for line in part.said)
+    return (
+        f"study {study.name}: ok as far as a part of '{study.data.source}' shows\n{said}"
+        "  building the cube reads and proves the rest"
+    )
+
+
+def _in_domain(files: ProcessFiles, places: Places) -> Places:
+    """The cells that VIC's files have: which others a split leaves out shows on the whole grid alone."""
+    domain = read_domain(files.domain)
+    there = have_partner(places.lat, places.lon, domain.cell_lat, domain.cell_lon)
+    if len(there) and not there.any():
+        words = cell_words(places.lat, places.lon, places.cells)
+        text = "%s: has none of the %d cells that were looked at, first %s; it may be that of another region"
+        logger.warning(text, files.domain, len(there), words(0))
+    return places.select(np.flatnonzero(there))
 
 
 class Checked(NamedTuple):
@@ -90,11 +131,11 @@ class Checked(NamedTuple):
     table: str
 
 
-def _check_cells(study: Study, inputs: Path | None, given: Mapping[str, Path]) -> Checked:
+def _check_cells(study: Study, inputs: Path | CellsFile | None, given: Mapping[str, Path]) -> Checked:
     """Check a file of the simple format and what is to be done with it.
 
     Args:
-        inputs: the file of the built-in world; ``None`` takes the study's.
+        inputs: the file of the built-in world, or the world itself; ``None`` takes the study's file.
         given: VIC-5 files beside it.
     """
     selection, values = check_values(study.data, inputs)
@@ -111,6 +152,7 @@ def _check_cells(study: Study, inputs: Path | None, given: Mapping[str, Path]) -
         _require_comparable(study, selection)
         _check_process(study, selection, given)
         if study.process.model not in ("vic", "compiled") and len(selection.cells) * len(file.days) <= _MOST_TO_BUILD:
+            assert not isinstance(inputs, CellsFile)
             _try_model(study, inputs, given)
     finally:
         file.close()
@@ -180,6 +222,9 @@ def _check_process(study: Study, selection: Selection, given: Mapping[str, Path]
 
 def _try_model(study: Study, inputs: Path | None, given: Mapping[str, Path]) -> None:
     """Build the model on the study's cells and days, and let it run one of them."""
+    from paraformer.data.cube import build_cube  # here, for VIC is checked without being built
+    from paraformer.process.build import build_process
+
     with warnings_alone(), TemporaryDirectory() as folder:
         cube = build_cube(study.data, Path(folder) / "cube.zarr", inputs=inputs)
         model = build_process(study.process, study.space, cube, process_files(study.process, given))

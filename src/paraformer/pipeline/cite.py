@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 from paraformer.core.errors import DataError
+from paraformer.core.results import Results
 from paraformer.core.schema import Cube
 from paraformer.data.citations import CITATIONS
 
@@ -36,10 +36,11 @@ def cite(run: Path) -> str:
     Raises:
         DataError: neither of the two.
     """
-    cube = run if (run / "zarr.json").exists() else run / "cube" / "cube.zarr"
-    if not cube.exists():
+    results = Results(run) if (run / "manifest.json").exists() else None
+    if results is None and not (run / "zarr.json").exists():
         raise DataError(f"{run}: no cube here; cite takes a run directory or a cube")
-    attrs = Cube.open(cube).dataset.attrs
+    cube = Cube.open(run) if results is None else results.cube
+    attrs = cube.dataset.attrs
     lines = ["Data"]
     for part in _parts(str(attrs.get("source", ""))):
         lines.append(f"  {part}")
@@ -47,8 +48,8 @@ def cite(run: Path) -> str:
     lines += [f"  {part}" for part in _parts(str(attrs.get("references", "")))]
     if attrs.get("license"):
         lines.append(f"  licence: {attrs['license']}")
-    lines += ["Models and method", *(f"  {entry}" for entry in (*MODELS, *_searches(run)))]
-    return "\n".join([*lines, "Software", f"  {_software(run)}"])
+    lines += ["Models and method", *(f"  {entry}" for entry in (*MODELS, *_searches(results)))]
+    return "\n".join([*lines, "Software", f"  {_software(results)}"])
 
 
 def _parts(text: str) -> list[str]:
@@ -56,21 +57,17 @@ def _parts(text: str) -> list[str]:
     return list(dict.fromkeys(part.strip() for part in text.split(";") if part.strip()))
 
 
-def _searches(run: Path) -> list[str]:
+def _searches(results: Results | None) -> list[str]:
     """Citations of the searches that the run's study names."""
-    try:
-        text = (run / "study.yaml").read_text(encoding="utf-8")
-    except OSError:
-        return []
-    return [entry for name, entry in SEARCHES.items() if re.search(rf"\bname: {name}\b", text)]
+    searches = {} if results is None else results.settings.get("searches") or {}
+    named = {search["name"] for search in searches.values()}
+    return [entry for name, entry in SEARCHES.items() if name in named]
 
 
-def _software(run: Path) -> str:
+def _software(results: Results | None) -> str:
     """Version and revision that made the run, as its manifest says."""
-    try:
-        manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    if results is None:
         return "ParaFormer (see CITATION.cff)"
-    version = manifest.get("versions", {}).get("paraformer", "")
-    revision = f", revision {manifest['git']}" if manifest.get("git") else ""
+    version = results.manifest.get("versions", {}).get("paraformer", "")
+    revision = f", revision {results.manifest['git']}" if results.manifest.get("git") else ""
     return f"ParaFormer {version}{revision} (see CITATION.cff)"

@@ -20,7 +20,7 @@ from paraformer.core.schema import Cube
 from paraformer.core.time import Period
 from paraformer.core.variables import REFERENCES
 from paraformer.learners.config import HistoryConfig, LearnerConfig
-from paraformer.numerics.totals import monthly_operator
+from paraformer.numerics.months import monthly_operator
 from paraformer.process.offered import offered_outputs, require_device, require_parameters
 from paraformer.training.config import TrainingConfig
 from paraformer.training.devices import require_devices

@@ -3,76 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 
 from paraformer.config import Study
 from paraformer.core.contracts import CalibrationData, ForwardModel
-from paraformer.core.errors import SettingsError
 from paraformer.core.files import write_csv
 from paraformer.core.log import Progress
 from paraformer.core.run import Stage
-from paraformer.data.config import BlockFolds, Blocks
-from paraformer.data.regions import block_folds, block_labels
-from paraformer.data.sampling import TRAINED
 from paraformer.data.views import learned_from
 from paraformer.evaluation.cross_validation import ranking, score_kept
 from paraformer.evaluation.holdout import Holdout
 from paraformer.learners.config import reads_history
+from paraformer.pipeline.folds import Folds
 
 CELLS = "cells.csv"
 """Scores of one learner in the cells kept aside."""
 
 _TOGETHER = 512
 """Cells whose series are in memory at a time."""
-
-
-@dataclass(frozen=True)
-class Folds:
-    """Which cells are kept aside when.
-
-    Attributes:
-        of: fold in which each cell is kept aside; -1 for cells that are not trained [cell].
-        learned: cells that are learned from in each fold, less those within the buffer [fold, cell].
-    """
-
-    of: Int[np.ndarray, " cell"]
-    learned: Bool[np.ndarray, "fold cell"]
-
-
-def deal(
-    config: BlockFolds,
-    lat: Float[np.ndarray, " cell"],
-    lon: Float[np.ndarray, " cell"],
-    trained: Bool[np.ndarray, " cell"],
-) -> Folds:
-    """Deal the trained cells out to folds, by blocks.
-
-    Raises:
-        DataError: if there are fewer blocks than folds.
-        SettingsError: if a fold leaves no cell to learn from.
-    """
-    key = "cross_validation"
-    learned = [
-        block_labels(Blocks(**config.model_dump(), fold=fold), lat, lon, trained, source=key) == TRAINED
-        for fold in range(config.folds)
-    ]
-    for fold, cells in enumerate(learned):
-        if not cells.any():
-            raise SettingsError(f"{key}.buffer_km: {config.buffer_km:g} km leave no cell to learn from in fold {fold}")
-    return Folds(block_folds(config, lat, lon, trained, source=key), np.stack(learned))
-
-
-def require_folds(
-    study: Study, lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"], trained: Bool[np.ndarray, " cell"]
-) -> None:
-    """Raise as ``deal`` where the study's trained cells cannot be dealt out, before any work."""
-    if study.cross_validation is not None:
-        deal(study.cross_validation, lat, lon, trained)
 
 
 def cross_validate(

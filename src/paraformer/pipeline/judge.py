@@ -24,8 +24,9 @@ from paraformer.core.results import Results
 from paraformer.core.schema import Cube
 from paraformer.numerics.scores import METRICS, MIN_DAYS, accumulate, finish
 from paraformer.pipeline.run import run_study
-from paraformer.process.build import ProcessFiles, build_process, process_files
+from paraformer.process.build import build_process
 from paraformer.process.executor import Executor, open_executor
+from paraformer.process.files import ProcessFiles, process_files
 from paraformer.process.own import ModelFiles
 from paraformer.process.recipe import ProcessRecipe, chunked
 from paraformer.report.tables import to_text

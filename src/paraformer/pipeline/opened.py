@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from jaxtyping import Float
@@ -19,9 +20,10 @@ from paraformer.data.gapfill import open_filled
 from paraformer.data.sources.synthetic import open_truth
 from paraformer.data.views import calibration_view
 from paraformer.pipeline.emulation import surrogate_data
-from paraformer.process.build import ProcessFiles, build_process, clipped_prior, process_files
+from paraformer.process.build import build_process
 from paraformer.process.differentiable import DifferentiableProcess
 from paraformer.process.executor import Executor, open_executor
+from paraformer.process.files import ProcessFiles, process_files
 from paraformer.process.own import ModelFiles
 from paraformer.process.recipe import ProcessRecipe, chunked
 from paraformer.search.config import SearchConfig
@@ -87,13 +89,14 @@ class Opened:
     def _process_model(self, days: int | None = None) -> ForwardModel:
         """The process model as one forward model; one with a gradient of its own stays in this process."""
         source = self._model if days is None else self._source(days)
-        if isinstance(source, ForwardModel) and (source.differentiable or not self._executor().remote):
+        if not isinstance(source, ProcessRecipe) and (source.differentiable or not self._executor().remote):
             return source
         return chunked(source, self._executor(), self.study.ensemble.chunk_cells)
 
     @cached_property
     def _prior(self) -> Float[np.ndarray, "cell parameter"]:
-        return clipped_prior(self._model)
+        """A-priori θ, clamped to the bounds."""
+        return self.study.space.clip(self._model.prior())
 
     @cached_property
     def _surrogate(self) -> Surrogate:
@@ -120,8 +123,8 @@ class Opened:
     def _differentiable(self) -> DifferentiableModel:
         """The process model as learners see it, without the days after the training period; θ has a gradient."""
         process = self._trained_process()
-        if isinstance(process, DifferentiableModel) and process.differentiable:
-            return process
+        if process.differentiable:
+            return cast(DifferentiableModel, process)
         return DifferentiableProcess(process, self._cube.time[: self._training_days], keep=False)
 
     def _trained_process(self) -> ForwardModel:

@@ -17,7 +17,7 @@ from paraformer.data.a_priori import TITLE, a_priori_domain, a_priori_parameters
 from paraformer.data.gather import open_maps
 from paraformer.data.sources.products import target_of
 from paraformer.pipeline import run_study
-from paraformer.process.build import Places, ProcessFiles, land_at
+from paraformer.process.files import Places, ProcessFiles, land_at
 
 
 def make_parameters(study: Study, directory: Path, progress: Progress | None = None) -> str:

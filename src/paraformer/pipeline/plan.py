@@ -1,244 +1,217 @@
 """``plan``: cells, runs, core-hours, memory and disk of every stage, before anything starts.
 
-Prices are measured in a rehearsal on this machine; what is not worth measuring is a documented constant.
+Runs, steps and bytes are counted; what one of them costs is measured on a study in miniature.
 """
 
 from __future__ import annotations
 
 import resource
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
 
 from paraformer.config import Study
 from paraformer.core.errors import SettingsError
 from paraformer.learners.config import LearnerConfig
 from paraformer.pipeline.consistent import require_consistent
-from paraformer.pipeline.rehearsal import Rehearsal, Size, disk_of, rehearse
+from paraformer.pipeline.miniature import BUDGET, SEARCH, Miniature, Size, measure
 from paraformer.pipeline.rounds import followed
-from paraformer.process.cost import DAYS_PER_YEAR, Archive, Time
+from paraformer.pipeline.world import TOGETHER
+from paraformer.process.ensemble import chunk_bytes
 from paraformer.surrogate.audit import AuditConfig
+from paraformer.surrogate.config import RoundsConfig
 
-_FIGURES, _FIGURES_OF_METHOD = Time(17.0, 18.0), Time(6.0, 6.0)
-_FIGURES_DISK, _FIGURES_DISK_OF_METHOD = 4e6, 1e6
-"""Figures and page of a study, and what each search and learner adds [s, byte]: measured on the built-in world with two
-and with four of them; more cells change little."""
-
-_OUTPUTS = 4
-"""Series the verdict keeps of every run."""
-
-_DAILY_INPUTS = 12
-"""Daily series a surrogate keeps of every cell beside its anchors: forcing, season, leaf area and the like."""
+_FIGURES, _FIGURES_DISK = (18.0, 6.0), (4e6, 1e6)
+"""Time of figures and page [s] and bytes, and what each search and learner adds; measured on the built-in world."""
 
 
-@dataclass(frozen=True)
-class StagePlan:
-    """One stage: process-model runs, time [s], memory and disk [byte]. A search's runs are its budget: an upper end."""
+class StagePlan(NamedTuple):
+    """One stage: process-model runs, time [core s, wall s], memory and disk [byte]. A search's runs are its budget."""
 
     name: str
     runs: int
-    time: Time
+    time: np.ndarray
     memory: float
     disk: float
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A study's stages and size, and what the rehearsal found."""
+class Plan(NamedTuple):
+    """A study's name, size and stages."""
 
     study: str
     size: Size
     stages: tuple[StagePlan, ...]
-    prices: str
 
     @property
     def total(self) -> StagePlan:
         """Sums; of memory the largest."""
-        parts = [s.time for s in self.stages]
-        time = Time(sum(t.core for t in parts), sum(t.wall for t in parts))
-        return StagePlan(
-            "total",
-            sum(s.runs for s in self.stages),
-            time,
-            max(s.memory for s in self.stages),
-            sum(s.disk for s in self.stages),
-        )
+        _, runs, time, memory, disk = zip(*self.stages, strict=True)
+        return StagePlan("total", sum(runs), np.sum(time, axis=0), max(memory), sum(disk))
 
     def to_text(self, cores: int | None = None) -> str:
         """As a table; with ``cores``, also the hours if so many cores share the process model's runs evenly."""
-        lines = [
-            f"plan of {self.study}: {self.size.cells:,} cells ({self.size.trained:,} trained), {self.size.days:,} days",
-            f"  measured on this machine: {self.prices}",
-            f"  {'stage':28s} {'runs':>15s} {'core-hours':>12s} {'hours here':>12s} {'memory':>10s} {'disk':>10s}",
+        told = [
+            f"plan of {self.study}: {self.size.cells:,} cells ({self.size.trained:,} trained), {self.size.days:,} days"
         ]
-        for s in (*self.stages, self.total):
-            hours, here = s.time.core / 3600, s.time.wall / 3600
-            lines.append(
-                f"  {s.name:28s} {s.runs:15,d} {_short(hours):>12s} {_short(here):>12s} "
-                f"{_bytes(s.memory):>10s} {_bytes(s.disk):>10s}"
-            )
+        rows = [
+            (s.name, f"{s.runs:,}", *s.time / 3600, s.memory / 1e9, s.disk / 1e9) for s in (*self.stages, self.total)
+        ]
+        table = pd.DataFrame(rows, columns=["stage", "runs", "core-hours", "hours here", "memory [GB]", "disk [GB]"])
+        told.append(table.to_string(index=False, float_format=lambda x: f"{x:,.0f}" if x >= 100 else f"{x:.2g}"))
         if cores is not None:
-            shared = [s for s in self.stages if s.runs and s.name != "cube"]
-            spread = sum(s.time.core for s in shared) / cores / 3600
-            rest = sum(s.time.wall for s in self.stages if s not in shared) / 3600
-            lines.append(
-                f"  on {cores:,} cores: {_short(spread)} hours of process model, "
-                f"{_short(rest)} of the rest on one machine like this one"
+            spread = sum(s.time[0] for s in self.stages if s.runs and s.name != "cube") / cores / 3600
+            rest = sum(s.time[1] for s in self.stages if not s.runs or s.name == "cube") / 3600
+            told.append(
+                f"on {cores:,} cores: {spread:.3g} hours of process model, {rest:.3g} of the rest on one like this"
             )
-        return "\n".join(lines)
+        return "\n".join(told)
 
 
 def plan_study(study: Study, *, cells: int | None = None) -> Plan:
     """Plan a study, or the same study with another number of cells.
 
     Raises:
-        SettingsError: settings that contradict each other, a number of cells below 1, or a model other than VIC.
+        SettingsError: settings that contradict each other, a number of cells below 1, or data that are no cells yet.
         DataError: the first problem of the data.
     """
-    require_consistent(study)
-    if study.process.model != "vic":
-        raise SettingsError(f"plan: only process.model 'vic' can be rehearsed, not '{study.process.model}'")
-    with rehearse(study) as rehearsal:
-        return plan_of(study, rehearsal, cells=cells)
-
-
-def plan_of(study: Study, rehearsal: Rehearsal, *, cells: int | None = None) -> Plan:
-    """As ``plan_study``, from a rehearsal that is there."""
     if cells is not None and cells < 1:
         raise SettingsError(f"--cells {cells}: a plan needs at least one cell")
-    size = rehearsal.size if cells is None else rehearsal.size.scaled(cells)
-    stages = tuple(_stages(study, rehearsal, size))
-    words = (
-        f"{1000 * rehearsal.process.run.core:.2f} core-ms a process-model run and year, "
-        f"{1000 * rehearsal.surrogate_price.step.core:.0f} a step of the surrogate's fit, "
-        f"{rehearsal.process.value:.2f} bytes a stored value"
-    )
-    return Plan(study.name, size, stages, words)
+    require_consistent(study)
+    return plan_of(study, measure(study), cells)
 
 
-def _stages(study: Study, rehearsal: Rehearsal, size: Size) -> Iterator[StagePlan]:
-    base = float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)  # interpreter and compiled code
-    theta = 8.0 * len(study.parameters) * size.cells
-    chunk = 8.0 * 3 * 8 * study.data.chunk_cells * size.days * size.steps
-    kept = 4.0 * size.cells * size.days * (study.surrogate.anchors * len(study.surrogate.outputs) + _DAILY_INPUTS)
-    world = size.cells if study.data.source == "synthetic" else 0
-    yield StagePlan("cube", world, rehearsal.cube_time * size.cells, base + chunk, rehearsal.cube_disk * size.cells)
-    if study.gap_filling is not None:
-        price = rehearsal.gap_filling_price(size.cells, study.gap_filling.training.steps)
-        yield StagePlan("gap_filling", 0, price, base + 4.0 * 20 * size.cells * size.days, 4.0 * size.cells * size.days)
-    yield _ensemble(study, rehearsal, size, base, theta)
-    yield _surrogate(study, rehearsal, size, base + kept, kept)
-    yield from _rounds(study, rehearsal, size, base + kept, kept)
-    yield from _parameters(study, rehearsal, size, base + kept)
-    if study.references.direct is not None:
-        steps = study.references.direct.training.steps
-        price = rehearsal.direct_price(size.cells, steps) * study.references.seeds
-        disk = 4.0 * size.cells * size.days * study.references.seeds
-        yield StagePlan("references", 0, price, base + 4.0 * 20 * size.cells * size.days, disk)
-    yield from _judging(study, rehearsal, size, base + kept + theta)
-    methods = len(study.calibrators)
-    yield StagePlan(
-        "figures", 0, _FIGURES + _FIGURES_OF_METHOD * methods, base, _FIGURES_DISK + _FIGURES_DISK_OF_METHOD * methods
-    )
+def plan_of(study: Study, small: Miniature, cells: int | None = None) -> Plan:
+    """As ``plan_study``, from what a miniature took."""
+    size = small.whole if cells is None else small.whole.scaled(cells)
+    return Plan(study.name, size, tuple(_Counted(study, small, size).stages()))
 
 
-def _archive(study: Study, size: Size, sets: int, outputs: int) -> Archive:
-    return Archive(size.cells, sets, size.days, outputs, study.ensemble.chunk_cells, study.process.spin_up)
+class _Counted:
+    """Counts of a study's work, times what a unit of it costs."""
 
-
-def _ensemble(study: Study, rehearsal: Rehearsal, size: Size, base: float, theta: float) -> StagePlan:
-    sets = 1 + study.ensemble.common + study.ensemble.own
-    archive, cost = _archive(study, size, sets, len(study.ensemble.outputs)), rehearsal.process
-    memory = base + 2 * theta * sets + cost.memory(archive, study.process.vic.snow_steps_per_day)
-    return StagePlan("ensemble", archive.runs, cost.time(archive), memory, cost.disk(archive) + theta * sets)
-
-
-def _surrogate(study: Study, rehearsal: Rehearsal, size: Size, base: float, kept: float) -> StagePlan:
-    """Fit and audit; the fit holds the whole ensemble, with three copies of one output while it is normalised."""
-    sets = 1 + study.ensemble.common + study.ensemble.own
-    fit = rehearsal.surrogate_price(size.cells, study.surrogate.training.steps)
-    audit = rehearsal.surrogate_run * (size.cells * study.ensemble.held_out)
-    series = 4.0 * size.cells * sets * size.days
-    return StagePlan("surrogate", 0, fit + audit, base + series * (len(study.surrogate.outputs) + 3), kept)
-
-
-def _rounds(study: Study, rehearsal: Rehearsal, size: Size, base: float, kept: float) -> Iterator[StagePlan]:
-    """Every round that may come: one seed of each learner followed, runs near its θ, more of the fit."""
-    config = study.rounds
-    if config is None:
-        return
-    learners, cost = followed(study, config), rehearsal.process
-    archive = _archive(study, size, len(learners) * (1 + config.perturbations), len(study.surrogate.outputs))
-    one = cost.time(archive) + rehearsal.surrogate_price(size.cells, config.training.steps)
-    for name, learner in learners.items():
-        one += rehearsal.learner_price(name)(size.cells, _steps(study, learner, size)) * learner.members
-    series = 4.0 * size.cells * size.days * (1 + study.ensemble.common + study.ensemble.own)
-    series += 4.0 * archive.runs * size.days * config.rounds
-    memory = base + series * (len(study.surrogate.outputs) + 3)
-    disk = (cost.disk(archive) + kept) * config.rounds
-    yield StagePlan("rounds", archive.runs * config.rounds, one * config.rounds, memory, disk)
-
-
-def _parameters(study: Study, rehearsal: Rehearsal, size: Size, base: float) -> Iterator[StagePlan]:
-    file = disk_of(rehearsal.files.parameters) * (size.cells / rehearsal.size.cells)
-    for name, search in study.searches.items():
-        runs = size.cells * search.budget * study.search_seeds
-        archive = Archive(
-            size.cells, search.budget, size.train_days, 1, study.ensemble.chunk_cells, study.process.spin_up
+    def __init__(self, study: Study, small: Miniature, size: Size) -> None:
+        self.study, self.size, self.units, self.few, self.gradient = (
+            study,
+            size,
+            small.units,
+            small.small,
+            small.gradient,
         )
-        own = search.model == "process"
-        share = size.train_days / size.days
-        time = rehearsal.process.time(archive) * study.search_seeds if own else rehearsal.surrogate_run * (runs * share)
-        yield StagePlan(f"parameters/{name}", runs if own else 0, time, base, file * study.search_seeds)
-    for name, learner in study.learners.items():
-        price, members = rehearsal.learner_price(name), learner.members * study.learner_seeds
-        through_surrogate = _steps(study, learner, size) if learner.simulator != "process" else 0
-        runs = _process_runs(study, learner, size) * members
-        time = price(size.cells, through_surrogate) * members + rehearsal.process.run * (runs * _years(study, size))
-        disk = (file + price.disk * learner.members) * study.learner_seeds
-        yield StagePlan(f"parameters/{name}", runs, time, base, disk)
+        self.base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0  # interpreter and compiled code
+        self.factor, self.series = size.cells / self.few.cells, 4.0 * size.cells * size.days
+        self.run = self.units["ensemble"].rest / small.runs  # a run over all days
+        self.value = self.units["ensemble"].grown / (small.runs * self.few.days * len(study.ensemble.outputs))
+        spin_up = study.process.spin_up.days * study.process.spin_up.cycles
+        self.short = (size.train_days + spin_up) / (size.days + spin_up)  # of a run up to the end of training
+        self.kept = self._disk("surrogate")
 
+    def stages(self) -> Iterator[StagePlan]:
+        """Every stage of the chain, in its order."""
+        study, cells, series = self.study, self.size.cells, self.series
+        made = cells if study.data.source == "synthetic" else 0
+        yield self._stage("cube", memory=self._cube(made))._replace(runs=made)
+        if study.gap_filling is not None:
+            yield self._trained("gap_filling", study.gap_filling, 20 * series)
+        sets, outputs = 1 + study.ensemble.common + study.ensemble.own, len(study.ensemble.outputs)
+        theta, values = 8.0 * len(study.parameters) * cells * sets, series / 4 * sets * outputs * self.value
+        memory = 2 * theta + self._chunk(sets, outputs)
+        yield self._stage("ensemble", share=0.0, runs=cells * sets, memory=memory, disk=values + theta)
+        held = series * sets * (len(study.surrogate.outputs) + 3)  # the ensemble, and one output thrice
+        yield self._trained("surrogate", study.surrogate, held)
+        if study.rounds is not None:
+            yield self._rounds(study.rounds, held)
+        for name, search in study.searches.items():
+            budget, disk = search.budget * study.search_seeds, self._disk(SEARCH) * study.search_seeds
+            runs, share = (cells * budget, 0.0) if search.model == "process" else (0, budget / BUDGET)
+            one = self._stage(SEARCH, share=share, runs=runs, of=self.short, memory=self.kept, disk=disk)
+            yield one._replace(name=f"parameters/{name}")
+        for name, learner in study.learners.items():
+            yield self._learned(name, learner, self.size.trained, study.learner_seeds)
+        if study.cross_validation is not None:
+            for name, learner in study.learners.items():
+                yield self._kept_aside(name, learner, study.cross_validation.folds)
+        if study.uncertainty is not None:
+            config = study.uncertainty
+            each, methods = 2 * len(study.parameters) + 1 + config.rounds * config.draws, len(config.methods)
+            memory = self._chunk(each, 1) + 8.0 * 5 * 32 * each * self.size.days  # five series of a block of 32 cells
+            time = self.run * (runs := cells * each * methods)
+            yield StagePlan("uncertainty", runs, time, self.base + memory, 8 * series * methods)
+        if study.references.direct is not None:
+            yield self._trained("references", study.references.direct, 20 * series, study.references.seeds)
+        yield from self._judging()
+        drawn, disk = (first + each * len(study.calibrators) for first, each in (_FIGURES, _FIGURES_DISK))
+        yield StagePlan("figures", 0, np.full(2, drawn), self.base, disk)
 
-def _steps(study: Study, learner: LearnerConfig, size: Size) -> int:
-    """Steps of one member; of epochs as many as these come to if every trained cell is observed."""
-    return learner.steps(size.trained, study.data.train.days)
+    def _stage(
+        self, name: str, *, share: float = 1.0, steps: float = 0.0, runs: int = 0, of: float = 1.0, **told: Any
+    ) -> StagePlan:
+        """``share`` of what its cells took in miniature, training steps, and runs of a share ``of`` all days."""
+        unit, disk = self.units[name], told.get("disk", self._disk(name) * share)
+        time = np.maximum(unit.rest * self.factor, 0.0) * share + unit.step * steps + self.run * runs * of
+        return StagePlan(name, runs, time, self.base + told["memory"], disk)
 
+    def _disk(self, name: str, nets: int = 1) -> float:
+        return self.units[name].grown * self.factor + self.units[name].fixed * nets
 
-def _process_runs(study: Study, learner: LearnerConfig, size: Size) -> int:
-    """Process-model runs of one member's gradients; a few of a-priori lines are left out."""
-    if learner.simulator == "surrogate":
-        return 0
-    through_process = learner.refined()
-    batch = min(through_process.cells_per_batch, size.trained)
-    return _steps(study, through_process, size) * batch * (2 * len(study.parameters) + 1)
+    def _batches(self, steps: int, batch: int, trained: int) -> float:
+        """Steps; one of a larger batch than the miniature's is taken to cost in proportion."""
+        return steps * min(batch, trained) / min(batch, self.few.trained)
 
+    def _trained(self, name: str, config: Any, memory: float, seeds: int = 1) -> StagePlan:
+        steps = self._batches(config.training.steps, config.cells_per_batch, self.size.trained)
+        return self._stage(name, share=seeds, steps=steps * seeds, memory=memory)
 
-def _years(study: Study, size: Size) -> float:
-    """Years of a run on the days of training, spin-up included."""
-    return (size.train_days + study.process.spin_up.days * study.process.spin_up.cycles) / DAYS_PER_YEAR
+    def _learned(self, name: str, learner: LearnerConfig, trained: int, seeds: int) -> StagePlan:
+        """Seeds of a learner of so many trained cells; process-model runs of an a-priori line are left out."""
+        days, nets, through = self.study.data.train.days, learner.members * seeds, learner.refined()
+        steps = self._batches(learner.steps(trained, days), learner.cells_per_batch, trained)
+        runs = through.steps(trained, days) * min(through.cells_per_batch, trained) * self.gradient
+        stage = f"parameters/{name}"
+        steps, runs = steps * (learner.simulator != "process"), runs * (learner.simulator != "surrogate")
+        told: dict[str, Any] = {"memory": self.kept, "disk": self._disk(stage, learner.members) * seeds}
+        return self._stage(stage, share=nets, steps=steps * nets, runs=runs * nets, of=self.short, **told)
 
+    def _kept_aside(self, name: str, learner: LearnerConfig, folds: int) -> StagePlan:
+        """A learner without each fold of the trained cells, and a run of the θ that it has in each of them."""
+        trained = self.size.trained
+        one = self._learned(name, learner, trained - trained // folds, folds)
+        time, runs = one.time + self.run * trained * self.short, one.runs + trained
+        return one._replace(name=f"cross_validation/{name}", runs=runs, time=time)
 
-def _judging(study: Study, rehearsal: Rehearsal, size: Size, base: float) -> Iterator[StagePlan]:
-    """The verdict (default θ, best of the ensemble twice, every seed of every method, the audit near their θ), and the
-    scores made of it."""
-    fields = 2 + sum(study.calibrators.values()) + (study.data.source == "synthetic")
-    near = len(study.calibrators) * (1 + AuditConfig().perturbations)
-    cost = rehearsal.process
-    judged = _archive(study, size, 1 + fields, _OUTPUTS)
-    time = cost.time(judged) + cost.time(_archive(study, size, near, 1))
-    time += rehearsal.surrogate_run * (size.cells * near)
-    memory = base + 8.0 * size.cells * size.days * (4 + fields)
-    yield StagePlan("verdict", size.cells * (1 + fields + near), time, memory, cost.disk(judged))
-    tables = rehearsal.surrogate_run * (size.cells * fields) + rehearsal.score_price * (size.cells * (2 * fields + 5))
-    yield StagePlan("scores", 0, tables, memory, 0.0)
+    def _rounds(self, config: RoundsConfig, held: float) -> StagePlan:
+        """Every round that may come: one seed of each learner followed, runs near its θ, more of the fit."""
+        learners, number = followed(self.study, config), config.rounds
+        fit = self._trained(
+            "surrogate", self.study.surrogate.model_copy(update={"training": config.training}), 0.0, number
+        )
+        time = sum((self._learned(*each, self.size.trained, number).time for each in learners.items()), fit.time)
+        sets = number * len(learners) * (1 + config.perturbations)
+        runs, values = self.size.cells * sets, self.series / 4 * sets * len(self.study.surrogate.outputs)
+        memory = self.base + held + 4 * values
+        return StagePlan("rounds", runs, time + self.run * runs, memory, fit.disk + values * self.value)
 
+    def _judging(self) -> Iterator[StagePlan]:
+        """The verdict (default θ, best of the ensemble twice, every seed of every method, transfers, the audit near
+        their θ), and the scores made of it; each in proportion to the miniature's."""
+        study, by, near = self.study, self.study.evaluation.transfers, 1 + AuditConfig().perturbations
+        carried = 0 if by is None else len(by.by) * study.calibrators.get(by.source, 1)
+        more = 2 + (study.data.source == "synthetic")
+        fields, few = more + carried + sum(study.calibrators.values()), more + 1 + len(study.learners)
+        sets, small = 1 + fields + near * len(study.calibrators), 1 + few + near * (1 + len(study.learners))
+        memory, disk = 2 * self.series * (4 + fields), self._disk("verdict") * (1 + fields) / (1 + few)
+        verdict = self._stage("verdict", share=sets / small, memory=memory, disk=disk)
+        yield verdict._replace(runs=self.size.cells * sets)
+        yield self._stage("scores", share=(2 * fields + 5) / (2 * few + 5), memory=memory)
 
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+    def _chunk(self, sets: int, outputs: int) -> float:
+        """Memory of a chunk of cells while so many sets of it run."""
+        cells = min(self.study.ensemble.chunk_cells, self.size.cells)
+        return chunk_bytes(cells, sets, self.size.days, outputs, self.study.process.vic.snow_steps_per_day)
 
-
-def _bytes(value: float) -> str:
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 1000:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} PB"
+    def _cube(self, made: int) -> float:
+        """Memory of a chunk of the cube; of a built-in world: weather of all cells, and runs of some (measured)."""
+        run = 17 * self.study.process.vic.snow_steps_per_day * min(made, TOGETHER)
+        chunk = 3 * 8 * self.study.data.chunk_cells * self.size.steps
+        return 8.0 * self.size.days * max(10 * made + run, chunk)

@@ -62,10 +62,10 @@ class Round:
         design = AuditConfig(perturbation=config.perturbation, perturbations=config.perturbations)
         parts = []
         for name, learner in followed(study, config).items():
-            theta = Learner(learner).calibrate(
+            found = Learner(learner).calibrate(
                 self.surrogate, self.data, seed=study.seed, directory=path / "learners" / name, progress=progress
             )
-            near, pairs = perturbed(study.space, theta, design, study.seed + self.number)
+            near, pairs = perturbed(study.space, found.theta, design, study.seed + self.number)
             parts.append(near)
         held_out = np.tile(np.arange(1 + config.perturbations) == config.perturbations, len(parts))
         sets = own_sets(np.concatenate(parts, axis=1), held_out)

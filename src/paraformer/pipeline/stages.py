@@ -15,11 +15,11 @@ from paraformer.data.gather import source_hash
 from paraformer.learners.config import LearnerConfig
 from paraformer.pipeline.closing import closing_words
 from paraformer.pipeline.consistent import extent_of, require_consistent, require_fits
-from paraformer.pipeline.cross_validation import require_folds
+from paraformer.pipeline.folds import require_folds
 from paraformer.pipeline.rounds import followed, good_enough
 from paraformer.pipeline.stage import StageSpec, parts, settings_of
 from paraformer.pipeline.work import Work
-from paraformer.process.build import process_files
+from paraformer.process.files import process_files
 from paraformer.report.series import site_positions
 from paraformer.training.threads import own_threads
 

@@ -25,9 +25,10 @@ from paraformer.core.variables import ATTRIBUTES, FORCING
 from paraformer.data.cube import climate_variables, in_memory, whole_cube
 from paraformer.data.gapfill import open_filled
 from paraformer.pipeline.run import run_study
-from paraformer.process.build import Places, ProcessFiles, build_process, land_at, process_files
+from paraformer.process.build import build_process
 from paraformer.process.config import ProcessConfig
-from paraformer.process.own import ModelFiles, prior_of
+from paraformer.process.files import Places, ProcessFiles, land_at, process_files
+from paraformer.process.own import ModelFiles
 from paraformer.process.vic.driver.global_param import GlobalParameters, read_global_parameters
 from paraformer.process.vic.driver.inputs import read_days, read_run_land
 from paraformer.process.vic.files import GridNames
@@ -139,7 +140,7 @@ def _with_files(path: Path, cube: Cube, config: ProcessConfig, files: ProcessFil
     def prior(space: ParameterSpace) -> Float[np.ndarray, "cell parameter"]:
         if isinstance(files, ProcessFiles):
             return a_priori(land_at(files, Places.of(cube)).parameters, space.names)
-        return prior_of(build_process(config, space, cube, files))
+        return build_process(config, space, cube, files).prior()
 
     def model(space: ParameterSpace) -> ForwardModel:
         return build_process(config, space, cube, files)

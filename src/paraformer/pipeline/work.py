@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from paraformer.config import Study
-from paraformer.core.contracts import CalibrationData, ForwardModel
+from paraformer.core.contracts import CalibrationData, Calibrator, ForwardModel
 from paraformer.core.files import write_csv, write_text
 from paraformer.core.log import Progress
 from paraformer.core.results import CROSS_VALIDATION, ROUNDS, Results
@@ -22,11 +22,12 @@ from paraformer.data.views import calibration_view
 from paraformer.evaluation.holdout import holdout_of
 from paraformer.learners.attended import has_attention
 from paraformer.learners.config import LearnerConfig
-from paraformer.learners.learn import Learner, process_runs
+from paraformer.learners.learn import Learner
 from paraformer.pipeline.attention import attention_of
 from paraformer.pipeline.consistent import require_outputs
-from paraformer.pipeline.cross_validation import compared, cross_validate, deal
+from paraformer.pipeline.cross_validation import compared, cross_validate
 from paraformer.pipeline.emulation import fit_and_audit
+from paraformer.pipeline.folds import deal
 from paraformer.pipeline.opened import Opened
 from paraformer.pipeline.references import train_direct
 from paraformer.pipeline.rounds import Round, rounds_table, with_rounds
@@ -212,36 +213,40 @@ class Work(Opened):
         return 0
 
     def _learn(self, name: str, config: LearnerConfig, path: Path) -> int:
-        """Every seed of one learner; returns its own process-model runs, none if it sees the surrogate alone."""
-        (model, refine_with), runs = self._taught_by(config), 0
-        for seed in range(self.study.learner_seeds):
-            folder = path / f"seed-{seed}"
-            theta = Learner(config).calibrate(
-                model,
-                self._calibration_data,
-                seed=self.study.seed + seed,
-                directory=folder,
-                progress=self.progress,
-                refine_with=refine_with,
+        """Every seed of one learner."""
+        learner, model = self._learner(config)
+        return self._calibrate(name, learner, model, self._calibration_data, self.study.learner_seeds, path)
+
+    def _search(self, name: str, config: SearchConfig, path: Path) -> int:
+        """Every seed of one search, each cell by its own observations of the training period."""
+        data = calibration_view(self._cube, self.study.space, self._prior, every_cell=True)
+        return self._calibrate(name, Search(config), self._searched(config), data, self.study.search_seeds, path)
+
+    def _calibrate(
+        self, name: str, calibrator: Calibrator, model: ForwardModel, data: CalibrationData, seeds: int, path: Path
+    ) -> int:
+        """θ of every seed of a calibrator, as files; returns the process-model runs that all of them stand on."""
+        runs = 0
+        for seed in range(seeds):
+            folder, own = path / f"seed-{seed}", self.study.seed + seed
+            found = calibrator.calibrate(model, data, seed=own, directory=folder, progress=self.progress)
+            write_parameter_field(
+                folder, ParameterField(name, seed, found.theta), self.study.space, self._cube, self._files
             )
-            self._keep(ParameterField(name, seed, theta), folder)
-            runs += process_runs(folder)
+            runs += found.runs
         return runs
 
     def _cross_validate(self, config: LearnerConfig, path: Path) -> int:
         """One learner without each fold of blocks of trained cells; returns its own runs and those that judge it."""
         folds, runs = self.study.cross_validation, 0
         assert folds is not None
-        model, refine_with = self._taught_by(config)
+        learner, model = self._learner(config)
 
         def learn(data: CalibrationData, folder: Path) -> Float[np.ndarray, "cell parameter"]:
             nonlocal runs
-            learner, seed = Learner(config), self.study.seed
-            theta = learner.calibrate(
-                model, data, seed=seed, directory=folder, progress=self.progress, refine_with=refine_with
-            )
-            runs += process_runs(folder)
-            return theta
+            found = learner.calibrate(model, data, seed=self.study.seed, directory=folder, progress=self.progress)
+            runs += found.runs
+            return found.theta
 
         cube = self._cube
         judged = cross_validate(
@@ -256,11 +261,11 @@ class Work(Opened):
         )
         return runs + judged
 
-    def _taught_by(self, config: LearnerConfig) -> tuple[ForwardModel, ForwardModel | None]:
-        """The forward model that a learner is trained through, and the one it goes on through."""
+    def _learner(self, config: LearnerConfig) -> tuple[Learner, ForwardModel]:
+        """A learner, and the forward model that it is trained through."""
         process = None if config.simulator == "surrogate" else self._differentiable()
         model = process if process is not None and config.simulator == "process" else self._surrogate
-        return model, process if config.simulator == "surrogate_then_process" else None
+        return Learner(config, process if config.simulator == "surrogate_then_process" else None), model
 
     def _learner_runs(self, name: str) -> int:
         """Process-model runs that a seed of a learner stands on: its own, and the ensemble's if the surrogate's too."""
@@ -268,19 +273,3 @@ class Work(Opened):
         if self.study.learners[name].simulator == "process":
             return own
         return own + sum(s.runs for stage, s in self.done.items() if stage == "ensemble" or stage.startswith("rounds/"))
-
-    def _search(self, name: str, config: SearchConfig, path: Path) -> int:
-        """Every seed of one search, each cell by its own observations of the training period; returns its runs."""
-        model, runs = self._searched(config), 0
-        data = calibration_view(self._cube, self.study.space, self._prior, every_cell=True)
-        for seed in range(self.study.search_seeds):
-            folder = path / f"seed-{seed}"
-            found = Search(config).search(
-                model, data, seed=self.study.seed + seed, directory=folder, progress=self.progress
-            )
-            self._keep(ParameterField(name, seed, found.theta), folder)
-            runs += int(found.evaluations.sum())
-        return runs if config.model == "process" else 0
-
-    def _keep(self, field: ParameterField, folder: Path) -> None:
-        write_parameter_field(folder, field, self.study.space, self._cube, self._files)

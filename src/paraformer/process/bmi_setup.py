@@ -17,8 +17,8 @@ from paraformer.core.schema import Cube
 from paraformer.core.settings import Settings, validated
 from paraformer.core.time import Day
 from paraformer.core.yaml import read
-from paraformer.process.build import parameter_files
 from paraformer.process.config import ProcessConfig
+from paraformer.process.files import parameter_files
 from paraformer.process.recipe import ProcessRecipe
 from paraformer.process.vic.driver.global_param import GlobalParameters, read_global_parameters
 from paraformer.process.vic.driver.inputs import read_days, read_run_land

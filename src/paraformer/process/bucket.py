@@ -12,6 +12,7 @@ import numpy as np
 from array_api_compat import array_namespace
 from jaxtyping import Float
 
+from paraformer.core.contracts import DifferentiableModel
 from paraformer.core.errors import DataError, ModelError, SettingsError, nearest
 from paraformer.core.parameters import Parameter, ParameterSpace
 
@@ -44,7 +45,7 @@ def require_bucket(parameters: ParameterSpace) -> None:
             raise SettingsError(f"parameters: '{parameter.name}': found {low:g} to {high:g}, expected {expected}")
 
 
-class Bucket:
+class Bucket(DifferentiableModel):
     """A linear reservoir of storage S [mm] under precipitation P [mm day-1], constant within each day.
 
     dS/dt = P - S/τ has the exact solution over one day Δt (Nash 1957, the linear reservoir)
@@ -86,17 +87,21 @@ class Bucket:
         middle = self.parameters.from_unit(np.full((len(precipitation), len(self.parameters)), 0.5))
         self.precipitation = np.asarray(precipitation, dtype=np.float64)
         self.time = time
-        self.prior = middle if prior is None else prior
-        self.parameters.require_inside(self.prior)
+        self._prior = middle if prior is None else prior
+        self.parameters.require_inside(self._prior)
         self.runs = 0
 
     @property
     def n_cells(self) -> int:
         return len(self.precipitation)
 
+    def prior(self) -> Float[np.ndarray, "cell parameter"]:
+        """A-priori parameters, physical units."""
+        return self._prior
+
     def select(self, cells: np.ndarray) -> Bucket:
         """The same model for a subset of its cells (integer positions)."""
-        return Bucket(self.precipitation[cells], self.time, self.prior[cells], self.parameters)
+        return Bucket(self.precipitation[cells], self.time, self._prior[cells], self.parameters)
 
     def simulate(
         self, theta: Float[np.ndarray, "cell set parameter"] | None, outputs: Sequence[str]
@@ -110,7 +115,7 @@ class Bucket:
         for name in outputs:
             if name not in self.outputs:
                 raise ModelError(f"bucket offers no output '{name}'{nearest(name, self.outputs)}")
-        theta = self.prior[:, None] if theta is None else theta
+        theta = self._prior[:, None] if theta is None else theta
         if len(theta) != self.n_cells:
             raise DataError(f"bucket: theta has {len(theta)} cells, expected {self.n_cells}")
         self.parameters.require_inside(theta)
@@ -119,7 +124,9 @@ class Bucket:
         found = _series(self.precipitation[:, None], residence, depth, residual)
         return {name: found[name] for name in outputs}
 
-    def respond(self, u: Any, cells: Any, start: int, length: int) -> dict[str, Any]:
+    def respond(
+        self, u: Any, cells: Any, start: int, length: int, outputs: Sequence[str] = ("soil_moisture",)
+    ) -> dict[str, Any]:
         """Differentiable series of a batch; the bucket runs from its first day, so the warm-up is exact.
 
         Args:
@@ -127,9 +134,10 @@ class Bucket:
             cells: positions of the batch's cells, long Tensor [batch].
             start: first day of the window.
             length: number of days.
+            outputs: of ``soil_moisture`` [m3 m-3] and ``baseflow`` [mm day-1], those that are wanted.
 
         Returns:
-            ``soil_moisture`` [m3 m-3] and ``baseflow`` [mm day-1], Tensors [batch, length].
+            name -> Tensor [batch, length].
         """
         xp = array_namespace(u)
         chosen = self.precipitation[np.asarray(cells), :]
@@ -137,7 +145,7 @@ class Bucket:
         residence, depth, residual = (p.from_unit(u[:, i]) for i, p in enumerate(self.parameters))
         self.runs += len(chosen)
         found = _series(precipitation, residence, depth, residual, stop=start + length)
-        return {name: values[:, start:] for name, values in found.items()}
+        return {name: found[name][:, start:] for name in outputs}
 
 
 def _series(

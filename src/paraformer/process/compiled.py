@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import DataError, ModelError, SettingsError, nearest
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import Cube
@@ -36,8 +37,7 @@ from paraformer.process.vic.files import (
     write_parameters,
 )
 from paraformer.process.vic.land import read_land, run_cells
-from paraformer.process.vic.model import VOLUMETRIC, as_asked, in_millimetres
-from paraformer.process.vic.outputs import OUTPUTS
+from paraformer.process.vic.outputs import OFFERED, OUTPUTS, as_asked, in_millimetres
 from paraformer.process.vic.parameters import CellParameters, a_priori
 
 logger = logging.getLogger(__name__)
@@ -185,7 +185,7 @@ def compiled_cells(
     return files, files.domain.find(lat, lon, np.asarray(cells))
 
 
-class CompiledVIC:
+class CompiledVIC(ForwardModel):
     """A compiled VIC-5 image driver for a fixed list of cells and days.
 
     Args:
@@ -199,7 +199,7 @@ class CompiledVIC:
     """
 
     differentiable = False
-    outputs: tuple[str, ...] = (*OUTPUTS, *VOLUMETRIC)
+    outputs: tuple[str, ...] = OFFERED
 
     def __init__(
         self,

@@ -5,14 +5,18 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from paraformer.core.contracts import ForwardModel
 from paraformer.core.physics import MM_PER_M
 from paraformer.core.schema import Cube
 from paraformer.core.time import month_of
+from paraformer.process.compiled import CompiledVIC
+from paraformer.process.recipe import ProcessRecipe
+from paraformer.process.vic.model import VIC
 from paraformer.process.vic.parameters import CellParameters, column_moisture_capacity, residual_fraction
 
 
 def descriptors(
-    model: object, cube: Cube
+    model: ProcessRecipe | ForwardModel, cube: Cube
 ) -> tuple[
     tuple[str, ...],
     Float[np.ndarray, "cell descriptor"],
@@ -21,11 +25,11 @@ def descriptors(
 ]:
     """Names and values of the static descriptors of a model or recipe, then of the daily ones.
 
-    A model without VIC's parameters (``cell_parameters``) is described by the static attributes of the cube alone.
+    A model that is not VIC is described by the static attributes of the cube alone.
     """
-    cells = getattr(model, "cell_parameters", None)
-    if cells is None:
+    if not isinstance(model, ProcessRecipe | VIC | CompiledVIC):
         return cube.attribute_names, cube.attributes(), (), None
+    cells = model.cell_parameters
     return *static_descriptors(cells), *daily_descriptors(cells, cube.time)
 
 

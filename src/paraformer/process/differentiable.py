@@ -15,13 +15,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from paraformer.core.contracts import ForwardModel
+from paraformer.core.contracts import DifferentiableModel, ForwardModel
 from paraformer.core.errors import DataError, ModelError, nearest
 from paraformer.process.jacobian import EVERY_DAY, STEP, Linearisation, inside, linearise, steps_of
 from paraformer.training.threads import settle_threads
 
 
-class DifferentiableProcess:
+class DifferentiableProcess(DifferentiableModel):
     """A process model with gradients to θ, for the same cells and the same time axis.
 
     The model always runs its whole time axis, spin-up included, whatever window is asked for: build it on the training
@@ -79,11 +79,16 @@ class DifferentiableProcess:
         """Forward runs of one series whose gradient is asked for."""
         return 2 * len(self.parameters) + 1
 
-    @property
     def description(self) -> dict[str, Any]:
         """What weights learned through this model depend on."""
-        wrapped = getattr(self.model, "description", type(self.model).__name__)
-        return {"process": wrapped, "step": dict(zip(self.parameters.names, self.steps.tolist(), strict=True))}
+        return {
+            "process": self.model.description(),
+            "step": dict(zip(self.parameters.names, self.steps.tolist(), strict=True)),
+        }
+
+    def prior(self) -> Float[np.ndarray, "cell parameter"]:
+        """The wrapped model's own."""
+        return self.model.prior()
 
     def select(self, cells: np.ndarray) -> DifferentiableProcess:
         """The same model for a subset of its cells (integer positions); it counts its own runs."""

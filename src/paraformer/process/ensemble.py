@@ -30,6 +30,8 @@ from paraformer.core.seeding import generator
 from paraformer.core.variables import OUTPUTS
 from paraformer.process.config import EnsembleConfig
 from paraformer.process.executor import Executor, Local, Source, deferred
+from paraformer.process.vic.column import MET
+from paraformer.process.vic.simulate import BLOCK_BYTES
 
 WORKING_BYTES = 256 * 2**20
 """Memory for the float64 series of a block of sets."""
@@ -156,6 +158,19 @@ def run_sets(
             advance(len(chunks[chunk]) * n_sets)
     _remove_left_overs(path)  # of workers lost in the middle of a write
     return n_cells * n_sets
+
+
+def chunk_bytes(cells: int, sets: int, days: int, outputs: int, steps_per_day: int) -> float:
+    """Bytes that a chunk of VIC's cells needs while it runs, beside the interpreter and the archive's own θ.
+
+    Forcing of seven series at the snow step, with two copies while it is made, and what is derived of it; series of a
+    block of sets, as the model makes them and as volumes; the chunk of every output as it is kept, and one of them
+    compressed.
+    """
+    steps, series = cells * days * steps_per_day, cells * sets * days * outputs
+    forcing = 3 * 7 * 8 * steps + min(BLOCK_BYTES, 2 * MET.itemsize * steps)
+    block = max(min(8 * series, WORKING_BYTES), 8 * cells * days * outputs)
+    return forcing + 2 * block + 4 * series * (1 + 1 / outputs)
 
 
 class _Journal:

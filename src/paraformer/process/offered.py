@@ -8,13 +8,13 @@ from paraformer.core.variables import OUTPUTS
 from paraformer.process.bucket import Bucket, require_bucket
 from paraformer.process.config import ProcessConfig
 from paraformer.process.vic.bounds import require_bounds
-from paraformer.process.vic.model import VIC
+from paraformer.process.vic.outputs import OFFERED
 
 
 def offered_outputs(config: ProcessConfig) -> tuple[str, ...]:
     """Outputs that an ensemble can hold; of a model of the user's own all that there are, until it is built."""
     if config.model in ("vic", "compiled"):
-        return tuple(name for name in VIC.outputs if name in OUTPUTS)
+        return tuple(name for name in OFFERED if name in OUTPUTS)
     return Bucket.outputs if config.model == "bucket" else tuple(OUTPUTS)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,7 @@ def build_own(config: ProcessConfig, space: ParameterSpace, cube: Cube, files: M
     try:
         model = factory(space, cube, {name: path for name, path in files.named if name != _SOURCE})
         require_contract(model, config.model, space, cube)
+        model = (OwnDifferentiable if model.differentiable else OwnModel)(model)
         series = model.select(np.array([0])).simulate(None, ("soil_moisture",))["soil_moisture"]
     except ParaformerError:
         raise
@@ -145,27 +146,95 @@ def require_contract(model: Any, name: str, space: ParameterSpace, cube: Cube) -
             f"process.model: {name} offers no output 'soil_moisture', which is what is learned from; it "
             f"offers {', '.join(model.outputs) or 'nothing'}"
         )
-    if not isinstance(model, DifferentiableModel if model.differentiable else ForwardModel):
-        raise ModelError(f"process.model: {name} returned {kind}, which does not keep the contract of a forward model")
 
 
-def prior_of(model: Any) -> Float[np.ndarray, "cell parameter"]:
-    """A-priori θ of any model, physical units, not clipped: its ``prior``, or the middle of every range.
+class OwnModel(ForwardModel):
+    """A model of the user's own under the whole contract: what it leaves out is as the contract has it."""
 
-    Raises:
-        ModelError: if the model's prior has another shape or is not finite.
-    """
-    space, expected = model.parameters, (model.n_cells, len(model.parameters))
-    given = getattr(model, "prior", None)
-    if given is None:
-        return space.from_unit(np.full(expected, 0.5))
-    prior = np.asarray(given() if callable(given) else given, dtype=np.float64)
-    if prior.shape != expected or not np.isfinite(prior).all():
-        raise ModelError(
-            f"{type(model).__name__}: the a-priori θ has shape {prior.shape} or is not finite; expected "
-            f"[cell, parameter] = {expected}"
-        )
-    return prior
+    differentiable = False
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.parameters: ParameterSpace = model.parameters
+        self.outputs: tuple[str, ...] = tuple(model.outputs)
+
+    @property
+    def n_cells(self) -> int:
+        return int(self.model.n_cells)
+
+    @property
+    def runs(self) -> int:
+        """As the model counts them."""
+        return int(self.model.runs)
+
+    @runs.setter
+    def runs(self, count: int) -> None:
+        self.model.runs = count
+
+    def description(self) -> Any:
+        """Its ``description``, a value or a method, or else the name of its class."""
+        return _value(self.model, "description", type(self.model).__name__)
+
+    def prior(self) -> Float[np.ndarray, "cell parameter"]:
+        """Its ``prior``, an array or a method, or else the middle of every range.
+
+        Raises:
+            ModelError: if it has another shape or is not finite.
+        """
+        given = _value(self.model, "prior", None)
+        if given is None:
+            return super().prior()
+        prior, expected = np.asarray(given, dtype=np.float64), (self.n_cells, len(self.parameters))
+        if prior.shape != expected or not np.isfinite(prior).all():
+            raise ModelError(
+                f"{type(self.model).__name__}: the a-priori θ has shape {prior.shape} or is not finite; expected "
+                f"[cell, parameter] = {expected}"
+            )
+        return prior
+
+    def select(self, cells: np.ndarray) -> OwnModel:
+        """The same model for a subset of its cells (integer positions); it counts its own runs."""
+        return type(self)(self.model.select(cells))
+
+    def simulate(
+        self, theta: Float[np.ndarray, "cell set parameter"] | None, outputs: Sequence[str]
+    ) -> dict[str, Float[np.ndarray, "cell set time"]]:
+        """Its own ``simulate``."""
+        return self.model.simulate(theta, outputs)
+
+
+class OwnDifferentiable(OwnModel, DifferentiableModel):
+    """The same with a gradient."""
+
+    differentiable = True
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(model)
+        self.time: np.ndarray = model.time
+
+    @property
+    def runs_per_gradient(self) -> int:
+        """As the model says, or one."""
+        return int(_value(self.model, "runs_per_gradient", 1))
+
+    def to(self, target: Any) -> OwnDifferentiable:
+        """Move the model, if it can be moved."""
+        if hasattr(self.model, "to"):
+            self.model.to(target)
+        return self
+
+    def respond(
+        self, u: Any, cells: Any, start: Any, length: int, outputs: Sequence[str] = ("soil_moisture",)
+    ) -> dict[str, Any]:
+        """Its own ``respond``; a model of soil moisture alone need not know of outputs."""
+        asked = {} if tuple(outputs) == ("soil_moisture",) else {"outputs": outputs}
+        return self.model.respond(u, cells, start, length, **asked)
+
+
+def _value(model: Any, name: str, otherwise: Any) -> Any:
+    """An attribute of a user's object, or what its method gives; ``otherwise`` where there is neither."""
+    found = getattr(model, name, otherwise)
+    return found() if callable(found) else found
 
 
 def _source(module: Any) -> Path:

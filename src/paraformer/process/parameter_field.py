@@ -14,7 +14,7 @@ from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.results import PARAMS, THETA
 from paraformer.core.schema import Cube, ParameterField
-from paraformer.process.build import ProcessFiles
+from paraformer.process.files import ProcessFiles
 from paraformer.process.own import ModelFiles
 from paraformer.process.vic.files import GridNames, write_parameters
 

@@ -19,13 +19,15 @@ from paraformer.core.errors import DataError
 from paraformer.core.files import hash_path
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import Cube
-from paraformer.process.build import Places, ProcessFiles, build_vic, land_at, require_spin_up
+from paraformer.process.build import build_vic, require_spin_up
 from paraformer.process.config import ProcessConfig
-from paraformer.process.executor import CellSource, Executor, Source, deferred, memory
+from paraformer.process.executor import CellSource, Executor, deferred, memory
+from paraformer.process.files import Places, ProcessFiles, land_at
 from paraformer.process.vic.bounds import require_corners
 from paraformer.process.vic.files import Domain, read_domain
 from paraformer.process.vic.land import Land
 from paraformer.process.vic.model import VIC
+from paraformer.process.vic.outputs import OFFERED
 from paraformer.process.vic.parameters import CellParameters, a_priori
 
 _PRIOR_CELLS = 4096
@@ -70,7 +72,6 @@ class ProcessRecipe:
     def n_cells(self) -> int:
         return len(self._cube().cells)
 
-    @property
     def description(self) -> dict[str, Any]:
         """What a simulation depends on beside θ, wherever and in whatever chunks it is made."""
         return {
@@ -83,7 +84,7 @@ class ProcessRecipe:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        return VIC.outputs
+        return OFFERED
 
     @property
     def cell_parameters(self) -> CellParameters:
@@ -144,7 +145,7 @@ def _open_domain(path: Path, stamp: int) -> Domain:
     return read_domain(path)
 
 
-class ChunkedModel:
+class ChunkedModel(ForwardModel):
     """A forward model whose cells run chunk by chunk on an executor: for searches and audits of many cells.
 
     Every chunk keeps its place in the recipe, however few of its cells are asked for, and goes to the same worker as
@@ -162,7 +163,7 @@ class ChunkedModel:
 
     def __init__(
         self,
-        source: Source,
+        source: ProcessRecipe | ForwardModel,
         outputs: tuple[str, ...],
         executor: Executor,
         *,
@@ -178,12 +179,15 @@ class ChunkedModel:
     def n_cells(self) -> int:
         return len(self.cells)
 
-    @property
     def description(self) -> Any:
         """The source's own, and which of its cells these are, if not all."""
         whole = np.array_equal(self.cells, np.arange(self.source.n_cells))
-        found = getattr(self.source, "description", type(self.source).__name__)
+        found = self.source.description()
         return found if whole else {"source": found, "cells": self.cells.tolist()}
+
+    def prior(self) -> Float[np.ndarray, "cell parameter"]:
+        """The source's own."""
+        return self.source.prior()[self.cells]
 
     def select(self, cells: np.ndarray) -> ChunkedModel:
         """The same model for a subset of its cells; it counts its own runs."""

@@ -16,6 +16,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from paraformer.core.contracts import Attention
 from paraformer.core.errors import DataError
@@ -148,7 +149,7 @@ def _draw_attributes(axes: Axes, table: pd.DataFrame, regions: Regions) -> None:
     axes.axvline(1, color="black", linewidth=0.9)
     axes.set_yticks(place, list(everywhere["input"]), fontsize=8)
     axes.set(ylim=(-0.7, len(place) - 0.3), xlabel="attention to an attribute [even attention]")
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, 1.1 * max(float(everywhere["high"].max()), 1.0))
     quiet(axes)
 
 
@@ -160,7 +161,7 @@ def _draw_days(axes: Axes, table: pd.DataFrame, regions: Regions) -> None:
         part = table[table["region"] == name]
         axes.plot(part["input"].astype(float), part["mean"], color=REGIONS[i], linewidth=1.5)
     axes.axhline(1, color="black", linewidth=0.9)
-    axes.set(xlabel="days before the end of the window", ylabel="attention to a day [even attention]")
+    axes.set(xlabel="days before the end of the window", ylabel="attention to a day\n[even attention]")
     axes.set_xlim(before.max() + 0.5, min(before.min() - 0.5, 0))
     axes.set_ylim(bottom=0)
     quiet(axes)
@@ -170,6 +171,7 @@ def _draw_regions(axes: Axes, regions: Regions, cells: Cells) -> None:
     colours = ListedColormap(REGIONS[: len(regions.names)])
     scale = Scale(Normalize(-0.5, len(regions.names) - 0.5), colours, "", "neither")
     draw_field(axes, regions.of.astype(float), Ground.of(cells), scale)
+    axes.xaxis.set_major_locator(MaxNLocator(3))  # the map is small
     for drawn in axes.collections:
         if isinstance(drawn, PolyCollection):
             drawn.set_alpha(0.6)

@@ -10,16 +10,31 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PolyCollection
-from matplotlib.colors import Colormap, Normalize
-from matplotlib.figure import Figure, FigureBase
+from matplotlib.colorbar import Colorbar
+from matplotlib.colors import Colormap, LogNorm, Normalize
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from paraformer.core.errors import DataError
 from paraformer.report.geography import Extent, draw_lines
 from paraformer.report.rectangles import Cells, Layout, layout
 
+_ACROSS = {1: 6.5, 2: 4.3, 3: 3.3, 4: 2.8}
+"""Width of a map by the number of maps beside each other [inch]."""
+
+
+class _Bar(NamedTuple):
+    """Greatest length, and width, of the colour bar of several maps [inch]."""
+
+    length: float
+    width: float
+
+
+_BAR = _Bar(6.0, 0.22)
+_OWN_BAR = 0.8
+"""Width that a colour bar of its own takes from a map [inch]."""
 _OUTLINE = "#000000"
 _NOTHING = "#bbbbbb"
 _GROUND = "#e1e5e8"
@@ -86,9 +101,9 @@ def draw_fields(
     scales = [scale] * len(fields) if isinstance(scale, Scale) else list(scale)
     rows = _panels(fields, ground, scales)
     columns = len(rows[0])
-    across = {1: 6.5, 2: 4.3}.get(columns, 3.3)
+    across, beside = _ACROSS[columns], 0.0 if isinstance(scale, Scale) else _OWN_BAR
     figure = Figure(
-        figsize=(across * columns + 1.0, (0.92 * across * ground.shape + 0.3) * len(rows) + 0.7),
+        figsize=(across * columns + 1.0, (0.92 * (across - beside) * ground.shape + 0.4) * len(rows) + 0.7),
         layout=ConstrainedLayoutEngine(h_pad=0.07),
     )
     axes = figure.subplots(len(rows), columns, squeeze=False, sharex=True, sharey=True)
@@ -98,6 +113,8 @@ def draw_fields(
             continue
         draw_field(panel, content.values, ground, content.scale, shown=content.shown, outlined=not ground.layout.apart)
         panel.set_title(content.title, fontsize=10)
+        if columns > 3 or beside:
+            panel.xaxis.set_major_locator(MaxNLocator(3))  # the map is small
         if not isinstance(scale, Scale):
             colour_bar(figure, panel, content.scale)
     if isinstance(scale, Scale):
@@ -151,22 +168,42 @@ def draw_field(
     axes.tick_params(labelsize=8)
 
 
-def colour_bar(figure: FigureBase, axes: Axes | np.ndarray, scale: Scale) -> None:
-    """The colour bar of a scale beside its maps: as high as a single map, or along all of several."""
-    colours = ScalarMappable(scale.norm, scale.colours)
+def colour_bar(figure: Figure | SubFigure, axes: Axes | np.ndarray, scale: Scale) -> None:
+    """The colour bar of a scale beside its maps: as high as a single map, or at the upper end of several."""
+    place: dict[str, Any] = {}
     if isinstance(axes, Axes):
-        bar = figure.colorbar(colours, cax=axes.inset_axes((1.03, 0, 0.04, 1)), label=scale.label, extend=scale.extend)
+        place["cax"] = axes.inset_axes((1.03, 0, 0.04, 1))
     else:
-        bar = figure.colorbar(colours, ax=axes, label=scale.label, extend=scale.extend, shrink=0.9, pad=0.02)
+        high = figure.bbox.height / figure.dpi
+        length = min(0.9 * high, _BAR.length)
+        place |= {"ax": axes, "shrink": length / high, "aspect": length / _BAR.width, "pad": 0.02, "anchor": (0, 0.97)}
+    bar = figure.colorbar(ScalarMappable(scale.norm, scale.colours), label=scale.label, extend=scale.extend, **place)
+    if isinstance(scale.norm, LogNorm):
+        _label_logarithmic(bar)
     bar.outline.set_linewidth(0.5)
     bar.ax.tick_params(labelsize=8)
 
 
+def _label_logarithmic(bar: Colorbar) -> None:
+    """Plain numbers along a logarithmic bar: even steps within a decade, 1, 2 and 5 within two, else decades."""
+    low, high = bar.norm.vmin, bar.norm.vmax
+    assert low is not None
+    assert high is not None
+    decades = float(np.log10(high / low))
+    steps = LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2 else (1.0,))
+    bar.locator = MaxNLocator(4) if decades < 1 else steps
+    bar.formatter = FuncFormatter(lambda value, _: f"{value:.4g}")
+    bar.ax.yaxis.set_minor_formatter(NullFormatter())
+    if decades < 1:
+        bar.minorticks_off()
+
+
 def _panels(fields: Mapping[str, np.ndarray], ground: Ground, scales: Sequence[Scale]) -> list[list[_Panel | None]]:
     """Rows of panels, the last one filled up with nothing; rows of unseen cells below those of trained ones."""
-    columns = 2 if len(fields) == 4 else min(3, len(fields))
+    count = len(fields)
+    columns = 4 if count > 6 and count != 9 else 2 if count == 4 else min(3, count)
     every, trained = np.ones(ground.cells.lat.size, dtype=bool), ground.cells.trained
-    groups = [("", trained), (", unseen cells", ~trained)] if ground.layout.apart else [("", every)]
+    groups = [("", trained), ("\nunseen cells", ~trained)] if ground.layout.apart else [("", every)]
     named = list(zip(fields.items(), scales, strict=True))
     rows: list[list[_Panel | None]] = []
     for first in range(0, len(named), columns):

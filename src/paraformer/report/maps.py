@@ -43,8 +43,7 @@ def residual_maps(
 
     Logarithmic parameters are compared by their ratio, as a decimal logarithm: +1 is ten times the a-priori value.
     """
-    unit = "" if parameter.unit == "1" else f" [{parameter.unit}]"
-    label = f"{parameter.name} less a priori{unit}"
+    label = f"{parameter.name} less a priori [{_unit(parameter)}]"
     residuals = {name: values - prior for name, values in fields.items()}
     if parameter.transform == "log":
         label = f"log₁₀({parameter.name} / a priori)"
@@ -66,14 +65,13 @@ def raised_maps(
 
     In the parameter's own unit, also of logarithmic ones.
     """
-    unit = "" if parameter.unit == "1" else f" [{parameter.unit}]"
-    residuals = {f"{name} – a priori": values - prior for name, values in fields.items()}
+    residuals = {name: values - prior for name, values in fields.items()}
     shown = {name: np.where(residual >= 0, residual, np.nan) for name, residual in residuals.items()}
     values = _finite(shown)
     high = float(np.percentile(values, 98)) if values.size else 1.0
     extend = "max" if values.size and values.max() > high else "neither"
-    scale = Scale(Normalize(0, high or 1.0), "YlOrRd", f"{parameter.name} less a priori{unit}", extend)
-    title = f"{parameter.name}: where it is the a-priori value or more"
+    scale = Scale(Normalize(0, high or 1.0), "YlOrRd", f"{parameter.name} less a priori [{_unit(parameter)}]", extend)
+    title = f"{parameter.name} less its a-priori value, where that is 0 or more"
     return draw_fields(shown, cells, scale, title, absent="less than a priori")
 
 
@@ -152,8 +150,11 @@ def _parameter_scale(values: np.ndarray, parameter: Parameter) -> Scale:
     if high <= low * (1 + 1e-9):
         low, high = parameter.physical_bounds
     norm = LogNorm(low, high) if parameter.transform == "log" else Normalize(low, high)
-    unit = "–" if parameter.unit == "1" else parameter.unit
-    return Scale(norm, "viridis", f"{parameter.name} [{unit}]", "neither")
+    return Scale(norm, "viridis", f"{parameter.name} [{_unit(parameter)}]", "neither")
+
+
+def _unit(parameter: Parameter) -> str:
+    return "–" if parameter.unit == "1" else parameter.unit
 
 
 def _finite(fields: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -154,7 +155,7 @@ def evapotranspiration_scatter(
         x, y = field.mean[chosen][order], reference[chosen][order]
         image = panel.scatter(x, y, s=9, c=near[method][order], cmap=DENSITY, norm=norm, linewidths=0)
         _frame(panel, method, field.text, limits)
-    _bar(figure, image, axes[: len(panels)], "number of cells nearby")
+    _bar(figure, image, axes[: len(panels)], "number of cells nearby").locator = MaxNLocator(6, integer=True)
     _outer_labels(axes, len(panels), "simulated [mm year⁻¹]", f"{name} [mm year⁻¹]")
     return figure
 
@@ -229,9 +230,10 @@ def _draw_ranges(axes: Axes, field: Fields, reference: np.ndarray, chosen: np.nd
     axes.hlines(reference[chosen], *bounds, color=colour, linewidth=0.6, alpha=0.5, zorder=0.9)  # under the points
 
 
-def _bar(figure: Figure, image: Any, axes: np.ndarray, label: str) -> None:
-    bar = figure.colorbar(image, ax=list(axes), label=label, shrink=0.85, pad=0.01)
+def _bar(figure: Figure, image: Any, axes: np.ndarray, label: str) -> Colorbar:
+    bar = figure.colorbar(image, ax=list(axes), label=label, shrink=0.85, pad=0.01, aspect=35)
     bar.outline.set_linewidth(0.5)
+    return bar
 
 
 def _panels(count: int, title: str) -> tuple[Figure, np.ndarray]:

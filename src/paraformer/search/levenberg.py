@@ -8,16 +8,15 @@ lasts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from scipy.stats import qmc
 
-from paraformer.core.contracts import CalibrationData, ForwardModel
+from paraformer.core.contracts import CalibrationData, ForwardModel, Linearisable
 from paraformer.core.errors import ModelError
 from paraformer.core.seeding import generator
 from paraformer.numerics.observe import fit_line, observe
@@ -31,21 +30,6 @@ _LEAST_SLOPE, _LEAST_STEP = 1e-4, 1e-4
 
 TINY = 1e-300
 """Keeps the damping above 0 where the series does not depend on any parameter."""
-
-
-@runtime_checkable
-class Linearisable(ForwardModel, Protocol):
-    """A forward model that gives the slopes of its series, such as ``process.differentiable``."""
-
-    def linearise(
-        self,
-        u: Float[np.ndarray, "cell set parameter"],
-        outputs: Sequence[str],
-        value: Mapping[str, Float[np.ndarray, "cell set day"]] | None = None,
-        days: slice = slice(None),
-    ) -> Any:
-        """``value`` and ``slope`` [cell, set, day, parameter] by name, 2p runs a set where ``value`` is given."""
-        ...
 
 
 class Residuals(Misfit):

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from paraformer.core.contracts import CalibrationData, ForwardModel
+from paraformer.core.contracts import Calibrated, CalibrationData, ForwardModel
 from paraformer.core.files import hash_bytes, hash_json, write_text
 from paraformer.core.log import Progress
 from paraformer.search.checkpoint import load_arrays, save_arrays
@@ -67,8 +67,8 @@ class Search:
 
     def calibrate(
         self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: Path, progress: Progress
-    ) -> Float[np.ndarray, "cell parameter"]:
-        """Search, or finish an interrupted search in ``directory``, and return θ of every cell of ``data``.
+    ) -> Calibrated:
+        """Search, or finish an interrupted search in ``directory``: θ of every cell of ``data``.
 
         Raises:
             DataError: if no cell can be searched, or model and data do not fit.
@@ -76,7 +76,8 @@ class Search:
             RunError: if ``directory`` holds another search or a damaged file.
             SettingsError: if the budget is below the initial population.
         """
-        return self.search(model, data, seed=seed, directory=directory, progress=progress).theta
+        found = self.search(model, data, seed=seed, directory=directory, progress=progress)
+        return Calibrated(found.theta, int(found.evaluations.sum()) if self.config.model == "process" else 0)
 
     def search(
         self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: Path, progress: Progress
@@ -136,7 +137,7 @@ class Search:
             "data": hash_bytes(*(np.ascontiguousarray(a).tobytes() for a in arrays)),
             "cells": hash_json(data.cells.tolist()),
             "days": [data.first_day, len(data.time)],
-            "forward_model": hash_json(getattr(model, "description", type(model).__name__)),
+            "forward_model": hash_json(model.description()),
         }
 
 

@@ -142,7 +142,7 @@ def fit_surrogate(
         "data": data.hash(),
     }
     if start is not None:
-        identity |= {"start": hash_json(start.description), "near_share": near_share}
+        identity |= {"start": hash_json(start.description()), "near_share": near_share}
     done, checkpoint = directory / "surrogate.json", directory / "checkpoint.pt"
     if done.exists():
         require_same(done, {k: load_description(done).get(k) for k in identity}, identity)
@@ -156,7 +156,7 @@ def fit_surrogate(
             torch.manual_seed(derive_seed(seed, "surrogate", "weights"))
             network = SurrogateNetwork(shape, config.hidden, config.embedding)
     else:
-        inputs, normalisation = start.inputs, start.description["normalisation"]
+        inputs, normalisation = start.inputs, start.description()["normalisation"]
         network = copy.deepcopy(start.network).train().requires_grad_(True)
     task = FitTask(network, config, data, inputs, seed, near_share)
     train(

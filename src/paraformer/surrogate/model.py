@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from paraformer.core.contracts import DifferentiableModel
 from paraformer.core.errors import DataError, ModelError, RunError, nearest
 from paraformer.core.parameters import Parameter, ParameterSpace
 from paraformer.surrogate.config import SurrogateConfig
@@ -76,8 +77,8 @@ def recycled(days: Int[np.ndarray, "*day"], spin_up: int) -> Int[np.ndarray, "*d
     return np.where(days < 0, days % max(spin_up, 1), days)
 
 
-class Surrogate:
-    """A frozen network with the inputs of its cells; implements ``core.contracts.DifferentiableModel``.
+class Surrogate(DifferentiableModel):
+    """A frozen network with the inputs of its cells.
 
     Build it with ``fit_surrogate`` or ``Surrogate.load``.
     """
@@ -103,13 +104,21 @@ class Surrogate:
         self.cells = cells
         self.time = time
         self.spin_up = spin_up
-        self.description = dict(description)
+        self._description = dict(description)
         self.outputs = config.outputs
         self.runs = 0
 
     @property
     def n_cells(self) -> int:
         return int(self.inputs.daily.shape[0])
+
+    def description(self) -> dict[str, Any]:
+        """What its answers depend on beside θ: settings, data and seed it was fitted with."""
+        return self._description
+
+    def prior(self) -> Float[np.ndarray, "cell parameter"]:
+        """A-priori θ, physical units, inside the bounds."""
+        return self.parameters.from_unit(self.inputs.prior.double().cpu().numpy())
 
     def select(self, cells: np.ndarray) -> Surrogate:
         """The same surrogate for a subset of its cells (integer positions); the network is shared."""
@@ -139,7 +148,7 @@ class Surrogate:
             cells=cells,
             time=time,
             spin_up=self.spin_up,
-            description=self.description,
+            description=self._description,
         )
 
     def require_outputs(self, outputs: Sequence[str]) -> None:
@@ -239,7 +248,7 @@ class Surrogate:
         save_description(
             directory / "surrogate.json",
             {
-                **self.description,
+                **self._description,
                 "settings": self.config.model_dump(mode="json"),
                 "parameters": [p.model_dump() for p in self.parameters],
                 "parameter_space": space_hash(self.parameters),

@@ -36,15 +36,6 @@ class ScheduleConfig(Settings):
 
     name: Literal["cosine", "constant"] = "cosine"
     warm_up: int = Field(default=50, ge=0, description="steps of linear warm-up from 0")
-    final: float | None = Field(
-        default=None, ge=0, le=1, description="cosine only: last rate as a fraction of the first"
-    )
-
-    @model_validator(mode="after")
-    def _final_belongs_to_cosine(self) -> ScheduleConfig:
-        if self.final is not None and self.name != "cosine":
-            raise ValueError(f"'final' applies to cosine only, not to {self.name}")
-        return self
 
 
 class TrainingBase(Settings):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-import torch
-
 from paraformer.core.errors import SettingsError, nearest
 from paraformer.training.config import TrainingBase
 
@@ -25,6 +23,10 @@ def require_devices(config: TrainingBase, key: str = "training") -> None:
     """
     if config.device not in DEVICES:
         raise SettingsError(f"{key}.device: '{config.device}' is unknown{nearest(config.device, DEVICES)}")
+    if config.device in ("auto", "cpu") and config.devices == 1:
+        return
+    import torch  # here, since a study that asks for no accelerator is checked without it
+
     cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
     mps, cpu = int(torch.backends.mps.is_available()), _PROCESSES_A_CORE * (os.cpu_count() or 1)
     found = {"cuda": cuda, "mps": mps, "gpu": cuda or mps, "cpu": cpu, "auto": cuda or mps or cpu}[config.device]

@@ -26,10 +26,9 @@ OPTIMISERS: dict[str, Callable[[Iterable[torch.nn.Parameter], OptimiserConfig], 
 
 
 def rate_factor(config: ScheduleConfig, step: int, steps: int) -> float:
-    """Factor on the learning rate at ``step`` (0-based) of ``steps``: linear warm-up, then constant or a cosine."""
+    """Factor on the learning rate at ``step`` (0-based) of ``steps``: linear warm-up, then constant or cosine to 0."""
     rise = min(1.0, (step + 1) / (config.warm_up + 1))
     if config.name == "constant":
         return rise
-    final = 0.0 if config.final is None else config.final
     done = max(0, step - config.warm_up) / max(1, steps - config.warm_up)
-    return rise * (final + (1 - final) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+    return rise * (0.5 * (1 + math.cos(math.pi * min(1.0, done))))

@@ -52,13 +52,13 @@ def config(folder, end: str, cache=None) -> ProductsConfig:
 def read(monkeypatch):
     """Periods whose granules were read."""
     found: list[str] = []
-    original = pieces.nldas_blocks
+    original = pieces.forcing_blocks
 
     def counted(part, progress=None):
         found.append(str(part.period))
         return original(part, progress)
 
-    monkeypatch.setattr(pieces, "nldas_blocks", counted)
+    monkeypatch.setattr(pieces, "forcing_blocks", counted)
     return found
 
 

@@ -20,10 +20,11 @@ from pyhdf.SD import SD
 from paraformer.core.grid import ease2_global
 from paraformer.core.time import Period
 from paraformer.data.igbp import IGBP_CLASSES
-from paraformer.data.sources.config import SURFACE_BITS, Region, SmapConfig
+from paraformer.data.sources.config import SURFACE_BITS, SmapConfig
 from paraformer.data.sources.land_config import RasterConfig
 from paraformer.data.sources.modis import FILL_CLASSES, MAXIMUM, SCALE, tile_window
 from paraformer.data.sources.modis_land import LAYERS, tile_strips
+from paraformer.data.sources.region import Region
 from paraformer.data.sources.smap import (
     FILL_FLOAT,
     FILL_INTEGER,

@@ -71,6 +71,19 @@ def test_a_lost_chunk_is_named_with_its_cells_and_days(stores, tmp_path, zarr_fo
         check(settings_for(path, **ALL))
 
 
+@pytest.mark.parametrize(("zarr_format", "lost"), [(2, ".zarray"), (3, "zarr.json")])
+@pytest.mark.filterwarnings("error")
+def test_an_array_without_its_metadata_is_said(stores, tmp_path, caplog, zarr_format, lost):
+    """In our own words, not in those of the library; what is needed is missing, what is not is passed over."""
+    path = stores(tmp_path, zarr_format)
+    (path / "et_gleam" / lost).unlink()
+    assert check(settings_for(path, **ALL)).references == ()
+    assert f"{path}: Object at et_gleam is not recognized as a component of a Zarr hierarchy" in caplog.text
+    (path / "tair" / lost).unlink()
+    with pytest.raises(DataError, match="variable 'tair' is missing"):
+        check(settings_for(path, **ALL))
+
+
 def test_a_lost_chunk_reads_as_zero_without_a_missing_value(stores, tmp_path):
     """Rain of 0 in three cells for 200 days, which no range shows."""
     path = stores(tmp_path, 2)

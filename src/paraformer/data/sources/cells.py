@@ -26,19 +26,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Float, Int
 
+from paraformer.core.arrays import Array, Arrays
 from paraformer.core.cf import decode, decoded_type
 from paraformer.core.errors import DataError, nearest
+from paraformer.core.lazy import deferred
 from paraformer.core.netcdf import interrupt_later
 from paraformer.core.netcdf_header import require_whole
 from paraformer.core.proof import rounded
 from paraformer.core.variables import FORCING, Variable, series_variable
 from paraformer.data.sources.time_axis import time_axis
-from paraformer.data.sources.zarr_store import open_store, require_chunks
+
+if TYPE_CHECKING:
+    import xarray as xr
+else:
+    xr = deferred("xarray")
 
 _BLOCK_BYTES = 256 * 2**20
 _NETCDF_KINDS = (b"CDF", b"\x89HDF")
@@ -57,7 +63,7 @@ class CellsFile:
     """
 
     path: Path
-    dataset: xr.Dataset
+    dataset: xr.Dataset | Arrays
     cells: Int[np.ndarray, " cell"]
     days: np.ndarray
     steps: int
@@ -67,13 +73,15 @@ class CellsFile:
         with interrupt_later():
             self.dataset.close()
 
-    def variable(self, name: str) -> xr.DataArray:
+    def variable(self, name: str) -> xr.DataArray | Array:
         """A variable that must be there, with all its chunks; raises DataError naming it and the nearest name."""
         if name not in self.dataset.variables:
             valid = map(str, self.dataset.variables)
             raise DataError(f"{self.path}: variable '{name}' is missing{nearest(name, valid)}")
         variable = self.dataset[name]
-        if self.path.is_dir() and name not in self._complete:
+        if not isinstance(variable, Array) and self.path.is_dir() and name not in self._complete:
+            from paraformer.data.sources.zarr_store import require_chunks
+
             with _reading(self.path, name):
                 require_chunks(self.path, variable, gaps_at_ends=name not in FORCING, words=self._words)
             self._complete.add(name)
@@ -155,11 +163,11 @@ class CellsFile:
         part = self.variable(name).isel(cell=slice(first, int(position[-1]) + 1))
         return (self._stored(part) if packed else self._decoded(part))[position - first]
 
-    def _stored(self, variable: xr.DataArray) -> np.ndarray:
+    def _stored(self, variable: xr.DataArray | Array) -> np.ndarray:
         with _reading(self.path, str(variable.name)):
             return variable.load().values
 
-    def _decoded(self, variable: xr.DataArray) -> np.ndarray:
+    def _decoded(self, variable: xr.DataArray | Array) -> np.ndarray:
         return _meant(self.path, variable, self._stored(variable))
 
     def _words(self, dim: str, first: int, last: int) -> str:
@@ -175,10 +183,21 @@ def open_cells(path: Path) -> CellsFile:
     """Open a file of the simple format and check its axes.
 
     Raises:
-        DataError: missing, truncated or foreign file; missing dimension or axis variable; a chunk of an axis that is
-            not there; a time axis as ``time_axis`` refuses it; identifiers that are not distinct whole numbers.
+        DataError: missing, truncated or foreign file, or as ``cells_of``.
     """
-    dataset = _open(path)
+    return cells_of(_open(path), path)
+
+
+def cells_of(dataset: xr.Dataset | Arrays, path: Path) -> CellsFile:
+    """What a file of the simple format holds, with its axes checked; closed if they are refused.
+
+    Args:
+        path: the file, or what messages call it.
+
+    Raises:
+        DataError: missing dimension or axis variable; a chunk of an axis that is not there; a time axis as
+            ``time_axis`` refuses it; identifiers that are not distinct whole numbers.
+    """
     try:
         for dim in ("cell", "time"):
             if dim not in dataset.sizes:
@@ -202,6 +221,8 @@ def _open(path: Path) -> xr.Dataset:
         raise DataError(f"{path}: file does not exist")
     with _reading(path):
         if path.is_dir():
+            from paraformer.data.sources.zarr_store import open_store
+
             return open_store(path)
         if not path.is_file():
             raise DataError(f"{path}: not a regular file; expected netCDF-3, netCDF-4 or a zarr store")
@@ -224,7 +245,7 @@ def _axis(file: CellsFile, name: str) -> np.ndarray:
     return _meant(file.path, variable, values)
 
 
-def _meant(path: Path, variable: xr.DataArray, values: np.ndarray) -> np.ndarray:
+def _meant(path: Path, variable: xr.DataArray | Array, values: np.ndarray) -> np.ndarray:
     """Stored values of a variable decoded; an attribute that cannot be obeyed is named."""
     try:
         return decode(values, variable.attrs)

@@ -10,7 +10,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from paraformer.core.settings import Distinct, Settings
 from paraformer.core.time import Period
+from paraformer.data.sources.forcing_config import CamelsConfig, CaravanConfig, DaymetConfig, Era5LandConfig
 from paraformer.data.sources.land_config import LandConfig
+from paraformer.data.sources.moisture_config import CciConfig, MoistureNetcdfConfig
+from paraformer.data.sources.region import Region
 
 SurfaceFlag = Literal[
     "static_water",
@@ -29,23 +32,6 @@ SurfaceFlag = Literal[
 """Bits 0 to 11 of ``surface_flag`` (SPL3SMP_E user guide, versions 5 and 6; SPL3SMP user guide, versions 8 and 9)."""
 
 SURFACE_BITS: dict[str, int] = {name: bit for bit, name in enumerate(get_args(SurfaceFlag))}
-
-
-class Region(Settings):
-    """A latitude-longitude box [degree]; a cell belongs to it if its centre does."""
-
-    south: float = Field(ge=-90, le=90)
-    north: float = Field(ge=-90, le=90)
-    west: float = Field(ge=-180, le=180)
-    east: float = Field(ge=-180, le=180)
-
-    @model_validator(mode="after")
-    def _is_a_box(self) -> Region:
-        if self.south >= self.north:
-            raise ValueError(f"south ({self.south:g}) must be below north ({self.north:g})")
-        if self.west >= self.east:
-            raise ValueError(f"west ({self.west:g}) must be below east ({self.east:g}); the date line is not crossed")
-        return self
 
 
 class SmapConfig(Settings):
@@ -75,6 +61,7 @@ class SmapConfig(Settings):
 class NldasConfig(Settings):
     """NLDAS-2 primary forcing from a folder of hourly files (``NLDAS_FORA0125_H.AYYYYMMDD.HH00.020.nc``)."""
 
+    product: Literal["NLDAS-2"] = "NLDAS-2"
     folder: Path = Field(description="folder with the files, searched with its sub-folders")
     region: Region
     period: Period = Field(description="days of the result")
@@ -159,6 +146,30 @@ class TableConfig(Settings):
     tolerance: float = Field(default=0.01, gt=0, description="largest distance of the same place [degree]")
 
 
+ForcingProduct = Annotated[
+    NldasConfig | Era5LandConfig | DaymetConfig | CamelsConfig | CaravanConfig, Field(discriminator="product")
+]
+"""Where forcing comes from; without ``product`` it is NLDAS-2."""
+
+MoistureProduct = Annotated[SmapConfig | CciConfig | MoistureNetcdfConfig, Field(discriminator="product")]
+"""Where soil moisture comes from."""
+
+OBSERVED = {
+    "SPL3SMP": "sm_smap",
+    "SPL3SMP_E": "sm_smap",
+    "ESA_CCI_COMBINED": "sm_cci",
+    "ESA_CCI_PASSIVE": "sm_cci",
+    "netCDF": "sm_obs",
+}
+"""Name of the soil moisture of each product, which ``data.observation`` takes."""
+
+BASINS = (CamelsConfig, CaravanConfig)
+"""Products that are series of basins, not of a grid."""
+
+_RIM = 0.6
+"""How far the regions of the parts reach beyond that of the study [degree]."""
+
+
 class ProductsConfig(Settings):
     """Forcing, observation and attributes from granules in folders, put on the cells of one grid.
 
@@ -166,11 +177,13 @@ class ProductsConfig(Settings):
     the cells of the grid at the rim are covered.
     """
 
-    grid: Literal["ease2_36km", "ease2_9km", "nldas"] = Field(description="whose cells the study has")
+    grid: Literal["ease2_36km", "ease2_9km", "nldas", "era5_land", "cci", "gauges"] = Field(
+        description="whose cells the study has; gauges: one at each gauge of CAMELS-US or Caravan"
+    )
     region: Region
     period: Period
-    forcing: NldasConfig
-    observation: SmapConfig
+    forcing: ForcingProduct
+    observation: MoistureProduct
     regrid: RegridConfig = RegridConfig()
     cache: Path | None = Field(
         default=None,
@@ -194,23 +207,49 @@ class ProductsConfig(Settings):
             region = Region.model_validate(given["region"])
         except ValidationError:
             return given  # the field's own validation reports the error with its key
-        rim = 0.6
         wider = {
-            "south": max(region.south - rim, -90.0),
-            "north": min(region.north + rim, 90.0),
-            "west": max(region.west - rim, -180.0),
-            "east": min(region.east + rim, 180.0),
+            "south": max(region.south - _RIM, -90.0),
+            "north": min(region.north + _RIM, 90.0),
+            "west": max(region.west - _RIM, -180.0),
+            "east": min(region.east + _RIM, 180.0),
         }
-        for name in ("forcing", "observation"):
+        basins = filled.get("grid") == "gauges"
+        for name, own in (("forcing", given["region"] if basins else wider), ("observation", wider)):
             part = filled.get(name)
             if isinstance(part, Mapping):
-                filled[name] = {"region": wider, "period": given["period"], **part}
+                filled[name] = {"region": own, "period": given["period"], **part}
+        if isinstance(filled.get("forcing"), Mapping):
+            filled["forcing"] = {"product": "NLDAS-2", **filled["forcing"]}
         if isinstance(filled.get("evapotranspiration"), Mapping):
             filled["evapotranspiration"] = {"period": given["period"], **filled["evapotranspiration"]}
         return filled
 
     @model_validator(mode="after")
     def _forcing_is_in_utc(self) -> ProductsConfig:
-        if self.forcing.day != "utc":
+        if isinstance(self.forcing, NldasConfig) and self.forcing.day != "utc":
             raise ValueError("forcing.day must be 'utc': observations belong to UTC days")
+        return self
+
+    @model_validator(mode="after")
+    def _estimates_have_an_elevation(self) -> ProductsConfig:
+        if isinstance(self.forcing, Era5LandConfig | DaymetConfig) and self.land is None and not self.attributes:
+            for name in ("lwdown", "pres"):
+                if name in self.forcing.estimate:
+                    raise ValueError(
+                        f"forcing.estimate: {name} needs the elevation of the cells, from 'land' or a column of "
+                        "'attributes'"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _basins_are_at_gauges(self) -> ProductsConfig:
+        basins = isinstance(self.forcing, BASINS)
+        if basins and self.grid != "gauges":
+            raise ValueError(f"grid must be 'gauges' for forcing of {self.forcing.product}, which has basins, no grid")
+        if self.grid == "gauges":
+            if not basins:
+                raise ValueError(f"grid 'gauges' needs forcing of CAMELS-US or Caravan, not {self.forcing.product}")
+            for name in ("land", "evapotranspiration", "cache"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name} applies to the cells of a grid, not to gauges")
         return self

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 
 from paraformer.data.config import FluxObservations
-from paraformer.numerics.totals import baseflow_index, monthly_operator, runoff_ratio
+from paraformer.numerics.months import monthly_operator
 
 FLUXES = ("evapotranspiration", "runoff", "baseflow")
 """Outputs of the process model that are observed."""
@@ -35,6 +34,10 @@ def observe_fluxes(
         training: days of the training period.
     """
     evaporated, runoff, baseflow = (np.asarray(true[name], dtype=np.float64)[:, training] for name in FLUXES)
+    import torch  # here, for most worlds are observed without
+
+    from paraformer.numerics.totals import baseflow_index, runoff_ratio
+
     months = evaporated @ monthly_operator(days[training])
     flow = torch.as_tensor(runoff), torch.as_tensor(baseflow)
     ratio = runoff_ratio(*flow, torch.as_tensor(precipitation[:, training].astype(np.float64))).numpy()

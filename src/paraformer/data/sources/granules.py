@@ -11,20 +11,30 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from paraformer.core.errors import DataError
 from paraformer.core.netcdf_header import require_whole
 
 logger = logging.getLogger(__name__)
 
-Format = Literal["HDF5", "HDF4"]
+Format = Literal["HDF5", "HDF4", "netCDF"]
 OnBad = Literal["refuse", "leave_out"]
 
 QUARANTINE = "quarantine"
 """Folder, beside the files of an archive, of what a download brought that is no data; readers pass it over."""
 
-_SIGNATURE: dict[Format, bytes] = {"HDF5": b"\x89HDF\r\n\x1a\n", "HDF4": b"\x0e\x03\x13\x01"}
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_SIGNATURES: dict[Format, tuple[bytes, ...]] = {
+    "HDF5": (_HDF5,),
+    "HDF4": (b"\x0e\x03\x13\x01",),
+    "netCDF": (_HDF5, b"CDF\x01", b"CDF\x02", b"CDF\x05"),
+}
+_A: dict[Format, str] = {"HDF5": "an HDF5", "HDF4": "an HDF4", "netCDF": "a netCDF"}
+_OTHERS = {b"PK\x03\x04": "a zip archive, which is to be unpacked", b"GRIB": "a GRIB file, order netCDF"}
+"""What comes under the name of a data file at times."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +57,11 @@ def fault_of(path: Path, expected: Format) -> str:
         return "empty file (0 bytes)"
     if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         return "a web page instead of data (was the download logged in?)"
-    if not head.startswith(_SIGNATURE[expected]):
-        return f"not an {expected} file: first bytes {head[:8]!r}"
+    other = next((what for mark, what in _OTHERS.items() if head.startswith(mark)), "")
+    if other:
+        return f"not {_A[expected]} file but {other}"
+    if not head.startswith(_SIGNATURES[expected]):
+        return f"not {_A[expected]} file: first bytes {head[:8]!r}"
     try:
         require_whole(path)
     except DataError as error:
@@ -95,6 +108,11 @@ def granules_in(folder: Path, pattern: str) -> list[Path]:
     return found
 
 
+def evenly(total: int, count: int) -> list[int]:
+    """Positions of at most ``count`` of ``total`` files, the first and the last among them."""
+    return [int(k) for k in np.unique(np.linspace(0, total - 1, min(count, total)).round())] if total else []
+
+
 def folder_of(folder: Path) -> Path:
     """The folder, if it is one.
 
@@ -121,3 +139,22 @@ def reading(path: Path, name: str = "") -> Iterator[None]:
         what = f"variable '{name}' cannot be read" if name else "cannot be read"
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path}: {what}; the file may be truncated or corrupt ({reason})") from error
+
+
+@contextmanager
+def open_hdf4(path: Path) -> Iterator[Any]:
+    """A file of HDF4, open.
+
+    Raises:
+        DataError: it cannot be opened, or the library that reads HDF4 is not installed.
+    """
+    try:
+        from pyhdf.SD import SD  # an extra: only the readers of MODIS tiles need HDF4
+    except ImportError as error:
+        raise DataError(f"{path}: reading HDF4 needs pyhdf: pip install 'paraformer[nasa]'") from error
+    with reading(path):
+        store = SD(str(path))
+    try:
+        yield store
+    finally:
+        store.end()

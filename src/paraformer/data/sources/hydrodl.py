@@ -13,6 +13,7 @@ Geophys. Res. Lett. 44, 11030-11039; Tsai, W.-P. et al. (2021), Nat. Commun. 12,
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 
 from paraformer.core.errors import DataError
-from paraformer.core.time import require_daily
+from paraformer.core.time import Period, require_daily
 from paraformer.data.names import require_free
 from paraformer.data.sources.blocks import simple_dataset
 from paraformer.data.sources.config import HydrodlConfig
@@ -119,6 +120,23 @@ def read_hydrodl(config: HydrodlConfig) -> xr.Dataset:
         "references": "Fang et al. (2017), doi:10.1002/2017GL075619",
     }
     return simple_dataset(base.cells[complete], base.lat[complete], base.lon[complete], days, variables, attrs)
+
+
+def sample_hydrodl(config: HydrodlConfig) -> Iterator[xr.Dataset]:
+    """``read_hydrodl`` of the first and the last year folder of the period; of the others, files must be there.
+
+    Raises:
+        DataError: as ``read_hydrodl``, but for what only the other years hold.
+    """
+    base = open_base(config)
+    for folder in base.years:
+        for name in _FORCING:
+            if not (folder / f"{name}.csv").is_file():
+                raise DataError(f"{folder / name}.csv: file does not exist")
+    ends = list(base.years.values())
+    for days in ends if len(ends) < 2 else (ends[0], ends[-1]):
+        start, end = max(days[0].item(), config.period.start), min(days[-1].item(), config.period.end)
+        yield read_hydrodl(config.model_copy(update={"period": Period(start=start, end=end)}))
 
 
 def open_base(config: HydrodlConfig) -> _Base:

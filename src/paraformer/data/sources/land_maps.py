@@ -20,6 +20,7 @@ from paraformer.core.grid import Raster
 from paraformer.core.variables import VOCABULARY
 from paraformer.data.igbp import WATER, WATER_BODIES
 from paraformer.data.pedotransfer import PEDOTRANSFER
+from paraformer.data.regrid import NoCell
 from paraformer.data.sources.bands import snow_bands
 from paraformer.data.sources.granules import folder_of
 from paraformer.data.sources.land_config import LandConfig, RasterConfig, SoilConfig
@@ -56,7 +57,8 @@ def read_land(config: LandConfig, target: Raster) -> xr.Dataset:
         settings have snow bands; ``lat, lon``; identifiers as in ``Raster.identifiers``.
 
     Raises:
-        DataError: a raster cannot be used (``rasters``), a value no soil or land can have, or no cell is mapped.
+        DataError: a raster cannot be used (``rasters``), or a value no soil or land can have.
+        NoCell: no cell is mapped.
         SettingsError: an extra that the settings need is not installed.
     """
     if config.soil.pedotransfer == "rosetta":
@@ -117,7 +119,7 @@ def _checked(config: LandConfig, target: Raster, variables: Variables, share: Fl
     land = 1.0 - variables["cover"][1][:, WATER]
     kept = np.flatnonzero((share >= config.minimum_valid) & (land > 0) & np.isfinite(variables["slope"][1]))
     if not kept.size:
-        raise DataError(
+        raise NoCell(
             f"{config.cover.path.parent}: no cell of {target.name} has maps of soil, cover and terrain over at least "
             f"{config.minimum_valid:g} of its area (largest share {share.max():.2f})"
         )

@@ -35,7 +35,7 @@ from paraformer.core.time import month_of
 from paraformer.data.regrid import weights
 from paraformer.data.sources.blocks import simple_dataset
 from paraformer.data.sources.config import ModisConfig
-from paraformer.data.sources.granules import Unusable, granules_in, left_out, reading, usable
+from paraformer.data.sources.granules import Unusable, evenly, granules_in, left_out, open_hdf4, reading, usable
 
 logger = logging.getLogger(__name__)
 
@@ -208,6 +208,36 @@ def read_modis(config: ModisConfig, target: Raster, progress: Progress | None = 
     return _dataset(config, target, starts, mean, share, {"pixels": pixels, "bad": bad})
 
 
+def sample_modis(config: ModisConfig, target: Raster, count: int) -> tuple[int, int]:
+    """Read ``count`` of the tiles that touch a raster; of all, names and first bytes are looked at.
+
+    Returns:
+        Number of tiles that were read, and of those that touch the raster.
+
+    Raises:
+        DataError: as ``read_modis``, but for what only the other tiles hold.
+    """
+    files, bad = find_modis(config)
+    by_name = {(file.h, file.v, file.start): file for file in files}
+    touching: list[tuple[ModisFile, Raster]] = []
+    for h, v in sorted({(file.h, file.v) for file in files}):
+        window = touched_rows(tile_window(h, v), target)
+        if window is None:
+            continue
+        for start in np.unique([file.start for file in files]):
+            found = by_name.get((h, v, start))
+            if found is None:
+                _layer(config, None, (h, v), start, window, bad)  # refused, or left out
+            else:
+                touching.append((found, window))
+    if not touching:
+        raise DataError(f"{config.folder}: no {config.product} tile lies in {target.name}")
+    chosen = [touching[k] for k in evenly(len(touching), count)]
+    for file, window in chosen:
+        _layer(config, file, (file.h, file.v), file.start, window, bad)
+    return len(chosen), len(touching)
+
+
 def touched_rows(tile: Raster, target: Raster) -> Raster | None:
     """The rows of a tile between the parallels of the target, ``None`` if it lies wholly elsewhere."""
     lat, lon = target.geographic_of(target.x_edges[[0, -1]], target.y_edges[[0, -1]])
@@ -249,12 +279,8 @@ def _layer(
 def _read_tile(
     config: ModisConfig, file: ModisFile, window: Raster
 ) -> tuple[Float[np.ndarray, " pixel"], Bool[np.ndarray, " pixel"]]:
-    from pyhdf.SD import SD  # an extra: only this reader needs HDF4
-
-    with reading(file.path):
-        store = SD(str(file.path))
-    try:
-        first = window.row0 - file.v * PIXELS
+    first = window.row0 - file.v * PIXELS
+    with open_hdf4(file.path) as store:
 
         def read(name: str) -> tuple[np.ndarray, Mapping[str, Any]]:
             with reading(file.path, name):
@@ -274,9 +300,7 @@ def _read_tile(
         valid = (counts <= MAXIMUM) & (counts > -32768) & ~missing(counts, attributes)
         if config.quality != "any":
             valid &= _good(read("ET_QC_500m")[0].astype(np.int64), config.quality)
-        return counts.astype(np.float64), valid
-    finally:
-        store.end()
+    return counts.astype(np.float64), valid
 
 
 def _good(qc: np.ndarray, quality: str) -> Bool[np.ndarray, " pixel"]:

@@ -21,7 +21,7 @@ from jaxtyping import Float
 from paraformer.core.cf import missing
 from paraformer.core.errors import DataError
 from paraformer.core.grid import Raster
-from paraformer.data.sources.granules import fault_of, granules_in, reading
+from paraformer.data.sources.granules import fault_of, granules_in, open_hdf4, reading
 from paraformer.data.sources.land_config import RasterConfig
 from paraformer.data.sources.modis import PIXELS, SINUSOIDAL, other_collections, tile_window, touched_rows
 from paraformer.data.sources.strips import Strip
@@ -115,28 +115,18 @@ def _mean(layers: Sequence[Float[np.ndarray, "row column"]]) -> Float[np.ndarray
 
 def _layer(tile: LandTile, rows: slice) -> Float[np.ndarray, "row column"]:
     """Values of some rows of a tile, NaN where it has a fill value."""
-    try:
-        from pyhdf.SD import SD  # an extra: only the readers of MODIS tiles need HDF4
-    except ImportError as error:
-        raise DataError(f"{tile.path}: reading HDF4 needs pyhdf: pip install 'paraformer[nasa]'") from error
-
     name, scale, maximum = LAYERS[tile.product]
-    with reading(tile.path):
-        store = SD(str(tile.path))
-    try:
-        with reading(tile.path, name):
-            if name not in store.datasets():
-                raise DataError(f"{tile.path}: dataset '{name}' is missing")
-            data = store.select(name)
-            if tuple(data.info()[2]) != (PIXELS, PIXELS):
-                raise DataError(
-                    f"{tile.path}: dataset '{name}' has shape {tuple(data.info()[2])}, expected {(PIXELS, PIXELS)}"
-                )
-            stated = float(data.attributes().get("scale_factor", 1.0))
-            if abs(stated - scale) > 1e-9:
-                raise DataError(f"{tile.path}: dataset '{name}' has scale_factor {stated:g}, expected {scale:g}")
-            counts = np.asarray(data[rows, :])
-            valid = (counts <= maximum) & ~missing(counts, data.attributes())
-    finally:
-        store.end()
+    with open_hdf4(tile.path) as store, reading(tile.path, name):
+        if name not in store.datasets():
+            raise DataError(f"{tile.path}: dataset '{name}' is missing")
+        data = store.select(name)
+        if tuple(data.info()[2]) != (PIXELS, PIXELS):
+            raise DataError(
+                f"{tile.path}: dataset '{name}' has shape {tuple(data.info()[2])}, expected {(PIXELS, PIXELS)}"
+            )
+        stated = float(data.attributes().get("scale_factor", 1.0))
+        if abs(stated - scale) > 1e-9:
+            raise DataError(f"{tile.path}: dataset '{name}' has scale_factor {stated:g}, expected {scale:g}")
+        counts = np.asarray(data[rows, :])
+        valid = (counts <= maximum) & ~missing(counts, data.attributes())
     return np.where(valid, counts.astype(np.float64) * scale, np.nan)

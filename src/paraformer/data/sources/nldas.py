@@ -23,15 +23,14 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
 
-from paraformer.core.cf import decode
-from paraformer.core.errors import DataError, nearest
+from paraformer.core.errors import DataError
 from paraformer.core.grid import Raster
 from paraformer.core.log import Progress
-from paraformer.core.units import same_unit
 from paraformer.core.variables import FORCING
 from paraformer.data.sources.blocks import join_blocks, simple_dataset
 from paraformer.data.sources.config import NldasConfig
 from paraformer.data.sources.granules import fault_of, granules_in, reading
+from paraformer.data.sources.netcdf_files import axis_of, open_netcdf, require_unit, values_of, variable_of
 
 logger = logging.getLogger(__name__)
 
@@ -144,6 +143,26 @@ def nldas_blocks(config: NldasConfig, progress: Progress | None = None) -> Itera
             advance(int((end - begin) // _DAY))
 
 
+def sample_nldas(config: NldasConfig, days: np.ndarray) -> Iterator[xr.Dataset]:
+    """Blocks of single days of ``nldas_blocks``; of all files of the period, names, first bytes and lengths are proved.
+
+    Args:
+        days: of the period [datetime64[D]].
+
+    Raises:
+        DataError: as ``nldas_blocks``, but for what only the other days hold.
+    """
+    files = find_nldas(config)
+    first, last = np.datetime64(config.period.start, "D"), np.datetime64(config.period.end, "D")
+    site = _first_site(config, files, first)
+    for stamp in _stamps(site, first, last + 1):
+        path = _file_at(config, files, stamp)
+        if fault := fault_of(path, "HDF5"):
+            raise DataError(f"{path}: {fault}")
+    for day in days:
+        yield _block(config, files, site, day, day + _DAY)
+
+
 @dataclass(frozen=True)
 class _Site:
     """Land cells of the region and where they are in the files.
@@ -171,8 +190,8 @@ class _Site:
 def _first_site(config: NldasConfig, files: Mapping[np.datetime64, Path], start: np.datetime64) -> _Site:
     """Read the first hour of the period to learn which cells of the region are land."""
     path = _file_at(config, files, start.astype("datetime64[h]"))
-    with _open(path) as dataset:
-        lat, lon = (_axis(path, dataset, name) for name in ("lat", "lon"))
+    with open_netcdf(path, "HDF5") as dataset:
+        lat, lon = (axis_of(path, dataset, name) for name in ("lat", "lon"))
         region = config.region
         rows, columns = (
             _span(path, name, axis, low, high)
@@ -206,8 +225,7 @@ def _block(
     zones: list[tuple[int, Any]] = [(int(zone), np.flatnonzero(site.zone == zone)) for zone in np.unique(site.zone)]
     if len(zones) == 1:
         zones = [(zones[0][0], slice(None))]  # no copies: this runs once an hour
-    first, last = begin.astype("datetime64[h]"), end.astype("datetime64[h]")
-    stamps = np.arange(first - int(site.zone.max()), last - int(site.zone.min()) + 1)
+    first, stamps = begin.astype("datetime64[h]"), _stamps(site, begin, end)
     before = _hour(config, files, site, stamps[0])
     for stamp in stamps[1:]:
         after = _hour(config, files, site, stamp)
@@ -229,6 +247,12 @@ def _block(
     return block
 
 
+def _stamps(site: _Site, begin: np.datetime64, end: np.datetime64) -> np.ndarray:
+    """Hours of the files that the days ``begin`` to before ``end`` are made of."""
+    first, last = begin.astype("datetime64[h]"), end.astype("datetime64[h]")
+    return np.arange(first - int(site.zone.max()), last - int(site.zone.min()) + 1)
+
+
 def _attributes(config: NldasConfig) -> dict[str, str]:
     return {
         "title": "NLDAS-2 primary forcing",
@@ -244,10 +268,10 @@ def _hour(
     """The seven forcings of one file in their units, in the order of ``FORCING``."""
     path = _file_at(config, files, stamp)
     found: dict[str, np.ndarray] = {}
-    with _open(path) as dataset:
+    with open_netcdf(path, "HDF5") as dataset:
         _check_time(path, dataset, stamp)
         for name, axis in (("lat", site.lat), ("lon", site.lon)):
-            if not np.array_equal(_axis(path, dataset, name), axis):
+            if not np.array_equal(axis_of(path, dataset, name), axis):
                 raise DataError(f"{path}: variable '{name}' differs from that of the first file")
         for name in UNITS:
             values = _values(path, dataset, name, site.rows, site.columns)[site.land]
@@ -283,27 +307,6 @@ def _file_at(config: NldasConfig, files: Mapping[np.datetime64, Path], stamp: np
     return files[stamp]
 
 
-def _open(path: Path) -> netCDF4.Dataset:
-    fault = fault_of(path, "HDF5")
-    if fault:
-        raise DataError(f"{path}: {fault}")
-    with reading(path):
-        dataset = netCDF4.Dataset(path)
-    dataset.set_auto_maskandscale(False)
-    return dataset
-
-
-def _variable(path: Path, dataset: netCDF4.Dataset, name: str) -> netCDF4.Variable:
-    if name not in dataset.variables:
-        raise DataError(f"{path}: variable '{name}' is missing{nearest(name, dataset.variables)}")
-    return dataset[name]
-
-
-def _axis(path: Path, dataset: netCDF4.Dataset, name: str) -> np.ndarray:
-    with reading(path, name):
-        return np.asarray(_variable(path, dataset, name)[:], dtype=np.float64)
-
-
 def _span(path: Path, name: str, axis: np.ndarray, low: float, high: float) -> slice:
     inside = np.flatnonzero((axis >= low) & (axis <= high))
     if not inside.size:
@@ -315,22 +318,16 @@ def _span(path: Path, name: str, axis: np.ndarray, low: float, high: float) -> s
 
 def _values(path: Path, dataset: netCDF4.Dataset, name: str, rows: slice, columns: slice) -> Float[np.ndarray, " cell"]:
     """Values of a variable in the rectangle, NaN where the file has its fill value."""
-    variable = _variable(path, dataset, name)
+    variable = variable_of(path, dataset, name)
     if variable.dimensions != ("time", "lat", "lon"):
         raise DataError(f"{path}: variable '{name}' has dims {variable.dimensions}, expected ('time', 'lat', 'lon')")
-    unit = str(getattr(variable, "units", ""))
-    if not same_unit(unit, UNITS[name]):
-        raise DataError(f"{path}: variable '{name}' has unit '{unit}', expected '{UNITS[name]}'")
-    attributes = {key: variable.getncattr(key) for key in variable.ncattrs()}
-    if not {"_FillValue", "missing_value"} & attributes.keys():
-        attributes["missing_value"] = -9999.0
-    with reading(path, name):
-        return decode(np.asarray(variable[0, rows, columns]), attributes).astype(np.float64).ravel()
+    require_unit(path, variable, UNITS[name])
+    return values_of(path, variable, (0, rows, columns), {"missing_value": -9999.0}).ravel()
 
 
 def _check_time(path: Path, dataset: netCDF4.Dataset, stamp: np.datetime64) -> None:
     """The time inside the file must be that of its name."""
-    variable = _variable(path, dataset, "time")
+    variable = variable_of(path, dataset, "time")
     with reading(path, "time"):
         found: Any = netCDF4.num2date(np.asarray(variable[:1]), variable.units)
     if np.datetime64(found[0].isoformat(), "s") != stamp:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,15 +21,13 @@ from paraformer.core.grid import Raster
 from paraformer.core.log import Progress
 from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.time import Period
-from paraformer.data.sources.config import NldasConfig, ProductsConfig
-from paraformer.data.sources.nldas import find_nldas, nldas_blocks
+from paraformer.data.sources.config import ForcingProduct, ProductsConfig
+from paraformer.data.sources.readers import forcing_blocks, forcing_files
 
 logger = logging.getLogger(__name__)
 
 FORMAT = 1
 """Version of the pieces; those of another version are made anew."""
-
-_HOUR = np.timedelta64(1, "h")
 
 
 def months_of(period: Period) -> list[Period]:
@@ -55,14 +53,14 @@ def kept_blocks(
             land.
 
     Raises:
-        DataError: as ``nldas_blocks`` and ``placing``.
+        DataError: as ``forcing_blocks`` and ``placing``.
         RunError: the cache cannot be written.
     """
     assert config.cache is not None
-    files = find_nldas(config.forcing)
+    files = forcing_files(config.forcing)
     for month in months_of(config.forcing.period):
         part = config.forcing.model_copy(update={"period": month})
-        stem = config.cache / f"forcing-{str(month.start)[:7]}-{_key(config, part, target, files)}"
+        stem = config.cache / f"forcing-{str(month.start)[:7]}-{_key(config, part, target, files(month))}"
         count = _count(stem)
         if count:
             logger.info("%s: forcing taken from the cache", month)
@@ -70,7 +68,7 @@ def kept_blocks(
                 yield read_dataset(_block(stem, k), engine="netcdf4")
             continue
         made, remapped = 0, placing()
-        for block in nldas_blocks(part, progress):
+        for block in forcing_blocks(part, progress):
             found = remapped(block)
             write_dataset(found, _block(stem, made))
             made += 1
@@ -79,14 +77,13 @@ def kept_blocks(
         write_json(_mark(stem), {"blocks": made})
 
 
-def _key(config: ProductsConfig, part: NldasConfig, target: Raster, files: Mapping[np.datetime64, Path]) -> str:
-    """Hash of what a month of forcing on the target depends on."""
-    first, last = np.datetime64(part.period.start, "h"), np.datetime64(part.period.end, "h") + 24 * _HOUR
-    used = [(path.name, path.stat().st_size) for stamp, path in sorted(files.items()) if first <= stamp <= last]
+def _key(config: ProductsConfig, part: ForcingProduct, target: Raster, files: list[Path]) -> str:
+    """Hash of what a month of forcing on the target depends on; what is estimated is no part of it."""
+    used = [(path.name, path.stat().st_size) for path in files]
     return hash_json(
         {
             "format": FORMAT,
-            "forcing": part.model_dump(mode="json", exclude={"folder"}),
+            "forcing": part.model_dump(mode="json", exclude={"folder", "estimate", "wind_speed"}),
             "grid": config.grid,
             "target": asdict(target),
             "regrid": config.regrid.model_dump(mode="json", exclude={"cache"}),

@@ -1,8 +1,8 @@
-"""From folders of granules to one store of the simple format: NLDAS-2, SMAP and tables on the cells of one grid."""
+"""From folders of files to one store of the simple format: forcing, soil moisture and tables on one set of cells."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +11,33 @@ import xarray as xr
 
 from paraformer.core.errors import DataError
 from paraformer.core.files import hash_json, hash_path
-from paraformer.core.grid import Raster, ease2_global
+from paraformer.core.grid import Raster
 from paraformer.core.log import Progress
-from paraformer.data.regrid import Remapping
-from paraformer.data.sources import nldas
+from paraformer.data.regrid import NoCell, Remapping
 from paraformer.data.sources.blocks import combine, write_blocks
-from paraformer.data.sources.config import ProductsConfig
+from paraformer.data.sources.config import NldasConfig, ProductsConfig
+from paraformer.data.sources.estimates import Completion
 from paraformer.data.sources.land_maps import land_attributes, land_key, land_source
 from paraformer.data.sources.modis import find_modis, monthly_climatology, read_modis, sum_over
-from paraformer.data.sources.nldas import find_nldas, nldas_blocks
 from paraformer.data.sources.pieces import kept_blocks
-from paraformer.data.sources.smap import find_smap, open_smap
+from paraformer.data.sources.readers import (
+    GRIDS,
+    forcing_blocks,
+    forcing_files,
+    forcing_raster,
+    moisture_files,
+    moisture_raster,
+    open_moisture,
+)
 from paraformer.data.sources.tables import add_attributes
 
-_EASE2 = {"ease2_36km": 36, "ease2_9km": 9}
-_SMAP = {"SPL3SMP": "ease2_36km", "SPL3SMP_E": "ease2_9km"}
+Placing = Callable[[xr.Dataset], xr.Dataset]
+"""Puts datasets of one product, one after the other, on the cells of the study."""
 
 
 def grid_of(name: str) -> Raster:
     """The raster of a name of ``ProductsConfig.grid``."""
-    return nldas.GRID if name == "nldas" else ease2_global(9 if _EASE2[name] == 9 else 36)
+    return GRIDS[name]
 
 
 def target_of(config: ProductsConfig) -> Raster:
@@ -62,7 +69,7 @@ def products_key(config: ProductsConfig) -> str:
 
     Granules are not read for it: a year of hourly files would take longer to hash than to use.
     """
-    files = list(find_nldas(config.forcing).values()) + [file.path for file in find_smap(config.observation)[0]]
+    files = forcing_files(config.forcing)(config.forcing.period) + moisture_files(config.observation)
     if config.evapotranspiration is not None:
         files += [file.path for file in find_modis(config.evapotranspiration)[0]]
     granules = sorted((path.name, path.stat().st_size) for path in files)
@@ -79,11 +86,13 @@ def products_key(config: ProductsConfig) -> str:
 def _blocks(
     config: ProductsConfig, folder: Path, progress: Progress | None, land: xr.Dataset | None
 ) -> Iterator[xr.Dataset]:
-    target = target_of(config)
-    series = open_smap(config.observation, folder, progress)
-    placed = _Placed(_SMAP[config.observation.product], config, target)
-    reference = _evapotranspiration(config, target, progress)
-    for block in _forcing(config, target, progress):
+    series = open_moisture(config.observation, folder, progress)
+    raster = moisture_raster(config.observation, series)
+    placed: Placing | None = None
+    reference = _evapotranspiration(config, progress)
+    complete = None if isinstance(config.forcing, NldasConfig) else Completion(config.forcing)
+    for block in _forcing(config, progress):
+        placed = placed or _placing(config, raster, block)
         days = block["time"].values[[0, -1]].astype("datetime64[D]")
         joined = combine(block, placed(series.dataset(*days)))
         joined.attrs["quality"] = series.attrs["quality"]
@@ -92,23 +101,34 @@ def _blocks(
             joined = add_attributes(joined, table)
         if reference is not None:
             joined = _compared(joined, reference)
-        yield joined if land is None else _mapped(config, joined, land)
+        joined = joined if land is None else _mapped(config, joined, land)
+        yield joined if complete is None else complete(joined)
         del block, joined  # not two at a time
 
 
-def _forcing(config: ProductsConfig, target: Raster, progress: Progress | None) -> Iterator[xr.Dataset]:
-    """Blocks of forcing on the target, kept months among them."""
+def _placing(config: ProductsConfig, raster: Raster, block: xr.Dataset) -> Placing:
+    """How soil moisture on a raster comes to the cells of a block of forcing."""
+    if config.grid == "gauges":
+        return _AtGauges(raster, block)
+    return Placed(raster, config, target_of(config))
+
+
+def _forcing(config: ProductsConfig, progress: Progress | None) -> Iterator[xr.Dataset]:
+    """Blocks of forcing on the cells of the study, kept months among them."""
+    if config.grid == "gauges":
+        return forcing_blocks(config.forcing, progress)
+    target, raster = target_of(config), forcing_raster(config.forcing)
     if config.cache is not None:
-        return kept_blocks(config, target, lambda: _Placed("nldas", config, target), progress)
-    placed = _Placed("nldas", config, target)
-    return (placed(block) for block in nldas_blocks(config.forcing, progress))
+        return kept_blocks(config, target, lambda: Placed(raster, config, target), progress)
+    placed = Placed(raster, config, target)
+    return (placed(block) for block in forcing_blocks(config.forcing, progress))
 
 
-def _evapotranspiration(config: ProductsConfig, target: Raster, progress: Progress | None) -> xr.Dataset | None:
+def _evapotranspiration(config: ProductsConfig, progress: Progress | None) -> xr.Dataset | None:
     """Monthly climatology of MOD16 on the target, if the study has it."""
     if config.evapotranspiration is None:
         return None
-    composites = read_modis(config.evapotranspiration, target, progress)
+    composites = read_modis(config.evapotranspiration, target_of(config), progress)
     return monthly_climatology(sum_over(composites, "month")).to_dataset().assign_attrs(composites.attrs)
 
 
@@ -135,20 +155,56 @@ def _mapped(config: ProductsConfig, joined: xr.Dataset, land: xr.Dataset) -> xr.
     return mapped
 
 
-class _Placed:
-    """Puts datasets of one grid on the target: its own cells where it has that grid, regridded where it has not."""
+class Placed:
+    """Puts datasets of one grid on the target: its own cells where it has that grid, regridded where it has not.
 
-    def __init__(self, own_grid: str, config: ProductsConfig, target: Raster) -> None:
-        self._own_grid, self._config, self._target = own_grid, config, target
+    Args:
+        raster: the grid of the datasets, or the part of it that they lie in.
+    """
+
+    def __init__(self, raster: Raster, config: ProductsConfig, target: Raster) -> None:
+        self._raster, self._config, self._target = raster, config, target
         self._remapping: Remapping | None = None
 
     def __call__(self, dataset: xr.Dataset) -> xr.Dataset:
-        if self._own_grid != self._config.grid:
+        if _lattice(self._raster) != _lattice(self._target):
             if self._remapping is None:
-                self._remapping = Remapping(dataset, grid_of(self._own_grid), self._target, self._config.regrid)
+                self._remapping = Remapping(dataset, self._raster, self._target, self._config.regrid)
             return self._remapping(dataset)
         inside = self._target.index(dataset["lat"].values, dataset["lon"].values)[0] >= 0
         if not inside.any():
-            source = dataset.attrs.get("title", self._own_grid)
-            raise DataError(f"{self._target.name}: no cell of the region has data ({source})")
+            source = dataset.attrs.get("title", self._raster.name)
+            raise NoCell(f"{self._target.name}: no cell of the region has data ({source})")
         return dataset.isel(cell=inside)
+
+
+def _lattice(raster: Raster) -> tuple[object, ...]:
+    """What the identifiers of a raster's cells depend on, whatever part of it this is."""
+    return raster.crs, raster.x0, raster.y0, raster.dx, raster.dy, raster.whole_columns or raster.columns
+
+
+class _AtGauges:
+    """The cells of a raster that hold the gauges of a block of forcing.
+
+    Raises:
+        DataError: at a gauge, that the raster has no cell there.
+    """
+
+    def __init__(self, raster: Raster, block: xr.Dataset) -> None:
+        self._gauges = block[["lat", "lon"]]
+        row, column = raster.index(block["lat"].values, block["lon"].values)
+        if (row < 0).any():
+            at = int(np.argmax(row < 0))
+            lat, lon = (float(block[name].values[at]) for name in ("lat", "lon"))
+            raise DataError(
+                f"{raster.name}: no cell at the gauge of cell {block['cell'].values[at]} (lat {lat:.6g}, lon {lon:.7g})"
+            )
+        self._cells = raster.identifiers(row, column)
+
+    def __call__(self, dataset: xr.Dataset) -> xr.Dataset:
+        there = np.isin(self._cells, dataset["cell"].values)
+        if not there.any():
+            raise DataError(f"no gauge lies in a cell with data ({dataset.attrs.get('title', '')})")
+        found = dataset.sel(cell=self._cells[there]).drop_vars(["lat", "lon"])
+        gauges = self._gauges.isel(cell=there)
+        return found.assign_coords(cell=gauges["cell"].values).assign({n: gauges[n] for n in ("lat", "lon")})

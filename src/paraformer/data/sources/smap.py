@@ -29,7 +29,7 @@ from paraformer.core.grid import Raster, ease2_global
 from paraformer.core.log import Progress
 from paraformer.data.sources.blocks import simple_dataset
 from paraformer.data.sources.config import SURFACE_BITS, SmapConfig
-from paraformer.data.sources.granules import OnBad, Unusable, granules_in, left_out, reading, usable
+from paraformer.data.sources.granules import OnBad, Unusable, evenly, granules_in, left_out, reading, usable
 from paraformer.data.sources.smap_days import DayFile
 
 logger = logging.getLogger(__name__)
@@ -142,6 +142,37 @@ def open_smap(config: SmapConfig, folder: Path | None, progress: Progress | None
         RunError: the disk is full.
     """
     files, bad = find_smap(config)
+    series = _read_series(config, files, files, bad, folder, progress)
+    if not series.cells.size:
+        raise DataError(f"{config.folder}: no {config.product} retrieval passes the rules in {config.period}")
+    return series
+
+
+def sample_smap(
+    config: SmapConfig, count: int, folder: Path | None, progress: Progress | None = None
+) -> tuple[SmapSeries, int, int]:
+    """``open_smap`` of ``count`` granules, the first and the last among them; perhaps no retrieval of theirs is left.
+
+    Returns:
+        The series, the number of granules that were read, and of those that there are.
+
+    Raises:
+        DataError: as ``open_smap``, but for what only the other granules hold.
+    """
+    files, bad = find_smap(config)
+    chosen = [files[k] for k in evenly(len(files), count)]
+    return _read_series(config, files, chosen, bad, folder, progress), len(chosen), len(files)
+
+
+def _read_series(
+    config: SmapConfig,
+    files: list[SmapFile],
+    read: list[SmapFile],
+    bad: list[Unusable],
+    folder: Path | None,
+    progress: Progress | None,
+) -> SmapSeries:
+    """The series of the granules ``read``, which are some or all of ``files``."""
     grid = ease2_global(9 if _KILOMETRES[config.product] == 9 else 36)
     region = config.region
     rows, columns = grid.box(region.south, region.north, region.west, region.east)
@@ -149,8 +180,8 @@ def open_smap(config: SmapConfig, folder: Path | None, progress: Progress | None
     days = np.arange(np.datetime64(config.period.start, "D"), np.datetime64(config.period.end, "D") + 1)
     series = DayFile(days, box.lon, _LOCAL_HOUR[config.overpass], folder)
     counts: dict[str, int] = {}
-    with (progress or Progress()).task("reading SMAP", len(files), unit="granules") as advance:
-        for file in files:
+    with (progress or Progress()).task("reading SMAP", len(read), unit="granules") as advance:
+        for file in read:
             try:
                 layer = _read_granule(file, config, box)
             except DataError as error:
@@ -167,8 +198,6 @@ def open_smap(config: SmapConfig, folder: Path | None, progress: Progress | None
     if missing:
         logger.warning("%s: no granule for %d of %d days, first %s", config.folder, len(missing), len(days), missing[0])
     kept = series.observed & ~(series.water > config.maximum_water)
-    if not kept.any():
-        raise DataError(f"{config.folder}: no {config.product} retrieval passes the rules in {config.period}")
     return SmapSeries(
         series,
         _identifier(box)[kept],

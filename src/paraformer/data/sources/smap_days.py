@@ -99,7 +99,5 @@ class DayFile:
                 self._file.write(values.tobytes())
                 self._file.flush()
             except OSError as error:
-                raise RunError(
-                    f"temporary file of SMAP retrievals: cannot write ({error.strerror or error})"
-                ) from error
+                raise RunError(f"temporary file of soil moisture: cannot write ({error.strerror or error})") from error
             self._written = k + 1

@@ -7,26 +7,33 @@ room runs none. The truth is written to a file of its own, ``truth.nc``, that no
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Bool, Float
 
+from paraformer.core.arrays import Arrays
 from paraformer.core.errors import DataError, ModelError
-from paraformer.core.netcdf import read_dataset, write_dataset
+from paraformer.core.lazy import deferred
+from paraformer.core.netcdf import read_dataset, write_arrays, write_dataset
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import parameter_space_to_json
 from paraformer.core.seeding import generator
 from paraformer.core.variables import FORCING, VOCABULARY
 from paraformer.data.config import SyntheticConfig
+from paraformer.data.sources.cells import CellsFile, cells_of
 from paraformer.data.sources.fields import uniform
 from paraformer.data.sources.fluxes import FLUXES, observe_fluxes
 from paraformer.data.sources.land import Land, make_land
 from paraformer.data.sources.vic_files import make_domain, make_parameters
 from paraformer.data.sources.weather import simulate_weather
+
+if TYPE_CHECKING:
+    import xarray as xr
+else:
+    xr = deferred("xarray")
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +46,9 @@ Simulate = Callable[
 """``simulate(params_path, domain_path, inputs_path, theta, outputs)``: daily series of the outputs, ``soil_moisture``
 (volumetric, of layer 1 at the end of each day [m3 m-3]) and fluxes [mm day-1], for θ in physical units; ``inputs_path``
 holds the forcing in the simple format."""
+
+OUTPUTS = ("soil_moisture", *FLUXES)
+"""Series of the process model that may be observed."""
 
 ORBIT_CYCLE, OVERPASSES = 8, (0, 3, 5)
 """Days after which the orbit repeats, and the days of the cycle with a morning overpass: every two to three days."""
@@ -73,40 +83,83 @@ def write_world(directory: Path, config: SyntheticConfig, seed: int, space: Para
     Raises:
         ModelError: if the process model returns another shape, a value that is not finite or no moisture content.
     """
-    shape = (config.rows, config.columns)
-    days = np.arange(np.datetime64(config.train.start), np.datetime64(config.test.end) + 1).astype("datetime64[D]")
-    land = make_land(shape, seed, config.seed, config.grid)
-    forcing = simulate_weather(land.climate, shape, days, seed, config.seed)
-    forcing = {name: values.astype(np.float32) for name, values in forcing.items()}
+    world = draw_world(config, seed)
+    land, days = world.land, world.days
     theta = true_theta(land, space, config, seed)
-    unseen = scattered(shape, config.unseen, seed, config.seed)
-    inputs = _inputs(land, forcing, days, unseen)
-
     directory.mkdir(parents=True, exist_ok=True)
-    _write(make_parameters(land), directory / PARAMS)
-    _write(make_domain(land), directory / DOMAIN)
+    write_land(world, directory)
     weather = directory / f".forcing-{INPUTS}"
+    outputs = OUTPUTS if config.fluxes is not None else OUTPUTS[:1]
     try:
-        _write(inputs, weather)
-        outputs = ("soil_moisture", *(FLUXES if config.fluxes is not None else ()))
+        _write(_inputs(world, {}), weather)
         series = simulate(directory / PARAMS, directory / DOMAIN, weather, theta, outputs)
     finally:
         weather.unlink(missing_ok=True)
     truth = np.asarray(series["soil_moisture"], dtype=np.float64)
     _require_moisture(truth, (len(land.lat), len(days)))
-    seen = overpasses(land, days, forcing, config, seed)
-    noise = generator(seed, "world", config.seed, "retrieval").standard_normal(truth.shape)
-    observed = np.where(seen, np.clip(truth + config.noise * noise, 0.0, 1.0), np.nan).astype(np.float32)
-    inputs["sm_obs"] = (("cell", "time"), observed, _attributes("sm_obs"))
-    if config.fluxes is not None:
-        rng, training = generator(seed, "world", config.seed, "fluxes"), config.train.mask(days)
-        seen_fluxes = observe_fluxes(series, forcing["prcp"], days, training, config.fluxes, rng)
-        inputs = inputs.assign(
-            {name: (VOCABULARY[name].dims, values, _attributes(name)) for name, values in seen_fluxes.items()}
-        )
+    observed = observe(world, series, config, seed)
     _write(_truth(land, days, theta, truth, space), directory / TRUTH)
-    _write(inputs, directory / INPUTS)
-    logger.info("%s: %d cells, %d days, %.0f %% observed", directory, len(land.lat), len(days), 100 * seen.mean())
+    _write(_inputs(world, observed), directory / INPUTS)
+    seen = np.isfinite(observed["sm_obs"]).mean()
+    logger.info("%s: %d cells, %d days, %.0f %% observed", directory, len(land.lat), len(days), 100 * seen)
+
+
+class World(NamedTuple):
+    """A world without process model: land, weather [cell, time], and which cells are never learned from."""
+
+    land: Land
+    days: np.ndarray
+    forcing: dict[str, Float[np.ndarray, "cell time"]]
+    unseen: Bool[np.ndarray, " cell"]
+
+
+def draw_world(config: SyntheticConfig, seed: int) -> World:
+    """Draw land and weather; the same root seed gives the same world, bit for bit."""
+    shape = (config.rows, config.columns)
+    days = np.arange(np.datetime64(config.train.start), np.datetime64(config.test.end) + 1).astype("datetime64[D]")
+    land = make_land(shape, seed, config.seed, config.grid)
+    forcing = simulate_weather(land.climate, shape, days, seed, config.seed)
+    return World(
+        land,
+        days,
+        {name: values.astype(np.float32) for name, values in forcing.items()},
+        scattered(shape, config.unseen, seed, config.seed),
+    )
+
+
+def write_land(world: World, directory: Path) -> None:
+    """Write VIC's files of a world, ``params.nc`` and ``domain.nc``."""
+    write_arrays(make_parameters(world.land), directory / PARAMS)
+    write_arrays(make_domain(world.land), directory / DOMAIN)
+
+
+def observe(
+    world: World, series: Mapping[str, Float[np.ndarray, "cell time"]], config: SyntheticConfig, seed: int
+) -> dict[str, np.ndarray]:
+    """What is seen of the process model's series: moisture with gaps and noise, and fluxes if the settings have any."""
+    truth = np.asarray(series["soil_moisture"], dtype=np.float64)
+    seen = overpasses(world.land, world.days, world.forcing, config, seed)
+    noise = generator(seed, "world", config.seed, "retrieval").standard_normal(truth.shape)
+    moisture = np.where(seen, np.clip(truth + config.noise * noise, 0.0, 1.0), np.nan).astype(np.float32)
+    if config.fluxes is None:
+        return {"sm_obs": moisture}
+    rng, training = generator(seed, "world", config.seed, "fluxes"), config.train.mask(world.days)
+    rain = world.forcing["prcp"]
+    return {"sm_obs": moisture} | observe_fluxes(series, rain, world.days, training, config.fluxes, rng)
+
+
+def world_cells(world: World, observed: Mapping[str, np.ndarray], path: Path) -> CellsFile:
+    """A world in memory, as it is read from the ``inputs.nc`` that ``write_world`` writes of it.
+
+    Args:
+        observed: result of ``observe``.
+        path: what messages call it.
+    """
+    inputs = _inputs(world, observed)
+    since = {"units": f"days since {world.days[0]}", "calendar": "proleptic_gregorian"}
+    time = ("time", np.arange(len(world.days), dtype=np.int32), dict(inputs["time"].attrs) | since)
+    entries = {name: (v.dims, v.values, v.attrs) for name, v in inputs.variables.items()}
+    return cells_of(Arrays(entries | {"time": time}, inputs.attrs, inputs.coords), path)
 
 
 def true_theta(
@@ -217,26 +270,27 @@ def _coordinates(land: Land, days: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _inputs(
-    land: Land, forcing: dict[str, np.ndarray], days: np.ndarray, unseen: Bool[np.ndarray, " cell"]
-) -> xr.Dataset:
-    """The world in the simple input format, without observations."""
+def _inputs(world: World, observed: Mapping[str, np.ndarray]) -> Arrays:
+    """The world in the simple input format, with observations by name."""
     variables: dict[str, Any] = {
-        name: (("cell", "time"), forcing[name], _attributes(name) | {"cell_methods": "time: mean"}) for name in FORCING
+        name: (("cell", "time"), world.forcing[name], _attributes(name) | {"cell_methods": "time: mean"})
+        for name in FORCING
     }
-    for name, values in land.attributes.items():
+    for name, values in world.land.attributes.items():
         variables[name] = (("cell",), values, _attributes(name))
-    labels = np.where(unseen, "neighbour", "train")
+    labels = np.where(world.unseen, "neighbour", "train")
     variables["split"] = (("cell",), labels, {"long_name": "train: learned from; neighbour: only scored"})
     attrs = {
         "Conventions": "CF-1.8",
         "title": "built-in synthetic world",
         "source": "stochastic weather generator and random fields; observations are the process model's plus noise",
     }
-    return xr.Dataset(variables, _coordinates(land, days), attrs)
+    variables |= {name: (VOCABULARY[name].dims, values, _attributes(name)) for name, values in observed.items()}
+    coords = _coordinates(world.land, world.days)
+    return Arrays(variables | coords, attrs, tuple(coords))
 
 
-def _truth(land: Land, days: np.ndarray, theta: np.ndarray, truth: np.ndarray, space: ParameterSpace) -> xr.Dataset:
+def _truth(land: Land, days: np.ndarray, theta: np.ndarray, truth: np.ndarray, space: ParameterSpace) -> Arrays:
     """What is hidden: θ* and the moisture without noise and gaps."""
     moisture = _attributes("soil_moisture")
     moisture["long_name"] += ", noise-free"
@@ -250,7 +304,7 @@ def _truth(land: Land, days: np.ndarray, theta: np.ndarray, truth: np.ndarray, s
         "title": "truth of the built-in world: not to be learned from",
         "parameter_space": parameter_space_to_json(space),
     }
-    return xr.Dataset(variables, coords, attrs)
+    return Arrays(variables | coords, attrs, tuple(coords))
 
 
 def open_truth(directory: Path) -> xr.Dataset:
@@ -266,8 +320,9 @@ def open_truth(directory: Path) -> xr.Dataset:
         raise DataError(f"{path}: not a readable truth of a built-in world ({error})") from error
 
 
-def _write(dataset: xr.Dataset, path: Path) -> None:
-    """Write a netCDF file atomically; equal data give equal bytes."""
+def _write(arrays: Arrays, path: Path) -> None:
+    """Write a netCDF file atomically, series compressed; equal data give equal bytes."""
+    dataset = arrays.to_xarray()
     encoding: dict[str, dict[str, Any]] = {}
     for key, variable in dataset.variables.items():
         if variable.dtype.kind == "f":

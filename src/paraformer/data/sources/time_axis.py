@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
+from paraformer.core.arrays import Arrays
 from paraformer.core.errors import DataError
+from paraformer.core.lazy import deferred
 from paraformer.core.time import ZONE_ATTRIBUTES, decode_times, require_steps
+
+if TYPE_CHECKING:
+    import xarray as xr
+else:
+    xr = deferred("xarray")
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +27,7 @@ _NOON = (11 * 3600, 13 * 3600)
 """Stamps of daily values that stand in the middle of their day [s]."""
 
 
-def time_axis(dataset: xr.Dataset, numbers: np.ndarray, source: str) -> tuple[np.ndarray, int]:
+def time_axis(dataset: xr.Dataset | Arrays, numbers: np.ndarray, source: str) -> tuple[np.ndarray, int]:
     """UTC days (datetime64[D]) and steps a day.
 
     Args:
@@ -88,7 +95,7 @@ def _require_whole_days(stamps: np.ndarray, steps: int, source: str) -> None:
 
 
 def _check_bounds(
-    dataset: xr.Dataset, stamps: np.ndarray, steps: int, attributes: dict[str, object], source: str
+    dataset: xr.Dataset | Arrays, stamps: np.ndarray, steps: int, attributes: dict[str, object], source: str
 ) -> None:
     """Where the file says from when to when a value counts, that must be the day or step it is taken for."""
     name = str(attributes.get("bounds", ""))

@@ -8,12 +8,12 @@ a last class (barren) that is the bare-soil tile, not counted in ``Nveg``.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Float
 
+from paraformer.core.arrays import Arrays
 from paraformer.core.physics import MM_PER_M
 from paraformer.core.time import DAYS_PER_YEAR
 from paraformer.data.igbp import IGBP_CLASSES
@@ -146,7 +146,7 @@ def snow_bands(land: Land) -> dict[str, Float[np.ndarray, "band cell"]]:
     return {"AreaFract": area, "elevation": height, "Pfactor": share}
 
 
-def make_parameters(land: Land) -> xr.Dataset:
+def make_parameters(land: Land) -> Arrays:
     """The complete a-priori parameter file of the world, VIC-5 image driver, float64."""
     n = len(land.lat)
     soil = soil_hydraulics(*(np.asarray(land.attributes[k]) for k in ("sand", "silt", "clay", "bulk")))
@@ -181,21 +181,24 @@ def make_parameters(land: Land) -> xr.Dataset:
     }
     layers = {name: np.broadcast_to(values, (3, n)) for name, values in soil.items()}
     layers |= {"depth": depth, "init_moist": layers["Wcr_FRACT"] * porosity * depth * MM_PER_M}
-    variables = {name: grid_variable((), np.broadcast_to(np.asarray(v, float), (n,))) for name, v in cells.items()}
+    variables: dict[str, Any] = {
+        name: grid_variable((), np.broadcast_to(np.asarray(v, float), (n,))) for name, v in cells.items()
+    }
     variables |= {name: grid_variable((), v.astype(np.int32)) for name, v in integers.items()}
     variables |= {name: grid_variable(("nlayer",), v) for name, v in layers.items()}
     variables |= {name: grid_variable(("snow_band",), v) for name, v in snow_bands(land).items()}
     variables |= {"Cv": grid_variable(("veg_class",), cover)} | _vegetation_variables(land)
     names = "; ".join(f"{c.igbp} {c.name}" for c in CLASSES)
-    coords = {"veg_class": ("veg_class", np.array([c.igbp for c in CLASSES], dtype=np.int32))}
-    return xr.Dataset(variables, coords, {"title": "a-priori parameters of the built-in world", "veg_classes": names})
+    coords: dict[str, Any] = {"veg_class": ("veg_class", np.array([c.igbp for c in CLASSES], dtype=np.int32))}
+    attrs = {"title": "a-priori parameters of the built-in world", "veg_classes": names}
+    return Arrays(variables | coords, attrs, coords=("veg_class",))
 
 
-def make_domain(land: Land) -> xr.Dataset:
+def make_domain(land: Land) -> Arrays:
     """The domain file of the world, VIC-5 image driver."""
     n = len(land.lat)
     area = (land.side * 111.2e3) ** 2 * np.cos(np.deg2rad(land.lat))
-    return xr.Dataset(
+    return Arrays(
         {
             "lat": grid_variable((), land.lat, units="degrees_north", long_name="latitude"),
             "lon": grid_variable((), land.lon, units="degrees_east", long_name="longitude"),

@@ -10,6 +10,7 @@ import base64
 import binascii
 import logging
 import struct
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def open_store(path: Path) -> xr.Dataset:
     """
     group = zarr.open_group(path, mode="r")
     variables = {}
-    for name, array in group.arrays():
+    for name, array in _arrays(path, group):
         attributes = {key: value for key, value in array.attrs.items() if key != _DIMENSIONS}
         stored = attributes.pop("_FillValue", None)
         if stored is None and array.metadata.zarr_format == 2 and array.fill_value:
@@ -50,6 +51,16 @@ def open_store(path: Path) -> xr.Dataset:
         variables[name] = xr.Variable(_dims(name, array), lazy, attributes, {"chunks": array.chunks})
     dataset = xr.Dataset(variables, attrs=dict(group.attrs))
     return xr.decode_cf(dataset, mask_and_scale=False, decode_times=False)
+
+
+def _arrays(path: Path, group: zarr.Group) -> list[tuple[str, zarr.Array]]:
+    """Arrays of a group by name; what lies beside them and is none is said."""
+    with warnings.catch_warnings(record=True) as passed_over:
+        warnings.simplefilter("always")
+        found = list(group.arrays())
+    for text in dict.fromkeys(str(warning.message) for warning in passed_over):
+        logger.warning("%s: %s", path, text)
+    return found
 
 
 Words = Callable[[str, int, int], str]

@@ -163,6 +163,8 @@ def read_domain(path: Path | str, names: GridNames = GridNames()) -> Domain:  # 
         DataError: as ``read_grid``.
     """
     with open_dataset(path) as dataset:
+        for name in (names.lat, names.lon):
+            require_variable(dataset, name)  # of the domain itself, other files may keep the usual names
         return read_grid(dataset, names)
 
 

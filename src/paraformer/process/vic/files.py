@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from paraformer.core.errors import DataError, nearest
 from paraformer.core.proof import Proof, place_of
+from paraformer.core.units import is_rescaled
 from paraformer.core.vic_variables import VIC_PARAMETERS
 from paraformer.process.vic.axes import CellReader
 from paraformer.process.vic.datasets import Dataset, open_dataset, read_variable, require_variable
@@ -107,6 +108,7 @@ def read_parameters(
             lambda i: f"run_cell at {domain.words(i[0])}: found 0, expected 1",
         )
         proof.finish()
+        _say_units(dataset, proof)
         read = CellReader(dataset, located)
         soil = {field: read(VIC_PARAMETERS[name]) for field, name in SOIL.items()}
         bands = {field: read(VIC_PARAMETERS[name]) for field, name in BANDS.items()} if snow_bands else {}
@@ -135,6 +137,14 @@ def read_parameters(
     parameters = prove_parameters(parameters, proof, words=domain.words, classes=classes)
     proof.finish()
     return parameters
+
+
+def _say_units(dataset: Dataset, proof: Proof) -> None:
+    """Warn of a unit that the values, which are taken as VIC takes them, would have to be converted from."""
+    for name, known in VIC_PARAMETERS.items():
+        unit = str(getattr(dataset.variables.get(name), "units", ""))
+        if is_rescaled(unit, known.unit):
+            proof.warned.append(f"'{name}' has units '{unit}'; VIC takes its values in '{known.unit}'")
 
 
 def _one_band(elevation: np.ndarray) -> dict[str, np.ndarray]:

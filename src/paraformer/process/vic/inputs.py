@@ -58,6 +58,7 @@ PLANTS = {
 """Fields of ``CellParameters`` and their names in VIC-5 parameter files."""
 
 _EXACT_SUM, _NEAR_SUM = 1e-3, 1e-2
+_SAME_ELEVATION = 1.0  # how far the mean of the bands may lie from ``elev`` before VIC says so [m]
 """How far a sum of shares may be from 1 without a word, and with a warning."""
 _LEAST_COVER = 0.01  # sum of Cv that is taken for a cell's, with a warning [1]
 _LARGEST_WETNESS = 2.0  # moisture of a start over what the soil holds that is cut to it, with a warning [1]
@@ -131,6 +132,14 @@ def _prove_bands(parameters: CellParameters, proof: Proof, words: Words) -> dict
     }
     for name, total in (("AreaFract", area.sum(axis=1)), ("Pfactor", np.where(used, share, 0.0).sum(axis=1))):
         _prove_sum(proof, f"{name} of the bands with area", total, place_of(words), 1 - _NEAR_SUM)
+    mean = parameters.mean_elevation()
+    proof.warn(
+        ~(np.abs(mean - parameters.elev) > _SAME_ELEVATION),  # what is missing is refused above
+        lambda i: (
+            f"elev at {place_of(words)(i)}: found {parameters.elev[i]:g} m beside bands of {mean[i]:g} m in the mean, "
+            "which is taken, as VIC does"
+        ),
+    )
     return {name: np.where(used | np.isfinite(values), values, 0.0) for name, values in found.items()}
 
 

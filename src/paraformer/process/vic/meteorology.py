@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from paraformer.process.vic.column import MET
 from paraformer.process.vic.constants import ALL_RAIN_TEMPERATURE, PA_PER_KPA
 from paraformer.process.vic.forcing import Forcing
 from paraformer.process.vic.jit import compiled
@@ -82,8 +79,3 @@ def load(forcing: Forcing, cell: int, time: int, met: Any) -> None:
         met.vapour_pressure = saturation
     met.density = air_density(met.pressure, met.temperature)
     met.snow_possible = 0.0
-
-
-def empty_meteorology(n_cell: int, n_step: int) -> np.ndarray:
-    """Records to fill [cell, step]."""
-    return np.empty((n_cell, n_step), dtype=MET)

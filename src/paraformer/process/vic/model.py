@@ -2,55 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import ModelError, nearest
 from paraformer.core.files import hash_bytes
 from paraformer.core.parameters import ParameterSpace
-from paraformer.process.vic.constants import MM_PER_M
 from paraformer.process.vic.forcing import Forcing
-from paraformer.process.vic.outputs import OUTPUTS
+from paraformer.process.vic.outputs import OFFERED, as_asked, in_millimetres
 from paraformer.process.vic.parameters import CellParameters, a_priori
 from paraformer.process.vic.settings import VICSettings
 from paraformer.process.vic.simulate import Device, Simulation, simulate
 from paraformer.process.vic.state import State
 
-VOLUMETRIC = {"soil_moisture": "soil_moisture_1", "soil_moisture_mean": "soil_moisture_1_mean"}
-"""Volumetric moisture of layer 1 [m3 m-3] -> the output in mm it comes from."""
 
-
-def in_millimetres(outputs: Sequence[str]) -> list[str]:
-    """Outputs of the model itself that some outputs are made of."""
-    return list(dict.fromkeys(VOLUMETRIC.get(name, name) for name in outputs))
-
-
-def as_asked(
-    outputs: Sequence[str],
-    found: Mapping[str, Float[np.ndarray, "cell set time"]],
-    depth: Float[np.ndarray, " cell"],
-    space: ParameterSpace,
-    theta: Float[np.ndarray, "cell set parameter"] | None,
-) -> dict[str, Float[np.ndarray, "cell set time"]]:
-    """Outputs as they were asked for, of those ``in_millimetres``: moisture of layer 1 over its thickness.
-
-    Args:
-        depth: a-priori thickness of layer 1 [m]; a ``depth_1`` among θ takes its place.
-        space: names of θ.
-    """
-    thickness = depth[:, None, None]
-    if theta is not None and "depth_1" in space.names:
-        thickness = theta[:, :, space.names.index("depth_1"), None]
-    return {
-        name: found[VOLUMETRIC[name]] / (thickness * MM_PER_M) if name in VOLUMETRIC else found[name]
-        for name in outputs
-    }
-
-
-class VIC:
+class VIC(ForwardModel):
     """VIC-5 in water-balance mode for a fixed list of cells and days.
 
     Args:
@@ -66,7 +36,7 @@ class VIC:
     """
 
     differentiable = False
-    outputs: tuple[str, ...] = (*OUTPUTS, *VOLUMETRIC)
+    outputs: tuple[str, ...] = OFFERED
     forcing_names: tuple[str, ...] = Forcing._fields[:7]
 
     def __init__(
@@ -97,7 +67,6 @@ class VIC:
     def n_cells(self) -> int:
         return self.cell_parameters.n_cell
 
-    @property
     def description(self) -> dict[str, Any]:
         """What a simulation depends on beside θ: settings, spin-up, and a hash of parameters, forcing and state."""
         arrays = [*self.cell_parameters, *self.forcing, *([] if self.initial_state is None else [self.initial_state])]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from paraformer.core.errors import ModelError, nearest
+from paraformer.core.parameters import ParameterSpace
+from paraformer.process.vic.constants import MM_PER_M
 
 
 class Output(NamedTuple):
@@ -46,6 +49,12 @@ OUTPUTS: dict[str, Output] = {
     "root_finder_fallbacks": Output("OUT_SNOWT_FBFLAG", "1", "sum"),
 }
 
+VOLUMETRIC = {"soil_moisture": "soil_moisture_1", "soil_moisture_mean": "soil_moisture_1_mean"}
+"""Volumetric moisture of layer 1 [m3 m-3] -> the output in mm it comes from."""
+
+OFFERED = (*OUTPUTS, *VOLUMETRIC)
+"""Outputs of VIC as a forward model."""
+
 CELL = np.dtype([(name, np.float64) for name in OUTPUTS])
 """Values of one model step of one cell: weighted sums over its columns."""
 
@@ -61,3 +70,30 @@ def positions(names: Sequence[str]) -> np.ndarray:
         if name not in OUTPUTS:
             raise ModelError(f"VIC has no output '{name}'{nearest(name, OUTPUTS)}")
     return np.array([order.index(name) for name in names], dtype=np.int64)
+
+
+def in_millimetres(outputs: Sequence[str]) -> list[str]:
+    """Outputs of the model itself that some outputs are made of."""
+    return list(dict.fromkeys(VOLUMETRIC.get(name, name) for name in outputs))
+
+
+def as_asked(
+    outputs: Sequence[str],
+    found: Mapping[str, Float[np.ndarray, "cell set time"]],
+    depth: Float[np.ndarray, " cell"],
+    space: ParameterSpace,
+    theta: Float[np.ndarray, "cell set parameter"] | None,
+) -> dict[str, Float[np.ndarray, "cell set time"]]:
+    """Outputs as they were asked for, of those ``in_millimetres``: moisture of layer 1 over its thickness.
+
+    Args:
+        depth: a-priori thickness of layer 1 [m]; a ``depth_1`` among θ takes its place.
+        space: names of θ.
+    """
+    thickness = depth[:, None, None]
+    if theta is not None and "depth_1" in space.names:
+        thickness = theta[:, :, space.names.index("depth_1"), None]
+    return {
+        name: found[VOLUMETRIC[name]] / (thickness * MM_PER_M) if name in VOLUMETRIC else found[name]
+        for name in outputs
+    }

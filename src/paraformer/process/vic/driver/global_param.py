@@ -6,6 +6,7 @@ in ``keys.TABLE``. All lines that cannot be obeyed are refused at once.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from paraformer.process.vic.driver.streams import FILES_MISSED, OutputStream, de
 from paraformer.process.vic.files import CanopySource, GridNames
 from paraformer.process.vic.forcing import SERIES
 from paraformer.process.vic.settings import VICSettings, WaterBalance
+
+logger = logging.getLogger(__name__)
 
 FORCE_TYPES: dict[str, str] = {
     "PREC": "prcp",
@@ -228,6 +231,9 @@ def period(keys: Keys) -> tuple[np.datetime64, int]:
         assert records is not None
         if not records or not per_day or records % per_day:
             raise keys.error(keys.line("NRECS"), f"NRECS {records} is not a whole number of days of {per_day} steps")
+        if "ENDYEAR" in keys:
+            text = "%s, line %d: NRECS %d gives the end of the run; ENDYEAR, ENDMONTH, ENDDAY are not read, as in VIC"
+            logger.warning(text, keys.path, keys.line("NRECS").number, records)
         return first, records // per_day
     last = refusals.attempt(keys.day, "ENDYEAR", "ENDMONTH", "ENDDAY")
     refusals.finish()

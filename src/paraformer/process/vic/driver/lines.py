@@ -14,9 +14,13 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.errors import DataError, SettingsError, shortened
 
 T = TypeVar("T")
+
+
+_LONGEST = 400
+"""Letters of a problem that are shown: a line may hold anything."""
 
 
 class Line(NamedTuple):
@@ -45,13 +49,14 @@ class Refused(SettingsError):
     def __init__(self, path: Path | str, problems: Iterable[Problem]) -> None:
         self.problems = sorted(problems, key=lambda problem: problem.number or float("inf"))
         if len(self.problems) == 1 and self.problems[0].number:
-            super().__init__(f"{path}, line {self.problems[0].number}: {self.problems[0].text}")
+            super().__init__(f"{path}, line {self.problems[0].number}: {shortened(self.problems[0].text, _LONGEST)}")
         else:
             super().__init__(f"{path}: {'; '.join(_told(problem) for problem in self.problems)}")
 
 
 def _told(problem: Problem) -> str:
-    return f"line {problem.number}: {problem.text}" if problem.number else problem.text
+    text = shortened(problem.text, _LONGEST)
+    return f"line {problem.number}: {text}" if problem.number else text
 
 
 def told_together(problems: Iterable[Problem]) -> list[str]:
@@ -119,7 +124,7 @@ def read_lines(
     """
     variables = os.environ if environment is None else environment
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text file"
         raise DataError(f"{path}: cannot read the global parameter file ({reason})") from error

@@ -1,0 +1,30 @@
+"""References of targets as learners are compared with them."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from paraformer.core.errors import DataError
+from paraformer.learners.targets_config import EvapotranspirationTarget, TargetConfig
+
+
+def comparable(
+    key: str, settings: TargetConfig, name: str, values: Float[np.ndarray, "cell value"]
+) -> tuple[Float[np.ndarray, "cell compared"], float]:
+    """Values of a reference as they are compared, NaN where unknown, and their spread, which errors are divided by.
+
+    Args:
+        key: of the target, for the message.
+        values: of trained cells; NaN where there is none.
+
+    Raises:
+        DataError: if they do not vary.
+    """
+    if isinstance(settings, EvapotranspirationTarget) and settings.period == "year":
+        values = values.sum(axis=1, keepdims=True)
+    known = values[np.isfinite(values)]
+    scale = float(known.std()) if known.size else 0.0
+    if not scale > 0.0:
+        raise DataError(f"{key}: reference '{name}' does not vary over trained cells, so errors have no unit")
+    return values, scale
