@@ -120,7 +120,7 @@ def test_modules_that_are_not_there_or_are_others_are_named(tmp_path: Path, cube
     with pytest.raises(SettingsError, match="no module 'absent' among the installed packages"):
         build(ProcessConfig(model="absent:build"), cube)
     (tmp_path / "json.py").write_text(GOOD)
-    with pytest.raises(SettingsError, match=r"'json' is a module of Python, no process model; name one of your own"):
+    with pytest.raises(SettingsError, match=r"'json' is a module of Python; name one of your own"):
         build(ProcessConfig(model="json:build", module_folder=tmp_path), cube)
     code = "import json; print(json.__file__)"  # processes started from here inherit the search path
     told = subprocess.run(

@@ -376,12 +376,17 @@ class Results:
 
     # -- files
 
+    @property
+    def judged(self) -> bool:
+        """Whether the run has come to its scores."""
+        return (self.folder("scores") / SCORES).exists()
+
     def _scored(self, name: str) -> Path:
         """A file of the folder ``scores``."""
         path = self.folder("scores") / name
         if path.exists():
             return path
-        if (path.parent / SCORES).exists():
+        if self.judged:
             raise RunError(
                 f"{path}: no such file; the scores are of an earlier version, and 'paraformer evaluate STUDY "
                 f"--directory {self.directory}' makes them anew from the runs that are there"

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from paraformer.core.own_code import OWN
 from paraformer.core.settings import Settings
 from paraformer.learners.targets_config import TargetsConfig
 from paraformer.learners.training_config import LearningConfig, RefinementConfig, completed_learning
+
+Value = bool | int | float | str
+"""What a setting of a user's own network may be."""
 
 
 class FFNConfig(Settings):
@@ -84,7 +89,42 @@ class ParaFormerZConfig(HistoryConfig):
         return self
 
 
-NetworkConfig = Annotated[FFNConfig | LSTMZConfig | ParaFormerAConfig | ParaFormerZConfig, Field(discriminator="name")]
+class _Own(Settings):
+    """A network of the user's own: ``factory(attributes, features, **settings)`` makes it (``learners.own``)."""
+
+    name: str = Field(description="package.module:factory")
+    module_folder: Path | None = Field(default=None, description="folder of its module; none: it is installed")
+    settings: dict[str, Value] = Field(default_factory=dict, description="what the factory is given by name")
+
+
+class OwnConfig(_Own):
+    """A network of the user's own that reads attributes."""
+
+
+class OwnHistoryConfig(_Own, HistoryConfig):
+    """A network of the user's own that reads attributes and history: it has ``history_days``."""
+
+    history_days: int = Field(ge=1, description="days of history that θ is read from, L")
+
+
+def _kind(given: Any) -> str:
+    """Which settings a network has."""
+    name = given.get("name") if isinstance(given, Mapping) else getattr(given, "name", None)
+    if not isinstance(name, str) or not OWN.fullmatch(name):
+        return str(name)
+    history = "history_days" in given if isinstance(given, Mapping) else isinstance(given, HistoryConfig)
+    return "own, with history" if history else "own"
+
+
+NetworkConfig = Annotated[
+    Annotated[FFNConfig, Tag("ffn_a")]
+    | Annotated[LSTMZConfig, Tag("lstm_z")]
+    | Annotated[ParaFormerAConfig, Tag("paraformer_a")]
+    | Annotated[ParaFormerZConfig, Tag("paraformer_z")]
+    | Annotated[OwnConfig, Tag("own")]
+    | Annotated[OwnHistoryConfig, Tag("own, with history")],
+    Discriminator(_kind),
+]
 
 
 def reads_history(network: NetworkConfig) -> bool:

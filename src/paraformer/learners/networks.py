@@ -9,11 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from paraformer.learners.config import HistoryConfig, LearnerConfig
+from paraformer.learners.config import HistoryConfig, LearnerConfig, NetworkConfig, OwnConfig, OwnHistoryConfig
 from paraformer.learners.ffn import FFN
 from paraformer.learners.head import Head
 from paraformer.learners.inputs import HISTORY_FEATURES, Inputs
 from paraformer.learners.lstm import LSTMZ
+from paraformer.learners.own import build_own_network
 from paraformer.learners.paraformer import ParaFormerA
 from paraformer.learners.paraformer_z import ParaFormerZ
 
@@ -45,8 +46,7 @@ class ParameterMap(nn.Module):
         self.flags = may_lack and network.name not in _TOKENS
         if self.flags:
             sizes[0] *= 2
-        options = {"may_lack": True} if may_lack and not self.flags else {}
-        self.body = LEARNERS[network.name](network, *sizes, **options)
+        self.body = _body(config.network, sizes, may_lack=may_lack and not self.flags)
         self.head = Head(cast(int, self.body.width), parameters, config.head, config.start)
 
     def forward(
@@ -72,6 +72,13 @@ class ParameterMap(nn.Module):
         starts = window_starts(inputs.history.shape[1], self.days, self.windows)
         each = [self(inputs.attributes, prior, inputs.history[:, s : s + self.days]) for s in starts]
         return torch.stack(each).mean(dim=0)
+
+
+def _body(network: NetworkConfig, sizes: list[int], *, may_lack: bool) -> Any:
+    """The network between inputs and head; ``sizes`` are the numbers of attributes and, with history, of features."""
+    if isinstance(network, OwnConfig | OwnHistoryConfig):
+        return build_own_network(network, sizes[0], sizes[1] if len(sizes) > 1 else 0)
+    return LEARNERS[network.name](network, *sizes, **({"may_lack": True} if may_lack else {}))
 
 
 def window_starts(period: int, length: int, windows: int) -> list[int]:

@@ -21,6 +21,7 @@ from paraformer.data.quality import Selection, check_values
 from paraformer.data.sources.cells import CellsFile
 from paraformer.data.summary import input_table
 from paraformer.learners.comparable import comparable
+from paraformer.learners.config import OwnConfig, OwnHistoryConfig
 from paraformer.numerics.scores import accumulate, finish
 from paraformer.pipeline.consistent import Extent, require_consistent, require_fits, require_outputs
 from paraformer.pipeline.folds import require_folds
@@ -29,6 +30,9 @@ from paraformer.process.files import Places, ProcessFiles, process_files, requir
 from paraformer.process.vic.files import read_domain
 
 logger = logging.getLogger(__name__)
+
+_ATTRIBUTES = 7
+"""Attributes that a network of the user's own is tried with."""
 
 _MOST_TO_BUILD = 5_000_000
 """Cell-days of data on which a model of the user's own is built to see whether it keeps the contract."""
@@ -44,9 +48,19 @@ def check_study(study: Study) -> str:
     """
     require_consistent(study)
     try:
+        _try_networks(study)
         return _checked(study)
     except ModelError as error:
         raise SettingsError(str(error)) from error
+
+
+def _try_networks(study: Study) -> None:
+    """Build every network of the user's own once; any number of attributes must do."""
+    for learner in study.learners.values():
+        if isinstance(learner.network, OwnConfig | OwnHistoryConfig):
+            from paraformer.learners.networks import ParameterMap  # here, for it loads torch
+
+            ParameterMap(learner, _ATTRIBUTES, len(study.space))
 
 
 def _checked(study: Study) -> str:

@@ -20,6 +20,7 @@ from paraformer.core.log import Progress
 from paraformer.core.names import DEFAULT, require_names
 from paraformer.core.netcdf import read_dataset
 from paraformer.core.parameters import ParameterSpace
+from paraformer.core.results import Results
 from paraformer.core.schema import Cube
 from paraformer.numerics.scores import METRICS, MIN_DAYS, accumulate, finish
 from paraformer.pipeline.run import run_study
@@ -80,7 +81,8 @@ def judge_thetas(study: Study, directory: Path, thetas: Sequence[Path], progress
         thetas: netCDF files with one variable a parameter along ``cell`` (as ``theta.nc``), or VIC parameter files.
 
     Returns:
-        What to tell the user.
+        What to tell the user: the rows of the files beside default VIC and the searches and learners that the run has
+        judged already.
 
     Raises:
         SettingsError: two files of one name, or a VIC file where the process model is another.
@@ -111,10 +113,25 @@ def judge_thetas(study: Study, directory: Path, thetas: Sequence[Path], progress
         for name, other in whole.items():
             alone = judge_rows(_model(study, cube, store, other, executor), cube, {}, "test")
             parts.append(alone.assign(method=name))
-    table = pd.concat(parts, ignore_index=True)
+    table = pd.concat([*parts, *_finished(Results(directory), cube)], ignore_index=True)
     write_csv(directory / "judged" / "cells.csv", table)
     head = f"{cube.period('test')}, raw, mean over cells; the verdict of {study.process.model} itself"
     return f"{head}\n\n{to_text(to_rows(table))}\n\ncells: {directory / 'judged' / 'cells.csv'}"
+
+
+def _finished(results: Results, cube: Cube) -> list[pd.DataFrame]:
+    """Searches and learners of the run that were judged on the same cells, the mean over seeds."""
+    if not results.judged or not np.array_equal(results.cell_scores["cell"].values, cube.cells):
+        return []
+    days = cube.observed()[1][:, cube.period("test").mask(cube.time)].sum(axis=1)
+    place = {"cell": cube.cells, "lat": cube.lat, "lon": cube.lon, "trained": cube.trained}
+    fields = {metric: results.score_fields(metric, "raw") for metric in METRICS}
+    methods = results.names("search", "learner", "history learner")
+    nothing = np.full(len(cube.cells), np.nan)
+    return [
+        pd.DataFrame({**place, "method": name, "days": days, **{m: fields[m].get(name, nothing) for m in METRICS}})
+        for name in methods
+    ]
 
 
 def _names(thetas: Sequence[Path]) -> dict[str, Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from paraformer import __version__
 from paraformer.config import Study, load_study
 from paraformer.core.errors import RunError, SettingsError, nearest
-from paraformer.core.schema import Cube
+from paraformer.core.results import Results
 from paraformer.learners.encoding import Encoding
 from paraformer.learners.released import CARD, ReleasedMap, load_seeds
 
@@ -52,19 +51,19 @@ def map_of_run(run: Path, method: str | None) -> ReleasedMap:
         SettingsError: if the study has no such learner.
         RunError: if it is not trained.
     """
-    study = load_study(run / "study.yaml")
+    results = Results(run)
+    study = load_study(results.study_file)
     if method is None:
         if len(study.learners) != 1:
             raise SettingsError(f"{run}: name one of its learners with --method: {', '.join(study.learners)}")
         method = next(iter(study.learners))
     if method not in study.learners:
         raise SettingsError(f"{run}: no learner is called '{method}'{nearest(method, study.learners)}")
-    folders = [run / "parameters" / method / f"seed-{seed}" for seed in range(study.learner_seeds)]
+    folders = [results.seed_folder(method, seed) for seed in range(study.learner_seeds)]
     for folder in folders:
         if not (folder / "model.json").exists():
             raise RunError(f"{folder}: no trained map of '{method}' here; 'paraformer learn' trains it")
-    cube = Cube.open(run / "cube" / "cube.zarr")
-    return ReleasedMap(load_seeds(folders), Encoding.of(cube), _card(study, cube, method))
+    return ReleasedMap(load_seeds(folders), Encoding.of(results.cube), _card(study, results, method))
 
 
 def export_map(run: Path, method: str | None, folder: Path) -> ReleasedMap:
@@ -81,8 +80,9 @@ def export_map(run: Path, method: str | None, folder: Path) -> ReleasedMap:
     return found
 
 
-def _card(study: Study, cube: Cube, method: str) -> dict[str, Any]:
-    """What a user of the map has to know, from the study that trained it."""
+def _card(study: Study, results: Results, method: str) -> dict[str, Any]:
+    """What a user of the map has to know, from the study that trained it and judged it."""
+    cube = results.cube
     data = cube.dataset.attrs
     return {
         "name": method,
@@ -94,7 +94,26 @@ def _card(study: Study, cube: Cube, method: str) -> dict[str, Any]:
         "period": str(cube.period("train")),
         "data": {key: str(data[key]) for key in ("title", "source", "references", "license") if key in data},
         "process": study.process.model,
+        "scores": _scores(results, method),
     }
+
+
+def _scores(results: Results, method: str) -> list[dict[str, Any]]:
+    """Raw RMSE of the test period, of the map's θ and of the a-priori one, the mean over seeds; empty if not judged."""
+    if not results.judged:
+        return []
+    table = results.summary
+    wanted = (table["metric"] == "rmse") & (table["operator"] == "raw") & (table["period"] == "test")
+    table = table[wanted & table["method"].isin((method, results.default))]
+    columns = ["method", "cells", "mean", "std", "seeds", "n_scored"]
+    return [{key: _plain(row[key]) for key in columns} for row in table.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    """A number or text as JSON has it: 6 digits, nothing for what is not a number."""
+    if isinstance(value, float):
+        return None if value != value else float(f"{value:.6g}")
+    return value
 
 
 def describe_map(found: ReleasedMap) -> str:
@@ -108,6 +127,11 @@ def describe_map(found: ReleasedMap) -> str:
         f"trained on {card.get('trained_cells', '?')} cells, {card.get('period', '?')} ({card.get('study', '?')}, "
         f"{sum(len(m.members) for m in found.seeds)} networks)",
     ]
+    lines += [
+        f"raw RMSE {row['mean']:.4f} m3 m-3 ({row['method']}, {row['cells']} cells, test period)"
+        for row in card.get("scores", ())
+        if row["mean"] is not None
+    ]
     return "\n".join(lines + [f"{key}: {value}" for key, value in dict(card.get("data", {})).items()])
 
 
@@ -117,8 +141,3 @@ def describe_packaged() -> str:
     if not maps:
         return "this installation holds no maps; 'paraformer export RUN METHOD FOLDER' makes one of your own run"
     return "\n\n".join(describe_map(ReleasedMap.load(folder)) for folder in maps.values())
-
-
-def card_text(found: ReleasedMap) -> str:
-    """The card as JSON text."""
-    return json.dumps(dict(found.card), indent=2, ensure_ascii=False)

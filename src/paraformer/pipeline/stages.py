@@ -8,12 +8,14 @@ from typing import Any
 
 from paraformer.config import Study
 from paraformer.core.conventions import FILES
+from paraformer.core.files import hash_path
 from paraformer.core.log import Progress
 from paraformer.core.names import STAGES
 from paraformer.core.results import SCORES_LAYOUT, Results
 from paraformer.core.run import Run
 from paraformer.data.gather import source_hash
-from paraformer.learners.config import LearnerConfig
+from paraformer.learners.config import LearnerConfig, OwnConfig, OwnHistoryConfig
+from paraformer.learners.own import source_of_network
 from paraformer.pipeline.closing import closing_words
 from paraformer.pipeline.consistent import extent_of, require_consistent, require_fits
 from paraformer.pipeline.folds import require_folds
@@ -119,6 +121,8 @@ class Chain(Work):
     def _learning(self, learner: LearnerConfig, *more: str) -> tuple[dict[str, Any], tuple[str, ...]]:
         """What a trained learner depends on, and the stages it reads."""
         depends = parts(self.study, *more, "seed", learner=settings_of(learner))
+        if isinstance(learner.network, OwnConfig | OwnHistoryConfig):
+            depends["code"] = hash_path(source_of_network(learner.network))
         reads: tuple[str, ...] = ("cube",)
         if learner.simulator != "process":
             reads += ("surrogate",)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from paraformer.core.own_code import OWN
 from paraformer.core.settings import Distinct, Settings
 from paraformer.process.vic.settings import VICSettings
 
@@ -100,7 +100,7 @@ class ProcessConfig(Settings):
     @field_validator("model")
     @classmethod
     def _model_is_known_or_named_as_a_factory(cls, given: str) -> str:
-        if given in MODELS or re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", given):
+        if given in MODELS or OWN.fullmatch(given):
             return given
         raise ValueError(f"unknown process model '{given}'; valid: {', '.join(MODELS)}, or package.module:factory")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from paraformer.core.contracts import DifferentiableModel, ForwardModel
-from paraformer.core.errors import DataError, ModelError, ParaformerError, SettingsError, nearest
+from paraformer.core.errors import DataError, ModelError, ParaformerError, nearest
 from paraformer.core.files import hash_path
+from paraformer.core.own_code import find_factory, said, source_of
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import Cube
 from paraformer.core.variables import OUTPUTS
@@ -59,41 +58,14 @@ def model_files(config: ProcessConfig, given: Mapping[str, Path]) -> ModelFiles:
         if not path.exists():
             raise DataError(f"{path}: no such file (process.files.{name})")
     if ":" in config.model:
-        find_factory(config)
-        named[_SOURCE] = _source(sys.modules[config.model.partition(":")[0]])
+        _factory(config)
+        named[_SOURCE] = source_of(config.model, config.module_folder, _SOURCE)
     return ModelFiles(tuple(sorted(named.items())))
 
 
-def find_factory(config: ProcessConfig) -> Factory:
-    """Import what ``process.model`` names.
-
-    Raises:
-        SettingsError: if there is no such module, or it holds no such function.
-        ModelError: if the module cannot be imported.
-    """
-    name, _, wanted = config.model.partition(":")
-    where = "among the installed packages" if config.module_folder is None else f"in {config.module_folder}"
-    if config.module_folder is not None and str(config.module_folder) not in sys.path:
-        sys.path.append(str(config.module_folder))  # last: nothing of the user's may stand in for another module
-        importlib.invalidate_caches()
-    if name.partition(".")[0] in sys.stdlib_module_names:
-        raise SettingsError(f"process.model: '{name}' is a module of Python, no process model; name one of your own")
-    try:
-        module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-            raise SettingsError(f"process.model: no module '{name}' {where} (process.module_folder)") from error
-        raise ModelError(f"process.model: module '{name}' cannot be imported ({error})") from error
-    except Exception as error:
-        raise ModelError(f"process.model: module '{name}' cannot be imported ({_said(error)})") from error
-    source = _source(module)
-    if config.module_folder is not None and not source.is_relative_to(config.module_folder.resolve()):
-        raise SettingsError(f"process.model: '{name}' is {source}, not a module {where}; give yours another name")
-    found = getattr(module, wanted, None)
-    if not callable(found):
-        valid = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-        raise SettingsError(f"process.model: {source} has no function '{wanted}'{nearest(wanted, valid)}")
-    return found
+def _factory(config: ProcessConfig) -> Factory:
+    """The function that ``process.model`` names (``core.own_code.find_factory``)."""
+    return find_factory(config.model, config.module_folder, _SOURCE)
 
 
 def build_own(config: ProcessConfig, space: ParameterSpace, cube: Cube, files: ModelFiles) -> ForwardModel:
@@ -103,7 +75,7 @@ def build_own(config: ProcessConfig, space: ParameterSpace, cube: Cube, files: M
         SettingsError: if the module or its factory is not found.
         ModelError: if it fails, or what it returns does not keep the contract (``core.contracts.ForwardModel``).
     """
-    factory = find_factory(config)
+    factory = _factory(config)
     try:
         model = factory(space, cube, {name: path for name, path in files.named if name != _SOURCE})
         require_contract(model, config.model, space, cube)
@@ -112,7 +84,7 @@ def build_own(config: ProcessConfig, space: ParameterSpace, cube: Cube, files: M
     except ParaformerError:
         raise
     except Exception as error:
-        raise ModelError(f"process.model: {config.model} failed ({_said(error)})") from error
+        raise ModelError(f"process.model: {config.model} failed ({said(error)})") from error
     expected = (1, 1, len(cube.time))
     if np.shape(series) != expected:
         raise ModelError(
@@ -235,16 +207,3 @@ def _value(model: Any, name: str, otherwise: Any) -> Any:
     """An attribute of a user's object, or what its method gives; ``otherwise`` where there is neither."""
     found = getattr(model, name, otherwise)
     return found() if callable(found) else found
-
-
-def _source(module: Any) -> Path:
-    """The file of a module, or the folder of a package."""
-    file = getattr(module, "__file__", None)
-    if file is None:
-        raise SettingsError(f"process.model: '{module.__name__}' has no source file")
-    path = Path(file).resolve()
-    return path.parent if hasattr(module, "__path__") else path
-
-
-def _said(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
