@@ -91,8 +91,8 @@ class Atlas:
         found = {}
         for method, series in self.results.series_of("soil_moisture"):
             own = lines["method"].values == method
-            line = Line(*(lines[name].values[own, 0, :, None] for name in ("gain", "offset")))
-            found[method] = observe(series, line)
+            gain, offset = (lines[name].values[own, 0, :, None] for name in ("gain", "offset"))
+            found[method] = np.stack([observe(*one) for one in zip(series, map(Line, gain, offset), strict=True)])
         return found
 
     def score_fields(self, metric: str) -> dict[str, np.ndarray]:
