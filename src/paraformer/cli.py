@@ -510,13 +510,14 @@ def network_make(
     ] = None,
     upscale: Annotated[int, typer.Option("--upscale", metavar="N", help="cells of N by N fine ones")] = 1,
     ends_outside: Annotated[bool, typer.Option("--ends-outside", help="rivers that leave the grid end there")] = False,
+    crs: Annotated[str, typer.Option("--crs", help="projection of x and y in metres, e.g. EPSG:2154")] = "",
 ) -> None:
     """A river network from what you have. MAP is a number, or a map FILE or FILE::VARIABLE on the same grid."""
     from paraformer.routing.command import Recipe, make_network
 
     recipe = Recipe(
         codes, variable, velocity, diffusivity, length, sinuosity, area, fraction, gauges, search,
-        (runoff_delay, runoff_shape, baseflow_delay, baseflow_shape), box, upscale, ends_outside,
+        (runoff_delay, runoff_shape, baseflow_delay, baseflow_shape), box, upscale, ends_outside, crs,
     )  # fmt: skip
     _out().print(make_network(river, out, recipe), soft_wrap=True)
 

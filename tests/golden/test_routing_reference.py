@@ -7,6 +7,7 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
+from pyproj import Transformer
 from scipy.special import gammainc
 
 from golden.routing_cases import REFERENCE, forcing, lohmann_network, read, source_order
@@ -14,9 +15,10 @@ from paraformer.core.errors import DataError
 from paraformer.numerics.routing import convolve
 from paraformer.numerics.unit_hydrograph import TravelTimes, Window, unit_hydrographs, unit_hydrographs_transposed
 from paraformer.routing.gauges import place_gauges, read_gauges
+from paraformer.routing.grids import read_grid
 from paraformer.routing.lohmann import CFS_PER_M3S, cell_kernels, lohmann_response
 from paraformer.routing.lohmann import unit_hydrographs as lohmann_hydrographs
-from paraformer.routing.make import RiverOptions, network_of_directions
+from paraformer.routing.make import RiverOptions, network_of_directions, network_of_grid
 from paraformer.routing.network import Network
 from paraformer.routing.router import exact_response, parameter_router, travel_times
 from paraformer.routing.rvic import RvicOptions, make_parameter_file, read_parameter_file
@@ -255,6 +257,25 @@ def test_a_real_basin_in_the_lohmann_program(variant: str, shared: Path) -> None
     ours = CFS_PER_M3S * convolve(np.nan_to_num(runoff + baseflow)[:, row, column].T, network.pairs, response).T
     theirs = flow[list(builds).index("head_dp" if variant == "lohmann" else "old_dp")]
     assert np.abs(ours - theirs).max() < 1e-12 * theirs.max()
+
+
+def test_a_projected_grid_of_a_real_river(shared: Path, tmp_path: Path) -> None:
+    """The Lez in Lambert-93, 1 km: gauges that lie beside the river are put on it, by their areas."""
+    path = shared / "data" / "routing" / "smash_lez.nc"
+    with pytest.raises(DataError, match="name the projection"):
+        network_of_directions(path, "vic", variable="flow_direction")
+    grid = read_grid(path, "flow_direction", "EPSG:2154")
+    network = network_of_grid(grid, "vic", RiverOptions(), ends_outside=True)
+    np.testing.assert_allclose(network.area, 1e6)
+    assert 43.5 < network.lat.min() < network.lat.max() < 44.0
+    x, y, area = read(path, "gauge_x", "gauge_y", "gauge_area")
+    to_geographic = Transformer.from_crs("EPSG:2154", "EPSG:4326", always_xy=True)
+    lon, lat = to_geographic.transform(x, y)
+    table = tmp_path / "gauges.csv"
+    rows = [f"g{i},{lat[i]},{lon[i]},{area[i]}" for i in range(len(x))]
+    table.write_text("\n".join(["name,lat,lon,area_km2", *rows]) + "\n")
+    placed, _ = place_gauges(network, read_gauges(table), search=2)
+    np.testing.assert_allclose(placed.model_area / 1e6, area, rtol=0.25)
 
 
 def test_real_directions_are_read(shared: Path) -> None:

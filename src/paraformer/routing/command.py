@@ -64,6 +64,7 @@ class Recipe(NamedTuple):
     box: Path | None = None
     upscale: int = 1
     ends_outside: bool = False
+    crs: str = ""
 
 
 def make_network(river: Path, out: Path, recipe: Recipe) -> str:
@@ -108,7 +109,7 @@ def _river(river: Path, recipe: Recipe) -> tuple[Network, np.ndarray | None]:
             river, recipe, "a control file, which has its own", ("velocity", "diffusivity", "box", *_OF_A_GRID[:-1])
         )
         return _of_control(river, recipe)
-    grid = read_grid(river, recipe.variable)
+    grid = read_grid(river, recipe.variable, recipe.crs)
     if recipe.upscale > 1:
         _refuse(river, recipe, "--upscale", ("length", "sinuosity", "area", "fraction"))
         return upscaled_network(
@@ -119,7 +120,7 @@ def _river(river: Path, recipe: Recipe) -> tuple[Network, np.ndarray | None]:
     return network, _on_cells(recipe.fraction, grid, network)
 
 
-_OF_A_GRID = ("codes", "variable", "upscale", "ends_outside", "length", "sinuosity", "fraction", "area")
+_OF_A_GRID = ("codes", "variable", "crs", "upscale", "ends_outside", "length", "sinuosity", "fraction", "area")
 
 
 def _refuse(river: Path, recipe: Recipe, what: str, names: tuple[str, ...]) -> None:

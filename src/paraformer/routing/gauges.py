@@ -11,6 +11,7 @@ import numpy as np
 
 from paraformer.core.errors import DataError
 from paraformer.core.grid import require_places, unit_vectors
+from paraformer.routing.grids import EARTH_RADIUS
 from paraformer.routing.network import Gauges, Network, upstream_area
 
 logger = logging.getLogger(__name__)
@@ -131,8 +132,7 @@ def place_gauges(
                 raise DataError(f"{where}: cell {row.cell} is not in the network")
             cell = int(own[0])
         else:
-            apart = np.maximum(np.abs(network.lat - row.lat), np.abs((network.lon - row.lon + 180) % 360 - 180)) / size
-            ring = np.maximum(np.ceil(apart - 0.5 - 1e-6), 0).astype(np.int64)
+            ring = _cells_away(network, row, size)
             near = np.flatnonzero(ring <= (search if row.area_km2 == row.area_km2 else 0))
             if not len(near):
                 raise DataError(
@@ -180,8 +180,20 @@ def _best(near: np.ndarray, drained: np.ndarray, row: GaugeRow, places: np.ndarr
     return int(near[np.argmin(np.abs(np.log(drained[near] / (row.area_km2 * M2_PER_KM2))))])
 
 
+def _cells_away(network: Network, row: GaugeRow, size: float) -> np.ndarray:
+    """How many cells each cell is away from the one a gauge lies in."""
+    east = (network.lon - row.lon + 180) % 360 - 180
+    if size:
+        apart = np.maximum(np.abs(network.lat - row.lat), np.abs(east)) / size
+        return np.maximum(np.ceil(apart - 0.5 - 1e-6), 0).astype(np.int64)
+    away = np.deg2rad(np.hypot(network.lat - row.lat, east * np.cos(np.deg2rad(row.lat)))) * EARTH_RADIUS
+    return np.maximum(np.ceil(away / np.sqrt(np.median(network.area)) - 0.75), 0).astype(np.int64)
+
+
 def _spacing(network: Network) -> float:
-    """Size of the grid's cells [degree]."""
+    """Size of the cells of a grid of latitude and longitude [degree]; 0 of a projection's or of segments."""
     steps = [np.diff(np.unique(np.round(values, 7))) for values in (network.lat, network.lon)]
+    if any(len(step) + 1 > max(0.5 * network.n_cell, 50) for step in steps):
+        return 0.0
     found = [float(step.min()) for step in steps if len(step)]
     return min(found) if found else 1.0

@@ -26,14 +26,16 @@ class Grid(NamedTuple):
 
     Attributes:
         values: [y, x], or [2, y, x] for the two parts of NEXTXY.
-        lat, lon: of rows (from the north) and columns (from the west) [degree].
+        lat, lon: of rows (from the north) and columns (from the west) [degree]; y and x of a projection [m].
         source: file, for messages.
+        crs: the projection; empty for latitude and longitude.
     """
 
     values: Float[np.ndarray, "*part y x"]
     lat: Float[np.ndarray, " y"]
     lon: Float[np.ndarray, " x"]
     source: str
+    crs: str = ""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -42,25 +44,46 @@ class Grid(NamedTuple):
     def words(self, position: int) -> str:
         """What messages call the cell at a position of the flattened grid."""
         row, column = divmod(position, len(self.lon))
-        return f"row {row + 1}, column {column + 1} (lat {self.lat[row]:.6g}, lon {self.lon[column]:.7g})"
+        y, x = ("y", "x") if self.crs else ("lat", "lon")
+        return f"row {row + 1}, column {column + 1} ({y} {self.lat[row]:.7g}, {x} {self.lon[column]:.7g})"
+
+    def places(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Latitude and longitude [degree] of the centres at positions of the flattened grid."""
+        row, column = np.divmod(cells, len(self.lon))
+        if not self.crs:
+            return self.lat[row], self.lon[column]
+        from pyproj import CRS, Transformer  # here, because it takes long to load
+
+        projection = CRS.from_user_input(self.crs)
+        to_geographic = Transformer.from_crs(projection, projection.geodetic_crs, always_xy=True)
+        lon, lat = to_geographic.transform(self.lon[column], self.lat[row])
+        return np.asarray(lat), np.asarray(lon)
+
+    def areas(self) -> Float[np.ndarray, "y x"]:
+        """Areas of the cells [m2]: on the sphere, or in the plane of the projection."""
+        if not self.crs:
+            return cell_areas(self.lat, self.lon)
+        sides = [abs(values[1] - values[0]) for values in (self.lat, self.lon) if len(values) > 1]
+        return np.full(self.shape, sides[0] * sides[-1])
 
 
-def read_grid(path: Path | str, variable: str | None = None) -> Grid:
+def read_grid(path: Path | str, variable: str | None = None, crs: str = "") -> Grid:
     """A map from a file, whichever of the three forms it has.
 
     Args:
         path: ``.nc`` is netCDF, ``.tif`` GeoTIFF, anything else an ESRI text grid.
         variable: of a netCDF file; the usual names of flow directions by default.
+        crs: projection of a file with x and y in metres that does not name it; a GeoTIFF does.
 
     Raises:
-        DataError: unreadable, or not on a grid of latitude and longitude.
+        DataError: unreadable, or not on a grid of latitude and longitude or of a known projection.
     """
     suffix = Path(path).suffix.lower()
     if suffix in (".nc", ".nc4", ".cdf"):
-        return _read_netcdf(Path(path), variable)
+        return _read_netcdf(Path(path), variable, crs)
     if suffix in (".tif", ".tiff"):
-        return _read_tiff(Path(path))
-    return read_text_grid(path)
+        return _read_tiff(Path(path), crs)
+    return read_text_grid(path)._replace(crs=crs)
 
 
 def value_on(path_or_number: str, like: Grid, variable: str | None = None) -> Float[np.ndarray, "y x"]:
@@ -73,7 +96,7 @@ def value_on(path_or_number: str, like: Grid, variable: str | None = None) -> Fl
         return np.full((len(like.lat), len(like.lon)), float(path_or_number))
     except ValueError:
         path, _, name = path_or_number.partition("::")
-        found = read_grid(path, name or variable)
+        found = read_grid(path, name or variable, like.crs)
     require_same_grid(found, like)
     return found.values
 
@@ -170,7 +193,7 @@ def numbers_of(variable: Any) -> np.ndarray:
     return decode(stored, attributes).astype(np.float64)
 
 
-def _read_netcdf(path: Path, variable: str | None) -> Grid:
+def _read_netcdf(path: Path, variable: str | None, crs: str) -> Grid:
     require_whole(path)
     with netCDF4.Dataset(path) as dataset:
         names = (variable,) if variable else DIRECTION_NAMES
@@ -181,24 +204,27 @@ def _read_netcdf(path: Path, variable: str | None) -> Grid:
             raise DataError(f"{path}: no variable {' or '.join(names)}{nearest(names[0], dataset.variables)}")
         parts = [np.squeeze(numbers_of(dataset[name])) for name in found]
         dims = dataset[found[0]].dimensions
-        lat, lon = (_coordinate(dataset, dims, names) for names in (LAT_NAMES, LON_NAMES))
+        lat, lon = (_coordinate(dataset, dims, names, crs) for names in (LAT_NAMES, LON_NAMES))
     values = parts[0] if len(parts) == 1 else np.stack(parts)
     if values.ndim not in (2, 3) or values.shape[-2:] != (len(lat), len(lon)):
         raise DataError(f"{path}: '{found[0]}' has dimensions {dims}, expected latitude and longitude")
-    return _north_first(values, lat, lon, str(path))
+    return _north_first(values, lat, lon, str(path), crs)
 
 
-def _coordinate(dataset: Any, dims: tuple[str, ...], names: tuple[str, ...]) -> np.ndarray:
+def _coordinate(dataset: Any, dims: tuple[str, ...], names: tuple[str, ...], crs: str) -> np.ndarray:
     for name in (*dims, *dataset.variables):
         if name in dataset.variables and name.lower() in names and dataset[name].ndim == 1:
-            unit = str(getattr(dataset[name], "units", "degrees")).lower()
-            if name.lower() in ("x", "y") and not unit.startswith("degree"):
+            unit = str(getattr(dataset[name], "units", "m" if crs else "degrees")).lower()
+            if unit.startswith("degree") == bool(crs):
                 continue
             return numbers_of(dataset[name])
-    raise DataError(f"{dataset.filepath()}: no coordinate {' or '.join(names)} of one dimension [degrees]")
+    raise DataError(
+        f"{dataset.filepath()}: no coordinate {' or '.join(names)} of one dimension in "
+        f"{'metres' if crs else 'degrees'}; of x and y in metres, name the projection (--crs)"
+    )
 
 
-def _north_first(values: np.ndarray, lat: np.ndarray, lon: np.ndarray, source: str) -> Grid:
+def _north_first(values: np.ndarray, lat: np.ndarray, lon: np.ndarray, source: str, crs: str = "") -> Grid:
     """Rows turned to run from the north, columns from the west; directions are those of the compass, and stay."""
     for name, places in (("latitude", lat), ("longitude", lon)):
         steps = np.diff(places)
@@ -208,10 +234,10 @@ def _north_first(values: np.ndarray, lat: np.ndarray, lon: np.ndarray, source: s
         values, lat = values[..., ::-1, :], lat[::-1]
     if len(lon) > 1 and lon[1] < lon[0]:
         values, lon = values[..., ::-1], lon[::-1]
-    return Grid(np.ascontiguousarray(values), lat.copy(), lon.copy(), source)
+    return Grid(np.ascontiguousarray(values), lat.copy(), lon.copy(), source, crs)
 
 
-def _read_tiff(path: Path) -> Grid:
+def _read_tiff(path: Path, given: str) -> Grid:
     try:
         import rasterio
     except ImportError as error:
@@ -222,12 +248,11 @@ def _read_tiff(path: Path) -> Grid:
             values, transform, missing, crs = band.astype(np.float64), file.transform, file.nodata, file.crs
     except rasterio.errors.RasterioError as error:
         raise DataError(f"{path}: not a readable GeoTIFF ({error})") from error
-    if crs is not None and not crs.is_geographic:
-        raise DataError(f"{path}: projection {crs.to_string()}, expected latitude and longitude")
+    projection = given if crs is None else "" if crs.is_geographic else crs.to_wkt()
     if band.dtype == np.int8:
         values = band.view(np.uint8).astype(np.float64)
     if missing is not None:
         values[band == missing] = np.nan
     lon = transform.c + transform.a * (np.arange(values.shape[1]) + 0.5)
     lat = transform.f + transform.e * (np.arange(values.shape[0]) + 0.5)
-    return _north_first(values, lat, lon, str(path))
+    return _north_first(values, lat, lon, str(path), projection)

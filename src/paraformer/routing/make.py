@@ -14,7 +14,7 @@ from paraformer.core.netcdf_header import require_whole
 from paraformer.core.physics import MEAN_RADIUS
 from paraformer.routing.directions import Codes, decode
 from paraformer.routing.gauges import M2_PER_KM2, read_gauges
-from paraformer.routing.grids import Grid, cell_areas, numbers_of, read_grid, value_on
+from paraformer.routing.grids import Grid, numbers_of, read_grid, value_on
 from paraformer.routing.network import DIFFUSIVITY, VELOCITY, Gauges, Hillslope, Network, no_gauges, no_hillslope
 
 
@@ -63,7 +63,7 @@ def network_of_grid(grid: Grid, codes: Codes | None, options: RiverOptions, *, e
     """``network_of_directions`` of a map that is read already."""
     found = decode(grid, codes, ends_outside=ends_outside)
     row, column = np.divmod(found.cells, len(grid.lon))
-    lat, lon = grid.lat[row], grid.lon[column]
+    lat, lon = grid.places(found.cells)
 
     def at(given: str) -> np.ndarray:
         return value_on(given, grid)[row, column]
@@ -75,7 +75,7 @@ def network_of_grid(grid: Grid, codes: Codes | None, options: RiverOptions, *, e
         lon=lon,
         downstream=found.downstream,
         length=length,
-        area=at(options.area) if options.area else cell_areas(grid.lat, grid.lon)[row, column],
+        area=at(options.area) if options.area else grid.areas()[row, column],
         velocity=at(options.velocity),
         diffusivity=at(options.diffusivity),
         hillslope=no_hillslope(len(lat)),

@@ -8,7 +8,7 @@ import numpy as np
 
 from paraformer.core.errors import DataError, SettingsError
 from paraformer.routing.directions import Codes, Decoded, decode
-from paraformer.routing.grids import Grid, cell_areas
+from paraformer.routing.grids import Grid
 from paraformer.routing.make import distances, number_of
 from paraformer.routing.network import Network, downstream_order, no_gauges, no_hillslope, upstream_area
 
@@ -42,8 +42,7 @@ def upscaled_network(
     if factor < 2:
         raise DataError(f"--upscale {factor}: expected 2 fine cells or more along the side of a coarse one")
     fine = decode(grid, codes, ends_outside=ends_outside)
-    row, column = np.divmod(fine.cells, len(grid.lon))
-    area = cell_areas(grid.lat, grid.lon)[row, column]
+    area = grid.areas().ravel()[fine.cells]
     drained = np.full(grid.shape, -9999.0)
     drained.ravel()[fine.cells] = upstream_area(fine.downstream, area)
     rivers: Any = pyflwdir.from_array(_as_d8(fine, grid.shape), ftype="d8")
@@ -52,15 +51,22 @@ def upscaled_network(
     active = np.flatnonzero(places >= 0)
     position = np.full(grid.shape[0] * grid.shape[1], -1, np.int64)
     position[fine.cells] = np.arange(len(fine.cells))
-    step = distances(grid.lat[row], grid.lon[column], fine.downstream)
+    step = distances(*grid.places(fine.cells), fine.downstream)
     unit, downstream, length = _between_outlets(fine.downstream, step, position[places[active]])
-    coarse_row, coarse_column = np.divmod(active, coarse.shape[1])
     size = float(grid.lon[1] - grid.lon[0]), float(grid.lat[1] - grid.lat[0])
+    centres = Grid(
+        coarse,
+        grid.lat[0] - size[1] / 2 + size[1] * factor * (np.arange(coarse.shape[0]) + 0.5),
+        grid.lon[0] - size[0] / 2 + size[0] * factor * (np.arange(coarse.shape[1]) + 0.5),
+        grid.source,
+        grid.crs,
+    )
+    lat, lon = centres.places(active)
     n = len(active)
     return Network(
         cells=active + 1,
-        lat=grid.lat[0] - size[1] / 2 + size[1] * factor * (coarse_row + 0.5),
-        lon=grid.lon[0] - size[0] / 2 + size[0] * factor * (coarse_column + 0.5),
+        lat=lat,
+        lon=lon,
         downstream=downstream,
         length=length,
         area=np.bincount(unit[unit >= 0], area[unit >= 0], minlength=n),
