@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from paraformer.core.conventions import conventional
 from paraformer.core.errors import RunError
 from paraformer.core.netcdf import interrupt_later, read_dataset, write_dataset
 
@@ -58,7 +59,7 @@ def test_threads_write_as_well(tmp_path: Path) -> None:
     thread = threading.Thread(target=write_dataset, args=(DATASET, tmp_path / "a.nc"))
     thread.start()
     thread.join()
-    xr.testing.assert_identical(read_dataset(tmp_path / "a.nc"), DATASET)
+    xr.testing.assert_identical(read_dataset(tmp_path / "a.nc"), conventional(DATASET))
 
 
 @pytest.mark.parametrize("engine", ["netcdf4", "h5netcdf"])
@@ -80,7 +81,7 @@ def test_an_interrupted_file_is_whole_and_xarray_s_lock_is_free(
         write_dataset(DATASET, tmp_path / "a.nc", engine=engine)
     monkeypatch.undo()
     assert [path.name for path in tmp_path.iterdir()] == ["a.nc"]
-    xr.testing.assert_identical(read_dataset(tmp_path / "a.nc"), DATASET)
+    xr.testing.assert_identical(read_dataset(tmp_path / "a.nc"), conventional(DATASET))
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

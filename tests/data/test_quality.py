@@ -236,7 +236,8 @@ def test_position_off_the_globe(tmp_path, name, value):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", ["prcp", "tair", "pres"])
 def test_forcing_that_is_not_finite(tmp_path, name, value):
-    where = f"{name} at cell 11 (lat 40, lon -93.33333), 2017-03-01: missing or not a number"
+    found = "missing or not a number" if np.isnan(value) else f"found {value:g}"
+    where = f"{name} at cell 11 (lat 40, lon -93.33333), 2017-03-01: {found}"
     refused(tmp_path, set_value(name, 4, 700, value), where)
 
 
@@ -250,7 +251,7 @@ def test_forcing_that_is_not_finite(tmp_path, name, value):
         ("pres", 101325.0, ("Pa?",)),
         ("pres", 1013.0, ("hPa?",)),
         ("sm_smap", 25.0, ("found 25 m3 m-3, expected 0 to 1 m3 m-3", "percent")),
-        ("sm_smap", np.inf, ("missing or not a number",)),
+        ("sm_smap", np.inf, ("found inf m3 m-3, expected 0 to 1 m3 m-3",)),
     ],
 )
 def test_value_outside_its_range(tmp_path, name, value, parts):
@@ -275,7 +276,7 @@ def test_bad_attribute(tmp_path, name, value):
     def plant(dataset):
         dataset[name].values[3] = value
 
-    what = f"found {value:g} %, expected 0 to 100 %" if np.isfinite(value) else "missing or not a number"
+    what = "missing or not a number" if np.isnan(value) else f"found {value:g} {'m' if name == 'elevation' else '%'}"
     refused(tmp_path, plant, f"{name} at cell 10 (lat 37.5, lon -100): {what}")
 
 

@@ -31,6 +31,7 @@ from paraformer.core.schema import Cube
 from paraformer.core.settings import validated
 from paraformer.core.yaml import read
 from paraformer.process.bmi_setup import BMIConfig
+from paraformer.process.own import OwnDifferentiable
 from process.drop_in import global_file, make_world
 
 SHELL, PYTHON, YAML, USAGE = (snippets(language) for language in ("bash", "python", "yaml", "usage"))
@@ -190,6 +191,8 @@ def check_settings(snippet: Snippet, folder: Path) -> None:
     transfers = merged.get("evaluation", {}).get("transfers", {})
     if transfers:
         merged["searches"] = {transfers["source"]: {"name": "sceua"}}
+    if "cross_validation" in merged:
+        merged.setdefault("learners", {"A": {}, "B": {}})
     path = folder / "snippet.yaml"
     path.write_text(yaml.safe_dump(merged, allow_unicode=True), encoding="utf-8")
     load_study(path)
@@ -266,7 +269,9 @@ def run_reservoir(text: str, folder: Path) -> None:
 def run_gradients(text: str, folder: Path) -> None:
     """Both gradients of the page are there, and alike."""
     space = load_study(ROOT / "examples/torch_bucket.yaml").space
-    model = _example("torch_bucket").build(space, _cube(), {})
+    model = OwnDifferentiable(
+        _example("torch_bucket").build(space, _cube(), {})
+    )  # as a study puts it under the contract
     shown: list[torch.Tensor] = []
     exec(compile(text, "docs", "exec"), {"torch": torch, "space": space, "model": model, "print": shown.append})
     own, differences = shown

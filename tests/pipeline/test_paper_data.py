@@ -139,6 +139,6 @@ def test_the_generated_world_is_what_the_papers_studies_ask_for(data: Path) -> N
 def test_a_world_simulated_in_parts_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = load_study(write_study(tmp_path, data__synthetic__fluxes={}))
     assert make_world(study, tmp_path / "whole") == 12
-    monkeypatch.setattr("paraformer.pipeline.world._TOGETHER", 5)
+    monkeypatch.setattr("paraformer.pipeline.world.TOGETHER", 5)
     assert make_world(study, tmp_path / "parts") == 12
     assert files_of(tmp_path / "parts") == files_of(tmp_path / "whole")

@@ -34,6 +34,12 @@ class LossyRecipe:
     def n_cells(self) -> int:
         return self.cells
 
+    def description(self) -> str:
+        return "buckets"
+
+    def prior(self) -> np.ndarray:
+        return whole(self.cells, self.days).prior()
+
     def select(self, cells: np.ndarray) -> Bucket:
         if self.fatal in cells and len(list(self.folder.glob("death-*"))) < self.deaths:
             (self.folder / f"death-{os.getpid()}").touch()

@@ -319,7 +319,8 @@ class Results:
         for name in (DEFAULT_RUNS, RUNS):
             archive = self._archive(name)
             outputs = [str(v) for v in archive.data_vars if archive[v].dims == ("cell", "set", "time")]
-            part = archive[outputs].rename_dims(set="row").assign_coords(_rows(archive))
+            series = archive[outputs].drop_vars(("set", "method", "seed"), errors="ignore")
+            part = series.rename_dims(set="row").assign_coords(_rows(archive))
             parts.append(part.transpose("row", "cell", "time"))
         joined = xr.concat(parts, "row", coords="minimal", compat="override", combine_attrs="override")
         joined.attrs = {"Conventions": "CF-1.8", "title": f"Daily series of study {self.name} by the process model"}

@@ -107,11 +107,11 @@ class OwnHistoryConfig(_Own, HistoryConfig):
     history_days: int = Field(ge=1, description="days of history that θ is read from, L")
 
 
-def _kind(given: Any) -> str:
-    """Which settings a network has."""
-    name = given.get("name") if isinstance(given, Mapping) else getattr(given, "name", None)
-    if not isinstance(name, str) or not OWN.fullmatch(name):
-        return str(name)
+def name(given: Any) -> str | None:
+    """Which settings a network has, by its ``name``; pydantic calls what is missing by the name of this function."""
+    named = given.get("name") if isinstance(given, Mapping) else getattr(given, "name", None)
+    if not isinstance(named, str) or not OWN.fullmatch(named):
+        return None if named is None else str(named)
     history = "history_days" in given if isinstance(given, Mapping) else isinstance(given, HistoryConfig)
     return "own, with history" if history else "own"
 
@@ -123,7 +123,7 @@ NetworkConfig = Annotated[
     | Annotated[ParaFormerZConfig, Tag("paraformer_z")]
     | Annotated[OwnConfig, Tag("own")]
     | Annotated[OwnHistoryConfig, Tag("own, with history")],
-    Discriminator(_kind),
+    Discriminator(name),
 ]
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import dask
 import numpy as np
+from jaxtyping import Float
 
 from paraformer.core.contracts import ForwardModel
 from paraformer.core.errors import ModelError, RunError
@@ -43,6 +44,10 @@ class CellSource(Protocol):
 
     @property
     def n_cells(self) -> int: ...
+
+    def description(self) -> Any: ...
+
+    def prior(self) -> Float[np.ndarray, "cell parameter"]: ...
 
     def select(self, cells: np.ndarray) -> ForwardModel: ...
 
