@@ -30,6 +30,7 @@ _CHECKED = [
     "paraformer.process.cost",
     "paraformer.process.bmi",
     "paraformer.process.bmi_setup",
+    "paraformer.routing",
     "paraformer.search",
 ]
 install_import_hook(_CHECKED, "typecheck.check")
