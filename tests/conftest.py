@@ -29,6 +29,7 @@ _CHECKED = [
     "paraformer.process.executor",
     "paraformer.process.bmi",
     "paraformer.process.bmi_setup",
+    "paraformer.routing",
     "paraformer.search",
 ]
 install_import_hook(_CHECKED, "typecheck.check")

@@ -73,6 +73,24 @@ def test_a_velocity_of_zero_is_refused_and_no_number_in_the_program(shared: Path
     assert np.isnan(theirs).any()
 
 
+def test_a_kernel_outside_its_window_is_refused_where_the_program_has_no_number(shared: Path) -> None:
+    path = shared / REFERENCE / "lohmann" / "underflow.nc"
+    network = lohmann_network(path)
+    order, total = source_order(path, network), forcing(path, network)
+    builds, ordinates, flow = read(path, "build_name", "uh_s", "flow_cfs")
+    at = {name: i for i, name in enumerate(builds)}
+    assert network.box is not None
+    response = lohmann_response(network, network.box, "lohmann")
+    assert np.abs(response.ordinates[order] - ordinates[at["head_dp"]]).max() < 1e-14
+    theirs = flow[at["head_dp"]]
+    assert np.abs(CFS_PER_M3S * convolve(total, network.pairs, response).T - theirs).max() < 1e-12 * theirs.max()
+    kernels = cell_kernels(network.length, network.velocity, network.diffusivity, "lohmann_2015")
+    rows = lohmann_hydrographs(kernels, network.pairs, network.box, "lohmann_2015")[order]
+    np.testing.assert_array_equal(np.isnan(rows), np.isnan(ordinates[at["old_dp"]]))
+    with pytest.raises(DataError, match="no water passes inside the 48 h a cell of method lohmann_2015"):
+        lohmann_response(network, network.box, "lohmann_2015")
+
+
 @pytest.mark.parametrize("name", ["base", "v050", "v300", "maps", "xconst", "long150", "slow"])
 def test_exact_basins(name: str, shared: Path) -> None:
     path, exact = shared / REFERENCE / "lohmann" / f"{name}.nc", shared / REFERENCE / "exact" / "basin_flow.nc"

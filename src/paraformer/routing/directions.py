@@ -112,7 +112,7 @@ def _targets(directions: Grid, codes: Codes) -> tuple[np.ndarray, np.ndarray, np
 
 def _closed(lon: np.ndarray) -> bool:
     """Whether the grid goes round the Earth."""
-    return len(lon) > 2 and abs(abs(lon[1] - lon[0]) * len(lon) - 360.0) < 1e-6 * 360.0
+    return len(lon) > 2 and bool(abs(abs(lon[1] - lon[0]) * len(lon) - 360.0) < 1e-6 * 360.0)
 
 
 def _next_xy(directions: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -159,4 +159,4 @@ def _plausible(directions: Grid, codes: Codes) -> bool:
     lost = outside | ((below >= 0) & ~active[np.maximum(below, 0)])
     runs = active & (below >= 0) & ~lost
     ordered = downstream_order(np.where(runs, below, -1))
-    return len(ordered) == active.size and lost.sum() <= 0.1 * active.sum()
+    return len(ordered) == active.size and bool(lost.sum() <= 0.1 * active.sum())

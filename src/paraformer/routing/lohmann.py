@@ -14,7 +14,7 @@ import numpy as np
 from paraformer.numerics.compiled import compiled
 from paraformer.numerics.routing import Pairs, Response, cell_weights
 from paraformer.numerics.unit_hydrograph import Window
-from paraformer.routing.network import Network
+from paraformer.routing.network import Network, refuse
 
 Variant = Literal["lohmann", "lohmann_2015"]
 CELL_HOURS, PATH_DAYS, BOX_DAYS = 48, 96, 12
@@ -60,10 +60,17 @@ def unit_hydrographs(kernels: np.ndarray, pairs: Pairs, box: np.ndarray, variant
 
 
 def lohmann_response(network: Network, box: np.ndarray, variant: Variant) -> Response:
-    """Response of a network at a step of one day."""
+    """Response of a network at a step of one day.
+
+    Raises:
+        DataError: cells so slow that the program divides by 0, and its station's flow is no number.
+    """
     kernels = cell_kernels(network.length, network.velocity, network.diffusivity, variant)
     ordinates = unit_hydrographs(kernels, network.pairs, box, variant)
-    n = len(ordinates)
+    n, lost = len(ordinates), np.isnan(ordinates).any(axis=1)
+    if lost.any():
+        slow = np.isin(np.arange(network.n_cell), network.pairs.source[lost])
+        refuse(network, slow, f"no water passes inside the {CELL_HOURS} h a cell of method {variant}; use exact")
     window = Window(np.zeros(n, np.int64), np.full(n, LAGS))
     return Response(ordinates, window, cell_weights(network.pairs, network.area, network.fraction, 86400.0))
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import netCDF4
 import numpy as np
@@ -191,6 +191,7 @@ class RunoffFile:
             yield part, runoff, None if self.baseflow is None else self.read(self.baseflow, part, cells, network)
 
 
+@runtime_checkable
 class Waters(Protocol):
     """Runoff and baseflow in blocks of steps."""
 

@@ -55,7 +55,7 @@ def upscaled_network(
     unit, downstream, length = _between_outlets(fine.downstream, step, position[places[active]])
     size = float(grid.lon[1] - grid.lon[0]), float(grid.lat[1] - grid.lat[0])
     centres = Grid(
-        coarse,
+        np.zeros(coarse.shape),
         grid.lat[0] - size[1] / 2 + size[1] * factor * (np.arange(coarse.shape[0]) + 0.5),
         grid.lon[0] - size[0] / 2 + size[0] * factor * (np.arange(coarse.shape[1]) + 0.5),
         grid.source,
