@@ -111,7 +111,7 @@ def test_from_granules_to_table_3(data: Path) -> None:
     trained = table[(table["cells"] == "all") & (table["kind"] == "process model")]
     assert np.isfinite(trained[["rmse", "pcc", "nse"]]).all(axis=None)
     assert (data / "s8" / "tables" / "table3.md").exists()
-    assert list((data / "s8" / "figures").glob("evapotranspiration-mod16.*"))
+    assert list((data / "s8" / "figures").glob("evapotranspiration-mod16-*"))
 
 
 def test_the_generated_world_is_what_the_papers_studies_ask_for(data: Path) -> None:
