@@ -83,8 +83,10 @@ class Run:
 WHOLE_SITE = ("allvars_wb", "allvars_wb_MODIGBP")
 """Runs of the energy data set that are not of single tiles."""
 TILE_FORCING = {"stehekin": ("forcing_syn.", "ste."), "walnutgulch": ("forcing.", "wal.")}
+_TWICE = (Run("tiles_daily", "stehekin"), Run("wb_rz2", "stehekin", "vic5_energy"))
+"""Runs of a name that the other site has, too."""
 RUNS = {
-    run.name if run != Run("tiles_daily", "stehekin") else "stehekin_tiles_daily": run
+    f"{run.site}_{run.name}" if run in _TWICE else run.name: run
     for run in (
         *(
             Run(name, "stehekin")
@@ -105,6 +107,7 @@ RUNS = {
                 "allvars_wb_dailystep",
             )
         ),
+        Run("wb_rz2", "walnutgulch", "vic5_energy"),
         Run("allvars_wb_MODIGBP", "walnutgulch", "vic5_energy"),
     )
 }
