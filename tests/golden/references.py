@@ -454,7 +454,7 @@ def references(shared: Path) -> list[Reference]:
             others,
             _energy_refused,
             f"{sum('/global/' in name for name in others)} runs: energy balance, frozen soil, other options this model "
-            "lacks, two layers or two root zones",
+            "lacks, two layers",
         ),
         Reference(
             "walnutgulch/ens_L2015_daily",

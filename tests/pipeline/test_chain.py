@@ -148,7 +148,7 @@ def test_one_flipped_bit_of_any_artefact_of_any_stage_is_noticed(finished: Path)
             inside = file.relative_to(stage).parts[0]
             kinds.setdefault((stage.name, inside if "zarr" in inside else file.suffix), file)
     assert len(kinds) > 20
-    assert {suffix for _, suffix in kinds} >= {".nc", ".safetensors", ".json", ".csv", ".gz", ".png", "verdict.zarr"}
+    assert {suffix for _, suffix in kinds} >= {".nc", ".safetensors", ".json", ".csv", ".png", "verdict.zarr"}
     for (stage_name, kind), file in kinds.items():
         stage = next(mark.parent for mark in marks if mark.parent in file.parents)
         content = file.read_bytes()

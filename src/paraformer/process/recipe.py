@@ -21,7 +21,7 @@ from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import Cube
 from paraformer.process.build import build_vic, require_spin_up
 from paraformer.process.config import ProcessConfig
-from paraformer.process.executor import CellSource, Executor, Source, deferred, memory
+from paraformer.process.executor import CellSource, Executor, Recipe, deferred, memory
 from paraformer.process.files import Places, ProcessFiles, land_at
 from paraformer.process.vic.bounds import require_corners
 from paraformer.process.vic.files import Domain, read_domain
@@ -163,7 +163,7 @@ class ChunkedModel(ForwardModel):
 
     def __init__(
         self,
-        source: Source,
+        source: Recipe | ForwardModel,
         outputs: tuple[str, ...],
         executor: Executor,
         *,
