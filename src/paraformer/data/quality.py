@@ -142,10 +142,10 @@ def _labels_of(config: DataConfig, file: CellsFile, usable: Bool[np.ndarray, " c
         lat, lon = (file.static(name).astype(float) for name in ("lat", "lon"))
         return block_labels(split.blocks, lat, lon, usable, source=f"{file.path}: split.blocks")
     if split.design is not None:
-        index, sample = _grid_index(file)
+        known_whole = config.source == "synthetic"  # the built-in world is a grid of few cells far apart
+        index, sample = _grid_index(file, known_whole)
         offset, neighbours = split.offset or (0, 0), split.neighbours or 1
         labels = sampling_labels(split.design, index, usable, offset=offset, neighbours=neighbours)
-        known_whole = config.source == "synthetic"  # the built-in world is a grid of few cells far apart
         require_whole_grid(split.design, None if known_whole else sample, labels, usable, source=str(file.path))
         return labels
     assert split.variable is not None
@@ -163,13 +163,14 @@ def _labels_of(config: DataConfig, file: CellsFile, usable: Bool[np.ndarray, " c
     return labels
 
 
-def _grid_index(file: CellsFile) -> tuple[GridIndex, Sample | None]:
+def _grid_index(file: CellsFile, known_whole: bool) -> tuple[GridIndex, Sample | None]:
     """Rows and columns as the variables ``row`` and ``col`` give them, else from latitude and longitude; and whether
     the cells are a sample of the grid already."""
     if not {"row", "col"} <= set(map(str, file.dataset.variables)):
         lat, lon = (file.static(name).astype(float) for name in ("lat", "lon"))
         index = grid_index(lat, lon, source=str(file.path))
-        require_neighbours(lat, lon, source=str(file.path))
+        if not known_whole:
+            require_neighbours(lat, lon, source=str(file.path))
         return index, sample_of_places(lat, lon, index)
     found = []
     for name in ("row", "col"):
