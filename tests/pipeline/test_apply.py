@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from compliance import problems
 from paraformer.config import load_study
 from paraformer.core.errors import DataError, RunError, SettingsError
 from paraformer.core.schema import Cube
@@ -83,18 +84,27 @@ def test_an_exported_map_says_the_same_as_its_run(trained: Path, other: Path, tm
 
 
 def test_a_study_and_its_files_get_the_same_theta(trained: Path, other: Path, files: Path, tmp_path: Path) -> None:
-    """Attributes alone: of the climate, which is that of the training period or of all days, the map is not told."""
-    found = find_map(str(trained), "A")
-    climate = [name for name in found.encoding.names if name.startswith("climate_")]
+    """A file of the days of the study's training period: the same climate, attributes, a-priori values and θ."""
+    found, study = find_map(str(trained), "A"), load_study(other)
+    given = (files / "params.nc", files / "domain.nc")
+    with xr.open_dataset(files / "inputs.nc") as dataset:
+        dataset.sel(time=slice(str(study.data.train.start), str(study.data.train.end))).to_netcdf(tmp_path / "in.nc")
     apply_map(found, Order(other), tmp_path / "study")
-    text = apply_map(found, Order(files / "inputs.nc"), tmp_path / "file")
-    a, b = (xr.load_dataset(tmp_path / name / "theta.nc") for name in ("study", "file"))
-    np.testing.assert_array_equal(a["lat"], b["lat"])
-    assert climate
+    text = apply_map(found, Order(tmp_path / "in.nc", given), tmp_path / "file")
     assert "4 cells" in text
-    for name in ("infilt", "expt"):
-        assert np.isfinite(b[name]).all()
-        assert (b[f"{name}_spread"] >= 0).all()
+    assert problems(tmp_path / "file/theta.nc", tmp_path) == []
+    a, b = (xr.load_dataset(tmp_path / name / "theta.nc") for name in ("study", "file"))
+    for name in ("lat", "lon", "infilt", "expt", "infilt_spread", "expt_spread", "beyond_training"):
+        np.testing.assert_allclose(a[name], b[name], rtol=1e-6, atol=1e-12, err_msg=name)
+
+
+def test_a_folder_of_something_else_is_refused(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    with pytest.raises(DataError, match="notes: "):
+        apply_map(find_map(str(trained), "A"), Order(tmp_path / "notes"), tmp_path / "out")
+    (tmp_path / "text.nc").write_text("no netCDF")
+    with pytest.raises(DataError, match=r"text\.nc: "):
+        apply_map(find_map(str(trained), "A"), Order(tmp_path / "text.nc"), tmp_path / "out")
 
 
 def test_what_is_written_runs_in_vic(trained: Path, tmp_path: Path) -> None:
@@ -145,7 +155,7 @@ def test_a_cell_outside_the_training_is_named_and_gets_its_theta(trained: Path, 
     theta = xr.load_dataset(tmp_path / "out/theta.nc")
     assert theta["unlike_training"].values[1] == 1
     assert np.isfinite(theta["infilt"].values).all()
-    found = theta["beyond_training"].sel(attribute="elevation").values
+    found = theta["beyond_training"].values[:, theta["attribute_name"].values.tolist().index("elevation")]
     assert found[1] > 1
     assert "elevation" in (tmp_path / "out/unlike_training.csv").read_text()
 

@@ -204,6 +204,11 @@ def test_manifest_says_what_was_run(finished: Path) -> None:
     assert cost["SCE-UA"] == searched
     assert cost["FFN_A"] == cost["Latin hypercube"] == 12 * (1 + 4 + 6)
     assert set(manifest["stages"]) >= set(STAGES)
+    (maker,) = json.loads((finished / "cube" / "stage.json").read_text())["made_by"]
+    told = f"{maker['version']}, {maker['git'] or 'installed package'}"
+    assert Results(finished).made_by == (told,)
+    assert f"seed 3, made by {told}\n" in describe(finished)
+    assert told in (finished / "report.html").read_text()
 
 
 def test_report_page_is_whole(finished: Path) -> None:

@@ -112,6 +112,13 @@ class Results:
             raise RunError(f"{path}: not readable ({error})") from error
 
     @property
+    def made_by(self) -> tuple[str, ...]:
+        """Version and git revision of ParaFormer that made the stages, each once, in the order of the stages."""
+        makers = [maker for stage in self.manifest.get("stages", {}).values() for maker in stage.get("made_by", ())]
+        told = (f"{maker['version']}, {maker['git'] or 'installed package'}" for maker in makers)
+        return tuple(dict.fromkeys(told))
+
+    @property
     def study_file(self) -> Path:
         """The resolved study file."""
         return self.directory / "study.yaml"

@@ -111,7 +111,7 @@ def _problem(place: Place, errors: Sequence[Any], model: type[BaseModel]) -> str
     if first["type"] == "missing":
         return f"key '{dotted}' is missing"
     if first["type"] == "union_tag_not_found":
-        return "key '{}.{}' is missing".format(dotted, first["ctx"]["discriminator"].strip("'()"))
+        return "key '{}.{}' is missing".format(dotted, first["ctx"]["discriminator"].strip("'()_"))
     said = list(dict.fromkeys(_EXPECTED.get(each["type"], _one_line(each["msg"])) for each in errors))
     message = " or ".join([said[0], *(text.removeprefix("Input should be ") for text in said[1:])])
     return f"{dotted}: {message}{_given(first.get('input'))}" if dotted else message

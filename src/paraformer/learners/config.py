@@ -107,7 +107,7 @@ class OwnHistoryConfig(_Own, HistoryConfig):
     history_days: int = Field(ge=1, description="days of history that θ is read from, L")
 
 
-def name(given: Any) -> str | None:
+def _name(given: Any) -> str | None:
     """Which settings a network has, by its ``name``; pydantic calls what is missing by the name of this function."""
     named = given.get("name") if isinstance(given, Mapping) else getattr(given, "name", None)
     if not isinstance(named, str) or not OWN.fullmatch(named):
@@ -123,7 +123,7 @@ NetworkConfig = Annotated[
     | Annotated[ParaFormerZConfig, Tag("paraformer_z")]
     | Annotated[OwnConfig, Tag("own")]
     | Annotated[OwnHistoryConfig, Tag("own, with history")],
-    Discriminator(name),
+    Discriminator(_name),
 ]
 
 

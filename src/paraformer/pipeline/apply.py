@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float
 
+from paraformer.core.conventions import axes, labels
 from paraformer.core.errors import SettingsError
 from paraformer.core.files import write_csv
 from paraformer.core.log import Progress
@@ -19,6 +20,7 @@ from paraformer.data.views import calibration_view
 from paraformer.learners.encoding import Encoded
 from paraformer.learners.inputs import History
 from paraformer.learners.released import Applied, ReleasedMap
+from paraformer.numerics.scores import MIN_DAYS
 from paraformer.pipeline.judge import judge_rows, to_rows
 from paraformer.pipeline.target import Target, Wanted, open_target
 from paraformer.process.parameter_field import PARAMS, THETA, write_vic_parameters
@@ -118,14 +120,8 @@ def _theta_dataset(found: ReleasedMap, target: Target, seen: Encoded, applied: A
     variables["unlike_training"] = ("cell", _outside(seen).any(axis=1).astype("int8"), flags)
     beyond = {"long_name": "distance from the range of the trained cells, in its widths", "units": "1"}
     variables["beyond_training"] = (("cell", "attribute"), seen.beyond, beyond)
-    coords = {
-        "cell": ("cell", cube.cells.astype("int32"), {"long_name": "cell identifier"}),
-        "lat": ("cell", cube.lat, {"units": "degrees_north", "standard_name": "latitude"}),
-        "lon": ("cell", cube.lon, {"units": "degrees_east", "standard_name": "longitude"}),
-        "attribute": ("attribute", list(found.encoding.names), {"long_name": "static attribute"}),
-    }
+    coords = axes(cube.cells, cube.lat, cube.lon) | labels("attribute", found.encoding.names, "static attribute")
     attributes = {
-        "Conventions": "CF-1.8",
         "title": f"Parameters of {target.source.name} by the map {found.name}",
         "source": f"paraformer {found.card.get('paraformer', '')}, study {found.card.get('study', '')}",
     }
@@ -179,6 +175,7 @@ def _judged(found: ReleasedMap, target: Target, applied: Applied, directory: Pat
     assert target.model is not None
     cube, period = target.cube, "test" if target.study is not None else "train"
     fields: dict[str, Float[np.ndarray, "cell parameter"]] = {found.name: applied.theta}
-    rows = judge_rows(target.model(found.parameters), cube, fields, period)
+    least = MIN_DAYS if target.study is None else target.study.evaluation.min_days
+    rows = judge_rows(target.model(found.parameters), cube, fields, period, least)
     write_csv(directory / "scores.csv", rows)
     return f"judged by the process model, {cube.period(period)}, raw\n\n{to_text(to_rows(rows))}"

@@ -65,9 +65,7 @@ def _searches(results: Results | None) -> list[str]:
 
 
 def _software(results: Results | None) -> str:
-    """Version and revision that made the run, as its manifest says."""
+    """Versions and revisions that made the run's stages."""
     if results is None:
         return "ParaFormer (see CITATION.cff)"
-    version = results.manifest.get("versions", {}).get("paraformer", "")
-    revision = f", revision {results.manifest['git']}" if results.manifest.get("git") else ""
-    return f"ParaFormer {version}{revision} (see CITATION.cff)"
+    return f"ParaFormer {'; '.join(results.made_by)} (see CITATION.cff)"

@@ -37,7 +37,7 @@ def describe(path: str | Path) -> str:
 def _describe_run(path: Path) -> str:
     results = Results(path)
     manifest = results.manifest
-    lines = [f"run {path}", f"seed {manifest.get('seed')}, revision {manifest.get('git') or 'installed package'}"]
+    lines = [f"run {path}", f"seed {manifest.get('seed')}, made by {'; '.join(results.made_by) or 'nobody yet'}"]
     for name, stage in manifest.get("stages", {}).items():
         state = _read(results.folder(name) / "stage.json")
         word = "done" if state.get("complete") else "unfinished"

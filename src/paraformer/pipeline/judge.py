@@ -33,31 +33,40 @@ from paraformer.report.tables import to_text
 
 
 def judge_rows(
-    model: ForwardModel, cube: Cube, thetas: Mapping[str, Float[np.ndarray, "cell parameter"]], period: str
+    model: ForwardModel,
+    cube: Cube,
+    thetas: Mapping[str, Float[np.ndarray, "cell parameter"]],
+    period: str,
+    min_days: int = MIN_DAYS,
 ) -> pd.DataFrame:
     """Raw scores of soil moisture in every cell: the a-priori parameters as they are, and each θ.
 
     Args:
         model: on the cells and days of ``cube``.
         period: ``train`` or ``test``.
+        min_days: observed days a cell needs to be scored.
 
     Returns:
         A row a method and cell: cell, lat, lon, trained, method, days (observed), and a column a metric of
-        ``numerics.scores.METRICS``; NaN in cells with fewer than 20 observed days.
+        ``numerics.scores.METRICS``; NaN in cells with fewer observed days.
     """
     series = {DEFAULT: model.simulate(None, ("soil_moisture",))["soil_moisture"][:, 0]}
     if thetas:
         stacked = np.stack(list(thetas.values()), axis=1)
         found = model.simulate(stacked, ("soil_moisture",))["soil_moisture"]
         series |= {name: found[:, i] for i, name in enumerate(thetas)}
-    return pd.concat([_scored(name, values, cube, period) for name, values in series.items()], ignore_index=True)
+    return pd.concat(
+        [_scored(name, values, cube, period, min_days) for name, values in series.items()], ignore_index=True
+    )
 
 
-def _scored(method: str, simulated: Float[np.ndarray, "cell time"], cube: Cube, period: str) -> pd.DataFrame:
+def _scored(
+    method: str, simulated: Float[np.ndarray, "cell time"], cube: Cube, period: str, min_days: int
+) -> pd.DataFrame:
     days = cube.period(period).mask(cube.time)
     observed, mask = cube.observed()
     mask = mask[:, days]
-    scores = finish(accumulate(simulated[:, days], observed[:, days], mask), min_days=MIN_DAYS)
+    scores = finish(accumulate(simulated[:, days], observed[:, days], mask), min_days=min_days)
     place = {"cell": cube.cells, "lat": cube.lat, "lon": cube.lon, "trained": cube.trained}
     return pd.DataFrame({**place, "method": method, "days": mask.sum(axis=1), **scores.values})
 
@@ -108,10 +117,11 @@ def judge_thetas(study: Study, directory: Path, thetas: Sequence[Path], progress
             whole[name] = replace(files, parameters=path)
         else:
             fields[name] = read_given_theta(path, study.space, cube)
+    least = study.evaluation.min_days
     with open_executor(study.process.executor) as executor:
-        parts = [judge_rows(_model(study, cube, store, files, executor), cube, fields, "test")]
+        parts = [judge_rows(_model(study, cube, store, files, executor), cube, fields, "test", least)]
         for name, other in whole.items():
-            alone = judge_rows(_model(study, cube, store, other, executor), cube, {}, "test")
+            alone = judge_rows(_model(study, cube, store, other, executor), cube, {}, "test", least)
             parts.append(alone.assign(method=name))
     table = pd.concat([*parts, *_finished(Results(directory), cube)], ignore_index=True)
     write_csv(directory / "judged" / "cells.csv", table)

@@ -211,7 +211,8 @@ def _html(page: Page, runs: Sequence[Results], tables: dict[str, pd.DataFrame], 
         sections.append(Section("Evapotranspiration (Table 3)", text, annual))
     facts: dict[str, Any] = {}
     for run in runs:
-        facts |= {f"{run.directory} {key}": run.manifest.get(key, "") for key in ("git", "seed")}
+        told = {"made by": "; ".join(run.made_by), "seed": run.manifest.get("seed", "")}
+        facts |= {f"{run.directory} {key}": value for key, value in told.items()}
         facts |= {f"{run.directory} input {k}": v for k, v in run.manifest.get("inputs", {}).items()}
     return render_page(", ".join(one.name for one in page.sets), "Data sets side by side.", sections, facts)
 

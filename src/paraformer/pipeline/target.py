@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Float
 
 from paraformer.config import Study, load_study
@@ -24,6 +23,7 @@ from paraformer.core.schema import Cube
 from paraformer.core.variables import ATTRIBUTES, FORCING
 from paraformer.data.cube import climate_variables, in_memory, whole_cube
 from paraformer.data.gapfill import open_filled
+from paraformer.data.sources.cells import open_cells
 from paraformer.pipeline.run import run_study
 from paraformer.process.build import build_process
 from paraformer.process.config import ProcessConfig
@@ -118,8 +118,9 @@ def _of_study(path: Path, wanted: Wanted, work: Path, progress: Progress) -> Tar
 
 
 def _of_file(path: Path, wanted: Wanted, files: tuple[Path | None, Path | None]) -> Target:
-    with xr.open_dataset(path, decode_times=False) if path.is_file() else xr.open_zarr(path) as header:
-        there = set(map(str, header.variables))
+    cells = open_cells(path)
+    there = set(map(str, cells.dataset.variables))
+    cells.close()
     parameters, domain = (
         given or path.parent / name for given, name in zip(files, ("params.nc", "domain.nc"), strict=True)
     )

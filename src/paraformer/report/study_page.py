@@ -144,7 +144,7 @@ def page(results: Results, config: ReportConfig, figures: Path) -> str:
     ]
     periods, seeds = (cube.period(name) for name in ("train", "test")), results.settings["learner_seeds"]
     lead = "Study {}: train {}, test {}, {} seed(s).".format(results.name, *periods, seeds)
-    return render_page(f"ParaFormer: {results.name}", lead, sections, _facts(results.manifest))
+    return render_page(f"ParaFormer: {results.name}", lead, sections, _facts(results))
 
 
 def _there(figures: Path, captions: Mapping[str, str]) -> list[tuple[str, Path]]:
@@ -289,10 +289,11 @@ def _rounds(results: Results) -> list[tuple[str, pd.DataFrame]]:
     return [] if table is None else [("By refine round, near the θ learned in it", rounded(table, 4))]
 
 
-def _facts(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(results: Results) -> dict[str, Any]:
     """The manifest's facts, flat, for the end of the page."""
-    facts: dict[str, Any] = {}
-    for key in ("git", "python", "seed"):
+    manifest = results.manifest
+    facts: dict[str, Any] = {"made by": "; ".join(results.made_by)}
+    for key in ("python", "seed"):
         facts[key] = manifest.get(key, "")
     facts |= {f"version {k}": v for k, v in manifest.get("versions", {}).items()}
     facts |= {f"input {k}": v for k, v in manifest.get("inputs", {}).items()}
