@@ -35,7 +35,8 @@ LEARNERS = {
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run directory of a study whose learners are trained."""
     folder = tmp_path_factory.mktemp("trained")
-    study = load_study(write_study(folder, learners=LEARNERS, searches=None, gap_filling=None))
+    changes = {"learners": LEARNERS, "searches": None, "gap_filling": None, "data__land_attributes": True}
+    study = load_study(write_study(folder, **changes))
     run_study(study, folder / "run", until="parameters")
     return folder / "run"
 
@@ -114,6 +115,7 @@ def test_what_is_written_runs_in_vic(trained: Path, tmp_path: Path) -> None:
     text = apply_map(find_map(str(trained), "A"), Order(path), tmp_path / "out")
     assert "not known, so the map does without" in text
     assert "sand" in text
+    assert "land_porosity" not in text  # VIC's file holds it
     before, after = (xr.load_dataset(tmp_path / name) for name in ("params.nc", "out/params.nc"))
     changed = {str(name) for name in before.data_vars if not before[name].equals(after[name])}
     assert changed <= {"infilt", "expt"}

@@ -188,6 +188,9 @@ class DataConfig(Settings):
         default=None, description="static variables shown to the learners; none takes those of the vocabulary"
     )
     climate_attributes: bool = Field(default=True, description="add climate indices of the training period's forcing")
+    land_attributes: bool = Field(
+        default=False, description="add attributes of soil and plants that VIC's parameter file holds (docs/apply.md)"
+    )
     select: dict[str, Value] = Field(default_factory=dict, description="keep cells where a static variable has a value")
     split: Split | None = Field(default=None, description="trained and unseen cells; none trains on all")
     train: Period

@@ -11,9 +11,9 @@ import json
 import logging
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import dask.array as da
 import numpy as np
@@ -58,7 +58,25 @@ _TOGETHER = 64
 _CARRIED = ("title", "institution", "source", "references", "comment", "license", "quality")
 
 
-def build_cube(config: DataConfig, path: Path, progress: Progress | None = None, inputs: Path | None = None) -> Cube:
+class MoreAttributes(NamedTuple):
+    """Attributes that another room knows of the cells.
+
+    Attributes:
+        of: cells, latitude and longitude [cell] to variables ``(cell)`` with their metadata.
+        version: hash of what they are made of.
+    """
+
+    of: Callable[[np.ndarray, np.ndarray, np.ndarray], Mapping[str, Any]]
+    version: str
+
+
+def build_cube(
+    config: DataConfig,
+    path: Path,
+    progress: Progress | None = None,
+    inputs: Path | None = None,
+    more: MoreAttributes | None = None,
+) -> Cube:
     """Check the input file and write the cube of a study.
 
     Args:
@@ -66,6 +84,7 @@ def build_cube(config: DataConfig, path: Path, progress: Progress | None = None,
         path: the zarr store to make. A store there of the same input and settings is taken as it is, any other is
             replaced.
         inputs: the input file; ``None`` takes ``config.path`` (the built-in world has its file in the run directory).
+        more: attributes that are not in the input file.
 
     Raises:
         DataError: the first problem of the input (``quality.check``).
@@ -76,11 +95,13 @@ def build_cube(config: DataConfig, path: Path, progress: Progress | None = None,
         input_hash = hash_path(selection.file.path)
         elsewhere = {"path", "synthetic", "products", "hydrodl"}  # what they hold is in the file
         settings = config.model_dump(mode="json", exclude=elsewhere, exclude_none=True)
-        key = hash_json({"format": FORMAT, "input": input_hash, "settings": settings})
+        key = hash_json(
+            {"format": FORMAT, "input": input_hash, "settings": settings} | ({"more": more.version} if more else {})
+        )
         if _key_of(path) == key:
             journal_of(path).unlink(missing_ok=True)
         else:
-            _build(config, selection, path, {"input_hash": input_hash, "cube_key": key}, progress)
+            _build(config, selection, path, {"input_hash": input_hash, "cube_key": key}, more, progress)
     finally:
         selection.file.close()
     return Cube.open(path)
@@ -98,14 +119,21 @@ def _key_of(path: Path) -> str:
         return ""
 
 
-def _build(config: DataConfig, selection: Selection, path: Path, hashes: Mapping[str, str], progress: Progress) -> None:
+def _build(
+    config: DataConfig,
+    selection: Selection,
+    path: Path,
+    hashes: Mapping[str, str],
+    more: MoreAttributes | None,
+    progress: Progress,
+) -> None:
     """Write the chunks that are not there yet, then move the store to its place."""
     journal, partial = journal_of(path), _partial(path)
     done = _done(journal, partial, hashes["cube_key"])
     if done < 0:
         shutil.rmtree(partial, ignore_errors=True)
         path.parent.mkdir(parents=True, exist_ok=True)
-        template, encoding = _template(config, selection, hashes)
+        template, encoding = _template(config, selection, hashes, more)
         template.to_zarr(partial, mode="w", compute=False, consolidated=False, zarr_format=3, encoding=encoding)
         ledger.enter_store(partial)
         write_json(journal, {"key": hashes["cube_key"], "chunks": 0})
@@ -143,12 +171,16 @@ def _done(journal: Path, partial: Path, key: str) -> int:
 
 
 def _template(
-    config: DataConfig, selection: Selection, hashes: Mapping[str, str]
+    config: DataConfig, selection: Selection, hashes: Mapping[str, str], more: MoreAttributes | None
 ) -> tuple[xr.Dataset, dict[str, dict[str, Any]]]:
     """The store without its series: coordinates, static variables, metadata, and how each variable is chunked."""
     file, n_cells = selection.file, len(selection.position)
     chunk = min(config.chunk_cells, n_cells)
     static = _static_variables(selection)
+    if more is not None:
+        lat, lon = (file.static(name)[selection.position] for name in ("lat", "lon"))
+        known = more.of(selection.cells, lat.astype(np.float64), lon.astype(np.float64))
+        static = _joined(static, {n: (dims, v, {**a, "role": "attribute"}) for n, (dims, v, a) in known.items()})
     series: dict[str, Any] = {}
     for name, (dims, dtype, attrs) in _series_layout(config, selection).items():
         lengths = {"cell": n_cells, "time": len(file.days), "step": file.steps}

@@ -207,7 +207,7 @@ def _observed_days(study: Study, selection: Selection) -> np.ndarray:
 
 
 def _require_attributes(study: Study, selection: Selection) -> None:
-    if not (selection.attributes or study.data.climate_attributes):
+    if not (selection.attributes or study.data.climate_attributes or study.data.land_attributes):
         raise SettingsError(
             f"data.attributes: {selection.file.path} has none of the vocabulary, and climate_attributes is off; "
             "θ has to be learned from something"

@@ -53,8 +53,10 @@ def require_consistent(study: Study) -> None:
     data = study.data
     if data.test.end < data.train.start:
         raise SettingsError(f"data.test: {data.test} lies before data.train, {data.train}; expected later days")
-    if data.attributes == () and not data.climate_attributes:
+    if data.attributes == () and not data.climate_attributes and not data.land_attributes:
         raise SettingsError("data.attributes: found none, and climate_attributes is off; θ is learned from attributes")
+    if data.land_attributes and study.process.model != "vic":
+        raise SettingsError(f"data.land_attributes are read from VIC's files; process.model is '{study.process.model}'")
     _require_different_files(study)
     require_parameters(study.process, study.space)
     require_outputs(study, offered_outputs(study.process))

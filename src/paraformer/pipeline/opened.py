@@ -20,6 +20,7 @@ from paraformer.data.gapfill import open_filled
 from paraformer.data.sources.synthetic import open_truth
 from paraformer.data.views import calibration_view
 from paraformer.pipeline.emulation import surrogate_data
+from paraformer.pipeline.land import beside
 from paraformer.process.build import build_process
 from paraformer.process.differentiable import DifferentiableProcess
 from paraformer.process.executor import Executor, open_executor
@@ -58,8 +59,7 @@ class Opened:
     def _files(self) -> ProcessFiles | ModelFiles:
         """Files of the process model; those of the built-in world stand beside its cube."""
         folder, synthetic = self.done["cube"].path, self.study.data.source == "synthetic"
-        given = {"parameters": folder / "params.nc", "domain": folder / "domain.nc"} if synthetic else {}
-        return process_files(self.study.process, given)
+        return process_files(self.study.process, beside(folder) if synthetic else {})
 
     @cached_property
     def _file_hashes(self) -> dict[str, str]:

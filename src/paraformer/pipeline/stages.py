@@ -62,7 +62,8 @@ class Chain(Work):
         study, synthetic = self.study, self.study.data.source == "synthetic"
         made_of = ("data", "seed", "parameters", "process") if synthetic else ("data",)
         files = {} if synthetic else {"data": source_hash(study.data)}
-        if synthetic and study.process.model != "vic":
+        own_model = study.process.model != "vic"
+        if own_model if synthetic else study.data.land_attributes:
             files |= process_files(study.process, {}).hashes()
         yield StageSpec("cube", (), parts(study, *made_of), self._build_cube, files)
 

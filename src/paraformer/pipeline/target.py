@@ -24,11 +24,13 @@ from paraformer.core.variables import ATTRIBUTES, FORCING
 from paraformer.data.cube import climate_variables, in_memory, whole_cube
 from paraformer.data.gapfill import open_filled
 from paraformer.data.sources.cells import open_cells
+from paraformer.pipeline.land import beside, with_land
 from paraformer.pipeline.run import run_study
 from paraformer.process.build import build_process
 from paraformer.process.config import ProcessConfig
 from paraformer.process.files import Places, ProcessFiles, land_at, process_files
 from paraformer.process.own import ModelFiles
+from paraformer.process.vic.attributes import land_variables
 from paraformer.process.vic.driver.global_param import GlobalParameters, read_global_parameters
 from paraformer.process.vic.driver.inputs import read_days, read_run_land
 from paraformer.process.vic.files import GridNames
@@ -112,8 +114,7 @@ def _of_study(path: Path, wanted: Wanted, work: Path, progress: Progress) -> Tar
         filled = open_filled(work / "gap_filling")
     cube = Cube.open(work / "cube" / "cube.zarr")
     folder, synthetic = work / "cube", study.data.source == "synthetic"
-    given = {"parameters": folder / "params.nc", "domain": folder / "domain.nc"} if synthetic else {}
-    found = process_files(study.process, given)
+    found = process_files(study.process, beside(folder) if synthetic else {})
     return _with_files(path, _with_climate(cube), study.process, found, filled=filled, study=study)
 
 
@@ -146,6 +147,8 @@ def _with_files(path: Path, cube: Cube, config: ProcessConfig, files: ProcessFil
     def model(space: ParameterSpace) -> ForwardModel:
         return build_process(config, space, cube, files)
 
+    if isinstance(files, ProcessFiles):
+        cube = with_land(cube, files)
     return Target(path, cube, prior, files, GridNames(), model, **more)
 
 
@@ -193,7 +196,8 @@ def _daily(run: GlobalParameters, domain: Any) -> dict[str, Float[np.ndarray, "c
 def _attributes(parameters: CellParameters) -> dict[str, Any]:
     """Attributes of the vocabulary that a parameter file knows."""
     known = {"bulk": parameters.bulk_density[:, _TOP] / 1000.0, "elevation": parameters.elev}
-    return {name: (("cell",), values, {"units": ATTRIBUTES[name].unit}) for name, values in known.items()}
+    named = {name: (("cell",), values, {"units": ATTRIBUTES[name].unit}) for name, values in known.items()}
+    return named | land_variables(parameters)
 
 
 def _with_climate(cube: Cube) -> Cube:

@@ -28,6 +28,7 @@ from paraformer.pipeline.consistent import require_outputs
 from paraformer.pipeline.cross_validation import compared, cross_validate
 from paraformer.pipeline.emulation import fit_and_audit
 from paraformer.pipeline.folds import deal
+from paraformer.pipeline.land import more_attributes
 from paraformer.pipeline.opened import Opened
 from paraformer.pipeline.references import train_direct
 from paraformer.pipeline.rounds import Round, rounds_table, with_rounds
@@ -55,7 +56,8 @@ class Work(Opened):
         study, synthetic = self.study, self.study.data.source == "synthetic"
         runs = make_world(study, path) if synthetic else 0
         gathered = path / "inputs.nc" if synthetic else gather(study.data, path, self.progress)
-        build_cube(study.data, path / "cube.zarr", self.progress, inputs=gathered)
+        more = more_attributes(study, path)
+        build_cube(study.data, path / "cube.zarr", self.progress, inputs=gathered, more=more)
         return runs
 
     def _fill_gaps(self, path: Path) -> int:
