@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import errno
-import multiprocessing
-import os
-import resource
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import matplotlib.pyplot as plt
-import netCDF4
-import numpy as np
-import pandas as pd
 import pytest
 import torch
 import xarray as xr
 
-from paraformer.config import load_study
+from core.own_process import READERS, VALUES, WRITERS, in_child, read_as_nobody, read_without_memory, write
 from paraformer.core.errors import DataError, ParaformerError, RunError, SettingsError
 from paraformer.core.faults import explained, refusal
-from paraformer.core.files import atomic_path, hash_path, write_text
-from paraformer.core.netcdf import read_dataset, write_dataset
-from paraformer.data.sources.cells import open_cells
-from paraformer.process.vic.domain import read_domain
-from paraformer.process.vic.driver.lines import read_lines
-from paraformer.search.checkpoint import load_arrays, save_arrays
-from paraformer.training.checkpoint import load_checkpoint, load_description, load_tensors, save_tensors
+from paraformer.core.files import atomic_path
+from paraformer.core.netcdf import write_dataset
 
 RECOGNISED = {
     "numpy": (MemoryError("Unable to allocate 22.9 MiB for an array with shape (3000000,)"), "Unable to allocate 22.9"),
@@ -91,80 +78,12 @@ def test_errors_of_ours_stay_as_they_are_unless_memory_was_the_cause() -> None:
     assert explained(SettingsError("no")) is not None
 
 
-def in_child(work: Callable[[], str]) -> str:
-    """What ``work`` returns, in a process of its own: limits stay there, and so do libraries that are in pieces."""
-    reader, writer = os.pipe()
-    child = multiprocessing.get_context("fork").Process(target=_answer, args=(work, writer))
-    child.start()
-    os.close(writer)
-    with os.fdopen(reader, encoding="utf-8") as answer:
-        found = answer.read()
-    child.join(60)
-    return found
-
-
-def _answer(work: Callable[[], str], writer: int) -> None:
-    try:
-        os.write(writer, work().encode())
-    except BaseException as error:
-        os.write(writer, f"{type(error).__name__}: {error}".encode())
-        os._exit(1)  # while the error holds the file that failed: closing it again may crash
-    os._exit(0)
-
-
-VALUES = np.random.default_rng(0).random(300_000)
-
-
-def _classic(path: Path) -> None:
-    with atomic_path(path) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF3_CLASSIC") as dataset:
-        dataset.createDimension("x", len(VALUES))
-        dataset.createVariable("a", "f8", ("x",))[:] = VALUES
-
-
-def _figure(path: Path) -> None:
-    with atomic_path(path) as temporary:
-        plt.imsave(temporary, np.tile(VALUES.reshape(500, 600), (4, 4)), format="png")
-
-
-def _store(path: Path) -> None:
-    with atomic_path(path) as temporary:
-        xr.Dataset({"a": ("x", VALUES)}).to_zarr(temporary, consolidated=False)
-
-
-def _torch(path: Path) -> None:
-    with atomic_path(path) as temporary:
-        torch.save({"a": torch.from_numpy(VALUES)}, temporary)
-
-
-def _table(path: Path) -> None:
-    with atomic_path(path) as temporary:
-        pd.DataFrame({"a": VALUES}).to_csv(temporary)
-
-
-WRITERS: dict[str, Callable[[Path], Any]] = {
-    "netCDF-4": lambda path: write_dataset(xr.Dataset({"a": ("x", VALUES)}), path),
-    "h5netcdf": lambda path: write_dataset(xr.Dataset({"a": ("x", VALUES)}), path, engine="h5netcdf"),
-    "netCDF-3": _classic,
-    "zarr": _store,
-    "torch": _torch,
-    "safetensors of torch": lambda path: save_tensors(path, {"a": torch.from_numpy(VALUES)}),
-    "safetensors of numpy": lambda path: save_arrays(path, {"a": VALUES}, {}),
-    "text": lambda path: write_text(path, "x" * 3_000_000),
-    "csv": _table,
-    "figure": _figure,
-}
-
-
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_file_that_cannot_grow_is_named(tmp_path: Path, name: str) -> None:
     """As with ``ulimit -f``, which needs no rights: the first 200 kB can be written, then no more."""
-
-    def write() -> str:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-        WRITERS[name](tmp_path / "result")
-        return "written"
-
-    assert in_child(write).startswith(f"RunError: {tmp_path / 'result'}: cannot write (File too large")
+    assert in_child(write, name, tmp_path / "result", 200_000).startswith(
+        f"RunError: {tmp_path / 'result'}: cannot write (File too large"
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -180,11 +99,10 @@ def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_full_disk_is_named(small_disk: Path, name: str) -> None:
-    def write() -> str:
-        WRITERS[name](small_disk / "result")
-        return "written"
-
-    assert in_child(write) == f"RunError: {small_disk / 'result'}: cannot write (No space left on device)"
+    assert (
+        in_child(write, name, small_disk / "result")
+        == f"RunError: {small_disk / 'result'}: cannot write (No space left on device)"
+    )
     assert list(small_disk.iterdir()) == []
 
 
@@ -204,19 +122,6 @@ def test_a_failure_that_is_not_the_disk_s_is_not_blamed_on_it(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-READERS: dict[str, Callable[[Path], Any]] = {
-    "weights": load_tensors,
-    "search": lambda path: load_arrays(path, {}),
-    "checkpoint": lambda path: load_checkpoint(path, {}),
-    "description": load_description,
-    "study": load_study,
-    "inputs": open_cells,
-    "parameters": read_domain,
-    "global parameter file": read_lines,
-    "hash": hash_path,
-}
-
-
 @pytest.fixture
 def unreadable() -> Iterator[Path]:
     """A file that its owner forbids everybody to read, in a folder that all may enter."""
@@ -230,16 +135,7 @@ def unreadable() -> Iterator[Path]:
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_file_that_may_not_be_read_is_named_and_nothing_else_is_blamed(unreadable: Path, name: str) -> None:
-    def read() -> str:
-        if os.geteuid() == 0:  # whom nothing is forbidden
-            os.setuid(65534)
-        try:
-            READERS[name](unreadable)
-        except Exception as error:
-            return str(explained(error))
-        return "read"
-
-    found = in_child(read)
+    found = in_child(read_as_nobody, name, unreadable)
     assert str(unreadable) in found
     assert "Permission denied" in found
     assert "No such file" not in found
@@ -251,23 +147,7 @@ def test_exhausted_memory_is_not_an_unknown_file_format(tmp_path: Path) -> None:
     path = tmp_path / "a.nc"
     write_dataset(xr.Dataset({"a": ("x", VALUES)}), path)
 
-    def read() -> str:
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-        resource.setrlimit(resource.RLIMIT_AS, (used + 2**20, resource.RLIM_INFINITY))
-        held = []
-        for size in (2**20, 2**16):
-            try:
-                while True:
-                    held.append(bytes(size))
-            except MemoryError:
-                pass
-        try:
-            read_dataset(path)
-        except Exception as error:
-            return f"{error!r} is {explained(error)}"
-        return "read"
-
-    found = in_child(read)
+    found = in_child(read_without_memory, path)
     assert "Unknown file format" in found
     assert "is memory is exhausted ([Errno -51] NetCDF: Unknown file format" in found
     assert "chunk_cells" in found

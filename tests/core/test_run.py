@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
-import multiprocessing
 import os
 import shutil
-import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from core.own_process import in_child, killed_while_writing, reuse_a_stage
 from paraformer.core.errors import ModelError, RunError
 from paraformer.core.files import atomic_path, hash_path, write_text
 from paraformer.core.run import NUMERICS, Run, Stage
@@ -188,19 +186,10 @@ def test_what_a_stage_raises_else_is_left_as_it_is(tmp_path: Path, error: Except
     assert found.value is error
 
 
-def _killed_while_writing(path: Path) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text("new, half")
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
 def test_a_kill_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
     file = tmp_path / "scores.csv"
     write_text(file, "old")
-    process = multiprocessing.get_context("fork").Process(target=_killed_while_writing, args=(file,))
-    process.start()
-    process.join()
-    assert process.exitcode == -signal.SIGKILL
+    assert in_child(killed_while_writing, file) == "ended by SIGKILL"
     assert file.read_text() == "old"
 
 
@@ -370,27 +359,9 @@ def test_a_read_only_run_directory_is_one_line(tmp_path: Path, monkeypatch: pyte
         stage(tmp_path, Work())
 
 
-def _stage_elsewhere(directory: Path, answer: Any) -> None:
-    try:
-        stage(directory, Work())
-        answer.put("done")
-    except RunError as error:
-        answer.put(str(error))
-
-
 def test_a_second_process_is_refused_while_the_first_works_and_reuses_what_it_made(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    answer = context.Queue()
-
-    def other() -> str:
-        process = context.Process(target=_stage_elsewhere, args=(tmp_path, answer))
-        process.start()
-        said = str(answer.get())
-        process.join()
-        return said
-
     with Run(tmp_path) as run:
         made = run.stage("simulate", settings={"a": 1}, inputs={"x": "1"}, work=Work())
-        assert "another process is using this run directory" in other()
-    assert other() == "done"
+        assert "another process is using this run directory" in in_child(reuse_a_stage, tmp_path)
+    assert in_child(reuse_a_stage, tmp_path) == "reused"
     assert stage(tmp_path, Work()) == made

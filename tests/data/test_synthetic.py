@@ -12,6 +12,7 @@ import xarray as xr
 from data.simple_world import files_of
 from paraformer.core.errors import DataError, ModelError
 from paraformer.core.parameters import PAPER_SET, VIC_PARAMETERS, ParameterSpace
+from paraformer.core.radiation import top_of_atmosphere
 from paraformer.core.time import month_of
 from paraformer.data.config import DataConfig, FluxObservations, SyntheticConfig
 from paraformer.data.cube import build_cube, whole_cube
@@ -38,7 +39,6 @@ from paraformer.data.sources.weather import (
     longwave,
     saturation_vapour_pressure,
     simulate_weather,
-    top_of_atmosphere,
     transition_probabilities,
 )
 

@@ -233,10 +233,6 @@ def test_a_device_that_is_not_there_is_named(tmp_path: Path, changes: dict[str, 
             {"process__vic__snow_steps_per_day": 9},
             "process.vic.snow_steps_per_day: 9 steps a day cannot be made from dai",
         ),
-        (
-            {"data__split": {"design": "S2"}},
-            "data.split.design takes cells of a grid of neighbours, 1 degree apart or less",
-        ),
         ({"learners__T": {**FFN, "targets": TARGET}}, "'et_obs' is no reference of the data; the data have none"),
     ],
 )
@@ -257,6 +253,10 @@ def test_the_built_in_world_is_held_against_what_is_asked_of_it(
 def test_unusual_built_in_worlds_are_well(tmp_path: Path, synthetic: dict[str, Any]) -> None:
     changes = {f"data__synthetic__{name}": value for name, value in synthetic.items()}
     assert "settings are valid" in check_study(load_study(write_study(tmp_path, **changes)))
+
+
+def test_a_design_takes_cells_of_the_built_in_world_whatever_their_distance(tmp_path: Path) -> None:
+    assert "settings are valid" in check_study(load_study(write_study(tmp_path, data__split={"design": "S2"})))
 
 
 def test_fluxes_of_the_built_in_world_are_references(tmp_path: Path) -> None:

@@ -131,6 +131,8 @@ def test_what_is_refused(tmp_path: Path, extra: str, words: str) -> None:
     [
         ("OUTVAR OUT_EVAP", "OUTVAR stands before the first OUTFILE"),
         ("OUTFILE x", "OUTFILE x has no OUTVAR"),
+        ("OUTFILE ../../x\nOUTVAR OUT_EVAP", r"line \d+: OUTFILE ../../x leads out of RESULT_DIR"),
+        ("OUTFILE /tmp/x\nOUTVAR OUT_EVAP", r"line \d+: OUTFILE /tmp/x leads out of RESULT_DIR"),
         ("OUTFILE x\nOUTVAR OUT_EVPA", "VIC has no output OUT_EVPA; did you mean 'OUT_EVAP'?"),
         ("OUTFILE x\nAGGFREQ NDAY 1\nOUTVAR OUT_EVAP", "AGGFREQ NDAY is unknown; did you mean 'NDAYS'?"),
         ("OUTFILE x\nAGGFREQ NDAYS 0\nOUTVAR OUT_EVAP", "needs a whole number above 0"),

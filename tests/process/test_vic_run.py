@@ -443,3 +443,12 @@ def test_command_line(world: Path) -> None:
     assert failed.returncode == 2
     assert failed.stderr.strip().endswith("VIC option LAKES TRUE is not supported: set LAKES FALSE")
     assert failed.stderr.count("\n") == 1
+
+
+def test_a_state_of_another_day_is_said(world: Path, caplog: pytest.LogCaptureFixture) -> None:
+    end = f"STATENAME {world}/early\nSTATEYEAR 2001\nSTATEMONTH 1\nSTATEDAY 5"
+    first = _run(global_file(world, last="2001-01-04", result="early", extra=end))
+    for begin, said in (("2001-01-05", False), ("2001-01-12", True)):
+        caplog.clear()
+        _run(global_file(world, first=begin, result=begin, extra=f"INIT_STATE {first.state}"))
+        assert ("the state is of 2001-01-05, and the run begins 2001-01-12" in caplog.text) is said

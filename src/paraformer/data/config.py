@@ -303,9 +303,9 @@ class GapFillConfig(SequenceConfig):
     direction: Literal["forward", "both"] = Field(
         default="both", description="observations it is given: the last one before a day, or the next one too"
     )
-    hidden: int = Field(default=48, ge=1, description="state size of the LSTM")
+    hidden: int = Field(default=48, ge=1, le=16384, description="state size of the LSTM")
     dropout: float = Field(default=0.15, ge=0, lt=1, description="share of inputs and states dropped in training")
-    members: int = Field(default=2, ge=1, description="networks trained from different starts, averaged")
+    members: int = Field(default=2, ge=1, le=1000, description="networks trained from different starts, averaged")
     training: TrainingConfig = _FILL_TRAINING
 
     @field_validator("training", mode="before")

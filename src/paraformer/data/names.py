@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from paraformer.core.variables import FORCING, REFERENCES
 
 _OURS = re.compile(r"climate_.*|land_.*|landcover_igbp_\d+|.*_sub")
-"""Indices of climate, attributes of the land, classes of land cover and sub-daily forcing: made of other variables (``data.cube``)."""
+"""Indices of climate, attributes of the land, classes of land cover, sub-daily forcing: made of other variables
+(``data.cube``)."""
 
 _TAKEN = {
     **dict.fromkeys(("cell", "time", "lat", "lon", "month", "step"), "a coordinate of the cells"),

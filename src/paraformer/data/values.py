@@ -14,6 +14,7 @@ from paraformer.core.grid import Words
 from paraformer.core.log import Progress
 from paraformer.core.physics import saturation_vapour_pressure
 from paraformer.core.proof import Place, Proof, numbered, place_of
+from paraformer.core.radiation import prove_radiation
 from paraformer.core.time import DAYS_PER_YEAR, Period
 from paraformer.core.variables import (
     DRY_REGION,
@@ -180,10 +181,13 @@ class ValueProof:
             values = self._series(part, name, may_be_missing=False)
             with np.errstate(invalid="ignore", over="ignore"):
                 self.found.means[name][part.at] = values.mean(axis=(1, 2), dtype=np.float64)
-            if name in ("tair", "vp"):
+            if name in ("tair", "vp", "swdown", "lwdown"):
                 air[name] = values.astype(np.float64)
         if self.proof.refused:
             return
+        words, days = self._words(part), self.file.days
+        lat = self.file.static("lat")[part.position].astype(np.float64)
+        prove_radiation(self.proof, air, lat, days, lambda cell, day: f"{words(cell)}, {days[day]}")
         saturation = saturation_vapour_pressure(air["tair"])
         self.found.saturation[part.at] = saturation.mean(axis=(1, 2))
         self._mist[part.at] = (air["vp"] > MIST * saturation).sum(axis=(1, 2))

@@ -22,8 +22,8 @@ class FFNConfig(Settings):
     """FFN_A; the paper's hidden size is 1280 (DAS-S4) or 256 (DAS-S8), its dropout 0.5 (section 4.2)."""
 
     name: Literal["ffn_a"] = "ffn_a"
-    hidden: int = Field(default=256, ge=1)
-    layers: int = Field(default=2, ge=1)
+    hidden: int = Field(default=256, ge=1, le=16384)
+    layers: int = Field(default=2, ge=1, le=256)
     dropout: float = Field(default=0.5, ge=0, lt=1)
 
 
@@ -31,10 +31,10 @@ class ParaFormerAConfig(Settings):
     """ParaFormer_A; width 128, 4 heads and 2 layers are the paper's (section 4.2)."""
 
     name: Literal["paraformer_a"] = "paraformer_a"
-    width: int = Field(default=128, ge=1, description="d, the width of a token")
-    heads: int = Field(default=4, ge=1, description="m, the number of attention heads")
-    layers: int = Field(default=2, ge=1, description="N, the number of encoder layers")
-    feed_forward: int = Field(default=256, ge=1, description="hidden width of the position-wise network")
+    width: int = Field(default=128, ge=1, le=16384, description="d, the width of a token")
+    heads: int = Field(default=4, ge=1, le=256, description="m, the number of attention heads")
+    layers: int = Field(default=2, ge=1, le=256, description="N, the number of encoder layers")
+    feed_forward: int = Field(default=256, ge=1, le=16384, description="hidden width of the position-wise network")
     pool: Literal["mean", "concatenate"] = Field(default="concatenate", description="how tokens reach the head")
     dropout: float = Field(default=0.4, ge=0, lt=1)
 
@@ -58,7 +58,7 @@ class LSTMZConfig(HistoryConfig):
     """LSTM_Z; the paper's hidden size is 1280 (DAS-S4) or 256 (DAS-S8), its dropout 0.5 (section 4.2)."""
 
     name: Literal["lstm_z"] = "lstm_z"
-    hidden: int = Field(default=256, ge=1)
+    hidden: int = Field(default=256, ge=1, le=16384)
     dropout: float = Field(default=0.5, ge=0, lt=1)
 
 
@@ -69,10 +69,10 @@ class ParaFormerZConfig(HistoryConfig):
     """
 
     name: Literal["paraformer_z"] = "paraformer_z"
-    width: int = Field(default=256, ge=1, description="d, the width of a token")
-    heads: int = Field(default=8, ge=1, description="m, the number of attention heads")
-    layers: int = Field(default=2, ge=1, description="N, the number of encoder layers over the days")
-    feed_forward: int = Field(default=512, ge=1, description="hidden width of the position-wise networks")
+    width: int = Field(default=256, ge=1, le=16384, description="d, the width of a token")
+    heads: int = Field(default=8, ge=1, le=256, description="m, the number of attention heads")
+    layers: int = Field(default=2, ge=1, le=256, description="N, the number of encoder layers over the days")
+    feed_forward: int = Field(default=512, ge=1, le=16384, description="hidden width of the position-wise networks")
     patch: int = Field(default=8, ge=1, description="consecutive days that make one time token; 1 is the paper's")
     statistics: bool = Field(
         default=False, description="statistics of the history stand beside the attributes, each a token of its own"
@@ -192,7 +192,9 @@ class LearnerConfig(Settings):
         description="share of training samples of which some attributes are hidden, so that the map can be applied "
         "where not all are known; with 0 it needs them all",
     )
-    members: int = Field(default=1, ge=1, description="networks trained apart whose θ are averaged (unit coordinates)")
+    members: int = Field(
+        default=1, ge=1, le=1000, description="networks trained apart whose θ are averaged (unit coordinates)"
+    )
     training: LearningConfig = LearningConfig()
     refinement: RefinementConfig | None = Field(
         default=None, description="surrogate_then_process only: the training that goes on through the process model"

@@ -9,11 +9,11 @@ import pytest
 import xarray as xr
 
 from paraformer.core.errors import DataError
+from paraformer.core.radiation import top_of_atmosphere
 from paraformer.core.variables import FORCING
 from paraformer.data.sources.blocks import simple_dataset
 from paraformer.data.sources.estimates import Completion, cloud_cover, cloudy_longwave
 from paraformer.data.sources.forcing_config import DaymetConfig
-from paraformer.data.sources.weather import top_of_atmosphere
 
 DAYS = np.arange(np.datetime64("2016-06-01"), np.datetime64("2016-06-04"))
 REGION = {"south": 6.0, "north": 8.0, "west": 0.0, "east": 2.0}

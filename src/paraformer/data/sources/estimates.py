@@ -23,10 +23,11 @@ import xarray as xr
 from jaxtyping import Float
 
 from paraformer.core.errors import DataError
+from paraformer.core.radiation import top_of_atmosphere
 from paraformer.core.variables import FORCING
 from paraformer.data.climate import saturation_vapour_pressure
 from paraformer.data.sources.forcing_config import ForcingConfig
-from paraformer.data.sources.weather import air_pressure, top_of_atmosphere
+from paraformer.data.sources.weather import air_pressure
 
 logger = logging.getLogger(__name__)
 

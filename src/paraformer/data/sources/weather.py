@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float
 from scipy.special import gammaincinv
 
 from paraformer.core.physics import KELVIN, LAPSE_RATE, STEFAN_BOLTZMANN, saturation_vapour_pressure
+from paraformer.core.radiation import top_of_atmosphere
 from paraformer.core.seeding import generator
 from paraformer.core.time import DAYS_PER_YEAR, day_of_year
 from paraformer.data.sources.fields import autoregressive, smooth_fields, uniform
@@ -61,16 +62,6 @@ class Climate:
     season: Site
     wind: Site
     spacing: float = 1.0
-
-
-def top_of_atmosphere(lat: Site, days: np.ndarray) -> Days:
-    """Daily mean extraterrestrial radiation [W m-2] (Allen et al. 1998, eqs. 21-25)."""
-    angle = 2 * np.pi * day_of_year(days)[:, None] / 365
-    phi = np.deg2rad(lat)[None, :]
-    declination = 0.409 * np.sin(angle - 1.39)
-    sunset = np.arccos(np.clip(-np.tan(phi) * np.tan(declination), -1, 1))
-    course = sunset * np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.sin(sunset)
-    return np.maximum(1367.0 / np.pi * (1 + 0.033 * np.cos(angle)) * course, 0.0)
 
 
 def air_pressure(elevation: Site, temperature: Site) -> Site:

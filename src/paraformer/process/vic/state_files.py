@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from paraformer.core.errors import DataError
 from paraformer.core.proof import Place, Proof
+from paraformer.core.time import decode_times
 from paraformer.core.vic_variables import VIC_STATE
 from paraformer.process.vic.axes import CellReader
 from paraformer.process.vic.constants import BARE_SOIL_ALBEDO, MM_PER_M, NEW_SNOW_ALBEDO
@@ -44,6 +45,19 @@ def _columns(parameters: CellParameters) -> tuple[np.ndarray, np.ndarray, np.nda
     used = parameters.column_weight() > 0
     cell, column = np.nonzero(used)
     return cell, column, tile_class[used], band[used]
+
+
+def date_of_state(path: Path | str) -> np.datetime64 | None:
+    """When a state was, by its file (datetime64[s]); ``None`` where the file does not say it in a way that is known."""
+    with open_dataset(path) as dataset:
+        time = dataset.variables.get("time")
+        if time is None or time.shape != (1,):
+            return None
+        attributes = {name: time.getncattr(name) for name in time.ncattrs()}
+        try:
+            return np.datetime64(decode_times(time[:], attributes, source=str(path))[0])
+        except DataError:
+            return None
 
 
 def read_state(

@@ -193,6 +193,10 @@ def read_streams(path: Path | str, lines: list[Line]) -> tuple[OutputStream, ...
         if stream.frequency.unit != "NEVER" and names in seen:
             text = f"OUTFILE {stream.prefix} would write the files of that in line {seen[names]}: give it another name"
             refusals.add(Problem(number, text))
+        if Path(stream.prefix).is_absolute() or ".." in Path(stream.prefix).parts:
+            refusals.add(
+                Problem(number, f"OUTFILE {stream.prefix} leads out of RESULT_DIR; give the beginning of a name")
+            )
         seen[names] = number
     refusals.finish()
     return tuple(streams)
