@@ -13,7 +13,7 @@ from paraformer.core.errors import SettingsError
 from paraformer.core.log import Progress
 from paraformer.process.bucket import BUCKET_PARAMETERS
 from paraformer.search.config import KalmanConfig, MisfitConfig, RandomConfig
-from paraformer.search.kalman import Step, moved, whitened
+from paraformer.search.kalman import sigma_points, step_length
 from paraformer.search.objective import Misfit
 from paraformer.search.search import Search, SearchResult
 from paraformer.search.state import Stop
@@ -51,18 +51,24 @@ def test_mean_and_spread_are_those_of_the_posterior_in_closed_form(tmp_path: Pat
     assert model.runs == found.evaluations.sum()
 
 
-def test_one_step_is_the_kalman_update() -> None:
-    """An ensemble with the exact moments of a prior ends with those of the posterior."""
+def test_sigma_points_have_the_moments_of_the_covariance_and_stay_inside() -> None:
     random = np.random.default_rng(0)
-    slopes, wrong, precision = random.normal(size=(20, 3)), random.normal(size=20), 4.0
-    prior = np.diag([0.1, 0.2, 0.3])
-    members = 0.5 + whitened(random.normal(size=(1, 7, 3))) @ prior
-    response = (members - 0.5) @ slopes.T
-    after = moved(members, Step(response, wrong[None], np.array([precision])))[0]
-    covariance = np.linalg.inv(precision * slopes.T @ slopes + np.linalg.inv(prior @ prior))
-    np.testing.assert_allclose(after.mean(axis=0), 0.5 + covariance @ (precision * slopes.T @ wrong), atol=1e-12)
-    np.testing.assert_allclose(np.cov(after.T), covariance, atol=1e-12)
-    np.testing.assert_array_equal(moved(members, Step(response, wrong[None], np.zeros(1))).round(12), members.round(12))
+    root = 0.05 * random.normal(size=(4, 3, 3))
+    covariance, mean = root @ np.swapaxes(root, 1, 2), np.full((4, 3), 0.5)
+    points = sigma_points(mean, covariance)
+    np.testing.assert_allclose(points.mean(axis=1), mean)
+    away = points - mean[:, None]
+    np.testing.assert_allclose(np.einsum("cmp,cmq->cpq", away, away) / 2, covariance, atol=1e-15)
+    assert (sigma_points(np.ones((4, 3)), covariance) <= 1.0).all()
+
+
+def test_the_step_is_whole_where_the_misfit_is_what_errors_make() -> None:
+    """At n_e independent errors' own misfit everything counts at once; ten times worse members count a tenth."""
+    days, whole = np.array([50.0]), np.array([50 / 0.2])
+    assert step_length(np.full((1, 6), 0.2), whole, days)[0] == 1.0
+    worse = np.linspace(2.0, 20.0, 6)[None]
+    share = step_length(worse, whole, days)[0]
+    assert share == pytest.approx(max(0.2 / worse.mean(), np.sqrt(25.0) / (0.5 * worse * 250).std()), rel=1e-12)
 
 
 def test_it_finds_the_truth_of_a_model_that_is_not_linear(tmp_path: Path) -> None:
@@ -105,7 +111,7 @@ def test_cells_do_not_know_each_other(tmp_path: Path) -> None:
     np.testing.assert_array_equal(alone.std, whole.std[some])  # type: ignore[index]
 
 
-@pytest.mark.parametrize("budget", [14, 20, 35])
+@pytest.mark.parametrize("budget", [22, 25, 40])
 def test_no_cell_runs_more_often_than_the_budget_allows(budget: int, tmp_path: Path) -> None:
     found = Search(KalmanConfig(budget=budget)).search(
         bucket(), twin(noise=0.02), seed=0, directory=tmp_path, progress=Progress()
@@ -115,11 +121,9 @@ def test_no_cell_runs_more_often_than_the_budget_allows(budget: int, tmp_path: P
 
 
 def test_settings_that_cannot_be_are_refused() -> None:
-    with pytest.raises(ValidationError, match="starts from a prior"):
+    with pytest.raises(ValidationError, match="starts from its prior"):
         KalmanConfig.model_validate({"loss": {"inference": None}})
-    with pytest.raises(ValidationError, match="starts from a prior"):
+    with pytest.raises(ValidationError, match="starts from its prior"):
         KalmanConfig(start_from_prior=False)
-    with pytest.raises(SettingsError, match="needs more than 7"):
-        KalmanConfig(members=7).require_budget(7)
-    with pytest.raises(SettingsError, match="below the 30 runs of two rounds of 14 members"):
-        KalmanConfig(budget=29).require_budget(7)
+    with pytest.raises(SettingsError, match="budget 45 is below the 46 runs of two rounds of 7 parameters"):
+        KalmanConfig(budget=45).require_budget(7)

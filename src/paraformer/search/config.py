@@ -109,13 +109,13 @@ class LevenbergConfig(_CommonConfig):
 
 
 class KalmanConfig(_CommonConfig):
-    """Ensemble Kalman inversion: rounds of one run of every member and of their mean, until the budget is spent or the
-    observations count as much as their errors warrant."""
+    """Kalman inversion: rounds of 2p + 3 runs for p parameters, until the budget is spent or the observations count as
+    much as their errors warrant and the cost falls no more. The first round has 4p + 1."""
 
     name: Literal["kalman"] = "kalman"
     loss: MisfitConfig = MisfitConfig(inference=InferenceConfig())
     budget: int = Field(default=100, ge=1, description="most forward runs of a cell, never exceeded")
-    members: int | None = Field(default=None, ge=2, description="of a cell's ensemble; none takes 2p for p parameters")
+    least_gain: float = Field(default=1e-3, ge=0, description="a cell stops when a round gains less [1 of the cost]")
 
     @field_validator("loss", mode="before")
     @classmethod
@@ -128,24 +128,15 @@ class KalmanConfig(_CommonConfig):
     def _infers(self) -> KalmanConfig:
         if self.loss.inference is None or not self.start_from_prior:
             raise ValueError(
-                "an ensemble starts from a prior: leave 'loss.inference' and 'start_from_prior' as they are"
+                "an inversion starts from its prior: leave out 'start_from_prior' and 'loss.inference: null'"
             )
         return self
 
-    def size(self, parameters: int) -> int:
-        """Members of an ensemble for so many parameters."""
-        return 2 * parameters if self.members is None else self.members
-
     def require_budget(self, parameters: int) -> None:
-        members = self.size(parameters)
-        if members <= parameters:
+        runs = 6 * parameters + 4
+        if self.budget < runs:
             raise SettingsError(
-                f"members {members}: an ensemble of {parameters} parameters needs more than {parameters}"
-            )
-        if self.budget < 2 * (members + 1):
-            raise SettingsError(
-                f"budget {self.budget} is below the {2 * (members + 1)} runs of two rounds of {members} members and "
-                "their mean"
+                f"budget {self.budget} is below the {runs} runs of two rounds of {parameters} parameters"
             )
 
 

@@ -1,130 +1,157 @@
-"""Ensemble Kalman inversion: a posterior of θ from runs of the model alone, no slopes, all cells at once.
+"""Kalman inversion: a posterior of θ from runs of the model alone, no slopes asked of it, all cells at once.
 
-An ensemble drawn from the prior is moved towards the observations in small steps, each of which lets them count a
-little more, until they count as much as their errors warrant (Iglesias, Law & Stuart 2013, doi
-10.1088/0266-5611/29/4/045001; steps that add up to the whole: Emerick & Reynolds 2013, doi
-10.1016/j.cageo.2012.03.011). A step is the deterministic square root of Hunt et al. (2007, doi
-10.1016/j.physd.2006.11.008), which needs no random numbers and is exact for a linear model; its length follows the
-misfit of the ensemble (Iglesias & Yang 2021, doi 10.1088/1361-6420/abd29b). The errors of the observations are those
-of ``numerics.inference``: as large as the residuals at the ensemble's mean, n days counting as n_e.
+Each round runs an ensemble about the present estimate: 2p members, a pair on either side along each axis of the present
+covariance (the sigma points of Huang, Schneider & Stuart 2022, doi 10.1016/j.jcp.2022.111262). Differences over a whole
+standard deviation are the slopes of a Kalman update that starts from the prior every time (Bocquet & Sakov 2012, doi
+10.5194/npg-19-383-2012, their Gauss-Newton form): what no member's series answers to stays where the prior has it, and
+a linear model is solved exactly. The observations count little at first and gain weight as the misfit of the ensemble
+allows (Iglesias & Yang 2021, doi 10.1088/1361-6420/abd29b), until they count as much as their errors warrant: those of
+``numerics.inference``, as large as the residuals of the estimate, n days counting as n_e.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from scipy.stats import qmc
 
 from paraformer.core.seeding import generator
 from paraformer.search.config import KalmanConfig
+from paraformer.search.levenberg import bounded_step
 from paraformer.search.objective import Misfit
 from paraformer.search.state import State, Stop
 
-_SETTLED = 0.02
-"""A cell is done when its observations count within this share of what their errors warrant."""
+_LEAST_SQUARE = 1e-8
+"""Mean squared residual below which observations count no more [m6 m-6]: a ten-thousandth of soil moisture."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class KalmanState(State):
-    """Ensembles of all cells; the best point that was run is the population.
+    """Estimates of all cells; the best of them by posterior cost is the population.
 
     Attributes:
-        members: unit coordinates, beyond the bounds as the Gaussian has them [cell, member, parameter].
-        counted: how much each observed day has counted so far, the precision of its error [m-6 m6] [cell].
-        std: standard deviation of the members, unit coordinates [cell, parameter].
+        mean: present estimate, unit coordinates [cell, parameter].
+        reached: its posterior cost [cell].
+        move: update from it that is to be tried [cell, parameter].
+        covariance: of the error of the updated estimate, unit coordinates.
+        counted: precision of the error of an observed day so far [m-6 m6] [cell].
     """
 
-    arrays: ClassVar[tuple[str, ...]] = (*State.arrays, "members", "counted", "std")
+    arrays: ClassVar[tuple[str, ...]] = (*State.arrays, "mean", "covariance", "counted", "move", "reached")
 
-    members: Float[np.ndarray, "cell member parameter"]
+    mean: Float[np.ndarray, "cell parameter"]
+    covariance: Float[np.ndarray, "cell parameter parameter"]
     counted: Float[np.ndarray, " cell"]
-    std: Float[np.ndarray, "cell parameter"]
+    move: Float[np.ndarray, "cell parameter"]
+    reached: Float[np.ndarray, " cell"]
+
+    @property
+    def std(self) -> Float[np.ndarray, "cell parameter"]:
+        """Standard deviation of each parameter, unit coordinates."""
+        return np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2))
 
 
-class Step(NamedTuple):
-    """What moves an ensemble.
-
-    Attributes:
-        response: series of the members less their mean series, 0 on days without an observation [m3 m-3].
-        wrong: observed less simulated at the mean of the members [m3 m-3], 0 on days without an observation.
-        precision: that each observed day gains [m-6 m6].
-    """
-
-    response: Float[np.ndarray, "cell member day"]
-    wrong: Float[np.ndarray, "cell day"]
-    precision: Float[np.ndarray, " cell"]
-
-
-class EnsembleKalman:
-    """Ensemble Kalman inversion in unit coordinates, in rounds of one run of every member and of their mean."""
+class Kalman:
+    """Kalman inversion in unit coordinates: 4p + 1 runs of a cell in the first round, 2p + 3 in the others."""
 
     def __init__(self, config: KalmanConfig, seed: int) -> None:
         self.config = config
         self.seed = seed
 
     def start(self, cells: np.ndarray, size: int, prior: Float[np.ndarray, "cell parameter"] | None) -> KalmanState:
-        """Ensembles of mean 0 and covariance 1 exactly, which the first step moves to the prior.
+        """State before the first run, at the prior, whose covariance the first step sets.
 
         Raises:
-            SettingsError: if the budget does not cover two rounds, or there are no more members than parameters.
+            SettingsError: if the budget does not cover two rounds.
         """
         self.config.require_budget(size)
-        streams = [generator(self.seed, "kalman", cell) for cell in cells.tolist()]
-        n, members = len(cells), self.config.size(size)
-        drawn = np.stack([stream.standard_normal((members, size)) for stream in streams])
+        n = len(cells)
+        first = np.full((n, size), 0.5) if prior is None else prior
         return KalmanState(
             cells=cells,
-            population=np.full((n, 1, size), 0.5) if prior is None else prior[:, None],
+            population=first[:, None],
             cost=np.full((n, 1), np.inf),
             evaluations=np.zeros(n, dtype=np.int64),
             stopped=np.full(n, Stop.RUNNING, dtype=np.int64),
             recent=np.full((n, 0), np.inf),
-            members=whitened(drawn),
+            mean=first,
+            covariance=np.tile(np.eye(size), (n, 1, 1)),
             counted=np.zeros(n),
-            std=np.ones((n, size)),
+            move=np.zeros((n, size)),
+            reached=np.full(n, np.inf),
         )
 
     def step(self, state: KalmanState, evaluate: Misfit) -> KalmanState:
-        """Run the ensemble of every running cell and its mean, and move it; at the end run the mean alone."""
-        running, inference = state.running, evaluate.inference
-        assert inference is not None
-        part, prior = state.take(running), inference.at(running)
+        """Move every running cell to the best of some points, run the ensemble about it, and update the estimate."""
+        running = state.running
+        assert evaluate.inference is not None
+        part, prior = state.take(running), evaluate.inference.at(running)
         if state.round == 0:
-            part = replace(part, members=prior.prior[:, None] + inference.std * part.members)
-        mean = part.members.mean(axis=1, keepdims=True)
-        points = np.clip(np.concatenate([mean, part.members], axis=1), 0.0, 1.0)
+            part = replace(part, covariance=prior.std**2 * part.covariance)
+        part, wrong, gained = self._try(part, running, evaluate)
+        points = sigma_points(part.mean, part.covariance)
         cost, series = evaluate.run(running, points)
-        part = _with_best(part, points, cost)
-        residual = evaluate.residual(running, series)
-        days = evaluate.mask[running].sum(axis=1)
-        square = (residual**2).sum(axis=2)  # [cell, mean and members]
-        warranted = prior.days / np.maximum(square[:, 0], _LEAST_SQUARE * days)
-        left = warranted - part.counted
-        done = left <= _SETTLED * warranted
-        rounds = (self.config.budget - part.evaluations) // points.shape[1]  # that follow this one
-        gained = np.maximum(left * step_length(square[:, 1:], warranted, prior.days), left / np.maximum(rounds, 1))
-        gained = np.where(done, 0.0, np.minimum(gained, left))
-        response = residual[:, 1:] - residual[:, 1:].mean(axis=1, keepdims=True)
-        members = moved(part.members, Step(response, -residual[:, 0], gained))
-        stopped = np.where(done, Stop.NO_GAIN, np.where(rounds < 1, Stop.BUDGET, part.stopped))
+        part = with_best(part, points, cost)
+        away = evaluate.residual(running, series)
+        observed = evaluate.mask[running].sum(axis=1)
+        whole = prior.days / np.maximum((wrong**2).sum(axis=1), _LEAST_SQUARE * observed)
+        square = np.maximum((away**2).sum(axis=2), _LEAST_SQUARE * observed[:, None])
+        rounds = (self.config.budget - part.evaluations) // (2 * part.mean.shape[1] + len(_PARTS) + 1)  # still to come
+        settled = (part.counted >= 0.98 * whole) & (gained < self.config.least_gain)
+        share = np.maximum(step_length(square, whole, prior.days), 1 / np.maximum(rounds, 1))
+        counted = np.minimum(part.counted + share * np.maximum(whole - part.counted, 0.0), whole)
+        slope = np.linalg.pinv(points - part.mean[:, None]) @ (away - wrong[:, None])
+        precision = counted[:, None, None] * (slope @ np.swapaxes(slope, 1, 2)) + np.diag(prior.std**-2.0)
+        gradient = counted[:, None] * np.einsum("cpd,cd->cp", slope, wrong)
+        gradient += (part.mean - prior.prior) / prior.std**2
         part = replace(
             part,
-            members=members,
-            std=members.std(axis=1, ddof=1),
-            counted=part.counted + gained,
-            stopped=stopped,
+            move=bounded_step(precision, gradient, np.zeros(len(running)), part.mean),
+            covariance=np.linalg.inv(precision),
+            counted=counted,
+            stopped=np.where(settled, Stop.NO_GAIN, np.where(rounds < 1, Stop.BUDGET, part.stopped)),
             round=state.round + 1,
         )
         return state.put(running, part)
 
+    def _try(
+        self, state: KalmanState, running: Int[np.ndarray, " cell"], evaluate: Misfit
+    ) -> tuple[KalmanState, Float[np.ndarray, "cell day"], Float[np.ndarray, " cell"]]:
+        """Run parts of the last update and the best point so far: the one of least cost is the next estimate.
 
-_LEAST_SQUARE = 1e-8
-"""Mean squared residual below which observations count no more [m6 m-6]: a ten-thousandth of soil moisture."""
+        In the first round, the a-priori θ and points all over the range.
+
+        Returns:
+            state, residuals at its estimate [m3 m-3], and by which part of the cost it fell.
+        """
+        if state.round == 0:
+            points = np.concatenate([state.population, self._drawn(state)], axis=1)
+        else:
+            parts = state.mean[:, None] + _PARTS[:, None] * state.move[:, None]
+            points = np.clip(np.concatenate([parts, state.population], axis=1), 0.0, 1.0)
+        cost, series = evaluate.run(running, points)
+        at, rows = cost.argmin(axis=1), np.arange(len(running))
+        before = state.reached
+        state = with_best(state, points, cost)
+        wrong = evaluate.residual(running, series[rows, at][:, None])[:, 0]
+        gained = np.where(np.isfinite(before), 1 - cost[rows, at] / np.where(np.isfinite(before), before, 1.0), np.inf)
+        return replace(state, mean=points[rows, at], reached=cost[rows, at]), wrong, gained
+
+    def _drawn(self, state: KalmanState) -> Float[np.ndarray, "cell point parameter"]:
+        """As many points as members, spread over the unit cube, from a stream of each cell's own."""
+        size = state.mean.shape[1]
+        streams = [generator(self.seed, "kalman", cell) for cell in state.cells.tolist()]
+        return np.stack([qmc.LatinHypercube(size, rng=stream).random(2 * size) for stream in streams])
 
 
-def _with_best(
+_PARTS = np.array([1.0, 0.3])
+"""Parts of an update that are tried: the model is not linear."""
+
+
+def with_best(
     state: KalmanState, points: Float[np.ndarray, "cell set parameter"], cost: Float[np.ndarray, "cell set"]
 ) -> KalmanState:
     """The state with the best of its best point and some that were run."""
@@ -139,44 +166,27 @@ def _with_best(
     )
 
 
-def whitened(drawn: Float[np.ndarray, "cell member parameter"]) -> Float[np.ndarray, "cell member parameter"]:
-    """The same members, moved so that their mean is 0 and their covariance 1."""
-    away = drawn - drawn.mean(axis=1, keepdims=True)
-    covariance = np.einsum("cmp,cmq->cpq", away, away) / (drawn.shape[1] - 1)
-    return np.swapaxes(np.linalg.solve(np.linalg.cholesky(covariance), np.swapaxes(away, 1, 2)), 1, 2)
+def sigma_points(
+    mean: Float[np.ndarray, "cell parameter"], covariance: Float[np.ndarray, "cell parameter parameter"]
+) -> Float[np.ndarray, "cell point parameter"]:
+    """The mean, and a standard deviation to either side along each column of the covariance's root, inside [0, 1]."""
+    root = np.swapaxes(np.linalg.cholesky(covariance), 1, 2)
+    middle = mean[:, None]
+    return np.clip(np.concatenate([middle + root, middle - root], axis=1), 0.0, 1.0)
 
 
 def step_length(
-    square: Float[np.ndarray, "cell member"], warranted: Float[np.ndarray, " cell"], days: Float[np.ndarray, " cell"]
+    square: Float[np.ndarray, "cell member"], whole: Float[np.ndarray, " cell"], days: Float[np.ndarray, " cell"]
 ) -> Float[np.ndarray, " cell"]:
-    """Share of the observations' weight that one step may take: the larger of n_e / 2 mean(Φ) and √(n_e / 2 var(Φ)),
-    at most 1, Φ being half the weighted squared misfit of a member (Iglesias & Yang 2021, eq. 12).
+    """Share of the observations' weight that one round may add: the larger of n_e / 2 mean(Φ) and √(n_e / 2 var(Φ)), at
+    most 1, Φ being half the weighted squared misfit of a member (Iglesias & Yang 2021, eq. 12).
 
     Args:
-        square: summed squared residuals of the members [m6 m-6].
-        warranted: precision of a day's error [m-6 m6].
+        square: summed squared residuals of the members, above 0 [m6 m-6].
+        whole: precision of a day's error [m-6 m6].
         days: effective number of days n_e.
     """
-    misfit = 0.5 * square * warranted[:, None]
-    mean, variance = misfit.mean(axis=1), misfit.var(axis=1)
+    misfit = 0.5 * square * whole[:, None]
     tiny = np.finfo(np.float64).tiny
-    longest = np.maximum(days / (2 * np.maximum(mean, tiny)), np.sqrt(days / (2 * np.maximum(variance, tiny))))
-    return np.minimum(longest, 1.0)
-
-
-def moved(
-    members: Float[np.ndarray, "cell member parameter"], step: Step
-) -> Float[np.ndarray, "cell member parameter"]:
-    """Analysis of an ensemble transform Kalman filter (Hunt et al. 2007, eqs. 20-24), observations with equal errors.
-
-    Where the precision is 0 nothing moves.
-    """
-    mean = members.mean(axis=1, keepdims=True)
-    away, size = members - mean, members.shape[1]
-    precision = step.precision[:, None, None]
-    gram = np.einsum("cmd,cnd->cmn", step.response, step.response)
-    values, vectors = np.linalg.eigh((size - 1) * np.eye(size) + precision * gram)
-    inverse = (vectors / values[:, None]) @ np.swapaxes(vectors, 1, 2)
-    root = (vectors * np.sqrt((size - 1) / values)[:, None]) @ np.swapaxes(vectors, 1, 2)
-    weight = inverse @ (precision * np.einsum("cmd,cd->cm", step.response, step.wrong)[..., None])
-    return mean + np.swapaxes(weight, 1, 2) @ away + root @ away
+    spread = np.sqrt(days / (2 * np.maximum(misfit.var(axis=1), tiny)))
+    return np.minimum(np.maximum(days / (2 * misfit.mean(axis=1)), spread), 1.0)

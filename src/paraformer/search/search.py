@@ -22,7 +22,7 @@ from paraformer.core.files import hash_bytes, hash_json, write_text
 from paraformer.core.log import Progress
 from paraformer.search.checkpoint import load_arrays, save_arrays
 from paraformer.search.config import SearchConfig
-from paraformer.search.kalman import EnsembleKalman, KalmanState
+from paraformer.search.kalman import Kalman, KalmanState
 from paraformer.search.levenberg import Levenberg, Residuals
 from paraformer.search.objective import Misfit, searchable
 from paraformer.search.random import LatinHypercube
@@ -36,7 +36,7 @@ SEARCHES: dict[str, Callable[..., Any]] = {
     "sceua": SCEUA,
     "random": LatinHypercube,
     "levenberg": Levenberg,
-    "kalman": EnsembleKalman,
+    "kalman": Kalman,
 }
 """Search algorithms (``search.state.Algorithm``) by name: settings, seed."""
 
