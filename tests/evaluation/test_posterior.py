@@ -9,16 +9,15 @@ from scipy.stats import genpareto, truncnorm
 from paraformer.evaluation.adaptive import draw_in_rounds
 from paraformer.evaluation.pareto import fit_tail, smoothed_weights
 from paraformer.evaluation.posterior import (
-    ErrorModel,
     Quadratic,
     coverage,
     draw,
-    error_model,
     quadratic,
     summarise_draws,
     tails,
     weighted_quantiles,
 )
+from paraformer.numerics.inference import ErrorModel, error_model
 
 DAYS, NOISE = 60, 0.04
 

@@ -14,8 +14,8 @@ from jaxtyping import Float
 
 from paraformer.core.time import DAYS_PER_YEAR
 from paraformer.evaluation.config import TargetErrors
-from paraformer.evaluation.posterior import PRIOR_VARIANCE
 from paraformer.evaluation.signatures import LEAST_RUNOFF
+from paraformer.numerics.inference import UNIFORM_VARIANCE
 from paraformer.numerics.months import monthly_operator
 
 SOIL_MOISTURE, ALL = "soil moisture", "all"
@@ -81,5 +81,5 @@ def information(
 
 
 def _gain(precision: Float[np.ndarray, "cell parameter parameter"]) -> Float[np.ndarray, "cell parameter"]:
-    posterior = np.linalg.inv(precision * PRIOR_VARIANCE + np.eye(precision.shape[-1]))
+    posterior = np.linalg.inv(precision * UNIFORM_VARIANCE + np.eye(precision.shape[-1]))
     return 1 - np.diagonal(posterior, axis1=1, axis2=2)

@@ -16,25 +16,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.special import ndtr, ndtri
 
-PRIOR_VARIANCE = 1 / 12
-"""Of a uniform unit coordinate."""
+from paraformer.numerics.inference import UNIFORM_VARIANCE, ErrorModel
 
 _FLAT = 1e-8
 """Precision below which a unit coordinate is not seen at all."""
-
-_LARGEST_CORRELATION = 0.95
-
-
-class ErrorModel(NamedTuple):
-    """Errors of the observations of each cell: variance [m6 m-6], and correlation of successive ones."""
-
-    variance: Float[np.ndarray, " cell"]
-    correlation: Float[np.ndarray, " cell"]
-
-    @property
-    def inflated(self) -> Float[np.ndarray, " cell"]:
-        """Variance that as many independent errors would need to say as little: times (1 + r) / (1 - r)."""
-        return self.variance * (1 + self.correlation) / (1 - self.correlation)
 
 
 class Quadratic(NamedTuple):
@@ -71,21 +56,6 @@ class Summary(NamedTuple):
     gain: Float[np.ndarray, "cell parameter"]
     pareto_k: Float[np.ndarray, " cell"]
     effective: Float[np.ndarray, " cell"]
-
-
-def error_model(residual: Float[np.ndarray, "cell day"], mask: Bool[np.ndarray, "cell day"]) -> ErrorModel:
-    """Variance of residuals about zero, and their correlation from one observed day to the next observed one.
-
-    The correlation is kept within 0 and 0.95. Cells with fewer than three observations get the mean variance.
-    """
-    variance, correlation = np.full(len(mask), np.nan), np.zeros(len(mask))
-    for cell, known in enumerate(mask):
-        values = residual[cell, known]
-        if values.size >= 3:
-            variance[cell] = np.mean(values**2)
-            correlation[cell] = np.mean(values[1:] * values[:-1]) / max(variance[cell], 1e-12)
-    variance = np.where(np.isfinite(variance), variance, np.nanmean(variance))
-    return ErrorModel(np.maximum(variance, 1e-8), np.clip(correlation, 0.0, _LARGEST_CORRELATION))
 
 
 def quadratic(
@@ -153,7 +123,7 @@ def summarise_draws(
     variance = np.einsum("cd,cdp->cp", weight, (u - mean[:, None]) ** 2)
     lower, upper = weighted_quantiles(u, weight, tails(weight, level))
     return Summary(
-        mean, np.sqrt(variance), lower, upper, 1 - variance / PRIOR_VARIANCE, pareto_k, 1 / (weight**2).sum(axis=1)
+        mean, np.sqrt(variance), lower, upper, 1 - variance / UNIFORM_VARIANCE, pareto_k, 1 / (weight**2).sum(axis=1)
     )
 
 

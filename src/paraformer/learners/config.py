@@ -13,6 +13,7 @@ from paraformer.core.own_code import OWN
 from paraformer.core.settings import Settings
 from paraformer.learners.targets_config import TargetsConfig
 from paraformer.learners.training_config import LearningConfig, RefinementConfig, completed_learning
+from paraformer.numerics.inference import InferenceConfig
 
 Value = bool | int | float | str
 """What a setting of a user's own network may be."""
@@ -143,7 +144,24 @@ class LossConfig(Settings):
     prior_weight: float = Field(
         default=0.01, ge=0, description="weight of the mean squared distance from the a-priori θ, unit coordinates"
     )
+    inference: InferenceConfig | None = Field(
+        default=None,
+        description="the most probable θ of a posterior, in place of 'fit' and 'prior_weight'; none: those",
+    )
     range_weight: float | None = Field(default=None, ge=0, description="α of the range-boundary loss; none takes p")
+
+    @model_validator(mode="after")
+    def _inference_stands_alone(self) -> LossConfig:
+        fields = type(self).model_fields
+        spare = [name for name in ("fit", "prior_weight") if getattr(self, name) != fields[name].default]
+        if self.inference is not None and spare:
+            raise ValueError(f"'{spare[0]}' does not apply beside 'inference', which has its own; leave it out")
+        return self
+
+    @property
+    def reads_prior_run(self) -> bool:
+        """Whether a run of the a-priori θ enters the loss: its line, or the correlation of its residuals."""
+        return self.inference is not None or (self.line == "prior" and self.operator != "raw")
 
 
 class LearnerConfig(Settings):

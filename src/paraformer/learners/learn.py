@@ -166,6 +166,8 @@ class Learner:
         """What the weights depend on: nothing of a cell that is not trained, and no history where none is read."""
         settings = self.config.model_dump(mode="json", exclude={"training", "refinement"})
         model, refinement = phases[0].model, self.config.refinement
+        if self.config.loss.inference is None:
+            del settings["loss"]["inference"]
         models, refined = {"forward_model": model}, {}
         if refinement is not None:
             models["refined_with"], refined = phases[1].model, {"refinement": refinement.numerical()}

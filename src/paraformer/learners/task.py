@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,8 @@ from paraformer.core.variables import CATEGORICAL, class_of
 from paraformer.learners.config import HistoryConfig, LearnerConfig
 from paraformer.learners.networks import ParameterMap
 from paraformer.learners.seen import Seen, Targets
-from paraformer.numerics.losses import LOSSES, range_boundary_loss
+from paraformer.numerics.inference import Inference, InferenceConfig, effective_days
+from paraformer.numerics.losses import LOSSES, posterior_cost, range_boundary_loss
 from paraformer.numerics.observe import Line, fit_line, observe
 from paraformer.training.ranks import gathered, share
 from paraformer.training.windows import Windows
@@ -51,6 +53,7 @@ class LearnTask:
         self.outputs = ("soil_moisture", *(() if config.targets is None else config.targets.outputs))
         self.pool, self.seed = seen.cells, seed
         self._prior_line: Line | None = None
+        self._prior_inference: Inference | None = None
 
     def to(self, device: torch.device) -> None:
         self.inputs, self.prior = self.inputs.to(device), self.prior.to(device)
@@ -145,12 +148,17 @@ class LearnTask:
         settings = self.config.loss
         seen = observe(simulated, self._line(simulated, observed, mask, at))
         if self.config.observations == "both":
-            scale, mask = _relative_root(weight, settings.fit), weight > 0
+            together = settings.fit == "rmse" and settings.inference is None
+            scale, mask = _relative_root(weight, together), weight > 0
             seen, observed = scale * seen, scale * observed
-        fit = LOSSES[settings.fit](seen, observed, mask)
+        if settings.inference is None:
+            fit = LOSSES[settings.fit](seen, observed, mask)
+            kept = settings.prior_weight * (u - self.prior[at]).square().mean()
+        else:
+            fit = posterior_cost(seen, observed, mask, u, self._inference(settings.inference, at))
+            kept = torch.zeros_like(fit)
         if self.others is not None:
             fit = self.others.config.soil_moisture * fit + self.others.loss(series, at)
-        kept = settings.prior_weight * (u - self.prior[at]).square().mean()
         return fit + kept + range_boundary_loss(u, alpha=settings.range_weight)
 
     def _line(self, simulated: Tensor, observed: Tensor, mask: Tensor, cells: Tensor) -> Line:
@@ -158,9 +166,7 @@ class LearnTask:
         if settings.line == "window" or settings.operator == "raw":
             return fit_line(settings.operator, simulated, observed, mask)
         if self._prior_line is None:
-            every = self._index(self.pool)
-            with torch.no_grad():
-                default = self.model.respond(self.prior[every], every, self.first_day, self.days)["soil_moisture"]
+            every, default = self._index(self.pool), self._prior_run
             known = self.targets.observed[every].to(default.dtype)
             line = fit_line(settings.operator, default, known, self.targets.mask[every])
             gain, offset = (torch.zeros(len(self.prior), 1).to(default) for _ in range(2))
@@ -168,17 +174,37 @@ class LearnTask:
             self._prior_line = Line(gain, offset)
         return Line(self._prior_line.gain[cells], self._prior_line.offset[cells])
 
+    def _inference(self, config: InferenceConfig, cells: Tensor) -> Inference:
+        """Prior and effective days of some cells; those of the whole training period, whatever the window."""
+        if self._prior_inference is None:
+            every = self._index(self.pool)
+            arrays = (self._prior_run, self.targets.observed[every], self.targets.mask[every])
+            found = effective_days(
+                *(a.cpu().double().numpy() if a.dtype != torch.bool else a.cpu().numpy() for a in arrays)
+            )
+            days = torch.ones(len(self.prior)).to(self.prior)
+            days[every] = torch.as_tensor(found).to(days)
+            std = torch.as_tensor(config.std(self.model.parameters)).to(self.prior)
+            self._prior_inference = Inference(self.prior, std, days)
+        return self._prior_inference.at(cells)
+
+    @cached_property
+    def _prior_run(self) -> Float[Tensor, "trained day"]:
+        """Soil moisture of the training period with the a-priori θ, of the cells that are learned from."""
+        every = self._index(self.pool)
+        with torch.no_grad():
+            return self.model.respond(self.prior[every], every, self.first_day, self.days)["soil_moisture"]
+
     def runs(self, steps: int) -> int:
-        """Forward runs of the model in the first ``steps`` steps, an a-priori line included.
+        """Forward runs of the model in the first ``steps`` steps, that of the a-priori θ included where it is needed.
 
         Runs that a kill has lost are not among them. The cells of a step differ, so that no two of its rows are one
         run: that holds for windows as long as the training period.
         """
         config = self.config
         batch = min(config.cells_per_batch, self.pool.size) * config.windows_per_batch
-        fixed = config.loss.line == "prior" and config.loss.operator != "raw"
-        line = self.pool.size if fixed else 0
-        return steps * batch * self.model.runs_per_gradient + line
+        once = self.pool.size if config.loss.reads_prior_run else 0
+        return steps * batch * self.model.runs_per_gradient + once
 
     def _index(self, positions: Int[np.ndarray, "*n"]) -> Int[Tensor, "*n"]:
         return torch.as_tensor(positions, device=self.prior.device)
@@ -191,10 +217,10 @@ def hidden_together(names: Sequence[str]) -> Int[np.ndarray, " attribute"]:
     return np.array([order.index(name) for name in whole])
 
 
-def _relative_root(weight: Float[Tensor, "sample day"], fit: str) -> Float[Tensor, "sample day"]:
-    """Factor on both series that makes their mean square error the weighted mean over all counted days (``rmse``) or
-    over those of each sample (``cell_rmse``)."""
-    axis = (0, 1) if fit == "rmse" else (1,)
+def _relative_root(weight: Float[Tensor, "sample day"], together: bool) -> Float[Tensor, "sample day"]:
+    """Factor on both series that makes their mean square error the weighted mean over the counted days of all samples
+    ``together``, or of each sample."""
+    axis = (0, 1) if together else (1,)
     counted = (weight > 0).sum(axis, keepdim=True).clamp(min=1)
     total = weight.sum(axis, keepdim=True)
     mean = torch.where(total > 0, total / counted, torch.ones_like(total))

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from paraformer.numerics.inference import Inference
+
 _TINY = 1e-12
 """Keeps the gradient of a square root finite at zero [m6 m-6]."""
 
@@ -26,10 +28,37 @@ def cell_rmse(
     simulated: Float[Tensor, "cell time"], observed: Float[Tensor, "cell time"], mask: Bool[Tensor, "cell time"]
 ) -> Float[Tensor, ""]:
     """Mean over cells of each cell's root mean square error, over cells with an observation: nearer to the score."""
-    square, days = _squares(simulated, observed, mask), mask.sum(dim=1)
-    each = torch.sqrt(square.sum(dim=1) / days.clamp(min=1) + _TINY)
-    seen = days > 0
+    each, seen = _each_cell(simulated, observed, mask)
     return torch.where(seen, each, 0.0).sum() / seen.sum().clamp(min=1)
+
+
+def posterior_cost(
+    simulated: Float[Tensor, "cell time"],
+    observed: Float[Tensor, "cell time"],
+    mask: Bool[Tensor, "cell time"],
+    u: Float[Tensor, "cell parameter"],
+    inference: Inference,
+) -> Float[Tensor, ""]:
+    """Posterior of all cells: geometric mean of their posterior costs, each by its effective days [m3 m-3].
+
+    Its logarithm times the effective days of all cells is the negative logarithm of their joint posterior.
+
+    Args:
+        u: θ, unit coordinates.
+        inference: prior and effective days of these cells.
+    """
+    each, seen = _each_cell(simulated, observed, mask)
+    weight = torch.where(seen, inference.days, 0.0)
+    logarithm = torch.log(each) + inference.log_excess(u)
+    return torch.exp((weight * logarithm).sum() / weight.sum().clamp(min=_TINY))
+
+
+def _each_cell(
+    simulated: Float[Tensor, "cell time"], observed: Float[Tensor, "cell time"], mask: Bool[Tensor, "cell time"]
+) -> tuple[Float[Tensor, " cell"], Bool[Tensor, " cell"]]:
+    """Root mean square error of each cell, and whether it has an observation."""
+    square, days = _squares(simulated, observed, mask), mask.sum(dim=1)
+    return torch.sqrt(square.sum(dim=1) / days.clamp(min=1) + _TINY), days > 0
 
 
 def _squares(

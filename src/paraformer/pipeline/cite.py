@@ -23,7 +23,9 @@ MODELS = (
 
 SEARCHES = {
     "sceua": "Duan, Q., Sorooshian, S. and Gupta, V. (1992). Effective and efficient global optimization for "
-    "conceptual rainfall-runoff models. Water Resour. Res. 28, 1015-1031. doi:10.1029/91WR02985"
+    "conceptual rainfall-runoff models. Water Resour. Res. 28, 1015-1031. doi:10.1029/91WR02985",
+    "kalman": "Iglesias, M. A., Law, K. J. H. and Stuart, A. M. (2013). Ensemble Kalman methods for inverse problems. "
+    "Inverse Problems 29, 045001. doi:10.1088/0266-5611/29/4/045001",
 }
 """By the name of a search in the settings."""
 

@@ -33,12 +33,12 @@ from paraformer.evaluation.information import OUTPUTS, SOIL_MOISTURE, informatio
 from paraformer.evaluation.posterior import (
     coverage,
     draw,
-    error_model,
     quadratic,
     summarise_draws,
     tails,
     weighted_quantiles,
 )
+from paraformer.numerics.inference import error_model
 from paraformer.process.jacobian import STEP, Linearisation, inside, linearise, steps_of
 
 _OUTPUT = "soil_moisture"

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from paraformer.core.errors import SettingsError
 from paraformer.core.settings import Settings
+from paraformer.numerics.inference import InferenceConfig
 
 
 class MisfitConfig(Settings):
-    """What a search minimises in each cell: the RMSE over its observed training days (method.md 3 and 5)."""
+    """What a search minimises in each cell: the RMSE over its observed training days, or with ``inference`` the
+    posterior cost, which takes one run of the a-priori θ more (method.md 3 and 5)."""
 
     operator: Literal["raw", "cell_moments", "cell_lstsq"] = Field(
         default="raw", description="observation operator, fitted anew to every simulated series"
     )
     min_days: int = Field(default=20, ge=2, description="observed days below which a cell keeps its a-priori θ")
+    inference: InferenceConfig | None = Field(
+        default=None, description="the most probable θ of a posterior; none: least squares, without a prior"
+    )
 
     @field_validator("operator", mode="before")
     @classmethod
@@ -39,7 +45,10 @@ class _CommonConfig(Settings):
 
     def numerical(self) -> dict[str, Any]:
         """The settings on which θ depends: all but how much is run at once and how often a checkpoint is written."""
-        return self.model_dump(mode="json", exclude={"runs_together", "checkpoint_seconds"})
+        settings = self.model_dump(mode="json", exclude={"runs_together", "checkpoint_seconds"})
+        if self.loss.inference is None:
+            del settings["loss"]["inference"]
+        return settings
 
 
 class SCEUAConfig(_CommonConfig):
@@ -99,4 +108,36 @@ class LevenbergConfig(_CommonConfig):
             )
 
 
-SearchConfig = Annotated[SCEUAConfig | RandomConfig | LevenbergConfig, Field(discriminator="name")]
+class KalmanConfig(_CommonConfig):
+    """Kalman inversion: rounds of 2p + 3 runs for p parameters, until the budget is spent or the observations count as
+    much as their errors warrant and the cost falls no more. The first round has 4p + 1."""
+
+    name: Literal["kalman"] = "kalman"
+    loss: MisfitConfig = MisfitConfig(inference=InferenceConfig())
+    budget: int = Field(default=100, ge=1, description="most forward runs of a cell, never exceeded")
+    least_gain: float = Field(default=1e-3, ge=0, description="a cell stops when a round gains less [1 of the cost]")
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _has_a_prior(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and "inference" not in given:
+            return {**given, "inference": {}}
+        return given
+
+    @model_validator(mode="after")
+    def _infers(self) -> KalmanConfig:
+        if self.loss.inference is None or not self.start_from_prior:
+            raise ValueError(
+                "an inversion starts from its prior: leave out 'start_from_prior' and 'loss.inference: null'"
+            )
+        return self
+
+    def require_budget(self, parameters: int) -> None:
+        runs = 6 * parameters + 4
+        if self.budget < runs:
+            raise SettingsError(
+                f"budget {self.budget} is below the {runs} runs of two rounds of {parameters} parameters"
+            )
+
+
+SearchConfig = Annotated[SCEUAConfig | RandomConfig | LevenbergConfig | KalmanConfig, Field(discriminator="name")]

@@ -19,6 +19,7 @@ from scipy.stats import qmc
 from paraformer.core.contracts import CalibrationData, ForwardModel, Linearisable
 from paraformer.core.errors import ModelError
 from paraformer.core.seeding import generator
+from paraformer.numerics.inference import Inference
 from paraformer.numerics.observe import fit_line, observe
 from paraformer.search.config import LevenbergConfig, MisfitConfig
 from paraformer.search.objective import OUTPUT, Misfit
@@ -54,15 +55,6 @@ class Residuals(Misfit):
                 f"process.differentiable.DifferentiableProcess"
             )
         self.slopes: Linearisable = model
-
-    def run(
-        self, cells: Int[np.ndarray, " cell"], points: Float[np.ndarray, "cell set parameter"]
-    ) -> tuple[Float[np.ndarray, "cell set"], Float[np.ndarray, "cell set day"]]:
-        """Cost [m3 m-3] and series of the training days [m3 m-3] at points in unit coordinates."""
-        size = max(1, self.runs_together // points.shape[1])
-        blocks = [slice(i, i + size) for i in range(0, len(cells), size)]
-        series = np.concatenate([self._simulate(cells[b], points[b]).astype(np.float64) for b in blocks])
-        return self.cost_of(cells, series), series
 
     def normal_equations(
         self,
@@ -103,7 +95,31 @@ class Residuals(Misfit):
         wrong, jacobian = pairs[0][0].numpy(), np.stack([pair[1].numpy() for pair in pairs], axis=1)
         gradient = (jacobian * wrong[:, None]).sum(axis=2) / days
         curvature = (jacobian[:, :, None] * jacobian[:, None]).sum(axis=3) / days[..., None]
-        return gradient, curvature
+        if self.inference is None:
+            return gradient, curvature
+        square = (wrong**2).sum(axis=1)[:, None] / days
+        return with_prior(gradient, curvature, square, at, self.inference.at(cells))
+
+
+def with_prior(
+    gradient: Float[np.ndarray, "cell parameter"],
+    curvature: Float[np.ndarray, "cell parameter parameter"],
+    square: Float[np.ndarray, "cell 1"],
+    at: Float[np.ndarray, "cell parameter"],
+    inference: Inference,
+) -> tuple[Float[np.ndarray, "cell parameter"], Float[np.ndarray, "cell parameter parameter"]]:
+    """Gradient and Gauss-Newton curvature of half the squared posterior cost, m exp(Q / n_e) / 2, from those of m / 2.
+
+    The curvature leaves out products of the slopes of m and Q, which keeps it positive.
+
+    Args:
+        square: mean squared residual m [m6 m-6].
+    """
+    weight = square / (inference.std**2 * inference.days[:, None])
+    gradient = gradient + weight * (at - inference.prior)
+    curvature = curvature + weight[:, :, None] * np.eye(at.shape[1])
+    factor = np.exp(2 * inference.log_excess(at))[:, None]
+    return factor * gradient, factor[..., None] * curvature
 
 
 @dataclass(frozen=True, kw_only=True)

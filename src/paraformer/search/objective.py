@@ -1,4 +1,4 @@
-"""Misfit of a forward model to each cell's observations, as a function of θ: what a search minimises."""
+"""What a search minimises: misfit of a forward model to each cell's observations, alone or as a posterior."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from paraformer.core.contracts import CalibrationData, ForwardModel
 from paraformer.core.errors import DataError, ModelError
 from paraformer.numerics import scores
+from paraformer.numerics.inference import Inference, InferenceConfig, effective_days
 from paraformer.numerics.observe import fit_line, observe
 from paraformer.search.config import MisfitConfig
 
@@ -30,7 +31,8 @@ def searchable(data: CalibrationData, min_days: int) -> Int[np.ndarray, " cell"]
 
 
 class Misfit:
-    """RMSE [m3 m-3] over a cell's observed training days, after the observation operator.
+    """RMSE [m3 m-3] over a cell's observed training days, after the observation operator; with ``loss.inference`` the
+    posterior cost [m3 m-3] (``numerics.inference``).
 
     Implements ``search.state.Evaluate``. Only cells that want a run are run. The model runs the same number of sets in
     every cell, so cells are taken together that want the same number.
@@ -39,7 +41,7 @@ class Misfit:
         model: forward model of all cells of ``data``; its ``runs`` count what parts of it ran, too.
         data: observations of the training period.
         cells: positions of the searched cells; ``__call__`` counts within them.
-        loss: operator.
+        loss: operator and inference.
         runs_together: forward runs in one call of the model.
 
     Raises:
@@ -64,6 +66,17 @@ class Misfit:
         self.days = slice(data.first_day, data.first_day + len(data.time))
         self.operator = loss.operator
         self.runs_together = runs_together
+        self.inference = None if loss.inference is None else self._inference(loss.inference, data.prior[cells])
+
+    def _inference(self, config: InferenceConfig, theta: Float[np.ndarray, "cell parameter"]) -> Inference:
+        """Prior and effective days, from one run of the a-priori θ in every searched cell."""
+        space, cells = self.model.parameters, np.arange(len(self.cells))
+        prior = np.clip(space.to_unit(theta), 0.0, 1.0)
+        size = self.runs_together
+        blocks = [slice(i, i + size) for i in range(0, len(cells), size)]
+        simulated = np.concatenate([self._simulate(cells[b], prior[b][:, None])[:, 0] for b in blocks])
+        days = effective_days(simulated.astype(np.float64), self.observed, self.mask)
+        return Inference(prior, config.std(space), days)
 
     def __call__(
         self,
@@ -90,18 +103,45 @@ class Misfit:
     def _cost(
         self, cells: Int[np.ndarray, " cell"], points: Float[np.ndarray, "cell set parameter"]
     ) -> Float[np.ndarray, "cell set"]:
-        return self.cost_of(cells, self._simulate(cells, points).astype(np.float64))
+        return self.cost_of(cells, points, self._simulate(cells, points).astype(np.float64))
+
+    def run(
+        self, cells: Int[np.ndarray, " cell"], points: Float[np.ndarray, "cell set parameter"]
+    ) -> tuple[Float[np.ndarray, "cell set"], Float[np.ndarray, "cell set day"]]:
+        """Cost [m3 m-3] and series of the training days [m3 m-3] at points in unit coordinates."""
+        size = max(1, self.runs_together // points.shape[1])
+        blocks = [slice(i, i + size) for i in range(0, len(cells), size)]
+        series = np.concatenate([self._simulate(cells[b], points[b]).astype(np.float64) for b in blocks])
+        return self.cost_of(cells, points, series), series
 
     def cost_of(
-        self, cells: Int[np.ndarray, " cell"], simulated: Float[np.ndarray, "cell set day"]
+        self,
+        cells: Int[np.ndarray, " cell"],
+        points: Float[np.ndarray, "cell set parameter"],
+        simulated: Float[np.ndarray, "cell set day"],
     ) -> Float[np.ndarray, "cell set"]:
-        """Cost of series of the training days [m3 m-3]."""
+        """Cost [m3 m-3] of the series of the training days at some points [m3 m-3]."""
+        n, sets, _ = simulated.shape
+        seen, observed, mask = self._seen(cells, simulated)
+        fit = scores.finish(scores.accumulate(seen, observed, mask), min_days=1)
+        rmse = fit.values["rmse"].reshape(n, sets)
+        return rmse if self.inference is None else rmse * np.exp(self.inference.at(cells).log_excess(points))
+
+    def residual(
+        self, cells: Int[np.ndarray, " cell"], simulated: Float[np.ndarray, "cell set day"]
+    ) -> Float[np.ndarray, "cell set day"]:
+        """Series after the observation operator less what was observed [m3 m-3]; 0 on days without an observation."""
+        seen, observed, mask = self._seen(cells, simulated)
+        return np.where(mask, seen - observed, 0.0).reshape(simulated.shape)
+
+    def _seen(
+        self, cells: Int[np.ndarray, " cell"], simulated: Float[np.ndarray, "cell set day"]
+    ) -> tuple[Float[np.ndarray, "run day"], Float[np.ndarray, "run day"], Bool[np.ndarray, "run day"]]:
+        """Each run's series after the observation operator, what was observed, and where."""
         n, sets, days = simulated.shape
         series = simulated.reshape(n * sets, days)
         observed, mask = (np.repeat(a[cells], sets, axis=0) for a in (self.observed, self.mask))
-        seen = observe(series, fit_line(self.operator, series, observed, mask))
-        fit = scores.finish(scores.accumulate(seen, observed, mask), min_days=1)
-        return fit.values["rmse"].reshape(n, sets)
+        return observe(series, fit_line(self.operator, series, observed, mask)), observed, mask
 
     def _simulate(
         self, cells: Int[np.ndarray, " cell"], points: Float[np.ndarray, "cell set parameter"]

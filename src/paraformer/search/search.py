@@ -22,6 +22,7 @@ from paraformer.core.files import hash_bytes, hash_json, write_text
 from paraformer.core.log import Progress
 from paraformer.search.checkpoint import load_arrays, save_arrays
 from paraformer.search.config import SearchConfig
+from paraformer.search.kalman import Kalman, KalmanState
 from paraformer.search.levenberg import Levenberg, Residuals
 from paraformer.search.objective import Misfit, searchable
 from paraformer.search.random import LatinHypercube
@@ -31,7 +32,12 @@ from paraformer.training.checkpoint import space_hash
 
 logger = logging.getLogger(__name__)
 
-SEARCHES: dict[str, Callable[..., Any]] = {"sceua": SCEUA, "random": LatinHypercube, "levenberg": Levenberg}
+SEARCHES: dict[str, Callable[..., Any]] = {
+    "sceua": SCEUA,
+    "random": LatinHypercube,
+    "levenberg": Levenberg,
+    "kalman": Kalman,
+}
 """Search algorithms (``search.state.Algorithm``) by name: settings, seed."""
 
 OBJECTIVES: dict[str, Callable[..., Misfit]] = {"levenberg": Residuals}
@@ -47,15 +53,19 @@ class SearchResult:
 
     Attributes:
         theta: physical units, inside the bounds; the a-priori θ where a cell was not searched [cell, parameter].
-        cost: its RMSE after the observation operator [m3 m-3], NaN where a cell was not searched [cell].
+        cost: its RMSE after the observation operator, or posterior cost [m3 m-3], NaN where a cell was not searched
+            [cell].
         evaluations: forward runs [cell].
         stopped: why each cell stopped, a ``Stop`` [cell].
+        std: standard deviation of θ, unit coordinates, by a search that knows it; that of the prior where a cell was
+            not searched [cell, parameter].
     """
 
     theta: Float[np.ndarray, "cell parameter"]
     cost: Float[np.ndarray, " cell"]
     evaluations: Int[np.ndarray, " cell"]
     stopped: Int[np.ndarray, " cell"]
+    std: Float[np.ndarray, "cell parameter"] | None = None
 
 
 class Search:
@@ -87,9 +97,17 @@ class Search:
         stored = load_arrays(directory / "result.safetensors", identity)
         if stored is None:
             state, trace = self._finish(model, data, identity, directory, progress)
-            result = _result(model, data, searchable(data, self.config.loss.min_days), state)
+            cells, inference = searchable(data, self.config.loss.min_days), self.config.loss.inference
+            result = _result(model, data, cells, state)
+            if inference is not None:
+                result.evaluations[cells] += 1  # of the a-priori θ, for the effective days
+            if inference is not None and isinstance(state, KalmanState):
+                std = np.tile(inference.std(model.parameters), (len(data.cells), 1))
+                std[cells] = state.std
+                result = replace(result, std=std)
             write_text(directory / "trace.csv", _csv(trace))
-            save_arrays(directory / "result.safetensors", vars(result), identity)
+            arrays = {name: values for name, values in vars(result).items() if values is not None}
+            save_arrays(directory / "result.safetensors", arrays, identity)
         else:
             result = SearchResult(**stored)
         _checkpoint(directory).unlink(missing_ok=True)  # a kill may have come between storing and removing

@@ -1,0 +1,214 @@
+"""Inference of θ in real cells by VIC itself, as JSON lines: ``python benchmarks/inference.py CUBE PART --out FILE``.
+
+- ``curve``: soil moisture and evapotranspiration of the test year for default VIC, least squares and posteriors with
+  priors of several widths, by Levenberg-Marquardt; several seeds of least squares and of the default prior.
+- ``scale``: how probable the observations of cells are that a width of the prior was not chosen on (leave one block
+  of trained cells out), and the width of each parameter's prior that expectation maximisation finds.
+- ``searches``: posterior cost, and RMSE of the training and the test year, against runs a cell: ensemble Kalman
+  inversion, Levenberg-Marquardt, SCE-UA and a Latin hypercube at equal budgets. ``--every`` takes every so many cells.
+
+Needs the cube of ``studies/conus.yaml`` (made by ``paraformer run``) and the shared reference data beside the project.
+Tables of decisions 0042 and 0043.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from paraformer.config import load_study
+from paraformer.core.log import Progress
+from paraformer.core.schema import Cube
+from paraformer.data.config import BlockFolds
+from paraformer.data.views import calibration_view
+from paraformer.evaluation.evapotranspiration import Series, annual_total, reference_total, whole_years
+from paraformer.evaluation.holdout import holdout_of
+from paraformer.numerics.inference import UNIFORM_VARIANCE
+from paraformer.numerics.scores import accumulate, finish
+from paraformer.pipeline.folds import deal
+from paraformer.process.build import build_process
+from paraformer.process.differentiable import DifferentiableProcess
+from paraformer.process.files import parameter_files
+from paraformer.search.config import (
+    KalmanConfig,
+    LevenbergConfig,
+    MisfitConfig,
+    RandomConfig,
+    SCEUAConfig,
+    SearchConfig,
+)
+from paraformer.search.levenberg import Residuals
+from paraformer.search.search import Search, SearchResult
+
+ROOT = Path(__file__).resolve().parents[1]
+UNIFORM = UNIFORM_VARIANCE**0.5
+WIDTHS = (2.0, 1.0, 0.7, 0.35, 0.2)
+"""Widths of the prior, over that of a uniform distribution."""
+BOUND = 0.005
+"""Distance from a bound below which a parameter counts as on it [unit coordinates]."""
+
+
+class World:
+    """VIC on the training year and on both years of the cells of a cube, and who is judged on what."""
+
+    def __init__(self, cube: Path, every: int) -> None:
+        study = load_study(ROOT / "studies" / "conus_extended.yaml")
+        whole = Cube.open(cube).dataset
+        self.cube = Cube(whole.isel(cell=slice(None, None, every)).load())
+        files = parameter_files(study.process)
+        self.vic = build_process(study.process, study.space, self.cube, files)
+        end = int(np.flatnonzero(self.cube.period("train").mask(self.cube.time))[-1]) + 1
+        first = Cube(self.cube.dataset.isel(time=slice(0, end)))
+        self.model = DifferentiableProcess(build_process(study.process, study.space, first, files), first.time)
+        self.space = study.space
+        self.prior = study.space.clip(self.vic.prior())
+        self.data = calibration_view(self.cube, study.space, self.prior, every_cell=True)
+        self.holdout = holdout_of(self.cube)
+        years = whole_years(self.cube.time, self.cube.period("test"))
+        assert years is not None
+        self.years = years
+        self.references = [
+            reference_total(self.cube.dataset[n], years, self.cube.time) for n in ("et_fluxcom", "et_gleam")
+        ]
+
+    def search(self, config: SearchConfig, seed: int = 0) -> SearchResult:
+        with tempfile.TemporaryDirectory() as folder:
+            return Search(config).search(self.model, self.data, seed=seed, directory=Path(folder), progress=Progress())
+
+    def levenberg(self, inference: dict[str, Any] | None, budget: int, seed: int = 0) -> SearchResult:
+        settings = {"budget": budget, "loss": {"inference": inference}, "checkpoint_seconds": 1e6}
+        return self.search(LevenbergConfig.model_validate(settings), seed)
+
+    def judged(self, theta: Float[np.ndarray, "cell parameter"]) -> dict[str, Any]:
+        """Raw RMSE of soil moisture [m3 m-3], evapotranspiration [mm year-1], runoff ratio, and where θ lies."""
+        found = self.vic.simulate(theta[:, None], ("soil_moisture", "evapotranspiration", "runoff", "baseflow"))
+        series = {name: values[:, 0] for name, values in found.items()}
+        row: dict[str, Any] = {}
+        for subset in self.holdout.subsets():
+            mask = self.holdout.mask & subset.day_mask & subset.cell_mask[:, None]
+            scores = finish(accumulate(series["soil_moisture"], self.holdout.observed, mask)).values
+            row[f"{subset.period}_{subset.cells}"] = round(float(np.nanmean(scores["rmse"])), 4)
+        total = annual_total(Series("θ", 0, series["evapotranspiration"]), self.years, self.holdout).total
+        row["et"] = round(float(total.mean()), 1)
+        for reference in self.references:
+            away = (total - reference.total)[reference.known]
+            row[reference.method] = round(float(np.sqrt(np.mean(away**2))), 1)
+        rain = self.cube.dataset["prcp"].values[:, self.years.days].sum(axis=1)
+        flow = (series["runoff"] + series["baseflow"])[:, self.years.days].sum(axis=1)
+        row["runoff_ratio"] = round(float((flow / rain).mean()), 3)
+        u, prior = self.space.to_unit(theta), self.space.to_unit(self.prior)
+        row["on_a_bound"] = self._named((np.minimum(u, 1 - u) < BOUND).mean(axis=0))
+        row["moved"] = self._named(np.sqrt(((u - prior) ** 2).mean(axis=0)))
+        return row
+
+    def _named(self, values: Float[np.ndarray, " parameter"]) -> dict[str, float]:
+        return dict(zip(self.space.names, np.round(values, 3).tolist(), strict=True))
+
+
+def curve(world: World, seeds: int, budget: int) -> Iterator[dict[str, Any]]:
+    yield {"method": "default VIC", **world.judged(world.prior)}
+    for width in (None, 1.0):
+        for seed in range(seeds):
+            yield _point(world, width, budget, seed)
+    for width in WIDTHS:
+        if width != 1.0:
+            yield _point(world, width, budget, 0)
+
+
+def _point(world: World, width: float | None, budget: int, seed: int) -> dict[str, Any]:
+    inference = None if width is None else {"prior_std": width * UNIFORM}
+    found = world.levenberg(inference, budget, seed)
+    runs = round(float(found.evaluations.mean()), 1)
+    return {"method": "levenberg", "width": width, "seed": seed, "runs": runs, **world.judged(found.theta)}
+
+
+def scale(world: World, budget: int, rounds: int) -> Iterator[dict[str, Any]]:
+    """Laplace's approximation of each cell's evidence, log p(Z | prior), at its most probable θ."""
+    trained = world.cube.trained
+    fold_of = deal(BlockFolds(degrees=8, folds=5), world.cube.lat, world.cube.lon, trained).of
+    evidences = {}
+    for width in WIDTHS:
+        evidences[width] = _evidence(world, {"prior_std": width * UNIFORM}, budget)[0]
+        yield {"width": width, "log_evidence": round(float(evidences[width][trained].mean()), 3)}
+    table = np.stack([evidences[width] for width in WIDTHS])
+    for number in range(5):
+        fold = fold_of == number
+        chosen = int(table[:, trained & ~fold].mean(axis=1).argmax())
+        row = {
+            "fold": number,
+            "width_chosen": WIDTHS[chosen],
+            "held_back": table[:, fold].mean(axis=1).round(3).tolist(),
+        }
+        yield row
+    std = dict.fromkeys(world.space.names, UNIFORM)
+    for number in range(rounds):
+        evidence, variance, u = _evidence(world, {"prior_std": std}, budget)
+        away = u - world.space.to_unit(world.prior)
+        learned = np.sqrt((away**2 + variance)[trained].mean(axis=0))
+        yield {"round": number, "std": std, "log_evidence": round(float(evidence[trained].mean()), 3)}
+        std = dict(zip(world.space.names, learned.round(4).tolist(), strict=True))
+    found = world.levenberg({"prior_std": std}, budget)
+    yield {"round": rounds, "std": std, **world.judged(found.theta)}
+
+
+def _evidence(world: World, inference: dict[str, Any], budget: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log evidence, variance of the posterior and most probable u of every cell."""
+    found = world.levenberg(inference, budget)
+    u, cells = np.clip(world.space.to_unit(found.theta), 0, 1), np.arange(len(found.cost))
+    loss = MisfitConfig.model_validate({"inference": inference})
+    residuals = Residuals(world.model, world.data, cells, loss, 512)
+    assert residuals.inference is not None
+    _, series = residuals.run(cells, u[:, None])
+    cost = residuals.cost_of(cells, u[:, None], series)[:, 0]
+    _, curvature = residuals.normal_equations(cells, u, series[:, 0])
+    precision = curvature / cost[:, None, None] ** 2 * residuals.inference.days[:, None, None]
+    determinant = np.linalg.slogdet(precision * residuals.inference.std**2)[1]
+    evidence = -residuals.inference.days * np.log(cost) - 0.5 * determinant
+    return evidence, np.diagonal(np.linalg.inv(precision), axis1=1, axis2=2), u
+
+
+def searches(world: World, budgets: tuple[int, ...]) -> Iterator[dict[str, Any]]:
+    loss = {"inference": {}}
+    for budget in budgets:
+        configs: dict[str, SearchConfig] = {
+            "kalman": KalmanConfig.model_validate({"loss": loss, "budget": budget}),
+            "levenberg": LevenbergConfig.model_validate({"loss": loss, "budget": budget}),
+            "sceua": SCEUAConfig.model_validate({"loss": loss, "budget": budget, "complexes": 2}),
+            "random": RandomConfig.model_validate({"loss": loss, "budget": budget}),
+        }
+        for name, config in configs.items():
+            found = world.search(config)
+            runs = round(float(found.evaluations.mean()), 1)
+            row = {"search": name, "budget": budget, "runs": runs, "cost": round(float(found.cost.mean()), 5)}
+            yield {**row, **world.judged(found.theta)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cube", type=Path, help="cube.zarr of a run of studies/conus.yaml")
+    parser.add_argument("part", choices=["curve", "scale", "searches"])
+    parser.add_argument("--out", type=Path, required=True, help="file that the JSON lines are added to")
+    parser.add_argument("--every", type=int, default=1, help="take every so many cells")
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--budget", type=int, default=80, help="runs a cell of Levenberg-Marquardt")
+    given = parser.parse_args()
+    world = World(given.cube, given.every)
+    rows = {
+        "curve": lambda: curve(world, given.seeds, given.budget),
+        "scale": lambda: scale(world, given.budget, rounds=3),
+        "searches": lambda: searches(world, (40, 60, 100, 200, 500)),
+    }[given.part]()
+    for row in rows:
+        with given.out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"part": given.part, **row}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

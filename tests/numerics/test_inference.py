@@ -1,0 +1,60 @@
+"""Effective days of autocorrelated errors against the variance of their mean; the penalty in NumPy and torch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from paraformer.core.parameters import ParameterSpace
+from paraformer.numerics.inference import Inference, InferenceConfig, effective_days
+
+
+def autoregression(correlation: float, cells: int, days: int) -> np.ndarray:
+    random = np.random.default_rng(0)
+    noise, series = random.normal(size=(cells, days)), np.empty((cells, days))
+    series[:, 0] = noise[:, 0]
+    for day in range(1, days):
+        series[:, day] = correlation * series[:, day - 1] + np.sqrt(1 - correlation**2) * noise[:, day]
+    return series
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 0.8])
+def test_effective_days_are_those_of_the_mean_of_an_autoregression(correlation: float) -> None:
+    """The variance of a mean of n errors is σ² / n_e, whatever line lies between simulation and observation."""
+    errors = 0.05 * autoregression(correlation, 400, 500)
+    course = np.sin(np.arange(500) / 29.0) * np.ones((400, 1))
+    mask = np.ones(errors.shape, dtype=bool)
+    found = effective_days(course, 0.2 + 0.1 * course + errors, mask)
+    assert np.median(found) == pytest.approx(0.05**2 / errors.mean(axis=1).var(), rel=0.15)
+
+
+def test_days_without_an_observation_say_nothing() -> None:
+    errors = autoregression(0.6, 3, 400)
+    mask = np.random.default_rng(1).random(errors.shape) < 0.3
+    course = np.sin(np.arange(400) / 29.0) * np.ones((3, 1))
+    poisoned = np.where(mask, course + 0.1 * errors, np.nan)
+    found = effective_days(course, poisoned, mask)
+    np.testing.assert_array_equal(found, effective_days(course, np.where(mask, poisoned, 9.0), mask))
+    assert (found < mask.sum(axis=1)).all()
+    assert (found > 0.4 * mask.sum(axis=1)).all()  # neighbours among the observed lie days apart
+
+
+def test_excess_is_half_the_squared_distance_over_the_effective_days() -> None:
+    prior, std, days = np.array([[0.5, 0.2], [0.1, 0.9]]), np.array([0.1, 0.5]), np.array([40.0, 10.0])
+    inference = Inference(prior, std, days)
+    np.testing.assert_allclose(inference.log_excess(prior + std), [2 / 80, 2 / 20])
+    sets = np.stack([prior, prior + std, prior - 2 * std], axis=1)
+    np.testing.assert_allclose(inference.log_excess(sets), [[0, 2 / 80, 8 / 80], [0, 2 / 20, 8 / 20]], atol=1e-15)
+    in_torch = Inference(*(torch.as_tensor(a) for a in inference)).log_excess(torch.as_tensor(prior + std))
+    np.testing.assert_allclose(in_torch.numpy(), [2 / 80, 2 / 20])
+
+
+def test_prior_std_by_name() -> None:
+    space = ParameterSpace.of("infilt", "expt")
+    np.testing.assert_allclose(InferenceConfig().std(space), 12**-0.5)
+    by_name = InferenceConfig.model_validate({"prior_std": {"expt": 0.1}})
+    np.testing.assert_allclose(by_name.std(space), [12**-0.5, 0.1])
+    with pytest.raises(ValidationError, match="above 0 for 'expt', found 0"):
+        InferenceConfig.model_validate({"prior_std": {"expt": 0.0}})
