@@ -171,6 +171,38 @@ def load_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
     return validated(Study, path, Document(_expand(content, str(path)), lines), given)
 
 
+def study_schema() -> dict[str, Any]:
+    """JSON schema of a study file, for editors and the reference.
+
+    It takes whatever the program takes, also where names stand for entries and groups fill each other in; what a schema
+    cannot say is left to ``check``.
+    """
+    schema = _any_of(Study.model_json_schema())
+    kinds, catalogue = schema["$defs"], {"enum": list(VIC_PARAMETERS)}
+    entries = schema["properties"]["parameters"]
+    entries["items"] = {"anyOf": [catalogue, entries["items"]]}
+    entries["default"] = list(PAPER_SET)
+    for name, kind in kinds.items():
+        if name != "ProductsConfig":  # the built-in world has its own periods, parts of products take the whole's
+            filled = {"train", "test", "region", "period", "product"}
+            kind["required"] = [key for key in kind.get("required", ()) if key not in filled]
+    for name in ("trained", "unseen"):
+        labels = kinds["Split"]["properties"][name]
+        labels["anyOf"] = [{"type": ["string", "number"]}, {k: labels.pop(k) for k in ("type", "items") if k in labels}]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _any_of(node: Any) -> Any:
+    """A schema in which any of several kinds may fit: which of them is meant, the program decides."""
+    if isinstance(node, dict):
+        dropped = ("discriminator", "title")
+        kept = {"anyOf" if key == "oneOf" else key: _any_of(value) for key, value in node.items() if key not in dropped}
+        if isinstance(node.get("title"), dict):  # a setting of that name
+            kept["title"] = _any_of(node["title"])
+        return kept
+    return [_any_of(entry) for entry in node] if isinstance(node, list) else node
+
+
 _INSTEAD_OF = {"steps": "epochs", "epochs": "steps"}
 """Keys of which a group has one or the other: an override takes the other's place."""
 

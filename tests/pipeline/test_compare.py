@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -102,6 +103,14 @@ def test_one_run_is_compared_with_default_vic(tmp_path):
     text = describe_comparison(other)
     assert "rmse (raw, test period)" in text
     assert "default VIC  net" in text
+
+
+def test_why_there_is_no_interval_is_said(tmp_path):
+    run = write_run(tmp_path / "a", {"net": [better(0.1)], "twin": [DEFAULT]})
+    text = describe_comparison(compare_runs([run], Question(tile=360.0)))
+    assert text.count("no interval for trained cells") == 1
+    assert re.search(r"the \d+ that are scored lie in [1-4] tile\(s\) of 360 degrees, and a bootstrap needs 8", text)
+    assert "no interval for trained" not in describe_comparison(compare_runs([run], Question()))
 
 
 def test_namesakes_of_two_runs_in_any_order_of_cells(tmp_path):

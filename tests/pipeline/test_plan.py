@@ -130,6 +130,16 @@ def test_more_cells_cost_in_proportion(study: Study) -> None:
     assert len({len(line) for line in text.splitlines()[1:-1]}) == 1, "columns stand in line"
 
 
+def test_a_plan_says_seconds_minutes_and_hours() -> None:
+    stages = [StagePlan(n, 2, np.array([t, t / 2]), 2e9, 3e6) for n, t in (("cube", 8.0), ("ensemble", 7200.0))]
+    text = Plan("x", SIZE, tuple(stages)).to_text(4)
+    rows = {line.split()[0]: " ".join(line.split()[2:]) for line in text.splitlines()}
+    assert rows["cube"] == "8.0 s 4.0 s 2 GB 0.003 GB"
+    assert rows["ensemble"] == "2.0 h 1.0 h 2 GB 0.003 GB"
+    assert rows["total"].startswith("2.0 h 1.0 h")
+    assert text.splitlines()[-1] == "on 4 cores: 30.0 min of process model, 4.0 s of the rest on one such"
+
+
 def test_a_built_in_world_of_many_cells_needs_memory_and_a_file_of_as_many_does_not(study: Study) -> None:
     """1,500 cells of three years take 0.73 GB, 3,000 take 0.85 GB (measured, as docs/scale.md says)."""
     size = Size(1500, 1100, 1096, 730, 1)

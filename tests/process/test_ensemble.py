@@ -213,3 +213,27 @@ class _Backwards:
 
     def run(self, function: Callable[..., Any], jobs: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
         return (function(*job) for job in reversed(list(jobs)))
+
+
+class Moves(Progress):
+    """Every step of a bar."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.total = 0
+
+    @contextmanager
+    def task(self, description: str, total: int, *, unit: str = "steps", done: int = 0) -> Iterator[Advance]:
+        self.total = total
+
+        def advance(steps: int = 1, note: str = "") -> None:
+            self.steps.append(steps)
+
+        yield advance
+
+
+def test_the_bar_moves_with_every_chunk(tmp_path: Path) -> None:
+    moves = Moves()
+    archive(tmp_path / "runs.zarr", moves, chunk_cells=3)
+    assert moves.steps == [9, 9, 3]
+    assert moves.total == 21

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from paraformer.core.text_table import to_text
 from paraformer.numerics.observe import OPERATORS as ALL_OPERATORS
 from paraformer.report.tables import (
     OPERATORS,
@@ -19,7 +20,6 @@ from paraformer.report.tables import (
     to_html,
     to_latex,
     to_markdown,
-    to_text,
 )
 from report.results import gap, summary
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from paraformer.cli import interrupt
+from paraformer.cli.interrupt import RESUMES, interruptible
 from worlds import write_study
 
 COMMAND = [sys.executable, "-c", "from paraformer.cli import main; main()"]
@@ -111,3 +114,49 @@ def test_a_comparison_of_no_run_is_5(tmp_path: Path) -> None:
     result = run("compare", str(tmp_path))
     assert result.returncode == 5
     assert "this is not the directory of a run" in last_line(result)
+
+
+def test_interrupt_of_compiled_code_that_does_not_look_up(tmp_path: Path) -> None:
+    """As VIC's, which runs for minutes: here a hash of OpenSSL that would take hours, which no signal stops."""
+    code = (
+        "import hashlib, sys, paraformer.pipeline as p\n"
+        "def long(study):\n"
+        "    print('begun', flush=True)\n"
+        "    hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)\n"
+        "p.check_study = long\n"
+        "from paraformer.cli import main; main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "check", str(write_study(tmp_path))],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)  # the hash takes many times that
+    assert process.returncode == 130, errors
+    assert errors.strip().splitlines()[-1] == "interrupted"
+
+
+def test_after_an_interrupt_there_is_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said is what the innermost work said of itself."""
+    left: list[tuple[str, int]] = []
+    waited: list[float] = []
+    done = threading.Event()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(interrupt.time, "sleep", waited.append)
+    try:
+        interrupt.watch(lambda words, code: (left.append((words, code)), done.set()))
+        signal.signal(signal.SIGINT, lambda *given: None)  # compiled code would not come to it
+        with interruptible(RESUMES):
+            signal.raise_signal(signal.SIGINT)
+            assert done.wait(30)
+    finally:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGINT, before)
+    assert waited == [interrupt.GRACE]
+    assert interrupt.GRACE < 2
+    assert left == [(RESUMES, 130)]

@@ -10,10 +10,12 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import paraformer
@@ -21,39 +23,13 @@ from paraformer.cli import app
 from paraformer.config import Study
 
 HERE = Path(__file__).parent
-VERBS = (
-    "check",
-    "plan",
-    "fetch",
-    "cube",
-    "parameters",
-    "fill",
-    "simulate",
-    "emulate",
-    "learn",
-    "evaluate",
-    "report",
-    "run",
-    "demo",
-    "compare",
-    "paper",
-    "attention",
-    "describe",
-    "cite",
-    "route",
-)
 
 
-GROUPS = (
-    ("vic",),
-    ("vic", "run"),
-    ("vic", "convert"),
-    ("network",),
-    ("network", "make"),
-    ("network", "check"),
-    ("network", "map"),
-    ("network", "rvic"),
-)
+def every_command(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """A command and all below it, with the words that call them."""
+    yield words, command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from every_command(below, (*words, name))
 
 
 def require_same(name: str, found: str) -> None:
@@ -83,13 +59,11 @@ def test_command_line_help(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     runner = CliRunner()
     pages = []
-    for verb in ((), *((v,) for v in VERBS), *GROUPS):
-        result = runner.invoke(app, [*verb, "--help"], prog_name="paraformer")
+    for words, _ in every_command(typer.main.get_command(app)):
+        result = runner.invoke(app, [*words, "--help"], prog_name="paraformer")
         assert result.exit_code == 0
         pages.append(result.stdout)
     require_same("help.txt", "\n".join(pages))
-    for verb in (*VERBS, "vic", "network"):
-        assert verb in pages[0]
 
 
 def keys(schema: dict[str, Any], definitions: dict[str, Any], prefix: str = "", depth: int = 0) -> list[str]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @contextmanager
@@ -21,6 +21,47 @@ def warnings_alone() -> Iterator[None]:
         yield
     finally:
         package.setLevel(before)
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that one would say it in: ``0.4 s``, ``12 s``, ``3.4 min``, ``5.2 h``."""
+    if seconds < 59.5:
+        return f"{seconds:.{0 if seconds >= 9.95 else 1}f} s"
+    size, unit = (60.0, "min") if seconds < 3597.0 else (3600.0, "h")
+    return f"{seconds / size:.{0 if seconds >= 100 * size else 1}f} {unit}"
+
+
+class Pace:
+    """Time left of a piece of work, from its speed since it first moved.
+
+    What comes before the first move is left out where it can be: loading, compiling, starting of workers. Between two
+    moves, as of a chunk of cells, the time left runs down.
+
+    Args:
+        total, done: of its units, and how many of them were finished before.
+        now: clock [s].
+    """
+
+    def __init__(self, total: int, done: int, now: float) -> None:
+        self.total, self.at = total, done
+        self._begun = self._from = (now, done)
+        self._moves, self._last = 0, now
+
+    def move(self, steps: int, now: float) -> None:
+        """So many units more are finished."""
+        self.at += steps
+        self._last = now
+        self._moves += 1
+        if self._moves == 1:
+            self._from = (now, self.at)
+
+    def left(self, now: float) -> float | None:
+        """Seconds; ``None`` before the first move."""
+        since, before = self._from if self._moves > 1 and self.at > self._from[1] else self._begun
+        if self.at <= before:
+            return None
+        speed = (self.at - before) / max(self._last - since, 1e-9)
+        return max((self.total - self.at) / speed - (now - self._last), 0.0)
 
 
 class Advance(Protocol):
@@ -52,43 +93,48 @@ class LogProgress(Progress):
     def task(self, description: str, total: int, *, unit: str = "steps", done: int = 0) -> Iterator[Advance]:
         logger = logging.getLogger("paraformer.progress")
         start = last = time.monotonic()
-        at = done
+        pace = Pace(total, done, start)
 
         def advance(steps: int = 1, note: str = "") -> None:
-            nonlocal at, last
-            at += steps
+            nonlocal last
             now = time.monotonic()
-            if now - last >= self.every:
+            pace.move(steps, now)
+            left = pace.left(now)
+            if now - last >= self.every and left is not None:
                 last = now
-                left = (now - start) / max(at - done, 1) * (total - at)
-                logger.info("%s: %d of %d %s, %.0f s left %s", description, at, total, unit, left, note)
+                said = (description, pace.at, total, unit, duration(left), note)
+                logger.info("%s: %d of %d %s, %s left %s", *said)
 
         yield advance
-        logger.info("%s: done, %d %s in %.1f s", description, at - done, unit, time.monotonic() - start)
+        taken = duration(time.monotonic() - start)
+        logger.info("%s: done, %d %s in %s", description, pace.at - done, unit, taken)
 
 
 class BarProgress(Progress):
-    """Progress bar with elapsed time and an estimate of the time left (rich)."""
+    """Progress bar on standard error, with the time left (rich)."""
 
     @contextmanager
     def task(self, description: str, total: int, *, unit: str = "steps", done: int = 0) -> Iterator[Advance]:
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.console import Console
+        from rich.progress import BarColumn, ProgressColumn, TextColumn
         from rich.progress import Progress as RichBar
+        from rich.text import Text
 
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn(unit),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
-        with RichBar(*columns) as bar:
+        pace, start = Pace(total, done, time.monotonic()), time.monotonic()
+
+        class Times(ProgressColumn):
+            def render(self, task: Any) -> Text:
+                now = time.monotonic()
+                left = pace.left(now)
+                words = f"{duration(now - start)} so far" if left is None else f"{duration(left)} left"
+                return Text(f"{pace.at:,}/{total:,} {unit}, {words} {task.fields['note']}")
+
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=10), Times())
+        with RichBar(*columns, console=Console(stderr=True), refresh_per_second=2) as bar:
             task = bar.add_task(description, total=total, completed=done, note="")
 
             def advance(steps: int = 1, note: str = "") -> None:
+                pace.move(steps, time.monotonic())
                 bar.update(task, advance=steps, note=note)
 
             yield advance

@@ -26,13 +26,15 @@ class Parameter(Settings):
     in scaled units (Li & Lu 2023, Table 1); 1 means physical units.
     """
 
-    name: str
-    lower: float
-    upper: float
-    unit: str = "1"
-    transform: Literal["linear", "log"] = "linear"
-    scale: float = Field(default=1.0, gt=0)
-    meaning: str = ""
+    name: str = Field(description="of the parameter, as the process model calls it")
+    lower: float = Field(description="lower bound, in units of scale")
+    upper: float = Field(description="upper bound, in units of scale")
+    unit: str = Field(default="1", description="physical unit")
+    transform: Literal["linear", "log"] = Field(
+        default="linear", description="scale on which it is searched: linear, or logarithmic for what spans decades"
+    )
+    scale: float = Field(default=1.0, gt=0, description="what bounds are multiplied by to be in the physical unit")
+    meaning: str = Field(default="", description="what it is, for tables and figures")
 
     @field_validator("name")
     @classmethod

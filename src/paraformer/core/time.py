@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import cftime
 import numpy as np
 from jaxtyping import Bool
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from paraformer.core.errors import DataError
 from paraformer.core.settings import Settings
@@ -43,8 +43,8 @@ Day = Annotated[dt.date, BeforeValidator(_day)]
 class Period(Settings):
     """A span of UTC days, first and last included. In a study file: ``{start: 2015-04-01, end: 2016-03-31}``."""
 
-    start: Day
-    end: Day
+    start: Day = Field(description="first day (UTC)")
+    end: Day = Field(description="last day, included")
 
     @model_validator(mode="after")
     def _is_ordered(self) -> Period:

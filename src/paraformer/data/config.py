@@ -181,7 +181,10 @@ class DataConfig(Settings):
     With ``source: synthetic`` the observation, split and periods default to those of the built-in world.
     """
 
-    source: Literal["cells", "synthetic", "products", "hydrodl"] = "cells"
+    source: Literal["cells", "synthetic", "products", "hydrodl"] = Field(
+        default="cells",
+        description="cells: a file of the simple format; synthetic: the built-in world; or products, or hydroDL",
+    )
     path: Path | None = Field(default=None, description="file of the simple format (docs/input_format.md)")
     observation: str = Field(default="sm_smap", description="variable that is learned from")
     attributes: Annotated[tuple[str, ...], Distinct] | None = Field(

@@ -127,7 +127,8 @@ def compare(
         tile: side of the bootstrap's tiles [degree].
 
     Returns:
-        DataFrame with ``COMPARE_COLUMNS``. Groups with too few tiles have no interval and no p-value (NaN).
+        DataFrame with ``COMPARE_COLUMNS``, ``tile`` among its attributes. Groups with too few tiles have no interval
+        and no p-value (NaN).
 
     Raises:
         DataError: naming what the table does not hold.
@@ -147,7 +148,9 @@ def compare(
             found = _compare_pair(part, method, against, tile)
             if found is not None:
                 rows.append((method, against, group, operator, period, metric, *found))
-    return pd.DataFrame(rows, columns=list(COMPARE_COLUMNS))
+    table = pd.DataFrame(rows, columns=list(COMPARE_COLUMNS))
+    table.attrs["tile"] = tile
+    return table
 
 
 def _compare_pair(part: pd.DataFrame, method: str, against: str, tile: float) -> tuple | None:

@@ -23,9 +23,9 @@ class FFNConfig(Settings):
     """FFN_A; the paper's hidden size is 1280 (DAS-S4) or 256 (DAS-S8), its dropout 0.5 (section 4.2)."""
 
     name: Literal["ffn_a"] = "ffn_a"
-    hidden: int = Field(default=256, ge=1, le=16384)
-    layers: int = Field(default=2, ge=1, le=256)
-    dropout: float = Field(default=0.5, ge=0, lt=1)
+    hidden: int = Field(default=256, ge=1, le=16384, description="width of the hidden layers")
+    layers: int = Field(default=2, ge=1, le=256, description="number of hidden layers")
+    dropout: float = Field(default=0.5, ge=0, lt=1, description="share of inputs and states dropped in training")
 
 
 class ParaFormerAConfig(Settings):
@@ -37,7 +37,7 @@ class ParaFormerAConfig(Settings):
     layers: int = Field(default=2, ge=1, le=256, description="N, the number of encoder layers")
     feed_forward: int = Field(default=256, ge=1, le=16384, description="hidden width of the position-wise network")
     pool: Literal["mean", "concatenate"] = Field(default="concatenate", description="how tokens reach the head")
-    dropout: float = Field(default=0.4, ge=0, lt=1)
+    dropout: float = Field(default=0.4, ge=0, lt=1, description="share of inputs and states dropped in training")
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> ParaFormerAConfig:
@@ -59,8 +59,8 @@ class LSTMZConfig(HistoryConfig):
     """LSTM_Z; the paper's hidden size is 1280 (DAS-S4) or 256 (DAS-S8), its dropout 0.5 (section 4.2)."""
 
     name: Literal["lstm_z"] = "lstm_z"
-    hidden: int = Field(default=256, ge=1, le=16384)
-    dropout: float = Field(default=0.5, ge=0, lt=1)
+    hidden: int = Field(default=256, ge=1, le=16384, description="state size of the LSTM")
+    dropout: float = Field(default=0.5, ge=0, lt=1, description="share of inputs and states dropped in training")
 
 
 class ParaFormerZConfig(HistoryConfig):
@@ -79,7 +79,7 @@ class ParaFormerZConfig(HistoryConfig):
         default=False, description="statistics of the history stand beside the attributes, each a token of its own"
     )
     pool: Literal["mean", "concatenate"] = Field(default="concatenate", description="how tokens reach the head")
-    dropout: float = Field(default=0.4, ge=0, lt=1)
+    dropout: float = Field(default=0.4, ge=0, lt=1, description="share of inputs and states dropped in training")
 
     @model_validator(mode="after")
     def _sizes_divide(self) -> ParaFormerZConfig:
@@ -136,8 +136,13 @@ def reads_history(network: NetworkConfig) -> bool:
 class LossConfig(Settings):
     """What a learner minimises (docs/method.md sections 3 and 5)."""
 
-    fit: Literal["rmse", "cell_rmse"] = "rmse"
-    operator: Literal["raw", "global_linear", "cell_moments", "cell_lstsq"] = "raw"
+    fit: Literal["rmse", "cell_rmse"] = Field(
+        default="rmse", description="root mean square error over all cells and days, or mean of that of each cell"
+    )
+    operator: Literal["raw", "global_linear", "cell_moments", "cell_lstsq"] = Field(
+        default="raw",
+        description="observation operator: what is done to a simulation before it is compared (docs/figures.md)",
+    )
     line: Literal["window", "prior"] = Field(
         default="window", description="fit the operator to the simulation of the window, or once to that of the prior"
     )
@@ -171,8 +176,11 @@ class LearnerConfig(Settings):
     training period, so ``window`` is of no use to it.
     """
 
-    network: NetworkConfig = ParaFormerAConfig()
-    head: Literal["bounded", "linear"] = "bounded"
+    network: NetworkConfig = Field(default=ParaFormerAConfig(), description="what maps a cell to its θ")
+    head: Literal["bounded", "linear"] = Field(
+        default="bounded",
+        description="how θ stays in its range: by a sigmoid, or by the range-boundary loss alone, as in the paper",
+    )
     start: Literal["prior", "middle"] = Field(
         default="prior",
         description="θ of an untrained network, to which what it learns is added: each cell's a-priori θ, or the "

@@ -16,6 +16,7 @@ from paraformer.core.files import write_csv
 from paraformer.core.log import Progress
 from paraformer.core.netcdf import write_dataset
 from paraformer.core.schema import ParameterField
+from paraformer.core.text_table import to_text
 from paraformer.data.views import calibration_view
 from paraformer.learners.encoding import Encoded
 from paraformer.learners.inputs import History
@@ -24,7 +25,6 @@ from paraformer.numerics.scores import MIN_DAYS
 from paraformer.pipeline.judge import judge_rows, to_rows
 from paraformer.pipeline.target import Target, Wanted, open_target
 from paraformer.process.parameter_field import PARAMS, THETA, write_vic_parameters
-from paraformer.report.tables import to_text
 
 
 class Order(NamedTuple):

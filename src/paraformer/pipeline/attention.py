@@ -15,6 +15,7 @@ from paraformer.core.errors import DataError, RunError, SettingsError, nearest
 from paraformer.core.files import write_csv
 from paraformer.core.results import Results
 from paraformer.core.schema import Cube
+from paraformer.core.text_table import to_text
 from paraformer.data.gapfill import open_filled
 from paraformer.data.views import calibration_view
 from paraformer.learners.attended import attended, has_attention
@@ -30,7 +31,6 @@ from paraformer.report.attention import (
 )
 from paraformer.report.figures import save_figure
 from paraformer.report.rectangles import Cells
-from paraformer.report.tables import to_text
 
 
 class Seen(NamedTuple):

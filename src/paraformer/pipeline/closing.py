@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from paraformer.config import Study
 from paraformer.core.results import Results
 from paraformer.core.run import Stage
+from paraformer.core.text_table import to_text
 from paraformer.evaluation.cross_validation import recommendation, shown
 from paraformer.report import study_page
-from paraformer.report.tables import operator_note, to_text
+from paraformer.report.tables import operator_note
 
 
 def closing_words(study: Study, results: Results, done: Mapping[str, Stage]) -> str:

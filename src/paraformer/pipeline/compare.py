@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,8 +13,9 @@ from paraformer.core.errors import DataError, RunError, SettingsError, nearest
 from paraformer.core.names import DEFAULT
 from paraformer.core.results import Results
 from paraformer.core.schema import Cube
-from paraformer.evaluation.compare import compare
-from paraformer.report.tables import compare_table, to_text
+from paraformer.core.text_table import to_text
+from paraformer.evaluation.compare import MIN_BLOCKS, compare
+from paraformer.report.tables import compare_table
 
 
 class Judged(NamedTuple):
@@ -75,7 +76,18 @@ def describe_comparison(table: pd.DataFrame) -> str:
         f"{first['metric']} ({first['operator']}, {first['period']} period), method less the one it is compared "
         "with; mean over cells, 95 % interval and p from a bootstrap of tiles; ± over seeds"
     )
-    return f"{lead}\n{to_text(compare_table(table))}"
+    return "\n".join([lead, to_text(compare_table(table)), *_without_interval(table)])
+
+
+def _without_interval(table: pd.DataFrame) -> Iterator[str]:
+    """Why rows have no interval, once for each group of cells."""
+    bare = table[~np.isfinite(table["low"])]
+    for row in bare.drop_duplicates(["cells", "n_cells", "n_blocks"]).itertuples():
+        yield (
+            f"no interval for {row.cells} cells: the {row.n_cells} that are scored lie in {row.n_blocks} tile(s) of "
+            f"{table.attrs['tile']:g} degrees, and a bootstrap needs {MIN_BLOCKS}; smaller tiles (--tile) take "
+            "neighbours for independent"
+        )
 
 
 def _names(directories: Sequence[Path]) -> list[str]:

@@ -12,9 +12,9 @@ from paraformer.config import load_study
 from paraformer.core.errors import DataError, RunError
 from paraformer.core.results import Results
 from paraformer.core.schema import Cube
+from paraformer.core.text_table import to_text
 from paraformer.data.views import describe_cube
 from paraformer.report.study_page import tables
-from paraformer.report.tables import to_text
 
 
 def describe(path: str | Path) -> str:

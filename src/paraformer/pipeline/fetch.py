@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from paraformer.config import Study
 from paraformer.core.errors import DataError, SettingsError
 from paraformer.core.log import Progress
+from paraformer.core.text_table import to_text
 from paraformer.data.archive import Query, login, queries, search
 from paraformer.data.download import Outcome, Policy, Remote, Session, bytes_left, download, missing
 
@@ -27,16 +30,17 @@ class FetchPlan:
 
     def to_text(self) -> str:
         """One line a product, and the sum."""
-        lines, wanted = [], {remote.path for remote in self.wanted}
+        rows, wanted = [], {remote.path for remote in self.wanted}
         for query, files in self.found.items():
             left = [remote for remote in files if remote.path in wanted]
-            lines.append(
-                f"{query.product:18s} {query.first}..{query.last}  {len(files):6d} files, "
-                f"{len(left):6d} to fetch, {_size(bytes_left(left)):>9s}  -> {query.folder}"
-            )
+            days = f"{query.first}..{query.last}"
+            rows.append((query.product, days, len(files), len(left), _size(bytes_left(left)), str(query.folder)))
+        table = pd.DataFrame(rows, columns=["product", "days", "files", "to fetch", "size", "folder"])
         unknown = sum(not remote.size for remote in self.wanted)
         more = f", and {unknown} files whose size the catalogue does not say" if unknown else ""
-        return "\n".join([*lines, f"to fetch: {len(self.wanted)} files, {_size(bytes_left(self.wanted))}{more}"])
+        return "\n".join(
+            [to_text(table), f"to fetch: {len(self.wanted)} files, {_size(bytes_left(self.wanted))}{more}"]
+        )
 
 
 def plan_fetch(study: Study) -> FetchPlan:

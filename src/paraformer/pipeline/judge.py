@@ -22,6 +22,7 @@ from paraformer.core.netcdf import read_dataset
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.results import Results
 from paraformer.core.schema import Cube
+from paraformer.core.text_table import to_text
 from paraformer.numerics.scores import METRICS, MIN_DAYS, accumulate, finish
 from paraformer.pipeline.run import run_study
 from paraformer.process.build import build_process
@@ -29,7 +30,6 @@ from paraformer.process.executor import Executor, open_executor
 from paraformer.process.files import ProcessFiles, process_files
 from paraformer.process.own import ModelFiles
 from paraformer.process.recipe import ProcessRecipe, chunked
-from paraformer.report.tables import to_text
 
 
 def judge_rows(

@@ -12,13 +12,14 @@ from paraformer.core.errors import DataError, RunError, SettingsError, nearest
 from paraformer.core.files import write_csv, write_text
 from paraformer.core.names import DEFAULT, carried
 from paraformer.core.results import Results
+from paraformer.core.text_table import to_text
 from paraformer.evaluation.evapotranspiration import SCORE_COLUMNS as ANNUAL_COLUMNS
 from paraformer.numerics.observe import OPERATORS
 from paraformer.report.config import ReportConfig
 from paraformer.report.data_sets import DataSet, annual_table, data_set_cdfs, data_set_table, score_summary
 from paraformer.report.figures import OPERATOR_LABELS, save_figure
 from paraformer.report.page import Section, render_page
-from paraformer.report.tables import product_name, to_latex, to_markdown, to_text
+from paraformer.report.tables import product_name, to_latex, to_markdown
 
 _METRICS = ("rmse", "pcc", "nse")
 

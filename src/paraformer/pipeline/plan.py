@@ -14,6 +14,8 @@ import pandas as pd
 
 from paraformer.config import Study
 from paraformer.core.errors import SettingsError
+from paraformer.core.log import duration
+from paraformer.core.text_table import to_text
 from paraformer.learners.config import LearnerConfig
 from paraformer.pipeline.consistent import require_consistent
 from paraformer.pipeline.miniature import BUDGET, SEARCH, Miniature, Size, measure
@@ -51,16 +53,20 @@ class Plan(NamedTuple):
         return StagePlan("total", sum(runs), np.sum(time, axis=0), max(memory), sum(disk))
 
     def to_text(self, cores: int | None = None) -> str:
-        """As a table; with ``cores``, also the hours if so many cores share the process model's runs evenly."""
+        """As a table; with ``cores``, also the time if so many cores share the process model's runs evenly."""
         size, stages = self.size, (*self.stages, self.total)
         told = [f"plan of {self.study}: {size.cells:,} cells ({size.trained:,} trained), {size.days:,} days"]
-        rows = [(s.name, f"{s.runs:,}", *s.time / 3600, s.memory / 1e9, s.disk / 1e9) for s in stages]
-        table = pd.DataFrame(rows, columns=["stage", "runs", "core-hours", "hours here", "memory [GB]", "disk [GB]"])
-        told.append(table.to_string(index=False, float_format=lambda x: f"{x:,.0f}" if x >= 100 else f"{x:.2g}"))
+        rows = [
+            (s.name, f"{s.runs:,}", *map(duration, s.time), *(f"{size / 1e9:.2g} GB" for size in (s.memory, s.disk)))
+            for s in stages
+        ]
+        told.append(to_text(pd.DataFrame(rows, columns=["stage", "runs", "CPU time", "wall time", "memory", "disk"])))
         if cores is not None:
-            spread = sum(s.time[0] for s in self.stages if s.runs and s.name != "cube") / cores / 3600
-            rest = sum(s.time[1] for s in self.stages if not s.runs or s.name == "cube") / 3600
-            told.append(f"on {cores:,} cores: {spread:.3g} hours of process model, {rest:.3g} of the rest on one such")
+            spread = sum(s.time[0] for s in self.stages if s.runs and s.name != "cube") / cores
+            rest = sum(s.time[1] for s in self.stages if not s.runs or s.name == "cube")
+            told.append(
+                f"on {cores:,} cores: {duration(spread)} of process model, {duration(rest)} of the rest on one such"
+            )
         return "\n".join(told)
 
 

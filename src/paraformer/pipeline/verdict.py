@@ -71,7 +71,7 @@ def judge(case: Judged, path: Path, progress: Progress) -> int:
     if errors:
         worst = WaterError(*map(max, *errors)) if len(errors) > 1 else errors[0]
         write_json(path / WATER, {**worst._asdict(), "runs": runs})
-    return runs + _audit_learned(case, path)
+    return runs + _audit_learned(case, path, progress)
 
 
 def judged_fields(path: Path) -> list[ParameterField]:
@@ -147,12 +147,14 @@ def stack(fields: Iterable[ParameterField]) -> Float[np.ndarray, "cell set param
     return np.stack([f.theta for f in fields if f.theta is not None], axis=1)
 
 
-def _audit_learned(case: Judged, path: Path) -> int:
+def _audit_learned(case: Judged, path: Path, progress: Progress) -> int:
     """The surrogate's response near the learned θ (first seed), against the process model's (method.md 7)."""
     before, rows = case.process.runs, []
-    for field in case.fields:
-        if field.seed == 0 and field.theta is not None:
-            theta, pairs = perturbed(case.study.space, field.theta, AuditConfig(), case.study.seed)
-            rows += audit(case.surrogate, case.process, theta, where=f"near {field.method}", pairs=pairs)
+    learned = [(f.method, f.theta) for f in case.fields if f.seed == 0 and f.theta is not None]
+    with progress.task("audit of the surrogate", len(learned), unit="methods") as advance:
+        for method, found in learned:
+            theta, pairs = perturbed(case.study.space, found, AuditConfig(), case.study.seed)
+            rows += audit(case.surrogate, case.process, theta, where=f"near {method}", pairs=pairs)
+            advance()
     write_json(path / AUDIT, [asdict(row) for row in rows])
     return case.process.runs - before

@@ -15,8 +15,8 @@ from paraformer.process.vic.settings import VICSettings
 class SpinUp(Settings):
     """Repeat the first ``days`` of the forcing ``cycles`` times, unrecorded, with each run's own θ."""
 
-    days: int = Field(default=365, ge=0)
-    cycles: int = Field(default=1, ge=0)
+    days: int = Field(default=365, ge=0, description="days of the forcing that are repeated")
+    cycles: int = Field(default=1, ge=0, description="how often they are run before the first day")
 
 
 class LocalExecutor(Settings):
@@ -124,7 +124,9 @@ class EnsembleConfig(Settings):
     common: int = Field(default=32, ge=0, description="sets with the same unit coordinates in every cell")
     own: int = Field(default=64, ge=1, description="sets of each cell's own")
     held_out: int = Field(default=4, ge=1, description="own sets a cell that no surrogate may learn from")
-    outputs: Annotated[tuple[str, ...], Distinct] = ("soil_moisture", "evapotranspiration", "runoff", "baseflow")
+    outputs: Annotated[tuple[str, ...], Distinct] = Field(
+        default=("soil_moisture", "evapotranspiration", "runoff", "baseflow"), description="series kept of every run"
+    )
     chunk_cells: int = Field(default=16, ge=1, description="cells simulated and written together")
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Tables of scores, every entry ready-made text; as text for the terminal, markdown, LaTeX and HTML."""
+"""Tables of scores, every entry ready-made text; as markdown, LaTeX and HTML."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import pandas as pd
+
+from paraformer.core.text_table import is_text
 
 _CELLS = ("trained", "unseen")
 
@@ -211,31 +213,17 @@ def compare_table(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def to_text(table: pd.DataFrame) -> str:
-    """Aligned plain text; the first columns of text to the left, numbers to the right."""
-    columns = [[str(name), *map(str, table[name])] for name in table.columns]
-    widths = [max(map(len, column)) for column in columns]
-    left = [_is_text(table[name]) for name in table.columns]
-    padded = [
-        [c.ljust(w) if to_left else c.rjust(w) for c in column]
-        for column, w, to_left in zip(columns, widths, left, strict=True)
-    ]
-    lines = ["  ".join(row).rstrip() for row in zip(*padded, strict=True)]
-    rule = "  ".join("-" * w for w in widths)
-    return "\n".join([lines[0], rule, *lines[1:]])
-
-
 def to_markdown(table: pd.DataFrame) -> str:
     """GitHub-flavoured markdown table."""
     names = [_escape_markdown(str(name)) for name in table.columns]
-    align = [":---" if _is_text(table[name]) else "---:" for name in table.columns]
+    align = [":---" if is_text(table[name]) else "---:" for name in table.columns]
     body = [[_escape_markdown(str(v)) for v in row] for row in table.itertuples(index=False)]
     return "\n".join("| " + " | ".join(row) + " |" for row in (names, align, *body))
 
 
 def to_latex(table: pd.DataFrame) -> str:
     """LaTeX tabular for the package booktabs."""
-    align = "".join("l" if _is_text(table[name]) else "r" for name in table.columns)
+    align = "".join("l" if is_text(table[name]) else "r" for name in table.columns)
     lines = [[str(name) for name in table.columns], *([str(v) for v in row] for row in table.itertuples(index=False))]
     head, *body = (" & ".join(_escape_latex(v) for v in line) + r" \\" for line in lines)
     return "\n".join(
@@ -245,7 +233,7 @@ def to_latex(table: pd.DataFrame) -> str:
 
 def to_html(table: pd.DataFrame) -> str:
     """HTML table; all text is escaped."""
-    kinds = ["text" if _is_text(table[name]) else "number" for name in table.columns]
+    kinds = ["text" if is_text(table[name]) else "number" for name in table.columns]
 
     def cells(tag: str, values: Iterable[object]) -> str:
         return "".join(
@@ -308,12 +296,6 @@ def over_seeds(values: pd.Series, decimals: int) -> str:
 
 def _signed(value: float, sign: str) -> str:
     return f"{value:{sign}.4f}" if math.isfinite(value) else "–"
-
-
-def _is_text(column: pd.Series) -> bool:
-    """Whether a column reads as words: any entry that holds a letter and does not start like a number."""
-    entries = [str(v) for v in column]
-    return any(v[:1].isalpha() for v in entries)
 
 
 _LATEX = str.maketrans(

@@ -31,13 +31,15 @@ class SurrogateConfig(Settings):
     surrogate of the paper.
     """
 
-    outputs: Annotated[tuple[str, ...], Distinct] = ("soil_moisture", "evapotranspiration", "runoff", "baseflow")
+    outputs: Annotated[tuple[str, ...], Distinct] = Field(
+        default=("soil_moisture", "evapotranspiration", "runoff", "baseflow"), description="series that are emulated"
+    )
     anchors: int = Field(default=16, ge=0, description="common sets given to the network as series")
-    hidden: int = Field(default=48, ge=1, le=16384)
+    hidden: int = Field(default=48, ge=1, le=16384, description="state size of the LSTM")
     embedding: int = Field(default=16, ge=1, le=16384, description="width of the embedding of θ and static descriptors")
     warm_up: int = Field(default=20, ge=0, description="days run before a window and not counted")
     window: int = Field(default=60, ge=1, description="days of a training window that count")
-    cells_per_batch: int = Field(default=48, ge=1)
+    cells_per_batch: int = Field(default=48, ge=1, description="cells of a training step")
     sets_per_cell: int | None = Field(
         default=None,
         ge=2,

@@ -13,9 +13,9 @@ from paraformer.core.settings import Settings
 class OptimiserConfig(Settings):
     """How weights move. The paper: AdaDelta, rate 0.5, rho 0.95, weight decay 1e-5 (Li & Lu 2023, section 4.2)."""
 
-    name: Literal["adamw", "adadelta"] = "adamw"
+    name: Literal["adamw", "adadelta"] = Field(default="adamw", description="optimiser")
     rate: float = Field(default=2e-3, gt=0, description="learning rate; for adadelta the factor applied to delta")
-    weight_decay: float = Field(default=1e-5, ge=0)
+    weight_decay: float = Field(default=1e-5, ge=0, description="decay of the weights")
     rho: float | None = Field(default=None, gt=0, lt=1, description="adadelta only: decay of squared gradients")
     clip: float | None = Field(default=1.0, gt=0, description="largest global gradient norm; none does not clip")
 
@@ -34,22 +34,26 @@ class OptimiserConfig(Settings):
 class ScheduleConfig(Settings):
     """How the learning rate changes over the steps."""
 
-    name: Literal["cosine", "constant"] = "cosine"
+    name: Literal["cosine", "constant"] = Field(
+        default="cosine", description="cosine: from the rate to 0; constant: the rate throughout"
+    )
     warm_up: int = Field(default=50, ge=0, description="steps of linear warm-up from 0")
 
 
 class TrainingBase(Settings):
     """What every training run is told; how long it is, its owner says in steps or in what comes to steps."""
 
-    steps: int | None = Field(default=None, ge=1)
+    steps: int | None = Field(default=None, ge=1, description="training steps")
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     ema: float | None = Field(default=None, gt=0, lt=1, description="decay of the moving average of the weights")
     checkpoint_steps: int | None = Field(default=None, ge=1, description="steps between checkpoints")
     checkpoint_seconds: float | None = Field(default=30.0, gt=0, description="seconds between checkpoints")
     device: str = Field(default="cpu", description="Lightning accelerator: cpu, gpu, auto")
-    devices: int = Field(default=1, ge=1)
-    precision: Literal["32-true", "64-true", "16-mixed", "bf16-mixed"] = "32-true"
+    devices: int = Field(default=1, ge=1, description="how many devices share a batch")
+    precision: Literal["32-true", "64-true", "16-mixed", "bf16-mixed"] = Field(
+        default="32-true", description="floating-point numbers of the networks"
+    )
 
     def numerical(self) -> dict[str, object]:
         """The settings on which the weights depend: all but how often a checkpoint is written."""
@@ -59,7 +63,7 @@ class TrainingBase(Settings):
 class TrainingConfig(TrainingBase):
     """Settings of one training run, as the loop takes them, whatever is trained."""
 
-    steps: int = Field(default=1000, ge=1)
+    steps: int = Field(default=1000, ge=1, description="training steps")
 
 
 def completed(given: Any, default: TrainingBase) -> Any:

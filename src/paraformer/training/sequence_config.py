@@ -15,6 +15,6 @@ class SequenceConfig(Settings):
     dropout: float = Field(default=0.5, ge=0, lt=1, description="share of inputs and states dropped in training")
     warm_up: int = Field(default=60, ge=0, description="days run before a window and not counted")
     window: int = Field(default=120, ge=1, description="days of a training window that count, at most all")
-    cells_per_batch: int = Field(default=64, ge=1)
+    cells_per_batch: int = Field(default=64, ge=1, description="cells of a training step")
     members: int = Field(default=4, ge=1, le=1000, description="networks trained from different starts, averaged")
     training: TrainingConfig = TrainingConfig()

@@ -136,7 +136,7 @@ class HydrodlConfig(Settings):
 class TableConfig(Settings):
     """A table of attributes, one row a cell (CAMELS and the like): CSV, text with ``;``, or parquet."""
 
-    path: Path
+    path: Path = Field(description="file of the table")
     key: str | None = Field(default=None, description="column with the cells' identifiers; none matches by place")
     lat: str = Field(default="lat", description="column with latitudes [degree], where cells are matched by place")
     lon: str = Field(default="lon", description="column with longitudes [degree], where cells are matched by place")
@@ -182,8 +182,8 @@ class ProductsConfig(Settings):
     )
     region: Region
     period: Period
-    forcing: ForcingProduct
-    observation: MoistureProduct
+    forcing: ForcingProduct = Field(description="where forcing comes from")
+    observation: MoistureProduct = Field(description="where soil moisture comes from")
     regrid: RegridConfig = RegridConfig()
     cache: Path | None = Field(
         default=None,

@@ -10,10 +10,10 @@ from paraformer.core.settings import Settings
 class Region(Settings):
     """A latitude-longitude box [degree]; a cell belongs to it if its centre does."""
 
-    south: float = Field(ge=-90, le=90)
-    north: float = Field(ge=-90, le=90)
-    west: float = Field(ge=-180, le=180)
-    east: float = Field(ge=-180, le=180)
+    south: float = Field(ge=-90, le=90, description="southern end [degree]")
+    north: float = Field(ge=-90, le=90, description="northern end [degree]")
+    west: float = Field(ge=-180, le=180, description="western end [degree]")
+    east: float = Field(ge=-180, le=180, description="eastern end [degree]")
 
     @model_validator(mode="after")
     def _is_a_box(self) -> Region:

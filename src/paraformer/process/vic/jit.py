@@ -54,7 +54,7 @@ def entry_point(function: F) -> F:
     try:
         dispatcher._cache = _Cache(function)  # as numba's own ``cache=True`` does
     except RuntimeError as error:
-        logger.warning("the compiled model is not kept (%s); %s", error, _ELSEWHERE)
+        logger.warning("the compiled model is not kept (%s): every start takes about 25 s; %s", error, _ELSEWHERE)
     return cast(F, dispatcher)
 
 
@@ -63,7 +63,10 @@ class _Cache(FunctionCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
-            return super().load_overload(sig, target_context)
+            kept = super().load_overload(sig, target_context)
+            if kept is None:
+                logger.info("compiling VIC, once (about 25 s)")
+            return kept
         except Exception as error:  # whatever unpickling half a file raises
             logger.warning("%s: the kept model is not readable (%s); compiled anew", self.cache_path, error)
             with contextlib.suppress(Exception):

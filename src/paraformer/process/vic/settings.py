@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from paraformer.core.settings import Settings
 
@@ -18,10 +18,18 @@ class VICSettings(Settings):
     balance in every step and is identical wherever VIC-5 closes it too.
     """
 
-    model_steps_per_day: int = 1
-    snow_steps_per_day: int = 8
-    runoff_steps_per_day: int = 24
-    water_balance: WaterBalance = "conserving"
+    model_steps_per_day: int = Field(
+        default=1, description="MODEL_STEPS_PER_DAY: 1, or from 4 to 1440 and a divisor of the day's seconds"
+    )
+    snow_steps_per_day: int = Field(
+        default=8, description="SNOW_STEPS_PER_DAY: at least 4; that of the model unless it is 1"
+    )
+    runoff_steps_per_day: int = Field(
+        default=24, description="RUNOFF_STEPS_PER_DAY: at least 4 and a multiple of the model's"
+    )
+    water_balance: WaterBalance = Field(
+        default="conserving", description="vic: as VIC-5, losses included; conserving: closed in every step"
+    )
 
     @model_validator(mode="after")
     def _steps_are_allowed(self) -> VICSettings:

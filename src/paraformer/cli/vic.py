@@ -1,0 +1,67 @@
+"""Verbs of VIC-5 alone, by its own files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from paraformer.cli.app import Quiet, example, family, show, shown_progress
+from paraformer.cli.interrupt import interruptible
+
+vic = family(
+    "vic",
+    "VIC-5 by its own files: run a global parameter file, convert inputs between its two drivers.",
+    "vic run global_param.txt",
+)
+GlobalFile = Annotated[Path, typer.Argument(metavar="GLOBAL_PARAM", help="VIC-5 global parameter file")]
+
+
+@vic.command("run", epilog=example("vic run global_param.txt --threads 4"))
+def vic_run(
+    global_param: GlobalFile,
+    strict: Annotated[bool, typer.Option("--strict", help="an OUTVAR that is not computed is an error")] = False,
+    water_balance: Annotated[
+        Literal["vic", "conserving"], typer.Option(help="repeat every loss of water of VIC-5, or close the balance")
+    ] = "vic",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all by default")] = None,
+    ignore_routing: Annotated[
+        bool, typer.Option("--ignore-routing", help="pass over ROUT_PARAM, as a VIC built with the routing stub")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run a global parameter file of VIC-5's image driver: same inputs, same history and state files."""
+    from paraformer.process.vic.driver.discharge import read_places
+    from paraformer.process.vic.driver.global_param import read_global_parameters
+    from paraformer.process.vic.driver.run import run_global
+    from paraformer.routing.router import parameter_router
+    from paraformer.routing.rvic import read_parameter_file, warn_of_vic
+
+    run = read_global_parameters(global_param, water_balance=water_balance, ignore_routing=ignore_routing)
+    router = None
+    if run.routing is not None:
+        file, places = read_parameter_file(run.routing), read_places(run)
+        router = parameter_router(file, places.lat, places.lon, places.area, source=places.source)
+        warn_of_vic(file, 86400.0 / run.settings.model_steps_per_day)
+    with interruptible("interrupted; the same command begins anew"):
+        result = run_global(run, strict=strict, threads=threads, progress=shown_progress(quiet), router=router)
+    for path in (*result.history, *([result.state] if result.state else [])):
+        show(str(path))
+    show(
+        f"{result.n_cell} cells, {result.n_day} days, largest water balance error of a step "
+        f"{result.max_abs_water_error:.1e} mm"
+    )
+
+
+@vic.command("convert", epilog=example("vic convert global_param.txt image"))
+def vic_convert(
+    global_param: GlobalFile,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="where the new files go")],
+    quiet: Quiet = False,
+) -> None:
+    """Classic driver's text inputs -> image driver's netCDF inputs, or back: GLOBAL_PARAM says which it is."""
+    from paraformer.process.vic.driver.convert import convert
+
+    done = convert(global_param, folder.absolute(), progress=shown_progress(quiet))
+    show(f"{done.n_cell} cells, {done.n_day} days: {done.global_param}")
