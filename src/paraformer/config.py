@@ -109,12 +109,42 @@ class Study(Settings):
         return self
 
     @model_validator(mode="after")
+    def _targets_are_observed(self) -> Study:
+        """Soil moisture or streamflow, whichever is learned from, is among the data."""
+        flow = self.data.streamflow is not None
+        for name, search in self.searches.items():
+            if search.targets == "streamflow" and not flow:
+                raise ValueError(f"searches.{name}.targets: streamflow, but there is no 'data.streamflow'")
+            if search.targets == "soil_moisture" and not self.moisture:
+                raise ValueError(f"searches.{name}.targets: soil moisture, but 'data.observation' is none")
+        if not self.moisture:
+            for key in ("gap_filling", "rounds", "cross_validation", "uncertainty"):
+                if getattr(self, key) is not None:
+                    raise ValueError(f"{key}: is of soil moisture, but 'data.observation' is none; leave it out")
+            if self.references.direct is not None:
+                raise ValueError("references.direct: is of soil moisture, but 'data.observation' is none; leave it out")
+            if self.evaluation.transfers is not None:
+                raise ValueError("evaluation.transfers: needs soil moisture, but 'data.observation' is none")
+        return self
+
+    @model_validator(mode="after")
     def _uncertainty_is_of_methods(self) -> Study:
         for name in self.uncertainty.methods if self.uncertainty is not None else ():
             if name not in self.calibrators:
                 hint = nearest(name, self.calibrators)
                 raise ValueError(f"uncertainty.methods: no search or learner is called '{name}'{hint}")
         return self
+
+    @property
+    def moisture(self) -> bool:
+        """Whether soil moisture is learned from and judged by."""
+        return self.data.observation is not None
+
+    @property
+    def emulated(self) -> bool:
+        """Whether there is a surrogate: a study of streamflow alone has one only where it is searched or trained."""
+        searched = any(search.model == "surrogate" for search in self.searches.values())
+        return self.moisture or searched or any(each.simulator != "process" for each in self.learners.values())
 
     @property
     def rows(self) -> tuple[str, ...]:

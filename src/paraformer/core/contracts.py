@@ -183,6 +183,62 @@ class Router(Protocol):
         ...
 
 
+@runtime_checkable
+class Basins(Protocol):
+    """Basins of gauges, as searches and learners see them: which cells, and flow by times of travel that are learned.
+
+    Gauges whose basins share a cell stand in one basin.
+
+    Attributes:
+        parameters: parameters of routing that are learned, one of each a basin; ``None`` for none.
+        gauge_names: names of all gauges.
+        gauges: positions of the gauges of every basin.
+        cells: positions of the model's cells of every basin.
+        size: number of learned parameters.
+    """
+
+    parameters: ParameterSpace | None
+    gauge_names: tuple[str, ...]
+    gauges: tuple[np.ndarray, ...]
+    cells: tuple[np.ndarray, ...]
+
+    @property
+    def size(self) -> int: ...
+
+    def description(self) -> Any:
+        """What flow depends on beside runoff and learned parameters, as JSON-like values."""
+        ...
+
+    def prior(self) -> Float[np.ndarray, "basin parameter"]:
+        """Where learning begins, physical units, inside the bounds."""
+        ...
+
+    def flow(
+        self,
+        basin: int,
+        runoff: Float[np.ndarray, "cell time"],
+        baseflow: Float[np.ndarray, "cell time"],
+        routing: Float[np.ndarray, " parameter"] | None = None,
+    ) -> Float[np.ndarray, "gauge time"]:
+        """Daily flow [m3 s-1] at the gauges of a basin from its cells' runoff and baseflow [mm day-1]."""
+        ...
+
+
+@dataclass(frozen=True)
+class GaugedFlow:
+    """Observed flow of the training period, and the basins it comes from.
+
+    Attributes:
+        basins: of the cells of the calibration.
+        observed: daily flow [m3 s-1], 0 where there is none [gauge, time].
+        mask: days that count; none at a gauge that may not be learned from [gauge, time].
+    """
+
+    basins: Basins
+    observed: Float[np.ndarray, "gauge time"]
+    mask: Bool[np.ndarray, "gauge time"]
+
+
 class Reference(NamedTuple):
     """Observations of another variable than soil moisture: monthly climatology [mm month-1] or one value a cell."""
 
@@ -211,6 +267,7 @@ class CalibrationData:
         filled: seamless observations of every cell [m3 m-3] [cell, time]; ``None`` without gap filling.
         references: what is learned from beside soil moisture, by name; known in trained cells only.
         latitude, longitude: cell centres [degree] [cell]; ``None`` where nobody asks for them.
+        streamflow: flow at gauges; ``None`` where there is none.
     """
 
     cells: np.ndarray
@@ -229,6 +286,7 @@ class CalibrationData:
     latitude: Float[np.ndarray, " cell"] | None = None
     longitude: Float[np.ndarray, " cell"] | None = None
     references: Mapping[str, Reference] = field(default_factory=dict)
+    streamflow: GaugedFlow | None = None
 
 
 class Attention(NamedTuple):
@@ -264,10 +322,12 @@ class Calibrated(NamedTuple):
     Attributes:
         theta: physical units, inside the bounds.
         runs: process-model runs (cell x parameter set) that θ stands on; 0 through a surrogate alone.
+        routing: learned parameters of routing, physical units; ``None`` where none were learned.
     """
 
     theta: Float[np.ndarray, "cell parameter"]
     runs: int
+    routing: Float[np.ndarray, "basin routing"] | None = None
 
 
 @runtime_checkable

@@ -34,6 +34,7 @@ ROWS = (
 
 STAGES = (
     "cube",
+    "streamflow",
     "gap_filling",
     "ensemble",
     "surrogate",

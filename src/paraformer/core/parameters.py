@@ -134,6 +134,55 @@ VIC_PARAMETERS: dict[str, Parameter] = {
 }
 """Parameters a study may name without spelling out their bounds (docs/method.md section 2; bounds physical)."""
 
+ROUTING_PARAMETERS: dict[str, Parameter] = {
+    p.name: p
+    for p in (
+        Parameter(
+            name="velocity", lower=0.1, upper=5.0, unit="m s-1", transform="log", meaning="velocity of the flood wave"
+        ),
+        Parameter(
+            name="diffusivity",
+            lower=20.0,
+            upper=20000.0,
+            unit="m2 s-1",
+            transform="log",
+            meaning="diffusivity of the flood wave",
+        ),
+        Parameter(
+            name="runoff_delay",
+            lower=1.0,
+            upper=480.0,
+            unit="h",
+            transform="log",
+            meaning="mean time of surface runoff on the hillslope",
+        ),
+        Parameter(
+            name="runoff_shape",
+            lower=0.5,
+            upper=10.0,
+            transform="log",
+            meaning="shape of the gamma distribution of that time",
+        ),
+        Parameter(
+            name="baseflow_delay",
+            lower=1.0,
+            upper=2400.0,
+            unit="h",
+            transform="log",
+            meaning="mean time of baseflow on the hillslope",
+        ),
+        Parameter(
+            name="baseflow_shape",
+            lower=0.5,
+            upper=10.0,
+            transform="log",
+            meaning="shape of the gamma distribution of that time",
+        ),
+    )
+}
+"""Parameters of routing that a study may name, one of each a basin (docs/streamflow.md). Where none of ``baseflow_...``
+is named, the hillslope of surface runoff is that of baseflow too."""
+
 PAPER_SET = ("infilt", "ds", "dsmax", "ws", "expt")
 """The five parameters of the paper's Table 1."""
 

@@ -7,7 +7,9 @@ loaded then. A *row* of the tables is one method and seed. Files of the folder `
 - ``cells.nc``: scores of every cell, and the line that each observation operator fitted (``cell_scores``);
 - ``soil_moisture.csv``: their statistics over cells, a line a seed (``SCORE_COLUMNS``); ``summary.csv``: over seeds;
 - ``surrogate_gap.csv``, ``checklist.csv``, and where the study has them ``evapotranspiration.csv`` and ``.nc``,
-  ``signatures.csv``, ``recovery.csv``, ``rounds.csv`` and ``cross_validation.csv``.
+  ``signatures.csv``, ``recovery.csv``, ``rounds.csv`` and ``cross_validation.csv``;
+- ``streamflow.csv``: scores of flow at every gauge, a line a seed and period; ``discharge.nc``: its daily series. A
+  study of streamflow alone has these, ``methods.csv``, and where it is known ``recovery.csv``.
 """
 
 from __future__ import annotations
@@ -46,6 +48,12 @@ GAP, CHECKLIST, RECOVERY, ROUNDS, SIGNATURES, CROSS_VALIDATION = (
 )
 EVAPOTRANSPIRATION, ANNUAL = "evapotranspiration.csv", "evapotranspiration.nc"
 """Files of the folder ``scores``."""
+
+STREAMFLOW, DISCHARGE = "streamflow.csv", "discharge.nc"
+"""Files of the folder ``scores`` where flow was judged."""
+
+RIVER, OBSERVED_FLOW, ROUTING = "network.nc", "observed.nc", "routing.nc"
+"""Files of the folder ``streamflow``, and of a seed of a method that has learned times of travel."""
 
 DEFAULT_RUNS, RUNS, AUDIT, WATER = "default.zarr", "verdict.zarr", "audit_learned.json", "water_balance.json"
 """Files of the folder ``verdict``: runs of the a-priori θ as it is, runs of every row's θ, the audit near them, and how
@@ -274,6 +282,25 @@ class Results:
         """Learners on blocks of trained cells kept aside; ``None`` where the study does not compare them so."""
         return self._optional(CROSS_VALIDATION)
 
+    # -- streamflow
+
+    @property
+    def moisture(self) -> bool:
+        """Whether soil moisture was judged; a study of streamflow alone has no tables of it."""
+        return (self.folder("scores") / SCORES).exists() or not (self.folder("scores") / STREAMFLOW).exists()
+
+    @cached_property
+    def streamflow(self) -> pd.DataFrame | None:
+        """Scores of flow at every gauge (``evaluation.gauges.FLOW_COLUMNS``); ``None`` where no flow was judged."""
+        path = self.folder("scores") / STREAMFLOW
+        return _read_csv(path, {"gauge": str}) if path.exists() else None
+
+    @cached_property
+    def discharge(self) -> xr.Dataset | None:
+        """Daily flow ``simulated (row, gauge, time)`` and ``observed (gauge, time)`` [m3 s-1], NaN on days that do not
+        count; ``method`` and ``seed`` of a row; ``None`` where no flow was judged."""
+        return _opened(path) if (path := self.folder("scores") / DISCHARGE).exists() else None
+
     # -- θ and series
 
     @cached_property
@@ -387,7 +414,7 @@ class Results:
     @property
     def judged(self) -> bool:
         """Whether the run has come to its scores."""
-        return (self.folder("scores") / SCORES).exists()
+        return (self.folder("scores") / METHODS).exists()
 
     def _scored(self, name: str) -> Path:
         """A file of the folder ``scores``."""
@@ -453,11 +480,11 @@ def _opened(path: Path) -> xr.Dataset:
         raise RunError(f"{path}: not readable ({error})") from error
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path, types: Mapping[str, type] | None = None) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        return pd.read_csv(path)
+        return pd.read_csv(path, dtype=types)
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: not a readable table ({error})") from error
 

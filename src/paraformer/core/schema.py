@@ -130,7 +130,11 @@ class Cube:
 
     def observed(self) -> tuple[Float[np.ndarray, "cell time"], Bool[np.ndarray, "cell time"]]:
         """Observations [m3 m-3] with 0 where there is none, and the mask of observed cell-days."""
-        values = self.dataset[self.dataset.attrs["observation"]].values.astype(np.float64)
+        name = self.dataset.attrs["observation"]
+        if not name:  # a study of streamflow alone
+            nothing = np.zeros((len(self.cells), len(self.time)))
+            return nothing, nothing.astype(bool)
+        values = self.dataset[name].values.astype(np.float64)
         mask = np.isfinite(values)
         return np.where(mask, values, 0.0), mask
 

@@ -14,6 +14,7 @@ from paraformer.core.settings import Distinct, Settings
 from paraformer.core.time import LAST_DAY, Day, Period
 from paraformer.data.names import require_free
 from paraformer.data.sources.config import OBSERVED, HydrodlConfig, ProductsConfig
+from paraformer.data.streamflow_config import StreamflowConfig
 from paraformer.training.config import OptimiserConfig, ScheduleConfig, TrainingConfig, completed
 from paraformer.training.sequence_config import SequenceConfig
 
@@ -186,7 +187,12 @@ class DataConfig(Settings):
         description="cells: a file of the simple format; synthetic: the built-in world; or products, or hydroDL",
     )
     path: Path | None = Field(default=None, description="file of the simple format (docs/input_format.md)")
-    observation: str = Field(default="sm_smap", description="variable that is learned from")
+    observation: str | None = Field(
+        default="sm_smap", description="soil moisture that is learned from; none learns from streamflow alone"
+    )
+    streamflow: StreamflowConfig | None = Field(
+        default=None, description="daily flow at gauges, and the river to them; none judges no flow"
+    )
     attributes: Annotated[tuple[str, ...], Distinct] | None = Field(
         default=None, description="static variables shown to the learners; none takes those of the vocabulary"
     )
@@ -265,9 +271,25 @@ class DataConfig(Settings):
 
     @field_validator("observation")
     @classmethod
-    def _observation_is_free(cls, name: str) -> str:
-        require_free((name,))
+    def _observation_is_free(cls, name: str | None) -> str | None:
+        require_free(() if name is None else (name,))
         return name
+
+    @model_validator(mode="after")
+    def _something_is_learned_from(self) -> DataConfig:
+        if self.observation is None:
+            if self.streamflow is None:
+                raise ValueError("observation: found none, and there is no 'streamflow': nothing is learned from")
+            if self.source != "cells":
+                raise ValueError(f"observation: none is possible with source 'cells' only, not with '{self.source}'")
+        return self
+
+    @model_validator(mode="after")
+    def _basins_are_somewhere(self) -> DataConfig:
+        flow = self.streamflow
+        if flow is not None and flow.network is None and self.source != "cells":
+            raise ValueError(f"streamflow.network is missing: source '{self.source}' has no file of basins")
+        return self
 
     @field_validator("attributes")
     @classmethod

@@ -93,7 +93,7 @@ def build_cube(
     selection = check(config, inputs, progress)
     try:
         input_hash = hash_path(selection.file.path)
-        elsewhere = {"path", "synthetic", "products", "hydrodl"}  # what they hold is in the file
+        elsewhere = {"path", "synthetic", "products", "hydrodl", "streamflow"}  # what they hold is in the file
         settings = config.model_dump(mode="json", exclude=elsewhere, exclude_none=True)
         key = hash_json(
             {"format": FORMAT, "input": input_hash, "settings": settings} | ({"more": more.version} if more else {})
@@ -235,7 +235,7 @@ def _global_attributes(
         **{name: str(given[name]) for name in _CARRIED if name in given},
         "input_file": selection.file.path.name,
         **hashes,
-        "observation": config.observation,
+        "observation": config.observation or "",
         "attributes": attributes,
         "train_start": str(config.train.start),
         "train_end": str(config.train.end),
@@ -301,7 +301,9 @@ def _metadata(selection: Selection, name: str) -> dict[str, Any]:
 
 
 def _observed(config: DataConfig, selection: Selection) -> tuple[str, ...]:
-    """The observation, and its standard error if the file has it."""
+    """The observation, and its standard error if the file has it; nothing in a study of streamflow alone."""
+    if config.observation is None:
+        return ()
     error = f"{config.observation}{UNCERTAINTY}"
     return (config.observation, *((error,) if error in selection.file.dataset.variables else ()))
 

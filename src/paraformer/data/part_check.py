@@ -105,16 +105,16 @@ def _prove(
     """
     store = folder / "part.zarr"
     write_blocks([block], store)
-    file = open_cells(store)
+    file, observation = open_cells(store), config.observation or ""
     try:
         named = replace(file, path=source, _complete=set(map(str, file.dataset.variables)))
         position = np.arange(len(file.cells))
-        for name in (*FORCING, config.observation):
+        for name in (*FORCING, observation):
             check_header(named, series_variable(name))
         if static:
             _prove_static(config, named, position)
         nothing = np.zeros(len(file.days), dtype=bool)
-        ValueProof(named, position, words_of(named), config.observation, (), (nothing, nothing)).run(
+        ValueProof(named, position, words_of(named), observation, (), (nothing, nothing)).run(
             config.chunk_cells, progress
         )
         return file.steps

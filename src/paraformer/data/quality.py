@@ -90,8 +90,10 @@ def check_values(
     file = given if isinstance(given, CellsFile) else open_cells(given)
     try:
         selection = _select(config, file)
-        error = f"{config.observation}{UNCERTAINTY}"
-        for name in (*FORCING, config.observation, *((error,) if error in file.dataset.variables else ())):
+        observed = config.observation or ""
+        error = f"{observed}{UNCERTAINTY}"
+        seen = (observed, *((error,) if error in file.dataset.variables else ())) if observed else ()
+        for name in (*FORCING, *seen):
             check_header(file, series_variable(name))
         for name in selection.references:
             check_header(file, REFERENCES[name])
@@ -99,11 +101,12 @@ def check_values(
         check_attributes(file, selection.position, selection.attributes, words)
         train, test = _periods(config, file)
         say_shared_places(file, selection.position)
-        found = ValueProof(
-            file, selection.position, words, config.observation, selection.references, (train, test)
-        ).run(config.chunk_cells, progress or Progress())
+        found = ValueProof(file, selection.position, words, observed, selection.references, (train, test)).run(
+            config.chunk_cells, progress or Progress()
+        )
         periods = (config.train, config.test)
-        require_observations(file, config.observation, found, selection.cells, selection.trained, periods)
+        if observed:
+            require_observations(file, observed, found, selection.cells, selection.trained, periods)
     except BaseException:
         file.close()
         raise

@@ -15,13 +15,13 @@ from paraformer.training.normalise import varies
 _WIDTH = 26
 
 
-def input_table(selection: Selection, found: CellValues, observation: str) -> str:
+def input_table(selection: Selection, found: CellValues, observation: str | None) -> str:
     """Means of forcing and observation, coverage and attributes over the cells of a study, one a line.
 
     Args:
         selection: the cells, with their open file.
         found: what the values say of each of them.
-        observation: name of the observed variable.
+        observation: name of the observed variable; ``None`` where soil moisture is not learned from.
     """
     days = selection.file.days
     lines = [
@@ -31,9 +31,10 @@ def input_table(selection: Selection, found: CellValues, observation: str) -> st
         yearly = name == "prcp"
         values = found.means[name] * (DAYS_PER_YEAR if yearly else 1.0)
         lines.append(_line(f"{name}", "mm year-1" if yearly else variable.unit, values))
-    share = 100.0 * found.observed / len(days)
-    seen = np.isfinite(found.moisture)
-    lines += [_line(observation, "m3 m-3", found.moisture[seen]), _line(f"days with {observation}", "%", share)]
+    if observation is not None:
+        share = 100.0 * found.observed / len(days)
+        seen = np.isfinite(found.moisture)
+        lines += [_line(observation, "m3 m-3", found.moisture[seen]), _line(f"days with {observation}", "%", share)]
     constant, classes = [], ""
     for name in selection.attributes:
         values = selection.file.static(name)[selection.position].astype(np.float64)
@@ -50,7 +51,7 @@ def input_table(selection: Selection, found: CellValues, observation: str) -> st
     if classes:
         lines.append(f"{CATEGORICAL}: {classes}")
     lines += _estimated(selection)
-    lines += _missing(selection, found, observation)
+    lines += _missing(selection, found, observation) if observation is not None else []
     if constant:
         lines.append(f"constant over the trained cells, so nothing can be learned from them: {', '.join(constant)}")
     return "\n".join(lines)

@@ -45,7 +45,8 @@ def suspicious_cells(cube: Cube) -> pd.DataFrame:
     rows: list[tuple[int, str, str]] = []
     observation = str(cube.dataset.attrs["observation"])
     values, mask = cube.observed()
-    rows += [(int(k), observation, "no observation at all") for k in np.flatnonzero(~mask.any(axis=1))]
+    if observation:
+        rows += [(int(k), observation, "no observation at all") for k in np.flatnonzero(~mask.any(axis=1))]
     rows += _still(observation, values, mask)
     for name in FORCING:
         series = cube.dataset[name].values.astype(np.float64)

@@ -105,7 +105,8 @@ def describe_cube(cube: Cube) -> dict[str, Any]:
             "cells_without_observation": int((~observed.any(axis=1)).sum()),
         }
     ranges = {name: dataset[name].values for name in (*FORCING, *cube.attribute_names)}
-    ranges[dataset.attrs["observation"]] = values[mask]
+    if mask.any():
+        ranges[dataset.attrs["observation"]] = values[mask]
     facts["ranges"] = {
         name: {
             "min": float(v.min()),

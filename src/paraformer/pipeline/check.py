@@ -26,6 +26,7 @@ from paraformer.numerics.scores import accumulate, finish
 from paraformer.pipeline.consistent import Extent, require_consistent, require_fits, require_outputs
 from paraformer.pipeline.folds import require_folds
 from paraformer.pipeline.small_world import MOST_ROWS, small_world
+from paraformer.pipeline.streamflow import flow_lines, open_river, warn_of_water
 from paraformer.process.files import Places, ProcessFiles, process_files, require_files, require_steps
 from paraformer.process.vic.files import read_domain
 
@@ -72,7 +73,8 @@ def _checked(study: Study) -> str:
         return _check_part(study)
     checked = _check_cells(study, None, {})
     selection, trained = checked.selection, int(checked.selection.trained.sum())
-    runs = len(selection.cells) * (1 + study.ensemble.common + study.ensemble.own)
+    sets = 1 + study.ensemble.common + study.ensemble.own if study.emulated else 0
+    runs = len(selection.cells) * sets
     judged = any(name.startswith("et_") for name in selection.references)
     missing = "" if judged else "; without evapotranspiration (et_...) Table 3 and Figure 9 will be left out"
     return (
@@ -164,6 +166,7 @@ def _check_cells(study: Study, inputs: Path | CellsFile | None, given: Mapping[s
             require_folds(study, lat, lon, selection.trained)
         _require_observed(study, selection)
         _require_comparable(study, selection)
+        table = "\n".join([table, *_streamflow(study, selection)])
         _check_process(study, selection, given)
         if study.process.model not in ("vic", "compiled") and len(selection.cells) * len(file.days) <= _MOST_TO_BUILD:
             assert not isinstance(inputs, CellsFile)
@@ -184,10 +187,13 @@ def _extent(study: Study, selection: Selection) -> Extent:
 
 def _require_observed(study: Study, selection: Selection) -> None:
     """Some cells have as many observed days, of values that vary, as searches and scores ask for."""
+    if not study.moisture:
+        return
     days = _observed_days(study, selection)
     most = {"trained cell": int(days[selection.trained].max()), "cell": int(days.max())}
     least = {"evaluation.min_days": ("trained cell", study.evaluation.min_days)}
-    least |= {f"searches.{name}.loss.min_days": ("cell", s.loss.min_days) for name, s in study.searches.items()}
+    of_moisture = {name: search for name, search in study.searches.items() if search.targets == "soil_moisture"}
+    least |= {f"searches.{name}.loss.min_days": ("cell", s.loss.min_days) for name, s in of_moisture.items()}
     for key, (who, count) in least.items():
         if most[who] < count:
             raise SettingsError(f"{key}: {count}, but no {who} has more than {most[who]} observed days of training")
@@ -195,7 +201,7 @@ def _require_observed(study: Study, selection: Selection) -> None:
 
 def _observed_days(study: Study, selection: Selection) -> np.ndarray:
     """Observed days of the training period of every cell; 0 where the observation does not vary [cell]."""
-    file, train, name = selection.file, study.data.train.mask(selection.file.days), study.data.observation
+    file, train, name = selection.file, study.data.train.mask(selection.file.days), study.data.observation or ""
     size, parts = file.together(study.data.chunk_cells), []
     for start in range(0, len(selection.cells), size):
         values = file.series(name, selection.position[start : start + size])[:, train]
@@ -222,6 +228,22 @@ def _require_comparable(study: Study, selection: Selection) -> None:
             for name in config.reference:
                 values = selection.file.reference(name, trained)
                 comparable(f"learners.{key}.targets.{target}", config, name, values.reshape(len(trained), -1))
+
+
+def _streamflow(study: Study, selection: Selection) -> list[str]:
+    """The river and its gauges as they will be read, in a few lines; nothing in a study without streamflow.
+
+    Raises:
+        DataError: as ``streamflow.open_river``.
+        SettingsError: no gauge that may be learned from has as many days as a search asks for.
+    """
+    if study.data.streamflow is None:
+        return []
+    file, kept = selection.file, selection.position
+    lat, lon = (file.static(name)[kept].astype(float) for name in ("lat", "lon"))
+    river = open_river(study, Places(np.asarray(selection.cells), lat, lon), file.days)
+    rain = file.series("prcp", kept).mean(axis=2, dtype=np.float64)
+    return flow_lines(study, river, warn_of_water(river, rain), selection.trained, file.days)
 
 
 def _check_process(study: Study, selection: Selection, given: Mapping[str, Path]) -> None:

@@ -10,6 +10,7 @@ from paraformer.core.run import Stage
 from paraformer.core.text_table import to_text
 from paraformer.evaluation.cross_validation import recommendation, shown
 from paraformer.report import study_page
+from paraformer.report.streamflow import flow_table
 from paraformer.report.tables import operator_note
 
 
@@ -22,7 +23,8 @@ def closing_words(study: Study, results: Results, done: Mapping[str, Stage]) -> 
     """
     if "scores" not in done:
         return "\n".join([*(f"{name}: {stage.path}" for name, stage in done.items()), *_files(study, results, done)])
-    lines = [*_tables(results), result(results), *_recommended(results), "", *_files(study, results, done)]
+    lines = [*_tables(results), *_flow(results)] if results.moisture else _flow(results)
+    lines += [*_recommended(results), "", *_files(study, results, done)]
     if "figures" in done:
         lines += [
             f"report: {results.directory / 'report.html'}",
@@ -67,7 +69,14 @@ def _tables(results: Results) -> list[str]:
     if results.recovery is not None:
         table = to_text(study_page.recovery_table(results.recovery))
         lines += ["Correlation of found with true θ:", table, ""]
-    return lines
+    return [*lines, result(results)]
+
+
+def _flow(results: Results) -> list[str]:
+    """The table of flow at gauges, where it was judged."""
+    if results.streamflow is None:
+        return []
+    return ["Flow at gauges, test period, medians over gauges:", to_text(flow_table(results.streamflow)), ""]
 
 
 def _files(study: Study, results: Results, done: Mapping[str, Stage]) -> list[str]:

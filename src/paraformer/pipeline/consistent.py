@@ -60,9 +60,12 @@ def require_consistent(study: Study) -> None:
     _require_different_files(study)
     require_parameters(study.process, study.space)
     require_outputs(study, offered_outputs(study.process))
+    routing = () if data.streamflow is None else data.streamflow.learned
     for name, search in study.searches.items():
+        if search.find == "routing" and not routing:
+            raise SettingsError(f"searches.{name}.find: routing, but data.streamflow.routing names no parameter")
         try:
-            search.require_budget(len(study.space))
+            search.require_budget(search.size(len(study.space), len(routing)))
         except SettingsError as error:
             raise SettingsError(f"searches.{name}: {error}") from error
     _require_sets(study)
@@ -101,13 +104,18 @@ def require_outputs(study: Study, offered: Sequence[str]) -> None:
     Args:
         offered: outputs of the process model.
     """
-    for name in study.ensemble.outputs:
+    if study.data.streamflow is not None:
+        for name in ("runoff", "baseflow"):
+            if name not in offered:
+                model = study.process.model
+                raise SettingsError(f"data.streamflow: needs '{name}', which process.model '{model}' does not offer")
+    for name in study.ensemble.outputs if study.emulated else ():
         if name not in offered:
             raise SettingsError(
                 f"ensemble.outputs: '{name}' is not offered by process.model '{study.process.model}', which offers "
                 f"{', '.join(offered)}; name those you need there and in surrogate.outputs"
             )
-    for name in study.surrogate.outputs:
+    for name in study.surrogate.outputs if study.emulated else ():
         if name not in study.ensemble.outputs:
             hint = nearest(name, study.ensemble.outputs)
             raise SettingsError(f"surrogate.outputs: '{name}' is not in ensemble.outputs{hint}")

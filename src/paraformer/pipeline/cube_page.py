@@ -134,7 +134,8 @@ def _coverage_text(cube: Cube) -> str:
 def _ranges(cube: Cube) -> pd.DataFrame:
     """Numbers of every variable, as text, and whether all lie inside the range of the vocabulary."""
     rows = []
-    for name in (*FORCING, str(cube.dataset.attrs["observation"]), *cube.attribute_names):
+    observed = (str(name),) if (name := cube.dataset.attrs["observation"]) else ()
+    for name in (*FORCING, *observed, *cube.attribute_names):
         values = cube.dataset[name].values.astype(np.float64)
         values = values[np.isfinite(values)]
         known = VOCABULARY.get(name)

@@ -25,7 +25,7 @@ _NOTES = {
 
 def methods_of(
     study: Study,
-    ensemble: Ensemble,
+    ensemble: Ensemble | None,
     fields: Sequence[ParameterField],
     references: Iterable[tuple[str, int]],
     runs: Mapping[str, int],
@@ -33,6 +33,7 @@ def methods_of(
     """Every method, in the order of the tables.
 
     Args:
+        ensemble: ``None`` in a study that has none.
         fields: θ of every row but that of the a-priori parameters.
         references: name and seed of every row without θ.
         runs: process-model runs of the searches and learners that made their own, a seed.
@@ -66,6 +67,9 @@ def _kind_and_note(study: Study, name: str) -> tuple[Kind, str]:
 
 def _search_note(search: SearchConfig) -> str:
     through = "process model" if search.model == "process" else "surrogate"
+    if search.targets == "streamflow":
+        found = "times of travel alone" if search.find == "routing" else "with its times of travel"
+        return f"{search.name} in each basin by its own flow of the training period, {found}, through the {through}"
     return f"{search.name} in each cell by its own observations of the training period, through the {through}"
 
 
@@ -79,8 +83,10 @@ def _learner_note(learner: LearnerConfig) -> str:
     return f"{learner.network.name} from {read}, trained through {through}"
 
 
-def _costs(study: Study, ensemble: Ensemble, names: Iterable[str], runs: Mapping[str, int]) -> dict[str, int]:
+def _costs(study: Study, ensemble: Ensemble | None, names: Iterable[str], runs: Mapping[str, int]) -> dict[str, int]:
     """Process-model runs (cell x set) that each method's θ stands on, its own verdict not counted."""
+    if ensemble is None:
+        return {name: ({TRUTH: 0, DEFAULT: 0} | dict(runs))[name] for name in names}
     kind, n_cells = ensemble.kind, len(ensemble.dataset["cell"])
     own = {SINGLE: int(np.isin(kind, ("prior", "common")).sum()) * n_cells, TRUTH: 0, DEFAULT: 0} | dict(runs)
     transfers = study.evaluation.transfers

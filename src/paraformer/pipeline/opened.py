@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import cast
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from paraformer.config import Study
-from paraformer.core.contracts import CalibrationData, DifferentiableModel, ForwardModel
+from paraformer.core.contracts import CalibrationData, DifferentiableModel, ForwardModel, GaugedFlow
 from paraformer.core.files import hash_json
 from paraformer.core.run import Run, Stage
 from paraformer.core.schema import Cube
@@ -21,12 +22,14 @@ from paraformer.data.sources.synthetic import open_truth
 from paraformer.data.views import calibration_view
 from paraformer.pipeline.emulation import surrogate_data
 from paraformer.pipeline.land import beside
+from paraformer.pipeline.streamflow import River, basins_of, gauged_flow, read_river
 from paraformer.process.build import build_process
 from paraformer.process.differentiable import DifferentiableProcess
 from paraformer.process.executor import Executor, open_executor
 from paraformer.process.files import ProcessFiles, process_files
 from paraformer.process.own import ModelFiles
 from paraformer.process.recipe import ProcessRecipe, chunked
+from paraformer.routing.basins import RiverBasins
 from paraformer.search.config import SearchConfig
 from paraformer.surrogate.fit import SurrogateData
 from paraformer.surrogate.model import Surrogate
@@ -103,10 +106,27 @@ class Opened:
         return Surrogate.load(self.done["surrogate"].path, self.study.space)
 
     @cached_property
+    def _river(self) -> River | None:
+        """The river and its gauges; ``None`` in a study without streamflow."""
+        return read_river(self.done["streamflow"].path) if "streamflow" in self.done else None
+
+    @cached_property
+    def _basins(self) -> RiverBasins | None:
+        return None if self._river is None else basins_of(self.study, self._river)
+
+    def _gauged(self, trained: Bool[np.ndarray, " cell"]) -> GaugedFlow | None:
+        """Flow of the training period at the gauges of trained cells."""
+        if self._river is None or self._basins is None:
+            return None
+        train = self._cube.period("train").mask(self._cube.time)
+        return gauged_flow(self._basins, self._river.observed, train, trained)
+
+    @cached_property
     def _calibration_data(self) -> CalibrationData:
         filled = open_filled(self.done["gap_filling"].path) if "gap_filling" in self.done else None
         wanted = self.study.target_references
-        return calibration_view(self._cube, self.study.space, self._prior, filled=filled, references=wanted)
+        view = calibration_view(self._cube, self.study.space, self._prior, filled=filled, references=wanted)
+        return replace(view, streamflow=self._gauged(view.trained))
 
     def _surrogate_data(self) -> SurrogateData:
         return surrogate_data(self.study, self._cube, self._model, self.done["ensemble"].path / "ensemble.zarr")

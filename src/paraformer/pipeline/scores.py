@@ -26,6 +26,7 @@ from paraformer.core.results import (
     CELLS,
     CHECKLIST,
     DEFAULT_RUNS,
+    DISCHARGE,
     EVAPOTRANSPIRATION,
     GAP,
     METHODS,
@@ -33,11 +34,14 @@ from paraformer.core.results import (
     RUNS,
     SCORES,
     SIGNATURES,
+    STREAMFLOW,
     SUMMARY,
     WATER,
+    Method,
 )
 from paraformer.core.schema import Cube, Ensemble, ParameterField
 from paraformer.evaluation import checklist
+from paraformer.evaluation.gauges import Flow, judge_flow
 from paraformer.evaluation.holdout import Holdout, holdout_of
 from paraformer.evaluation.recovery import recovery
 from paraformer.evaluation.score import aggregate, joined, score_cells, summarise, surrogate_gap
@@ -45,7 +49,9 @@ from paraformer.evaluation.signatures import Fluxes, judge_signatures
 from paraformer.pipeline.evapotranspiration import evapotranspiration_tables, why_left_out
 from paraformer.pipeline.methods import methods_of
 from paraformer.pipeline.references import references
+from paraformer.pipeline.streamflow import River, Routing, gauge_set, no_routing
 from paraformer.pipeline.verdict import judged_fields, stack
+from paraformer.routing.basins import RiverBasins
 from paraformer.surrogate.model import Surrogate
 
 logger = logging.getLogger(__name__)
@@ -61,17 +67,22 @@ class Verdict:
         runs: process-model runs of the searches and learners that made their own, per seed.
         direct: folder of the trained reference row, ``None`` if the study leaves it out.
         truth: true θ of a built-in world [cell, parameter], else ``None``.
+        river, basins: where flow is judged.
+        routing: times of travel that a seed of a method has learned.
     """
 
     study: Study
     cube: Cube
-    ensemble: Ensemble
-    surrogate: Surrogate
+    ensemble: Ensemble | None
+    surrogate: Surrogate | None
     surrogate_folder: str
     path: Path
     runs: Mapping[str, int]
     direct: Path | None
     truth: Float[np.ndarray, "cell parameter"] | None
+    river: River | None = None
+    basins: RiverBasins | None = None
+    routing: Routing = no_routing
 
     @property
     def archives(self) -> dict[Path, list[tuple[str, int]]]:
@@ -89,6 +100,15 @@ def write_scores(case: Verdict, path: Path) -> None:
     """Write every file of ``scores/`` (``core.results``), methods in the order of the tables."""
     study, holdout = case.study, holdout_of(case.cube)
     fields = judged_fields(case.path)
+    if not study.moisture:
+        methods = methods_of(study, case.ensemble, fields, [], case.runs)
+        _write_methods(methods, path)
+        order = [method.name for method in methods]
+        _judge_streamflow(case, order, path)
+        if case.truth is not None:
+            write_csv(path / RECOVERY, in_order(_recovery(case, fields), order))
+        return
+    assert case.surrogate is not None
     rows = [row for archive, of in case.archives.items() for row in _score_archive(archive, of, holdout, study)]
     names = []
     for name, seed, baseline in references(case.cube, holdout, case.direct):
@@ -99,8 +119,7 @@ def write_scores(case: Verdict, path: Path) -> None:
     cells = joined(sorted(rows, key=lambda row: order.index(row["method"].item())))
     gap = surrogate_gap(cells, _score_surrogate(case, fields, holdout))
     scores = aggregate(cells)
-    table = pd.DataFrame(methods).rename(columns={"name": "method"})
-    write_csv(path / METHODS, table.astype({"process_model_runs": "Int64"}))
+    _write_methods(methods, path)
     _write_cells(case, cells, path)
     write_csv(path / SCORES, scores)
     write_csv(path / SUMMARY, summarise(scores))
@@ -108,8 +127,32 @@ def write_scores(case: Verdict, path: Path) -> None:
     write_csv(path / CHECKLIST, _checks(case, fields, scores, gap))
     _judge_evapotranspiration(case, holdout, order, path)
     _judge_signatures(case, holdout, order, path)
+    _judge_streamflow(case, order, path)
     if case.truth is not None:
         write_csv(path / RECOVERY, in_order(_recovery(case, fields), order))
+
+
+def _write_methods(methods: Sequence[Method], path: Path) -> None:
+    table = pd.DataFrame(methods).rename(columns={"name": "method"})
+    write_csv(path / METHODS, table.astype({"process_model_runs": "Int64"}))
+
+
+def _judge_streamflow(case: Verdict, order: Sequence[str], path: Path) -> None:
+    """Flow at every gauge by every row, each through the times of travel that it has learned."""
+    if case.river is None or case.basins is None:
+        return
+    table, series = judge_flow(gauge_set(case.river, case.basins, case.cube), _flows(case, case.basins))
+    write_csv(path / STREAMFLOW, in_order(table, order))
+    packed = {"zlib": True, "complevel": 4, "shuffle": True, "_FillValue": np.float32(np.nan)}
+    write_dataset(series, path / DISCHARGE, encoding={"simulated": packed, "observed": packed})
+
+
+def _flows(case: Verdict, basins: RiverBasins) -> Iterator[Flow]:
+    for path, rows in case.archives.items():
+        store = xr.open_zarr(path, consolidated=False)
+        for position, (method, seed) in enumerate(rows):
+            runoff, baseflow = (store[name][:, position].values.astype(np.float64) for name in ("runoff", "baseflow"))
+            yield Flow(method, seed, basins.flows(runoff, baseflow, case.routing(method, seed)))
 
 
 def in_order(table: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
@@ -142,6 +185,7 @@ def _score_archive(path: Path, rows: Sequence[tuple[str, int]], holdout: Holdout
 
 
 def _score_surrogate(case: Verdict, fields: Sequence[ParameterField], holdout: Holdout) -> xr.Dataset:
+    assert case.surrogate is not None
     simulated = case.surrogate.simulate(stack(fields), ("soil_moisture",))["soil_moisture"]
     each = enumerate(fields)
     return joined([score_cells(f.method, f.seed, simulated[:, i], holdout, case.study.evaluation) for i, f in each])

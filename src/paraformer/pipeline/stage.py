@@ -68,7 +68,7 @@ PARTS: dict[str, Callable[[Study], Any]] = {
     "seed": lambda study: study.seed,
     "parameters": space_of,
     "process": process_of,
-    "data": lambda study: settings_of(study.data, "chunk_cells", "path"),
+    "data": lambda study: settings_of(study.data, "chunk_cells", "path", "streamflow"),
     "ensemble": lambda study: settings_of(study.ensemble, "chunk_cells"),
     "surrogate": lambda study: settings_of(study.surrogate),
     "evaluation": lambda study: settings_of(study.evaluation),

@@ -21,6 +21,7 @@ from paraformer.pipeline.consistent import extent_of, require_consistent, requir
 from paraformer.pipeline.folds import require_folds
 from paraformer.pipeline.rounds import followed, good_enough
 from paraformer.pipeline.stage import StageSpec, parts, settings_of
+from paraformer.pipeline.streamflow import flow_hashes
 from paraformer.pipeline.work import Work
 from paraformer.process.files import process_files
 from paraformer.report.series import site_positions
@@ -67,6 +68,13 @@ class Chain(Work):
             files |= process_files(study.process, {}).hashes()
         yield StageSpec("cube", (), parts(study, *made_of), self._build_cube, files)
 
+    def streamflow(self) -> Iterator[StageSpec]:
+        """The river on the study's cells and the flow of its gauges, where the study has them."""
+        config = self.study.data.streamflow
+        if config is not None:
+            depends = {"streamflow": settings_of(config, "network", "observed")}
+            yield StageSpec("streamflow", ("cube",), depends, self._open_river, flow_hashes(self.study))
+
     def gap_filling(self) -> Iterator[StageSpec]:
         """A seamless series of the observations, where the study asks for one."""
         study, config = self.study, self.study.gap_filling
@@ -76,11 +84,15 @@ class Chain(Work):
 
     def ensemble(self) -> Iterator[StageSpec]:
         """Many θ of every cell through the process model."""
+        if not self.study.emulated:
+            return
         depends = parts(self.study, "parameters", "process", "seed", "ensemble", layout=FILES)
         yield StageSpec("ensemble", ("cube",), depends, self._run_ensemble, self._file_hashes)
 
     def surrogate(self) -> Iterator[StageSpec]:
         """The ensemble to a differentiable surrogate, audited on θ it has not seen."""
+        if not self.study.emulated:
+            return
         depends = parts(self.study, "surrogate", "seed")
         yield StageSpec("surrogate", ("cube", "ensemble"), depends, self._fit_surrogate, {}, trains=True)
 
@@ -107,7 +119,7 @@ class Chain(Work):
         study = self.study
         for name, search in study.searches.items():
             depends = parts(study, "search_seeds", "seed", search=search.numerical())
-            reads: tuple[str, ...] = ("cube",)
+            reads: tuple[str, ...] = ("cube", "streamflow") if search.targets == "streamflow" else ("cube",)
             if search.model == "process":
                 depends |= parts(study, "process", "parameters")
             else:
@@ -167,7 +179,7 @@ class Chain(Work):
     def scores(self) -> Iterator[StageSpec]:
         """Tables of the verdict."""
         more = tuple(name for name in self.done if name.startswith(("rounds/", "cross_validation/")))
-        reads = ("cube", "ensemble", "surrogate", "references", "verdict", *self._learned, *more)
+        reads = ("cube", "streamflow", "ensemble", "surrogate", "references", "verdict", *self._learned, *more)
         depends = parts(self.study, "evaluation", "seed", layout=SCORES_LAYOUT)
         yield StageSpec("scores", reads, depends, self._write_scores, {})
 

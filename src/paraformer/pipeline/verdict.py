@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from paraformer.config import Study
 from paraformer.core.contracts import ForwardModel
+from paraformer.core.errors import SettingsError
 from paraformer.core.files import write_json
 from paraformer.core.log import Progress
 from paraformer.core.names import PER_CELL, SINGLE, TRUTH
@@ -40,23 +41,26 @@ class Judged:
         source: what gives it chunk by chunk.
         executor: where chunks run.
         fields: θ of searches and learners, one entry a seed.
+        ensemble, surrogate: ``None`` in a study that has none.
         truth: true θ of a built-in world [cell, parameter], else ``None``.
     """
 
     study: Study
     cube: Cube
-    ensemble: Ensemble
+    ensemble: Ensemble | None
     process: ForwardModel
     source: Source
     executor: Executor
-    surrogate: Surrogate
+    surrogate: Surrogate | None
     fields: Sequence[ParameterField]
     truth: Float[np.ndarray, "cell parameter"] | None
 
 
 def judge(case: Judged, path: Path, progress: Progress) -> int:
     """Run the process model with every θ and near the learned ones; returns the number of its runs."""
-    fields = [*_from_ensemble(case, holdout_of(case.cube)), *case.fields]
+    fields = list(case.fields)
+    if case.study.moisture and case.ensemble is not None:
+        fields = [*_from_ensemble(case, case.ensemble, holdout_of(case.cube)), *fields]
     fields += _transferred(case, fields)
     if case.truth is not None:
         fields.append(ParameterField(TRUTH, -1, case.truth))
@@ -66,6 +70,8 @@ def judge(case: Judged, path: Path, progress: Progress) -> int:
         "method": (("set",), np.array(methods, dtype=object), {"long_name": "method that found the parameters"}),
         "seed": (("set",), np.array(seeds, dtype=np.int32), {"long_name": "seed of the method, -1 without one"}),
     }
+    if not fields:
+        raise SettingsError("searches, learners: found none, and without soil moisture there is no other row to judge")
     runs += _run(case, Sets(stack(fields), rows, {"methods": methods, "seeds": seeds}), path / RUNS, progress)
     errors = [error for name in (DEFAULT_RUNS, RUNS) if (error := largest_water_error(path / name)) is not None]
     if errors:
@@ -82,9 +88,9 @@ def judged_fields(path: Path) -> list[ParameterField]:
     return [ParameterField(method, int(seed), theta[:, i]) for i, (method, seed) in enumerate(rows)]
 
 
-def _from_ensemble(case: Judged, holdout: Holdout) -> list[ParameterField]:
+def _from_ensemble(case: Judged, ensemble: Ensemble, holdout: Holdout) -> list[ParameterField]:
     """The best of the ensemble's θ: one for all cells, and each cell's own, by raw RMSE of the training period."""
-    variable = case.ensemble.dataset["soil_moisture"]
+    variable = ensemble.dataset["soil_moisture"]
     chunk = case.study.ensemble.chunk_cells
     parts = []
     for start in range(0, len(holdout.cells), chunk):
@@ -101,9 +107,9 @@ def _from_ensemble(case: Judged, holdout: Holdout) -> list[ParameterField]:
         )
         parts.append(training_rmse(variable[cells].values, part, min_days=case.study.evaluation.min_days))
     rmse, scored = (np.concatenate(p) for p in zip(*parts, strict=True))
-    single = best_single(rmse, scored, case.ensemble.kind, holdout.trained)
+    single = best_single(rmse, scored, ensemble.kind, holdout.trained)
     own = best_per_cell(rmse, scored, fallback=single)
-    theta = case.ensemble.theta
+    theta = ensemble.theta
     return [
         ParameterField(SINGLE, -1, theta[:, single]),
         ParameterField(PER_CELL, -1, theta[np.arange(len(theta)), own]),
@@ -149,6 +155,8 @@ def stack(fields: Iterable[ParameterField]) -> Float[np.ndarray, "cell set param
 
 def _audit_learned(case: Judged, path: Path, progress: Progress) -> int:
     """The surrogate's response near the learned θ (first seed), against the process model's (method.md 7)."""
+    if case.surrogate is None:
+        return 0
     before, rows = case.process.runs, []
     learned = [(f.method, f.theta) for f in case.fields if f.seed == 0 and f.theta is not None]
     with progress.task("audit of the surrogate", len(learned), unit="methods") as advance:

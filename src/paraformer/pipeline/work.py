@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +34,18 @@ from paraformer.pipeline.opened import Opened
 from paraformer.pipeline.references import train_direct
 from paraformer.pipeline.rounds import Round, rounds_table, with_rounds
 from paraformer.pipeline.scores import Verdict, write_scores
+from paraformer.pipeline.streamflow import (
+    open_river,
+    read_routing,
+    warn_of_water,
+    write_river,
+    write_routing,
+)
 from paraformer.pipeline.uncertainty import Uncertain
 from paraformer.pipeline.verdict import Judged, judge
 from paraformer.pipeline.world import make_world
 from paraformer.process.ensemble import ensemble_sets, run_sets
+from paraformer.process.files import Places
 from paraformer.process.parameter_field import read_theta, write_parameter_field
 from paraformer.report import study_figures, study_page
 from paraformer.report.figures import save_figure
@@ -59,6 +68,13 @@ class Work(Opened):
         more = more_attributes(study, path)
         build_cube(study.data, path / "cube.zarr", self.progress, inputs=gathered, more=more)
         return runs
+
+    def _open_river(self, path: Path) -> int:
+        cube = self._cube
+        river = open_river(self.study, Places.of(cube), cube.time)
+        warn_of_water(river, cube.dataset["prcp"].values.astype(np.float64))
+        write_river(river, cube.time, path)
+        return 0
 
     def _fill_gaps(self, path: Path) -> int:
         assert self.study.gap_filling is not None
@@ -112,31 +128,35 @@ class Work(Opened):
     def _judge(self, path: Path) -> int:
         study = self.study
         fields = [self._field(name, seed) for name, seeds in study.calibrators.items() for seed in range(seeds)]
+        emulated = "surrogate" in self.done
         case = Judged(
             study,
             self._cube,
-            self._archive,
+            self._archive if emulated else None,
             self._process_model(),
             self._model,
             self._executor(),
-            self._surrogate,
+            self._surrogate if emulated else None,
             fields,
             self._truth(),
         )
         return judge(case, path, self.progress)
 
     def _write_scores(self, path: Path) -> int:
-        study = self.study
+        study, emulated = self.study, "surrogate" in self.done
         case = Verdict(
             study,
             self._cube,
-            self._archive,
-            self._surrogate,
-            self.done["surrogate"].path.relative_to(self.run.directory).as_posix(),
+            self._archive if emulated else None,
+            self._surrogate if emulated else None,
+            self.done["surrogate"].path.relative_to(self.run.directory).as_posix() if emulated else "",
             self.done["verdict"].path,
             self._own_runs(),
             self.done["references"].path if "references" in self.done else None,
             self._truth(),
+            self._river,
+            self._basins,
+            self._routing,
         )
         write_scores(case, path)
         if study.cross_validation is not None:
@@ -144,6 +164,12 @@ class Work(Opened):
         if self._rounds_done:
             write_csv(path / ROUNDS, rounds_table(study, self._rounds_done, path))
         return 0
+
+    def _routing(self, name: str, seed: int) -> Float[np.ndarray, "basin parameter"] | None:
+        """Times of travel that a seed of a method has learned; ``None`` where it takes the river's."""
+        if self._basins is None or name not in self.study.calibrators:
+            return None
+        return read_routing(self._folder(name, seed), self._basins)
 
     def _own_runs(self) -> Mapping[str, int]:
         """Process-model runs of every search and learner that made some, a seed."""
@@ -222,6 +248,8 @@ class Work(Opened):
     def _search(self, name: str, config: SearchConfig, path: Path) -> int:
         """Every seed of one search, each cell by its own observations of the training period."""
         data = calibration_view(self._cube, self.study.space, self._prior, every_cell=True)
+        if config.targets == "streamflow":
+            data = replace(data, streamflow=self._gauged(data.trained))
         return self._calibrate(name, Search(config), self._searched(config), data, self.study.search_seeds, path)
 
     def _calibrate(
@@ -235,6 +263,8 @@ class Work(Opened):
             write_parameter_field(
                 folder, ParameterField(name, seed, found.theta), self.study.space, self._cube, self._files
             )
+            if found.routing is not None and self._basins is not None:
+                write_routing(folder, self._basins, found.routing)
             runs += found.runs
         return runs
 

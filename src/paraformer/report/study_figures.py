@@ -18,6 +18,7 @@ from paraformer.core.names import DEFAULT, TRUTH
 from paraformer.core.results import TRUSTED_K, Results
 from paraformer.core.time import DAYS_PER_YEAR
 from paraformer.numerics.observe import Line, observe
+from paraformer.report import streamflow
 from paraformer.report.config import ReportConfig
 from paraformer.report.figures import OPERATOR_LABELS, parameter_recovery, save_figure, score_cdfs, surrogate_response
 from paraformer.report.maps import (
@@ -105,6 +106,9 @@ class Atlas:
 
 def draw(results: Results, config: ReportConfig, path: Path) -> None:
     """Every figure of a judged study into ``path``."""
+    streamflow.draw(results, config, path)
+    if not results.moisture:
+        return
     atlas = Atlas(results, config, path)
     atlas.save(score_cdfs(atlas.cells, operator=config.operator), "cdf")
     response = results.response

@@ -10,6 +10,7 @@ import pandas as pd
 
 from paraformer.core.files import write_csv, write_text
 from paraformer.core.results import TRUSTED_K, Results
+from paraformer.report import streamflow
 from paraformer.report.attention import CAVEAT
 from paraformer.report.config import ReportConfig
 from paraformer.report.page import Section, render_page
@@ -64,6 +65,13 @@ def write_tables(results: Results, directory: Path) -> None:
     Args:
         directory: made if needed; files ``table2.csv|md|tex``, ``table2_full.md|tex`` and ``table3.csv|md|tex``.
     """
+    if results.streamflow is not None:
+        write_csv(directory / "streamflow.csv", results.streamflow)
+        table = streamflow.flow_table(results.streamflow)
+        write_text(directory / "streamflow.md", to_markdown(table) + "\n")
+        write_text(directory / "streamflow.tex", to_latex(table) + "\n")
+    if not results.moisture:
+        return
     write_csv(directory / "table2.csv", results.summary)
     printed = {"table2": tables(results), "table2_full": full_score_table(results.summary)}
     if results.evapotranspiration is not None:
@@ -80,6 +88,8 @@ def page(results: Results, config: ReportConfig, figures: Path) -> str:
     Args:
         figures: folder that ``study_figures.draw`` filled.
     """
+    if not results.moisture:
+        return _flow_page(results, figures)
     operator, cube = config.operator, results.cube
     points = "a point is the mean of a cell" if config.scatter == "cells" else "density of cell-days"
     sites = "Chosen sites" if config.sites else "Three sites at the quartiles of NSE"
@@ -103,6 +113,7 @@ def page(results: Results, config: ReportConfig, figures: Path) -> str:
                 },
             ),
         ),
+        *streamflow.sections(results, figures),
         *_recovery_section(results, figures),
         *_evapotranspiration_section(results, figures),
         *_signature_section(results),
@@ -147,6 +158,13 @@ def page(results: Results, config: ReportConfig, figures: Path) -> str:
     return render_page(f"ParaFormer: {results.name}", lead, sections, _facts(results))
 
 
+def _flow_page(results: Results, figures: Path) -> str:
+    """The report of a study of streamflow alone."""
+    sections = [*streamflow.sections(results, figures), *_recovery_section(results, figures)]
+    lead = "Study {}: train {}, test {}.".format(results.name, *(results.cube.period(n) for n in ("train", "test")))
+    return render_page(f"ParaFormer: {results.name}", lead, sections, _facts(results))
+
+
 def _there(figures: Path, captions: Mapping[str, str]) -> list[tuple[str, Path]]:
     """Captions and files of the figures that this study has."""
     return [(text, figures / f"{name}.png") for name, text in captions.items() if (figures / f"{name}.png").exists()]
@@ -155,7 +173,7 @@ def _there(figures: Path, captions: Mapping[str, str]) -> list[tuple[str, Path]]
 def _recovery_section(results: Results, figures: Path) -> list[Section]:
     if results.recovery is None:
         return []
-    found = [(f"{name}, seed 0", figures / f"recovery-{name}.png") for name in _learners(results)]
+    found = _there(figures, {f"recovery-{name}": f"{name}, seed 0" for name in _learners(results)})
     return [
         Section(
             "Recovery of the true θ",

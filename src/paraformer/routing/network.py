@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -132,6 +133,13 @@ class Network:
         pairs = upstream_pairs(self.downstream, gauges.cell)
         share = np.ones(self.n_cell) if fraction is None else fraction
         return replace(self, gauges=gauges, fraction=share[pairs.source])
+
+    def with_times(self, hillslope: Hillslope, **channel: Float[np.ndarray, " cell"]) -> Network:
+        """The same river with another hillslope, velocity or diffusivity, all above 0; it is not checked again."""
+        other = copy(self)
+        for name, values in {"hillslope": hillslope, **channel}.items():
+            object.__setattr__(other, name, values)
+        return other
 
     def with_fraction(self, fraction: Float[np.ndarray, " pair"]) -> Network:
         """The same network with other fractions, one a pair."""

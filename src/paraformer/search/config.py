@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from paraformer.core.errors import SettingsError
 from paraformer.core.settings import Settings
+from paraformer.numerics.flow_loss import FlowScore
 from paraformer.numerics.inference import InferenceConfig
 
 
@@ -32,21 +33,59 @@ class MisfitConfig(Settings):
         return given
 
 
+class FlowMisfitConfig(Settings):
+    """What a search of streamflow minimises in each basin, at all of its gauges together (``numerics.flow_loss``)."""
+
+    score: FlowScore = Field(
+        default="kge", description="kge: Kling-Gupta efficiency of 2009; nse: squared error over the flow's variance"
+    )
+    log_share: float = Field(
+        default=0.0, ge=0, le=1, description="share of the squared error of log flow: low flow counts for more"
+    )
+    min_days: int = Field(default=365, ge=2, description="observed days below which a basin keeps its a-priori θ")
+
+
 class _CommonConfig(Settings):
     model: Literal["process", "surrogate"] = Field(default="process", description="forward model that is searched")
+    targets: Literal["soil_moisture", "streamflow"] = Field(
+        default="soil_moisture",
+        description="what θ is found by: each cell by its soil moisture, or each basin by the flow at its gauges, one "
+        "θ for its cells and its parameters of routing with it",
+    )
+    find: Literal["theta", "routing"] = Field(
+        default="theta", description="streamflow only: theta and routing; or routing alone, with the a-priori θ"
+    )
     loss: MisfitConfig = MisfitConfig()
+    flow: FlowMisfitConfig = FlowMisfitConfig()
     budget: int = Field(default=500, ge=1, description="most forward runs of a cell, never exceeded [maxn]")
     start_from_prior: bool = Field(default=True, description="the first point is the a-priori θ [iniflg]")
     runs_together: int = Field(default=512, ge=1, description="forward runs in one call of the model: bounds memory")
     checkpoint_seconds: float = Field(default=30.0, ge=0, description="seconds between checkpoints; 0 after every step")
+
+    @model_validator(mode="after")
+    def _settings_are_those_of_the_target(self) -> _CommonConfig:
+        other, keys = (
+            ("streamflow", ("flow", "find")) if self.targets == "soil_moisture" else ("soil_moisture", ("loss",))
+        )
+        for key in keys:
+            if getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"'{key}' applies to targets '{other}' only")
+        return self
+
+    def size(self, parameters: int, routing: int) -> int:
+        """Number of parameters that are searched, of so many of the process model and of routing."""
+        if self.targets == "soil_moisture":
+            return parameters
+        return routing if self.find == "routing" else parameters + routing
 
     def require_budget(self, parameters: int) -> None:
         """Raise SettingsError unless the budget pays for the first step of a search of so many parameters."""
 
     def numerical(self) -> dict[str, Any]:
         """The settings on which θ depends: all but how much is run at once and how often a checkpoint is written."""
-        settings = self.model_dump(mode="json", exclude={"runs_together", "checkpoint_seconds"})
-        if self.loss.inference is None:
+        other = {"targets", "find", "flow"} if self.targets == "soil_moisture" else {"loss"}
+        settings = self.model_dump(mode="json", exclude={"runs_together", "checkpoint_seconds"} | other)
+        if "loss" in settings and self.loss.inference is None:
             del settings["loss"]["inference"]
         return settings
 

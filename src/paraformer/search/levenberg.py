@@ -9,7 +9,7 @@ lasts.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -31,6 +31,23 @@ _LEAST_SLOPE, _LEAST_STEP = 1e-4, 1e-4
 
 TINY = 1e-300
 """Keeps the damping above 0 where the series does not depend on any parameter."""
+
+
+@runtime_checkable
+class LeastSquares(Protocol):
+    """What Levenberg-Marquardt evaluates: a cost whose square is a sum of squares, and its derivatives."""
+
+    def run(
+        self, cells: Int[np.ndarray, " cell"], points: Float[np.ndarray, "cell set parameter"]
+    ) -> tuple[Float[np.ndarray, "cell set"], np.ndarray]:
+        """Cost, and of each point what its linearisation goes on from [cell, set, ...]."""
+        ...
+
+    def normal_equations(
+        self, cells: Int[np.ndarray, " cell"], at: Float[np.ndarray, "cell parameter"], series: np.ndarray
+    ) -> tuple[Float[np.ndarray, "cell parameter"], Float[np.ndarray, "cell parameter parameter"]]:
+        """Gradient and Gauss-Newton curvature of half the squared cost, in unit coordinates."""
+        ...
 
 
 class Residuals(Misfit):
@@ -159,7 +176,7 @@ class LevenbergState(State):
 
 
 class Levenberg:
-    """Levenberg-Marquardt in unit coordinates; ``evaluate`` must be ``Residuals``."""
+    """Levenberg-Marquardt in unit coordinates."""
 
     def __init__(self, config: LevenbergConfig, seed: int) -> None:
         self.config = config
@@ -191,7 +208,7 @@ class Levenberg:
             settled=np.ones(n, dtype=bool),
         )
 
-    def step(self, state: LevenbergState, evaluate: Residuals) -> LevenbergState:
+    def step(self, state: LevenbergState, evaluate: LeastSquares) -> LevenbergState:
         """A trial step of every cell and the linearisation of its new point, or the begin of a new start."""
         running = state.running
         part = state.take(running)
@@ -209,7 +226,7 @@ class Levenberg:
         )
         return state.put(running, part)
 
-    def _begin(self, state: LevenbergState, cells: Int[np.ndarray, " cell"], evaluate: Residuals) -> LevenbergState:
+    def _begin(self, state: LevenbergState, cells: Int[np.ndarray, " cell"], evaluate: LeastSquares) -> LevenbergState:
         """Run the next points of a Latin hypercube, at first the a-priori θ, too, and linearise at the best."""
         first = (state.starts == 0) & self.config.start_from_prior
         for chosen in (first, ~first):
@@ -236,7 +253,9 @@ class Levenberg:
             state = state.put(some, replace(part, damping=self.config.damping * np.maximum(largest, TINY)))
         return state
 
-    def _advance(self, state: LevenbergState, cells: Int[np.ndarray, " cell"], evaluate: Residuals) -> LevenbergState:
+    def _advance(
+        self, state: LevenbergState, cells: Int[np.ndarray, " cell"], evaluate: LeastSquares
+    ) -> LevenbergState:
         """Solve the damped normal equations, try the point, keep it if the cost falls."""
         move = bounded_step(state.curvature, state.gradient, state.damping, state.point)
         promised = _promised(state, move)
@@ -339,7 +358,7 @@ def _failed(state: LevenbergState) -> LevenbergState:
 
 
 def _linearised(
-    state: LevenbergState, cells: Int[np.ndarray, " cell"], series: Float[np.ndarray, "cell day"], evaluate: Residuals
+    state: LevenbergState, cells: Int[np.ndarray, " cell"], series: np.ndarray, evaluate: LeastSquares
 ) -> LevenbergState:
     gradient, curvature = evaluate.normal_equations(cells, state.point, series)
     runs = 2 * state.point.shape[1]

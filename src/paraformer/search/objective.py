@@ -30,12 +30,49 @@ def searchable(data: CalibrationData, min_days: int) -> Int[np.ndarray, " cell"]
     return found
 
 
-class Misfit:
+class Grouped:
+    """Cost of points of many cells, run together where they want the same number (``search.state.Evaluate``).
+
+    Attributes:
+        runs_together: points in one call of the model.
+    """
+
+    runs_together: int
+
+    def __call__(
+        self,
+        cells: Int[np.ndarray, " cell"],
+        points: Float[np.ndarray, "cell candidate parameter"],
+        wanted: Bool[np.ndarray, "cell candidate"],
+    ) -> Float[np.ndarray, "cell candidate"]:
+        """Cost of the wanted points (unit coordinates), infinity of the others.
+
+        Raises:
+            ModelError: if the model ends before the training period or a simulated value is not finite.
+        """
+        cost, sets = np.full(wanted.shape, np.inf), wanted.sum(axis=1)
+        first = np.argsort(~wanted, axis=1, kind="stable")  # wanted candidates first, in their order
+        for n in np.unique(sets[sets > 0]).tolist():
+            alike, size = np.flatnonzero(sets == n), max(1, self.runs_together // n)
+            for start in range(0, len(alike), size):
+                rows = alike[start : start + size]
+                for some in np.split(first[rows, :n], range(self.runs_together, n, self.runs_together), axis=1):
+                    at = rows[:, None], some
+                    cost[at] = self._cost(cells[rows], points[at])
+        return cost
+
+    def _cost(
+        self, cells: Int[np.ndarray, " cell"], points: Float[np.ndarray, "cell set parameter"]
+    ) -> Float[np.ndarray, "cell set"]:
+        raise NotImplementedError
+
+
+class Misfit(Grouped):
     """RMSE [m3 m-3] over a cell's observed training days, after the observation operator; with ``loss.inference`` the
     posterior cost [m3 m-3] (``numerics.inference``).
 
-    Implements ``search.state.Evaluate``. Only cells that want a run are run. The model runs the same number of sets in
-    every cell, so cells are taken together that want the same number.
+    Only cells that want a run are run. The model runs the same number of sets in every cell, so cells are taken
+    together that want the same number.
 
     Args:
         model: forward model of all cells of ``data``; its ``runs`` count what parts of it ran, too.
@@ -77,28 +114,6 @@ class Misfit:
         simulated = np.concatenate([self._simulate(cells[b], prior[b][:, None])[:, 0] for b in blocks])
         days = effective_days(simulated.astype(np.float64), self.observed, self.mask)
         return Inference(prior, config.std(space), days)
-
-    def __call__(
-        self,
-        cells: Int[np.ndarray, " cell"],
-        points: Float[np.ndarray, "cell candidate parameter"],
-        wanted: Bool[np.ndarray, "cell candidate"],
-    ) -> Float[np.ndarray, "cell candidate"]:
-        """Cost of the wanted points (unit coordinates), infinity of the others.
-
-        Raises:
-            ModelError: if the model ends before the training period or a simulated value is not finite.
-        """
-        cost, sets = np.full(wanted.shape, np.inf), wanted.sum(axis=1)
-        first = np.argsort(~wanted, axis=1, kind="stable")  # wanted candidates first, in their order
-        for n in np.unique(sets[sets > 0]).tolist():
-            alike, size = np.flatnonzero(sets == n), max(1, self.runs_together // n)
-            for start in range(0, len(alike), size):
-                rows = alike[start : start + size]
-                for some in np.split(first[rows, :n], range(self.runs_together, n, self.runs_together), axis=1):
-                    at = rows[:, None], some
-                    cost[at] = self._cost(cells[rows], points[at])
-        return cost
 
     def _cost(
         self, cells: Int[np.ndarray, " cell"], points: Float[np.ndarray, "cell set parameter"]

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -28,6 +28,7 @@ from paraformer.search.objective import Misfit, searchable
 from paraformer.search.random import LatinHypercube
 from paraformer.search.sceua import SCEUA
 from paraformer.search.state import State, Stop
+from paraformer.search.streamflow import FlowMisfit, FlowResiduals, gauged, searchable_basins
 from paraformer.training.checkpoint import space_hash
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ SEARCHES: dict[str, Callable[..., Any]] = {
 """Search algorithms (``search.state.Algorithm``) by name: settings, seed."""
 
 OBJECTIVES: dict[str, Callable[..., Misfit]] = {"levenberg": Residuals}
+FLOW_OBJECTIVES: dict[str, Callable[..., FlowMisfit]] = {"levenberg": FlowResiduals}
 """What an algorithm evaluates, where it is more than the cost."""
 
 TRACE = ("round", "evaluations", "running", "median_cost", "mean_cost")
@@ -59,13 +61,29 @@ class SearchResult:
         stopped: why each cell stopped, a ``Stop`` [cell].
         std: standard deviation of θ, unit coordinates, by a search that knows it; that of the prior where a cell was
             not searched [cell, parameter].
+        routing: learned parameters of routing, physical units [basin, parameter]; ``None`` where there are none.
+
+    Of a search of streamflow, cost (the distance of ``numerics.flow_loss``), evaluations and stopped are of basins.
     """
 
     theta: Float[np.ndarray, "cell parameter"]
-    cost: Float[np.ndarray, " cell"]
-    evaluations: Int[np.ndarray, " cell"]
-    stopped: Int[np.ndarray, " cell"]
+    cost: Float[np.ndarray, " searched"]
+    evaluations: Int[np.ndarray, " searched"]
+    stopped: Int[np.ndarray, " searched"]
     std: Float[np.ndarray, "cell parameter"] | None = None
+    routing: Float[np.ndarray, "basin routing"] | None = None
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What is stored."""
+        return {name: values for name, values in vars(self).items() if values is not None}
+
+
+class _Case(NamedTuple):
+    """What is searched: the objective, identifiers that name the random streams, and the first point of each."""
+
+    evaluate: Any
+    cells: np.ndarray
+    prior: Float[np.ndarray, "cell parameter"]
 
 
 class Search:
@@ -87,7 +105,11 @@ class Search:
             SettingsError: if the budget is below the initial population.
         """
         found = self.search(model, data, seed=seed, directory=directory, progress=progress)
-        return Calibrated(found.theta, int(found.evaluations.sum()) if self.config.model == "process" else 0)
+        evaluations = found.evaluations
+        if self.config.targets == "streamflow":
+            size = np.array([len(cells) for cells in gauged(data).basins.cells])
+            evaluations = size * (np.minimum(evaluations, 1) if self.config.find == "routing" else evaluations)
+        return Calibrated(found.theta, int(evaluations.sum()) if self.config.model == "process" else 0, found.routing)
 
     def search(
         self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: Path, progress: Progress
@@ -97,17 +119,9 @@ class Search:
         stored = load_arrays(directory / "result.safetensors", identity)
         if stored is None:
             state, trace = self._finish(model, data, identity, directory, progress)
-            cells, inference = searchable(data, self.config.loss.min_days), self.config.loss.inference
-            result = _result(model, data, cells, state)
-            if inference is not None:
-                result.evaluations[cells] += 1  # of the a-priori θ, for the effective days
-            if inference is not None and isinstance(state, KalmanState):
-                std = np.tile(inference.std(model.parameters), (len(data.cells), 1))
-                std[cells] = state.std
-                result = replace(result, std=std)
+            result = self._result(model, data, state)
             write_text(directory / "trace.csv", _csv(trace))
-            arrays = {name: values for name, values in vars(result).items() if values is not None}
-            save_arrays(directory / "result.safetensors", arrays, identity)
+            save_arrays(directory / "result.safetensors", result.arrays(), identity)
         else:
             result = SearchResult(**stored)
         _checkpoint(directory).unlink(missing_ok=True)  # a kill may have come between storing and removing
@@ -117,13 +131,9 @@ class Search:
         self, model: ForwardModel, data: CalibrationData, identity: dict[str, Any], directory: Path, progress: Progress
     ) -> tuple[State, list[list[float]]]:
         """Step until every cell has stopped, from the checkpoint if there is one."""
-        cells = searchable(data, self.config.loss.min_days)
+        evaluate, cells, prior = self._case(model, data)
         algorithm = SEARCHES[self.name](self.config, identity["seed"])
-        evaluate = OBJECTIVES.get(self.name, Misfit)(model, data, cells, self.config.loss, self.config.runs_together)
-        prior = np.clip(model.parameters.to_unit(data.prior[cells]), 0.0, 1.0)
-        state = algorithm.start(
-            data.cells[cells], len(model.parameters), prior if self.config.start_from_prior else None
-        )
+        state = algorithm.start(cells, prior.shape[1], prior if self.config.start_from_prior else None)
         state, trace = _resumed(state, load_arrays(_checkpoint(directory), identity))
         saved_at, total, settled = time.monotonic(), self.config.budget * len(cells), self._settled(state)
         with progress.task(f"search: {self.name}", total, unit="runs", done=settled) as advance:
@@ -137,8 +147,45 @@ class Search:
                 settled, was = self._settled(state), settled
                 advance(settled - was, f"best {np.median(state.best()[1]):.4g}")
         reasons = ", ".join(f"{(state.stopped == stop).sum()} {stop.name.lower()}" for stop in Stop)
-        logger.info("%s: %d runs in %d cells; stopped: %s", self.name, state.evaluations.sum(), len(cells), reasons)
+        what = "basins" if self.config.targets == "streamflow" else "cells"
+        logger.info("%s: %d runs in %d %s; stopped: %s", self.name, state.evaluations.sum(), len(cells), what, reasons)
         return state, trace
+
+    def _case(self, model: ForwardModel, data: CalibrationData) -> _Case:
+        if self.config.targets == "streamflow":
+            evaluate = self._flow_misfit(model, data)
+            first = [evaluate.basins.cells[basin][0] for basin in evaluate.at]
+            return _Case(evaluate, data.cells[first], evaluate.prior())
+        cells = searchable(data, self.config.loss.min_days)
+        misfit = OBJECTIVES.get(self.name, Misfit)(model, data, cells, self.config.loss, self.config.runs_together)
+        return _Case(misfit, data.cells[cells], np.clip(model.parameters.to_unit(data.prior[cells]), 0.0, 1.0))
+
+    def _flow_misfit(self, model: ForwardModel, data: CalibrationData) -> FlowMisfit:
+        at = searchable_basins(data, self.config.flow.min_days)
+        return FLOW_OBJECTIVES.get(self.name, FlowMisfit)(model, data, at, self.config)
+
+    def _result(self, model: ForwardModel, data: CalibrationData, state: State) -> SearchResult:
+        if self.config.targets == "soil_moisture":
+            return self._result_of_cells(model, data, state)
+        misfit, (point, best) = self._flow_misfit(model, data), state.best()
+        n = len(misfit.basins.cells)
+        cost, evaluations = np.full(n, np.nan), np.zeros(n, dtype=np.int64)
+        stopped = np.full(n, Stop.NOT_SEARCHED, dtype=np.int64)
+        cost[misfit.at], evaluations[misfit.at], stopped[misfit.at] = best, state.evaluations, state.stopped
+        theta, routing = misfit.found(point)
+        return SearchResult(theta, cost, evaluations, stopped, routing=routing)
+
+    def _result_of_cells(self, model: ForwardModel, data: CalibrationData, state: State) -> SearchResult:
+        cells, inference = searchable(data, self.config.loss.min_days), self.config.loss.inference
+        result = _result(model, data, cells, state)
+        if inference is None:
+            return result
+        result.evaluations[cells] += 1  # of the a-priori θ, for the effective days
+        if not isinstance(state, KalmanState):
+            return result
+        std = np.tile(inference.std(model.parameters), (len(data.cells), 1))
+        std[cells] = state.std
+        return replace(result, std=std)
 
     def _settled(self, state: State) -> int:
         """Runs done, and runs that stopped cells will not need: what is left of the budget is left to do."""
@@ -156,7 +203,15 @@ class Search:
             "cells": hash_json(data.cells.tolist()),
             "days": [data.first_day, len(data.time)],
             "forward_model": hash_json(model.description()),
+            **self._flow_identity(data),
         }
+
+    def _flow_identity(self, data: CalibrationData) -> dict[str, Any]:
+        if self.config.targets == "soil_moisture":
+            return {}
+        flow = gauged(data)
+        arrays = (np.ascontiguousarray(a).tobytes() for a in (flow.observed, flow.mask))
+        return {"flow": hash_bytes(*arrays), "river": hash_json(flow.basins.description())}
 
 
 def _result(model: ForwardModel, data: CalibrationData, cells: Int[np.ndarray, " some"], state: State) -> SearchResult:

@@ -1,0 +1,192 @@
+"""Streamflow in the report: the table of scores over gauges, hydrographs, flow-duration curves, and a map of KGE."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from paraformer.core.names import DEFAULT
+from paraformer.core.results import Results
+from paraformer.report.colours import method_styles
+from paraformer.report.config import ReportConfig
+from paraformer.report.figures import save_figure
+from paraformer.report.geography import Extent, draw_lines
+from paraformer.report.page import Section
+
+_SHOWN = (
+    "kge",
+    "r",
+    "alpha",
+    "beta",
+    "kge_2012",
+    "nse",
+    "log_nse",
+    "percent_bias",
+    "high_flow",
+    "low_flow",
+    "peak_days",
+    "lag",
+)
+"""Scores of the table, medians over gauges; the file has all of them."""
+_HYDROGRAPHS = 4
+"""Gauges that are drawn: at even steps from the lowest KGE of the best method to the highest."""
+TEXT = (
+    "Medians over gauges. KGE is that of 2009 with its parts r (correlation), alpha (ratio of standard deviations) and "
+    "beta (ratio of means); the mean flow has -0.41. High and low flow: bias of the volume of the highest 2 % and "
+    "lowest 30 % of days [%]; peak: day of the simulated less that of the observed yearly peak; lag: days by which the "
+    "simulation comes late. Persistence knows the flow of the day before, which no simulation does."
+)
+
+
+def flow_table(scores: pd.DataFrame, period: str = "test") -> pd.DataFrame:
+    """Medians over gauges of every method, trained and unseen gauges apart; the mean over seeds of each gauge first.
+
+    Args:
+        scores: as ``core.results.Results.streamflow``.
+        period: ``train`` or ``test``.
+    """
+    part = scores[scores["period"] == period]
+    groups = ["trained", "unseen"] if part["cells"].nunique() > 1 else list(part["cells"].unique())
+    rows = []
+    for method in dict.fromkeys(part["method"]):
+        for group in groups:
+            chosen = part[(part["method"] == method) & (part["cells"] == group)]
+            of_gauge = chosen.groupby("gauge", sort=False)[list(_SHOWN)].mean()
+            scored = of_gauge[np.isfinite(of_gauge["kge"])]
+            found = {name: _number(scored[name].median(), name) for name in _SHOWN}
+            where = {"gauges": group} if len(groups) > 1 else {}
+            rows.append({"method": method, **where, **found, "scored": f"{len(scored)} of {len(of_gauge)}"})
+    return pd.DataFrame(rows)
+
+
+def _number(value: float, name: str) -> str:
+    if not np.isfinite(value):
+        return "–"
+    return f"{value:.1f}" if name in ("percent_bias", "high_flow", "low_flow", "peak_days", "lag") else f"{value:.3f}"
+
+
+def sections(results: Results, figures: Path) -> list[Section]:
+    """The chapter of flow; none where no flow was judged."""
+    scores = results.streamflow
+    if scores is None:
+        return []
+    captions = {
+        "streamflow-kge": "Distribution over gauges of KGE, test period",
+        "hydrographs": "Daily flow of the test period, gauges from the lowest to the highest KGE",
+        "flow-duration": "Flow-duration curves of the same gauges",
+        "map-streamflow": "KGE of every gauge, test period",
+    }
+    drawn = [(text, figures / f"{name}.png") for name, text in captions.items() if (figures / f"{name}.png").exists()]
+    tables = [("Test period", flow_table(scores)), ("Training period", flow_table(scores, "train"))]
+    return [Section("Streamflow", TEXT, tables, drawn)]
+
+
+def draw(results: Results, config: ReportConfig, path: Path) -> None:
+    """The figures of flow into ``path``; nothing where no flow was judged."""
+    scores, series = results.streamflow, results.discharge
+    if scores is None or series is None:
+        return
+    test = scores[scores["period"] == "test"]
+    kge = test.pivot_table(index="gauge", columns="method", values="kge", sort=False)
+    methods = [name for name in dict.fromkeys(series["method"].values.tolist()) if name in kge.columns]
+    if not len(kge) or not methods:
+        return
+    save_figure(_distributions(kge, methods), path / "streamflow-kge", config)
+    best = max(methods, key=lambda name: kge[name].median())
+    chosen = _chosen(kge[best].dropna())
+    shown = [name for name in dict.fromkeys((DEFAULT, best)) if name in methods]
+    period = results.cube.period("test")
+    part = series.sel(time=slice(str(period.start), str(period.end)))
+    save_figure(_hydrographs(part, chosen, shown, kge), path / "hydrographs", config)
+    save_figure(_durations(part, chosen, shown), path / "flow-duration", config)
+    save_figure(_map(test, best), path / "map-streamflow", config)
+
+
+def _chosen(kge: pd.Series) -> list[str]:
+    order = kge.sort_values().index
+    places = np.unique(np.linspace(0, len(order) - 1, min(_HYDROGRAPHS, len(order))).round().astype(int))
+    return [str(order[place]) for place in places]
+
+
+def _distributions(kge: pd.DataFrame, methods: list[str]) -> Figure:
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    axis = figure.subplots()
+    styles = method_styles(methods)
+    for name in methods:
+        values = np.sort(kge[name].dropna().to_numpy())
+        share = np.arange(1, len(values) + 1) / len(values)
+        axis.step(np.clip(values, -1, 1), share, where="post", label=name, **styles[name])
+    axis.set(xlabel="KGE (below -1 at -1)", ylabel="share of gauges with less", xlim=(-1, 1), ylim=(0, 1))
+    axis.legend(fontsize="small")
+    return figure
+
+
+def _flow_of(series: xr.Dataset, method: str, gauge: str) -> np.ndarray:
+    """Mean over seeds of a method at a gauge."""
+    rows = np.flatnonzero(series["method"].values == method)
+    return series["simulated"].isel(row=rows).sel(gauge=gauge).values.astype(np.float64).mean(axis=0)
+
+
+def _panels(number: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(width, height * number), layout="constrained")
+    axes = figure.subplots(number, 1, squeeze=False)
+    return figure, list(axes[:, 0])
+
+
+def _hydrographs(series: xr.Dataset, gauges: list[str], methods: list[str], kge: pd.DataFrame) -> Figure:
+    figure, axes = _panels(len(gauges), 10.0, 2.2)
+    styles, days = method_styles(methods), series["time"].values
+    last = days >= days[-1] - np.timedelta64(3 * 365, "D")  # three years can still be read
+    for axis, gauge in zip(axes, gauges, strict=True):
+        axis.plot(days[last], series["observed"].sel(gauge=gauge).values[last], color="black", lw=0.9, label="observed")
+        for name in methods:
+            label = f"{name} (KGE {kge.loc[gauge, name]:.2f})"
+            axis.plot(days[last], _flow_of(series, name, gauge)[last], lw=0.8, color=styles[name]["color"], label=label)
+        area = float(series["area_km2"].sel(gauge=gauge))
+        axis.set_title(f"{gauge}, {area:.0f} km2", loc="left", fontsize="medium")
+        axis.set_ylabel("m3 s-1")
+        axis.legend(fontsize="x-small", ncols=3, loc="upper right")
+    return figure
+
+
+def _durations(series: xr.Dataset, gauges: list[str], methods: list[str]) -> Figure:
+    figure = Figure(figsize=(3.2 * len(gauges), 3.2), layout="constrained")
+    axes = figure.subplots(1, len(gauges), squeeze=False)
+    styles = method_styles(methods)
+    for axis, gauge in zip(axes[0], gauges, strict=True):
+        observed = series["observed"].sel(gauge=gauge).values.astype(np.float64)
+        seen = np.isfinite(observed)
+        lines = {"observed": (observed, "black")} | {
+            name: (_flow_of(series, name, gauge), styles[name]["color"]) for name in methods
+        }
+        for name, (flow, colour) in lines.items():
+            ordered = np.sort(flow[seen])[::-1]
+            share = 100 * np.arange(1, len(ordered) + 1) / (len(ordered) + 1)
+            axis.plot(share, np.maximum(ordered, 1e-4), color=colour, label=name, lw=1.0)
+        axis.set(yscale="log", xlabel="% of days with more", title=gauge)
+        axis.grid(alpha=0.3)
+    axes[0, 0].set_ylabel("m3 s-1")
+    axes[0, 0].legend(fontsize="x-small")
+    return figure
+
+
+def _map(test: pd.DataFrame, method: str) -> Figure:
+    part = test[test["method"] == method].groupby("gauge", sort=False)[["lat", "lon", "kge"]].mean()
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    axis = figure.subplots()
+    points = axis.scatter(
+        part["lon"], part["lat"], c=part["kge"], vmin=-0.41, vmax=1, cmap="viridis", s=36, ec="black", lw=0.4
+    )
+    figure.colorbar(points, label="KGE, from that of the mean flow")
+    west, east = axis.get_xlim()
+    south, north = axis.get_ylim()
+    draw_lines(axis, Extent(west - 1, east + 1, south - 1, north + 1))
+    axis.set(
+        xlabel="longitude", ylabel="latitude", title=method, xlim=(west - 1, east + 1), ylim=(south - 1, north + 1)
+    )
+    return figure
