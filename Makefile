@@ -1,11 +1,12 @@
 # make demo  the whole chain on the built-in world      make test  lint, and every test but the long ones
 # make lint  ruff, mypy, import law                     make test-long  fuzz, kills and damage at length: before a release
+# make browser  Chromium and axe-core for the tests of pages, where they can be had
 # make golden  differences to compiled VIC-5, needs ../shared
 PYTHON ?= python3
 BIN := .venv/bin
 RUN_DIR ?= runs/demo
 
-.PHONY: demo test test-long lint golden clean
+.PHONY: demo test test-long lint browser golden clean
 
 .venv/installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
@@ -26,8 +27,16 @@ lint: .venv/installed
 test: lint
 	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=2 $(BIN)/pytest -n 2 --dist loadscope --durations 15 -m 'not long'
 
-test-long: .venv/installed
+test-long: .venv/installed browser
 	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=2 $(BIN)/pytest -n 2 --dist loadscope --durations 15 -m long
+
+# What the tests of pages need; where it cannot be had they are skipped, with the reason.
+browser:
+	@command -v chromium >/dev/null || { apt-get install -y --no-install-recommends chromium; } >/dev/null 2>&1 || \
+	  echo "make: no chromium (on Debian: apt-get install chromium); tests of pages in a browser are skipped"
+	@test -f build/browser/node_modules/axe-core/axe.min.js || \
+	  npm install --silent --no-audit --no-fund --prefix build/browser axe-core@4 >/dev/null 2>&1 || \
+	  echo "make: axe-core not installed (needs npm); tests of pages in a browser are skipped"
 
 # Runs every reference of compiled VIC-5 in ../shared (minutes), writes docs/golden.md, fails on what it cannot explain.
 golden: .venv/installed

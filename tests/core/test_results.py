@@ -87,6 +87,43 @@ def test_a_field_is_the_mean_over_seeds_where_every_seed_is_scored(run: Path) ->
     np.testing.assert_array_equal(found["default VIC"], SCORES[0, 0, 1, 0])
 
 
+def write_errors(run: Path, train: dict[str, float]) -> None:
+    """A summary with errors of the training period; those of the test period are the other way round."""
+    rows = [
+        {"method": name, "operator": operator, "cells": cells, "period": period, "metric": "rmse", "mean": mean}
+        for name, error in train.items()
+        for operator in OPERATORS
+        for cells in ("trained", "unseen")
+        for period, mean in (
+            ("train", error if (operator, cells) == ("cell_lstsq", "trained") else -error),
+            ("test", -error),
+        )
+    ]
+    pd.DataFrame(rows).to_csv(run / "scores" / "summary.csv", index=False)
+
+
+def test_the_recommended_method_is_chosen_in_the_training_period(run: Path) -> None:
+    write_errors(run, {"default VIC": 0.01, "SCE-UA": 0.04, "A": 0.05, "climatology": 0.02})
+    assert Results(run).recommended == (
+        "SCE-UA",
+        "has the lowest RMSE in trained cells over the training period, 0.0400 m3 m-3; the test period had no say",
+    )
+    write_errors(run, {"SCE-UA": np.nan, "A": 0.05})
+    assert Results(run).recommended.method == "A"
+    write_errors(run, {"SCE-UA": np.nan, "default VIC": 0.02})
+    assert Results(run).recommended is None
+
+
+def test_the_learner_that_leads_on_blocks_kept_aside_is_recommended_before_all(run: Path) -> None:
+    write_errors(run, {"SCE-UA": 0.04, "A": 0.05})
+    kept = run / "scores" / "cross_validation.csv"
+    pd.DataFrame({"method": ["A", "B"], "rmse": [0.0623, 0.07]}).to_csv(kept, index=False)
+    assert Results(run).recommended.method == "A"
+    assert "raw RMSE on blocks of trained cells kept aside, 0.0623 m3 m-3" in Results(run).recommended.why
+    pd.DataFrame({"method": ["A", "B"], "rmse": [np.nan, np.nan]}).to_csv(kept, index=False)
+    assert Results(run).recommended.method == "SCE-UA"
+
+
 def test_what_a_study_does_not_have_is_none(run: Path) -> None:
     results = Results(run)
     for table in (results.evapotranspiration, results.annual_evapotranspiration, results.signatures):

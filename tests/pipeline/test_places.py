@@ -63,16 +63,13 @@ def test_every_row_is_judged_on_the_cells_of_the_region_left_out(finished: Path)
     assert set(carried) <= set(study_page.tables(results)["method"])
 
 
-def test_the_notes_of_the_table_say_what_the_rows_know(finished: Path) -> None:
+def test_the_report_says_what_rows_of_carried_theta_know(finished: Path) -> None:
     results = Results(finished)
-    notes = study_page.notes(results)
-    assert notes.startswith("Training mean: each cell's own mean")
-    assert "Direct LSTM" not in notes, "a row that the study has not"
-    assert "Latin hypercube, kriging: ordinary kriging of θ" in notes
-    assert "These rows use no observation of the cell itself" in notes
+    note = study_page.transfer_note(results)
+    assert note.startswith("Latin hypercube, nearest, Latin hypercube, inverse distance")
+    assert "these rows use no observation of the cell itself" in note
     results.methods = tuple(method for method in results.methods if method.kind != "transfer")
-    assert notes.startswith(study_page.notes(results))
-    assert "These rows" not in study_page.notes(results)
+    assert study_page.transfer_note(results) == ""
 
 
 def test_the_judged_theta_is_that_of_the_nearest_trained_cell(finished: Path) -> None:

@@ -44,7 +44,7 @@ def test_parameter_maps_share_a_logarithmic_scale():
     assert isinstance(filled(figure).norm, LogNorm)
     assert filled(figure, 0).get_clim() == filled(figure, 1).get_clim() == (0.1, 40)
     np.testing.assert_array_equal(filled(figure, 1).get_array(), VALUES / 2)
-    assert "dsmax [mm day-1]" in [a.get_ylabel() for a in figure.axes]
+    assert "dsmax [mm day⁻¹]" in [a.get_ylabel() for a in figure.axes]
     assert [t.get_text() for t in figure.legends[0].get_texts()] == ["unseen cell (outlined)"]
 
 
@@ -58,7 +58,7 @@ def test_a_scale_each_spans_each_method_s_own_values():
     assert filled(figure, 0).get_clim() == (0.2, 40)
     assert filled(figure, 1).get_clim() == (0.1, 20)
     bars = [bar.get_ylabel() for panel in figure.axes for bar in panel.child_axes]
-    assert bars == ["dsmax [mm day-1]"] * 2, "a bar each, as high as its map"
+    assert bars == ["dsmax [mm day⁻¹]"] * 2, "a bar each, as high as its map"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from matplotlib.collections import PolyCollection
 
 from paraformer.core.parameters import VIC_PARAMETERS
 from paraformer.report.maps import parameter_maps, raised_maps
-from paraformer.report.rectangles import Cells, layout
+from paraformer.report.rectangles import Cells, layout, true_rectangles
 from report.results import LAT, LON, TRAINED
 
 STEP = 0.125
@@ -111,3 +111,25 @@ def test_figure_7_shows_what_is_not_below_the_a_priori_value():
     assert shown.get_clim()[0] == 0
     assert "infilt less a priori [–]" in [a.get_ylabel() for a in figure.axes]
     assert "less than a priori" in [t.get_text() for t in figure.legends[0].get_texts()]
+
+
+@pytest.mark.parametrize("side", [1, 4, 8])
+@pytest.mark.parametrize("neighbours", [(), ((0, 1),), ((0, 1), (-1, 0))])
+def test_a_cell_of_a_design_has_its_own_size_not_that_of_its_block(side: int, neighbours: tuple[tuple[int, int], ...]):
+    cells = sampled(side, neighbours if side > 1 else ())
+    for sides in true_rectangles(cells, side):
+        np.testing.assert_allclose(sides, STEP)
+
+
+def test_neighbours_show_the_size_of_a_cell_where_no_design_is_known():
+    for sides in true_rectangles(sampled(8, ((0, 1),), coast=False)):
+        np.testing.assert_allclose(sides, STEP)
+
+
+def test_rows_of_an_equal_area_grid_keep_their_own_height():
+    """Rows of EASE-Grid 2.0 are farther apart towards the poles."""
+    lines = np.rad2deg(np.arcsin(0.3 + 0.0047 * np.arange(60)))
+    lat, lon = (grid.ravel() for grid in np.meshgrid(lines, -100 + 0.37 * np.arange(12), indexing="ij"))
+    height, width = true_rectangles(Cells(lat, lon, np.ones(lat.size, dtype=bool)))
+    assert height[lat == lines[-1]].mean() > 1.1 * height[lat == lines[0]].mean()
+    np.testing.assert_allclose(width, 0.37)

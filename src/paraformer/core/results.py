@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from paraformer.core.cell_scores import chosen, long_table, require_cell_scores
 from paraformer.core.errors import DataError, RunError
@@ -91,6 +91,18 @@ class Method(NamedTuple):
     members: int
     process_model_runs: int | None
     note: str
+
+
+class Recommendation(NamedTuple):
+    """Which θ to take.
+
+    Attributes:
+        method: as in every table.
+        why: on what it was chosen, a sentence without its subject.
+    """
+
+    method: str
+    why: str
 
 
 class Results:
@@ -191,6 +203,33 @@ class Results:
     def default(self) -> str:
         """Name of the row of the a-priori parameters."""
         return DEFAULT
+
+    @cached_property
+    def recommended(self) -> Recommendation | None:
+        """The search or learner whose θ to take, chosen in the training period; ``None`` where none was scored.
+
+        The learner that is best on blocks of trained cells kept aside, where the study compares them so; else the
+        method with the lowest RMSE of the training period in trained cells.
+        """
+        kept = self.cross_validation
+        if kept is not None and len(kept) and np.isfinite(kept["rmse"].iloc[0]):
+            first = kept.iloc[0]
+            told = f"raw RMSE on blocks of trained cells kept aside, {first['rmse']:.4f} m3 m-3"
+            return Recommendation(str(first["method"]), f"has the lowest {told}; the test period had no say")
+        found = self.training_rmse("search", "learner", "history learner")
+        if not found:
+            return None
+        best = min(found, key=lambda name: found[name])
+        told = f"RMSE in trained cells over the training period, {found[best]:.4f} m3 m-3"
+        return Recommendation(best, f"has the lowest {told}; the test period had no say")
+
+    def training_rmse(self, *kinds: Kind) -> dict[str, float]:
+        """RMSE of the training period in trained cells with the study's operator [m3 m-3], of methods of some kinds
+        that were scored."""
+        table = self.summary
+        wanted = (table["cells"] == "trained") & (table["period"] == "train") & (table["metric"] == "rmse")
+        means = table[wanted & (table["operator"] == self.operator)].set_index("method")["mean"]
+        return {name: float(means[name]) for name in self.names(*kinds) if np.isfinite(means.get(name, np.nan))}
 
     # -- scores
 
@@ -360,12 +399,21 @@ class Results:
         joined.attrs = {"Conventions": "CF-1.8", "title": f"Daily series of study {self.name} by the process model"}
         return joined
 
-    def series_of(self, output: str) -> Iterator[tuple[str, Float[np.ndarray, "seed cell time"]]]:
-        """Each method with θ and one of its series, as float64, in the order of the tables."""
+    def series_of(
+        self, output: str, cells: Int[np.ndarray, " chosen"] | None = None, *, seeds: int | None = None
+    ) -> Iterator[tuple[str, Float[np.ndarray, "seed chosen time"]]]:
+        """Each method with θ and one of its series, as float64, in the order of the tables.
+
+        Args:
+            cells: positions of the cells that are wanted; all without.
+            seeds: how many, the first ones; all without.
+        """
         series, of = self.series[output], self.series["method"].values
+        wanted = slice(None) if cells is None else cells
         for name in self.names():
-            if (of == name).any():
-                yield name, series[of == name].values.astype(np.float64)
+            rows = np.flatnonzero(of == name)[:seeds]
+            if rows.size:
+                yield name, series[rows][:, wanted].values.astype(np.float64)
 
     # -- surrogate and uncertainty
 

@@ -19,6 +19,7 @@ from paraformer.data.views import estimated_forcing
 from paraformer.report.maps import parameter_maps
 from paraformer.report.page import Section, write_page
 from paraformer.report.rectangles import Cells
+from paraformer.report.units import typeset
 
 _SHARE = Parameter(name="coverage", lower=0.0, upper=1.0, unit="1", meaning="share of days with an observation")
 _MOST_ROWS = 50
@@ -41,7 +42,7 @@ def write_cube_page(cube_path: Path, page: Path) -> str:
             Section(
                 "Ranges",
                 "Smallest, mean and largest value of every variable, beside what the vocabulary allows.",
-                tables=[("", _ranges(cube))],
+                tables=[("Values inside the cube; where the last column says no, look at the input", _ranges(cube))],
             ),
             Section("What the readers kept and dropped", *_kept(cube)),
             Section("Cells to look at", _suspects_text(suspects), tables=_shown(suspects)),
@@ -66,12 +67,12 @@ def _figures(cube: Cube, folder: Path) -> list[tuple[str, Path]]:
     maps = parameter_maps(shares, Cells(cube.lat, cube.lon, cube.trained), _SHARE)
     found = []
     for name, figure, caption in (
-        ("map", maps, "Share of days with an observation in each cell."),
+        ("map", maps, "Share of days with an observation in each cell: where it is small, θ is learned from little."),
         (
             "line",
             _time_line(cube),
             "Share of cells observed on each day; monthly means of "
-            "observed moisture and of precipitation over all cells.",
+            "observed moisture and of precipitation over all cells. Gaps in winter are frozen ground.",
         ),
     ):
         path = folder / f"{name}.png"
@@ -100,7 +101,7 @@ def _time_line(cube: Cube) -> Figure:
         monthly.index, monthly["sum"] / monthly["seen"].where(monthly["seen"] > 0), color="#D55E00", marker="."
     )
     axes[2].bar(monthly.index, monthly["prcp"], width=20, align="edge", color="#555555")
-    for panel, label in zip(axes, ("cells observed [1]", "mean [m3 m-3]", "prcp [mm day-1]"), strict=True):
+    for panel, label in zip(axes, ("cells observed [–]", "mean [m³ m⁻³]", "rain [mm day⁻¹]"), strict=True):
         panel.set_ylabel(label, fontsize=9)
         panel.spines[["top", "right"]].set_visible(False)
     for name in ("train", "test"):
@@ -145,7 +146,7 @@ def _ranges(cube: Cube) -> pd.DataFrame:
         rows.append(
             {
                 "variable": name,
-                "unit": str(cube.dataset[name].attrs.get("units", "")),
+                "unit": typeset(str(cube.dataset[name].attrs.get("units", ""))),
                 **{key: f"{number:.4g}" for key, number in zip(("min", "mean", "max"), numbers, strict=True)},
                 "allowed": f"{low:g} to {high:g}" if known else "",
                 "inside": "yes" if inside else "no",

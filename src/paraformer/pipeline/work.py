@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from paraformer.config import Study
 from paraformer.core.contracts import CalibrationData, Calibrator, ForwardModel
-from paraformer.core.files import write_csv, write_text
+from paraformer.core.files import write_csv
 from paraformer.core.log import Progress
 from paraformer.core.results import CROSS_VALIDATION, ROUNDS, Results
 from paraformer.core.run import Run
@@ -32,6 +32,7 @@ from paraformer.pipeline.folds import deal
 from paraformer.pipeline.land import more_attributes
 from paraformer.pipeline.opened import Opened
 from paraformer.pipeline.references import train_direct
+from paraformer.pipeline.report_page import write_report
 from paraformer.pipeline.rounds import Round, rounds_table, with_rounds
 from paraformer.pipeline.scores import Verdict, write_scores
 from paraformer.pipeline.streamflow import (
@@ -47,7 +48,7 @@ from paraformer.pipeline.world import make_world
 from paraformer.process.ensemble import ensemble_sets, run_sets
 from paraformer.process.files import Places
 from paraformer.process.parameter_field import read_theta, write_parameter_field
-from paraformer.report import study_figures, study_page
+from paraformer.report import study_figures
 from paraformer.report.figures import save_figure
 from paraformer.search.config import SearchConfig
 from paraformer.search.search import Search
@@ -195,10 +196,7 @@ class Work(Opened):
         return 0
 
     def _write_page(self) -> None:
-        results = Results(self.run.directory)
-        page = study_page.page(results, self.study.report, self.done["figures"].path)
-        write_text(self.run.directory / "report.html", page)
-        study_page.write_tables(results, self.run.directory / "tables")
+        write_report(Results(self.run.directory), self.study.report, self.done["figures"].path)
 
     @property
     def _archive(self) -> Ensemble:

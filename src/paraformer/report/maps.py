@@ -14,6 +14,7 @@ from paraformer.core.parameters import Parameter, ParameterSpace
 from paraformer.report.figures import METRIC_LABELS
 from paraformer.report.map_panels import Scale, draw_fields
 from paraformer.report.rectangles import Cells
+from paraformer.report.units import typeset
 
 
 def parameter_maps(
@@ -43,7 +44,7 @@ def residual_maps(
 
     Logarithmic parameters are compared by their ratio, as a decimal logarithm: +1 is ten times the a-priori value.
     """
-    label = f"{parameter.name} less a priori [{_unit(parameter)}]"
+    label = f"{parameter.name} less a priori [{typeset(parameter.unit)}]"
     residuals = {name: values - prior for name, values in fields.items()}
     if parameter.transform == "log":
         label = f"log₁₀({parameter.name} / a priori)"
@@ -70,7 +71,9 @@ def raised_maps(
     values = _finite(shown)
     high = float(np.percentile(values, 98)) if values.size else 1.0
     extend = "max" if values.size and values.max() > high else "neither"
-    scale = Scale(Normalize(0, high or 1.0), "YlOrRd", f"{parameter.name} less a priori [{_unit(parameter)}]", extend)
+    scale = Scale(
+        Normalize(0, high or 1.0), "YlOrRd", f"{parameter.name} less a priori [{typeset(parameter.unit)}]", extend
+    )
     title = f"{parameter.name} less its a-priori value, where that is 0 or more"
     return draw_fields(shown, cells, scale, title, absent="less than a priori")
 
@@ -150,11 +153,7 @@ def _parameter_scale(values: np.ndarray, parameter: Parameter) -> Scale:
     if high <= low * (1 + 1e-9):
         low, high = parameter.physical_bounds
     norm = LogNorm(low, high) if parameter.transform == "log" else Normalize(low, high)
-    return Scale(norm, "viridis", f"{parameter.name} [{_unit(parameter)}]", "neither")
-
-
-def _unit(parameter: Parameter) -> str:
-    return "–" if parameter.unit == "1" else parameter.unit
+    return Scale(norm, "viridis", f"{parameter.name} [{typeset(parameter.unit)}]", "neither")
 
 
 def _finite(fields: Mapping[str, np.ndarray]) -> np.ndarray:

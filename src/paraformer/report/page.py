@@ -1,39 +1,32 @@
-"""One self-contained report page: tables and figures embedded, no external resource, readable without a network."""
+"""One self-contained page: text, tables, figures and an optional explorable part, without any external resource.
+
+Every page of the package has this shell: a heading, links to its sections, numbered captions, one style for screen,
+telephone and print (``assets/page.css``).
+"""
 
 from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 
 from paraformer.core.errors import DataError
 from paraformer.core.files import write_text
 from paraformer.report.tables import to_html
+from paraformer.report.units import typeset_text
 
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 76rem; margin: 2rem auto;
-       padding: 0 1.5rem; }
-h1 { font-size: 1.7rem; margin-bottom: .3rem; }
-h2 { font-size: 1.25rem; margin-top: 2.4rem; border-bottom: 1px solid #ccc; }
-summary { color: #444; cursor: pointer; font-size: .92rem; margin-top: .8rem; }
-p.lead { color: #444; margin-top: 0; } nav a { margin-right: 1rem; } p.text { max-width: 60rem; }
-figure { margin: 1.2rem 0; }
-figure img { max-width: 100%; height: auto; } figcaption { color: #444; font-size: .92rem; }
-div.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; margin: .6rem 0; }
-caption, p.caption { color: #444; text-align: left; font-size: .92rem; margin: .8rem 0 0; }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd; white-space: nowrap; } th { text-align: left; }
-.number { text-align: right; font-variant-numeric: tabular-nums; } tbody tr:hover { background: #f4f7fa; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem; font-size: .9rem; }
-dt { color: #444; } dd { margin: 0; overflow-wrap: anywhere; font-family: ui-monospace, monospace; }
-"""
-
-
-_FOLDED = 60
+_FOLDED = 40
 """Rows above which a table is folded until it is asked for."""
+_MOST_COLUMNS = 13
+"""Columns of a table beyond which the others follow below, so that none is cut on paper."""
+_NUMBERED = re.compile(r'<(figcaption|p class="caption")([^>]*)>')
 
 
 @dataclass(frozen=True)
@@ -45,15 +38,21 @@ class Section:
         text: one plain paragraph under it.
         tables: (caption, table of ready-made text) pairs.
         figures: (caption, PNG file) pairs.
+        files: (what is in it, path from the page) pairs of files that lie beside the page.
+        markup: ready-made HTML under the text; whoever makes it escapes what others wrote.
     """
 
     title: str
     text: str = ""
     tables: Sequence[tuple[str, pd.DataFrame]] = ()
     figures: Sequence[tuple[str, Path]] = ()
+    files: Sequence[tuple[str, str]] = ()
+    markup: str = ""
 
 
-def render_page(title: str, lead: str, sections: Sequence[Section], facts: Mapping[str, object]) -> str:
+def render_page(
+    title: str, lead: str, sections: Sequence[Section], facts: Mapping[str, object], *, scripts: str = ""
+) -> str:
     """The page as HTML text.
 
     Args:
@@ -61,29 +60,38 @@ def render_page(title: str, lead: str, sections: Sequence[Section], facts: Mappi
         lead: one sentence under it.
         sections: chapters, in order.
         facts: what the manifest says about the run (versions, seeds, hashes, times), shown at the end.
+        scripts: ready-made ``<script>`` elements of the explorable part.
 
     Raises:
         DataError: if a figure cannot be read, naming it.
     """
-    links = " ".join(f'<a href="#s{i}">{html.escape(s.title)}</a>' for i, s in enumerate(sections))
-    body = "\n".join(_section(f"s{i}", section) for i, section in enumerate(sections))
-    entries = "".join(f"<dt>{html.escape(str(k))}</dt><dd>{html.escape(str(v))}</dd>" for k, v in facts.items())
+    links = "".join(f'<li><a href="#s{i}">{escaped(s.title)}</a></li>' for i, s in enumerate(sections))
+    body = _with_numbers("\n".join(_section(f"s{i}", section) for i, section in enumerate(sections)))
+    entries = "".join(f"<dt>{escaped(k)}</dt><dd>{html.escape(str(v))}</dd>" for k, v in facts.items())
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{html.escape(title)}</title>
-<style>{_STYLE}</style>
+<title>{escaped(title)}</title>
+<style>
+{asset("page.css")}</style>
 </head>
 <body>
-<h1>{html.escape(title)}</h1>
-<p class="lead">{html.escape(lead)}</p>
-<nav>{links} <a href="#facts">How it was made</a></nav>
+<a class="skip" href="#main">Skip to the content</a>
+<header>
+<h1>{escaped(title)}</h1>
+<p class="lead">{escaped(lead)}</p>
+<nav aria-label="Contents"><ul>{links}<li><a href="#facts">How it was made</a></li></ul></nav>
+</header>
+<main id="main">
 {body}
+<section aria-labelledby="facts">
 <h2 id="facts">How it was made</h2>
-<dl>{entries}</dl>
-</body>
+<dl class="facts">{entries}</dl>
+</section>
+</main>
+{scripts}</body>
 </html>
 """
 
@@ -93,24 +101,80 @@ def write_page(path: Path, title: str, lead: str, sections: Sequence[Section], f
     write_text(path, render_page(title, lead, sections, facts))
 
 
+def asset(name: str) -> str:
+    """Text of a file of the folder ``assets``."""
+    return (resources.files("paraformer.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+def escaped(value: object) -> str:
+    """Text for HTML, units in the one notation of all pages."""
+    return html.escape(typeset_text(str(value)))
+
+
+def table_block(anchor: str, caption: str, table: pd.DataFrame) -> str:
+    """Tables with their captions above; wide ones in parts that repeat the first column."""
+    parts = []
+    for number, part in enumerate(_parts(table)):
+        identity, told = f"{anchor}-{number}", f"{caption}{', continued' if number and caption else ''}"
+        parts.append(
+            f'<p class="caption" id="{identity}">{escaped(told)}</p>\n'
+            f'<div class="scroll" role="region" tabindex="0" aria-labelledby="{identity}">{to_html(part)}</div>'
+        )
+    shown = "\n".join(parts)
+    if len(table) <= _FOLDED:
+        return shown
+    return f"<details><summary>{escaped(caption)} ({len(table)} rows)</summary>\n{shown}</details>"
+
+
 def _section(anchor: str, section: Section) -> str:
-    parts = [f'<h2 id="{anchor}">{html.escape(section.title)}</h2>']
+    parts = [f'<section aria-labelledby="{anchor}">', f'<h2 id="{anchor}">{escaped(section.title)}</h2>']
     if section.text:
-        parts.append(f'<p class="text">{html.escape(section.text)}</p>')
-    for caption, table in section.tables:
-        shown = f'<div class="scroll">{to_html(table)}</div>'
-        if len(table) > _FOLDED:
-            summary = f"{html.escape(caption or 'table')} ({len(table)} rows)"
-            parts.append(f"<details><summary>{summary}</summary>\n{shown}</details>")
-        else:
-            parts.append(f'<p class="caption">{html.escape(caption)}</p>\n{shown}')
+        parts.append(f'<p class="text">{escaped(section.text)}</p>')
+    parts.append(section.markup)
+    parts += [
+        table_block(f"{anchor}-t{i}", caption or section.title, table)
+        for i, (caption, table) in enumerate(section.tables)
+    ]
     for caption, path in section.figures:
-        text = html.escape(caption)
+        text = escaped(caption)
         parts.append(
             f'<figure><img alt="{text}" src="data:image/png;base64,{_base64(path)}">'
             f"<figcaption>{text}</figcaption></figure>"
         )
-    return "\n".join(parts)
+    if section.files:
+        parts.append(file_list(section.files))
+    return "\n".join([*(part for part in parts if part), "</section>"])
+
+
+def file_list(files: Sequence[tuple[str, str]]) -> str:
+    """Links to files that lie beside the page."""
+    items = "".join(f'<li><a href="{_link(path)}">{html.escape(path)}</a> {escaped(what)}</li>' for what, path in files)
+    return f'<ul class="files">{items}</ul>'
+
+
+def _link(path: str) -> str:
+    """A relative path as a link: no sign of it reads as a scheme, a query or markup."""
+    return html.escape("./" + quote(path))
+
+
+def _with_numbers(body: str) -> str:
+    """Figures and tables numbered in their order."""
+    counts = {"Figure": 0, "Table": 0}
+
+    def number(match: re.Match[str]) -> str:
+        kind = "Figure" if match[1] == "figcaption" else "Table"
+        counts[kind] += 1
+        return f"{match[0]}<b>{kind} {counts[kind]}.</b> "
+
+    return _NUMBERED.sub(number, body)
+
+
+def _parts(table: pd.DataFrame) -> list[pd.DataFrame]:
+    columns = list(range(len(table.columns)))
+    if len(columns) <= _MOST_COLUMNS:
+        return [table]
+    step = _MOST_COLUMNS - 1
+    return [table.iloc[:, [0, *columns[start : start + step]]] for start in range(1, len(columns), step)]
 
 
 def _base64(path: Path) -> str:

@@ -58,6 +58,25 @@ def layout(cells: Cells) -> Layout:
     return Layout(height, width, apart)
 
 
+def true_rectangles(cells: Cells, side: int = 1) -> tuple[Float[np.ndarray, " cell"], Float[np.ndarray, " cell"]]:
+    """Height and width [degree] of each cell itself, whatever block it stands for.
+
+    Args:
+        side: a design trains on one of every ``side`` rows and columns of the grid; 1 without a design.
+    """
+    seen = np.flatnonzero(cells.trained)
+    if side > 1 and seen.size > 1:
+        at = np.stack([cells.lat, cells.lon], axis=1)
+        beside = cKDTree(at[seen]).query(at)[1]
+        height, width = cell_rectangles(cells.lat[seen], cells.lon[seen])
+        return height[beside] / side, width[beside] / side
+    height, width = cell_rectangles(cells.lat, cells.lon)
+    if not 1 / 3 < np.median(height) / np.median(width) < 3:  # as neighbours of a sampled grid, no grid itself
+        low, wide = _true_size(cells)
+        return np.full(cells.lat.size, low), np.full(cells.lat.size, wide)
+    return height, width
+
+
 def cell_rectangles(
     lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"]
 ) -> tuple[Float[np.ndarray, " cell"], Float[np.ndarray, " cell"]]:

@@ -13,11 +13,9 @@ import xarray as xr
 from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 
-from paraformer.core.cell_scores import chosen
 from paraformer.core.names import DEFAULT, TRUTH
 from paraformer.core.results import TRUSTED_K, Results
 from paraformer.core.time import DAYS_PER_YEAR
-from paraformer.numerics.observe import Line, observe
 from paraformer.report import streamflow
 from paraformer.report.config import ReportConfig
 from paraformer.report.figures import OPERATOR_LABELS, parameter_recovery, save_figure, score_cdfs, surrogate_response
@@ -41,6 +39,7 @@ from paraformer.report.scatter import (
     trade_off,
 )
 from paraformer.report.series import Climate, Site, choose_sites, shown_methods, site_positions, site_series
+from paraformer.report.simulated import simulated
 from paraformer.report.tables import product_name
 
 
@@ -88,13 +87,7 @@ class Atlas:
 
     def simulated(self) -> dict[str, np.ndarray]:
         """Each method's soil moisture [seed, cell, time] [m3 m-3] as the configured operator shows it."""
-        lines = chosen(self.results.cell_scores[["gain", "offset"]], {"operator": self.config.operator})
-        found = {}
-        for method, series in self.results.series_of("soil_moisture"):
-            own = lines["method"].values == method
-            gain, offset = (lines[name].values[own, 0, :, None] for name in ("gain", "offset"))
-            found[method] = np.stack([observe(*one) for one in zip(series, map(Line, gain, offset), strict=True)])
-        return found
+        return dict(simulated(self.results, self.config.operator))
 
     def score_fields(self, metric: str) -> dict[str, np.ndarray]:
         """Method -> test score of each cell, mean over seeds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,22 +10,31 @@ from typing import Any
 import pandas as pd
 
 from paraformer.core.files import write_csv, write_text
-from paraformer.core.results import TRUSTED_K, Results
+from paraformer.core.results import CHECKLIST, TRUSTED_K, Results
 from paraformer.report import streamflow
-from paraformer.report.attention import CAVEAT
 from paraformer.report.config import ReportConfig
-from paraformer.report.page import Section, render_page
+from paraformer.report.explorer import HALF, Explorer
+from paraformer.report.first_screen import first_screen
+from paraformer.report.hydrographs import hydrographs
+from paraformer.report.linked_table import linked_table
+from paraformer.report.page import Section, asset, render_page
+from paraformer.report.rivals import Compared, days
+from paraformer.report.still_figures import still_figures
 from paraformer.report.tables import (
     evapotranspiration_table,
     full_score_table,
-    operator_note,
-    product_name,
     rounded,
     score_table,
     signature_table,
     to_latex,
     to_markdown,
 )
+
+MOST_BYTES = 3_000_000
+"""Longest report: hydrographs of so many cells as fit."""
+_SPARE = 10_000
+SCRIPTS = ("data.js", "draw.js", "effect.js", "map.js", "hydrograph.js", "cell.js", "table.js", "report.js")
+"""The script of the explorable part, in the order in which its files need each other."""
 
 
 def tables(results: Results, *, period: str = "test", operator: str | None = None) -> pd.DataFrame:
@@ -82,118 +92,102 @@ def write_tables(results: Results, directory: Path) -> None:
         write_text(directory / f"{name}.tex", to_latex(table) + "\n")
 
 
-def page(results: Results, config: ReportConfig, figures: Path) -> str:
-    """The report as one HTML text that opens without a network.
+def page(results: Results, compared: Compared, config: ReportConfig, figures: Path) -> str:
+    """The report as one HTML text that opens without a network, at most ``MOST_BYTES`` long.
 
     Args:
+        compared: the comparisons of ``rivals.pairs``.
         figures: folder that ``study_figures.draw`` filled.
     """
     if not results.moisture:
         return _flow_page(results, figures)
-    operator, cube = config.operator, results.cube
-    points = "a point is the mean of a cell" if config.scatter == "cells" else "density of cell-days"
-    sites = "Chosen sites" if config.sites else "Three sites at the quartiles of NSE"
-    sections = [
-        Section(
-            "Soil moisture (Table 2)",
-            f"Every θ is judged by the process model itself. RMSE, ubRMSE and gap in m3 m-3. {operator_note(operator)} "
-            f"{notes(results)}",
-            [
-                ("Test period", tables(results, operator=operator)),
-                ("Training period", tables(results, operator=operator, period="train")),
-                ("Test period, every observation operator", full_score_table(results.summary)),
-            ],
-            _there(
-                figures,
-                {
-                    "cdf": f"Cumulative distributions over cells ({operator}; Figure 3)",
-                    "scatter-trained": f"Simulated and observed, trained cells: {points} ({operator}; Figure 4)",
-                    "scatter-unseen": f"Simulated and observed, unseen cells: {points} ({operator}; Figure 4)",
-                    "series": f"{sites}: where they are, the test period, and their heaviest rain (Figure 8)",
-                },
-            ),
-        ),
+    explorer = Explorer(results, compared)
+    shown = [
+        Section("Result", markup=first_screen(results, compared)),
+        Section("Map and hydrographs", markup=asset("explorer.html")),
+        Section("Scores", transfer_note(results), _cross_validation(results), markup=linked_table(results)),
         *streamflow.sections(results, figures),
-        *_recovery_section(results, figures),
-        *_evapotranspiration_section(results, figures),
+        *_recovery_section(results),
+        *_evapotranspiration_section(results),
         *_signature_section(results),
-        *_attention_section(results, figures),
+        *_uncertainty_section(results),
         Section(
             "Surrogate",
-            "The surrogate against the process model on θ it has not learned from.",
+            "The surrogate against the process model on θ it has not learned from. The response is the difference that "
+            "a change of θ makes: a learner is trained through it, so where its slope is below 1 or its correlation "
+            "low, θ is learned from a wrong answer. Soil moisture in m3 m-3, fluxes in mm day-1.",
             [
-                ("Held-out θ", rounded(results.audit, 4)),
-                ("Near the learned θ", rounded(results.audit_learned, 4)),
+                ("Held-out θ: scores of the surrogate's daily series", audit_table(results.audit)),
+                ("Near the learned θ: the same where it matters", audit_table(results.audit_learned)),
                 *_rounds(results),
             ],
-            _there(figures, {"response": "Response of soil moisture to a change of θ"}),
         ),
-        Section(
-            "Parameters",
-            "θ as each method found it (first seed), learned from the training period alone. A cell of a sampling "
-            "design is drawn as the block it stands for; unseen cells that would cover trained ones have maps of their "
-            "own.",
-            [],
-            _parameter_maps(results, figures),
-        ),
-        *_uncertainty_section(results, figures),
-        Section(
-            "Where it works",
-            "",
-            [],
-            [
-                (f"{m.upper()}, test period", figures / f"map-{kind}-{m}.png")
-                for m in ("rmse", "pcc", "nse")
-                for kind in ("score", "gain")
-            ],
-        ),
-        Section(
-            "Checklist",
-            "What a careful reader looks at before believing a score.",
-            [("", rounded(results.checklist))],
-        ),
+        _checklist_section(results),
+        still_figures(results, config, figures),
     ]
-    periods, seeds = (cube.period(name) for name in ("train", "test")), results.settings["learner_seeds"]
-    lead = "Study {}: train {}, test {}, {} seed(s).".format(results.name, *periods, seeds)
-    return render_page(f"ParaFormer: {results.name}", lead, sections, _facts(results))
+    learned, judged = (days(results, period) for period in ("train", "test"))
+    seeds = results.settings["learner_seeds"]
+    lead = f"Learned from {learned}, judged on {judged}, {seeds} seed{'s' if seeds > 1 else ''} of each learner."
+
+    content = explorer.content() | {"left_out": explorer.left_out}
+
+    def rendered(held: Mapping[str, Any]) -> str:
+        embedded = scripts(content | {"hydrographs": held})
+        return render_page(f"ParaFormer: {results.name}", lead, shown, _facts(results), scripts=embedded)
+
+    room = MOST_BYTES - len(rendered({}).encode()) - _SPARE
+    return rendered(hydrographs(results, explorer, config.sites, room))
 
 
 def _flow_page(results: Results, figures: Path) -> str:
     """The report of a study of streamflow alone."""
-    sections = [*streamflow.sections(results, figures), *_recovery_section(results, figures)]
+    sections = [*streamflow.sections(results, figures), *_recovery_section(results)]
     lead = "Study {}: train {}, test {}.".format(results.name, *(results.cube.period(n) for n in ("train", "test")))
     return render_page(f"ParaFormer: {results.name}", lead, sections, _facts(results))
 
 
-def _there(figures: Path, captions: Mapping[str, str]) -> list[tuple[str, Path]]:
-    """Captions and files of the figures that this study has."""
-    return [(text, figures / f"{name}.png") for name, text in captions.items() if (figures / f"{name}.png").exists()]
+def scripts(content: Mapping[str, Any]) -> str:
+    """Data and script of the explorable part: no text of a study can end the element it stands in."""
+    data = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    data = data.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    code = "\n".join(asset(name) for name in SCRIPTS)
+    return (
+        f'<script type="application/json" id="data">{data}</script>\n<script>\n(() => {{\n"use strict";\n{code}}})();\n'
+        "</script>\n"
+    )
 
 
-def _recovery_section(results: Results, figures: Path) -> list[Section]:
+def _cross_validation(results: Results) -> list[tuple[str, pd.DataFrame]]:
+    if results.cross_validation is None:
+        return []
+    caption = (
+        "Learners on blocks of trained cells kept aside, training period, raw RMSE [m3 m-3]: the first is recommended"
+    )
+    return [(caption, rounded(results.cross_validation, 3))]
+
+
+def _checklist_section(results: Results) -> Section:
+    table = results.checklist.fillna({"method": "", "subject": ""})
+    failed = table[~table["passed"].astype(bool)]
+    text = (
+        f"What a careful reader looks at before believing a score: {len(table) - len(failed)} of {len(table)} checks "
+        f"passed. All are in {results.folder('scores').name}/{CHECKLIST}."
+    )
+    shown = [("Checks that did not pass: look at these first", rounded(failed.drop(columns="passed")))]
+    return Section("Checklist", text, shown if len(failed) else [])
+
+
+def _recovery_section(results: Results) -> list[Section]:
     if results.recovery is None:
         return []
-    found = _there(figures, {f"recovery-{name}": f"{name}, seed 0" for name in _learners(results)})
+    caption = "Correlation of found with true θ over cells, mean of seeds: near 1, the pattern was found"
     return [
         Section(
             "Recovery of the true θ",
             "The built-in world's true θ is known.",
-            [("Over cells, mean of seeds", recovery_table(results.recovery))],
-            found,
+            [(caption, by_parameter(results.recovery, "{:.2f}", "pearson"))],
         )
     ]
-
-
-def _attention_section(results: Results, figures: Path) -> list[Section]:
-    captions = {f"attention-{name}": f"{name}: attributes and days before, by region" for name in _learners(results)}
-    found = _there(figures, captions)
-    text = f"How much each input is attended to, as a multiple of even attention. {CAVEAT}"
-    return [Section("Attention", text, [], found)] if found else []
-
-
-def _learners(results: Results) -> list[str]:
-    """Learners in the order of the study file."""
-    return list(results.settings.get("learners") or {})
 
 
 def _signature_section(results: Results) -> list[Section]:
@@ -203,64 +197,41 @@ def _signature_section(results: Results) -> list[Section]:
         "Over the whole years of the test period, RMSE over trained / unseen cells: annual evapotranspiration "
         "[mm year-1], total runoff over precipitation, baseflow over total runoff."
     )
-    return [Section("Water balance", text, [("", signature_table(results.signatures))])]
+    caption = "Error of the water balance: θ that fits soil moisture alone may spoil it"
+    return [Section("Water balance", text, [(caption, signature_table(results.signatures))])]
 
 
-def _evapotranspiration_section(results: Results, figures: Path) -> list[Section]:
-    heading, table = "Evapotranspiration (Table 3)", evapotranspiration(results)
+def _evapotranspiration_section(results: Results) -> list[Section]:
+    heading, table = "Evapotranspiration (Table 3 of the paper)", evapotranspiration(results)
     if results.evapotranspiration is None:
         left_out = str(results.cell_scores.attrs["left_out"])
-        return [Section(heading, left_out, [])] if left_out else []
-    periods = ", ".join(results.evapotranspiration["period"].unique())
+        return [Section(heading, left_out)] if left_out else []
+    periods = ", ".join(results.evapotranspiration["period"].unique()).replace("..", " to ")
     text = (
         f"Annual evapotranspiration ({periods}) of θ, learned from soil moisture alone unless a learner "
         "has other targets. Mean, RMSE and bias in mm year-1, scores over cells. Rows of the products say how far "
         "the references are from each other: no difference smaller than that can be told from their errors. The "
         "Budyko curve knows climate alone."
     )
-    captions = {}
-    for path in sorted(figures.glob("evapotranspiration-*.png")):
-        product, _, group = path.stem.removeprefix("evapotranspiration-").rpartition("-")
-        against = product_name(f"et_{product}")
-        captions[path.stem] = f"Annual evapotranspiration of {group} cells against {against} (Figure 9)"
-    captions["trade-off"] = "Evapotranspiration against soil moisture, test period; a dot is a seed"
-    shown = [("All cells", table)]
+    shown = [("Annual evapotranspiration, all cells", table)]
     unseen = evapotranspiration(results, cells="unseen")
     if len(unseen):
-        shown.append(("Unseen cells", unseen))
-    return [Section(heading, text, shown, _there(figures, captions))]
+        shown.append(("Annual evapotranspiration, unseen cells alone", unseen))
+    return [Section(heading, text, shown)]
 
 
-def _parameter_maps(results: Results, figures: Path) -> list[tuple[str, Path]]:
-    found = []
-    for p in results.space:
-        found += [
-            (f"{p.name} [{p.unit}]: {p.meaning}, a colour scale for each method (Figure 5)", f"map-{p.name}-own"),
-            (f"{p.name}: one colour scale for all methods (Figure 6)", f"map-{p.name}"),
-            (f"{p.name}: cells at the a-priori value or above it (Figure 7)", f"map-{p.name}-raised"),
-            (f"{p.name}: change from the a-priori value, both signs", f"map-{p.name}-residual"),
-        ]
-    spread = {
-        path.stem: f"{path.stem.removeprefix('map-spread-')}: spread over seeds; wide where θ is not identified"
-        for path in sorted(figures.glob("map-spread-*.png"))
-    }
-    return [(text, figures / f"{name}.png") for text, name in found] + _there(figures, spread)
-
-
-def notes(results: Results) -> str:
-    """What a reader of the reference rows, and of those whose θ is other cells', must know."""
-    references = [m for m in results.methods if m.kind == "reference"]
-    text = " ".join(f"{m.name[0].upper()}{m.name[1:]}: {m.note}." for m in references)
-    transfers = " ".join(f"{m.name}: {m.note}." for m in results.methods if m.kind == "transfer")
+def transfer_note(results: Results) -> str:
+    """What a reader of the rows whose θ is other cells' must know; empty where there are none."""
+    transfers = results.names("transfer")
     if not transfers:
-        return text
+        return ""
     return (
-        f"{text} {transfers} These rows use no observation of the cell itself: an unseen cell gets the θ of trained "
-        "ones, a trained cell that of the other trained ones (leave-one-out)."
+        f"{', '.join(transfers)}: these rows use no observation of the cell itself. An unseen cell gets the θ of "
+        "trained ones, a trained cell that of the other trained ones (leave-one-out)."
     )
 
 
-def _uncertainty_section(results: Results, figures: Path) -> list[Section]:
+def _uncertainty_section(results: Results) -> list[Section]:
     methods = results.posteriors
     if not methods:
         return []
@@ -268,14 +239,19 @@ def _uncertainty_section(results: Results, figures: Path) -> list[Section]:
     text = (
         "Posterior of θ in every cell from its own observations of the training period, prior uniform within "
         f"the bounds. Coverage: share of test-period values inside their {level} intervals. Gain: 1 - posterior "
-        "variance / prior variance; a parameter near 0 is not identified, whatever value was found. The maps "
-        f"leave out cells whose weighted draws are not to be trusted (Pareto k above {TRUSTED_K})."
+        "variance / prior variance; a parameter near 0 is not identified, whatever value was found. The map "
+        f"hatches cells below {HALF:g} and those whose weighted draws are not to be trusted (Pareto k above "
+        f"{TRUSTED_K})."
     )
-    named = (
-        ("What the observations identify", results.uncertainty("identifiability")),
-        ("Coverage", results.uncertainty("coverage")),
-    )
-    shown = [(label, rounded(table, 3)) for label, table in named if table is not None]
+    shown = []
+    gain = results.uncertainty("identifiability")
+    if gain is not None:
+        caption = "What the observations identify: median gain over cells, and its quartiles"
+        quartiles = ("gain_median", "gain_p25", "gain_p75")
+        shown.append((caption, by_parameter(gain, "{:.2f} [{:.2f} to {:.2f}]", *quartiles)))
+    covered = results.uncertainty("coverage")
+    if covered is not None:
+        shown.append((f"Coverage: near {level} an interval can be believed", rounded(covered, 3)))
     targets = results.uncertainty("targets")
     if targets is not None:
         shown.append(
@@ -284,8 +260,19 @@ def _uncertainty_section(results: Results, figures: Path) -> list[Section]:
                 targets_table(targets),
             )
         )
-    maps = {f"map-identified-{name}": f"What soil moisture says of each parameter, around {name}" for name in methods}
-    return [Section("Uncertainty", text, shown, _there(figures, maps))]
+    return [Section("Uncertainty", text, shown)]
+
+
+def by_parameter(table: pd.DataFrame, entry: str, *columns: str) -> pd.DataFrame:
+    """A row for each method and group of cells, a column for each parameter; means over what else there is.
+
+    Args:
+        table: columns ``method, cells, parameter`` and ``columns``.
+        entry: how the columns of one parameter are written.
+    """
+    means = table.groupby(["method", "cells", "parameter"], sort=False)[list(columns)].mean()
+    text = means.apply(lambda row: "–" if row.isna().any() else entry.format(*row), axis=1)
+    return text.unstack("parameter", sort=False).fillna("–").reset_index().rename_axis(columns=None)
 
 
 def targets_table(targets: pd.DataFrame) -> pd.DataFrame:
@@ -293,6 +280,29 @@ def targets_table(targets: pd.DataFrame) -> pd.DataFrame:
     trained = targets[targets["cells"] == "trained"]
     wide = trained.pivot_table(index=["method", "observation"], columns="parameter", values="gain_median", sort=False)
     return rounded(wide.reset_index(), 2)
+
+
+_AUDIT = {
+    "where": "θ",
+    "output": "output",
+    "cells": "cells",
+    "runs": "runs",
+    "rmse": "RMSE",
+    "nse_median": "median NSE",
+    "nse_p05": "NSE, 5th percentile",
+    "slope": "slope of the response",
+    "slope_median": "median slope",
+    "correlation": "PCC of the response",
+    "correlation_median": "median PCC",
+    "unscored": "unscored cells",
+}
+"""Columns of the audit as they are printed."""
+
+
+def audit_table(audit: pd.DataFrame) -> pd.DataFrame:
+    """The surrogate against the process model, ready to print."""
+    shown = rounded(audit, 3)[[name for name in _AUDIT if name in audit.columns]].rename(columns=_AUDIT)
+    return shown.replace({"θ": {"held_out": "held out"}, "output": {"soil_moisture": "soil moisture"}})
 
 
 def recovery_table(recovery: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from paraformer.core.text_table import is_text
+from paraformer.report.units import typeset_text
 
 _CELLS = ("trained", "unseen")
 
@@ -232,12 +233,13 @@ def to_latex(table: pd.DataFrame) -> str:
 
 
 def to_html(table: pd.DataFrame) -> str:
-    """HTML table; all text is escaped."""
+    """HTML table; all text is escaped, units are in the notation of pages."""
     kinds = ["text" if is_text(table[name]) else "number" for name in table.columns]
 
     def cells(tag: str, values: Iterable[object]) -> str:
+        opening = f'{tag} scope="col"' if tag == "th" else tag
         return "".join(
-            f'<{tag} class="{kind}">{html.escape(str(value))}</{tag}>'
+            f'<{opening} class="{kind}">{html.escape(typeset_text(str(value)))}</{tag}>'
             for value, kind in zip(values, kinds, strict=True)
         )
 
