@@ -21,7 +21,7 @@ from rich.console import Console
 
 from paraformer.core.errors import ParaformerError
 from paraformer.core.faults import explained, refusal
-from paraformer.core.log import BarProgress, LogProgress, Progress
+from paraformer.core.log import Progress, shown_progress
 
 if TYPE_CHECKING:  # torch takes seconds to load, and running VIC does not need it
     from paraformer.config import Study
@@ -72,9 +72,7 @@ def _out() -> Console:
 
 
 def _progress(quiet: bool) -> Progress:
-    if quiet:
-        return Progress()
-    return BarProgress() if sys.stderr.isatty() else LogProgress()
+    return shown_progress(quiet)
 
 
 def load_study(path: Path, overrides: Sequence[str]) -> Study:
@@ -93,6 +91,28 @@ def _run_until(stage: str, study: Study, directory: Path | None, quiet: bool, an
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same command goes on where it stopped") from None
     _out().print(summary)
+
+
+@app.command()
+def new(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="vic, products, own-model, own-learner or basins")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="where the files go; it must be empty")],
+    global_param: Annotated[
+        Path | None, typer.Option("--global", metavar="GLOBAL_PARAM", help="vic: the run whose cells the study has")
+    ] = None,
+    observations: Annotated[
+        Path | None, typer.Option("--observations", metavar="FILE", help="vic: soil moisture to learn from (netCDF)")
+    ] = None,
+    variable: Annotated[
+        str | None, typer.Option("--variable", help="of that file, if several have the unit m3 m-3")
+    ] = None,
+) -> None:
+    """A folder to begin from: a study, and what it needs, made from your VIC run or a template."""
+    from paraformer.pipeline.from_vic import Moisture
+    from paraformer.pipeline.new import new as begin
+
+    moisture = None if observations is None else Moisture(observations, variable)
+    _out().print(begin(kind, folder, global_param, moisture), soft_wrap=True)
 
 
 @app.command()
@@ -426,20 +446,17 @@ def vic_run(
     quiet: Quiet = False,
 ) -> None:
     """Run a global parameter file of VIC-5's image driver: same inputs, same history and state files."""
-    from paraformer.process.vic.driver.discharge import read_places
-    from paraformer.process.vic.driver.global_param import read_global_parameters
-    from paraformer.process.vic.driver.run import run_global
-    from paraformer.routing.router import parameter_router
-    from paraformer.routing.rvic import read_parameter_file, warn_of_vic
+    from paraformer.pipeline import vic as vic_alone
 
-    run = read_global_parameters(global_param, water_balance=water_balance, ignore_routing=ignore_routing)
-    router = None
-    if run.routing is not None:
-        file, places = read_parameter_file(run.routing), read_places(run)
-        router = parameter_router(file, places.lat, places.lon, places.area, source=places.source)
-        warn_of_vic(file, 86400.0 / run.settings.model_steps_per_day)
     try:
-        result = run_global(run, strict=strict, threads=threads, progress=_progress(quiet), router=router)
+        result = vic_alone.run(
+            global_param,
+            strict=strict,
+            water_balance=water_balance,
+            threads=threads,
+            ignore_routing=ignore_routing,
+            progress=_progress(quiet),
+        )
     except KeyboardInterrupt:
         raise Interrupted("interrupted; no half-written file is left") from None
     for path in (*result.history, *([result.state] if result.state else [])):

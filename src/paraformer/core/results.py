@@ -22,8 +22,10 @@ import numpy as np
 from jaxtyping import Float
 
 from paraformer.core.cell_scores import chosen, long_table, require_cell_scores
+from paraformer.core.conventions import WRITTEN, axes, short
 from paraformer.core.errors import DataError, RunError
 from paraformer.core.names import DEFAULT
+from paraformer.core.recommended import Recommendation, best_kept_aside, uncompared
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,9 +161,15 @@ class Results:
         """Folder of a seed of a search or learner: its θ, and of a learner its map."""
         return self.directory / "parameters" / method / f"seed-{seed}"
 
-    def parameter_file(self, method: str, seed: int = 0) -> Path:
-        """File with θ of a search or learner: for VIC its parameter file, else θ alone."""
-        folder = self.seed_folder(method, seed)
+    def parameter_file(self, method: str, seed: int | None = None) -> Path:
+        """File with θ of a search or learner: for VIC its parameter file, else θ alone.
+
+        Args:
+            seed: one of its seeds; ``None`` for the mean over all of them, in unit coordinates.
+        """
+        folder = self.seed_folder(method, seed or 0)
+        if seed is None and (folder.parent / THETA).exists():  # not in runs that an earlier version has begun
+            folder = folder.parent
         return folder / PARAMS if (folder / PARAMS).exists() else folder / THETA
 
     # -- methods
@@ -274,6 +282,13 @@ class Results:
         """Learners on blocks of trained cells kept aside; ``None`` where the study does not compare them so."""
         return self._optional(CROSS_VALIDATION)
 
+    @cached_property
+    def recommended(self) -> Recommendation:
+        """Which learner to take and why: by blocks of trained cells kept aside, never by the test period."""
+        if self.cross_validation is not None:
+            return best_kept_aside(self.cross_validation)
+        return uncompared(self.names("learner", "history learner"), self.names("search"))
+
     # -- θ and series
 
     @cached_property
@@ -294,22 +309,18 @@ class Results:
 
     @cached_property
     def theta(self) -> xr.Dataset:
-        """θ that was judged, a variable a parameter ``(row, cell)``, physical values, CF attributes."""
+        """θ that was judged, a variable a parameter ``(row, cell)``, physical values, CF attributes.
+
+        ``theta.sel({"method": "ParaFormer_Z"})`` are the rows of a method, one a seed.
+        """
         import xarray as xr
 
         archive = self._archive(RUNS)
         found = archive["theta"].values
-        variables = {
-            p.name: (
-                ("row", "cell"),
-                found[:, :, i].T,
-                {"units": p.unit, "long_name": p.meaning or p.name, "valid_range": list(p.physical_bounds)},
-            )
-            for i, p in enumerate(self.space)
-        }
-        coords = {name: archive[name] for name in ("cell", "lat", "lon")} | _rows(archive)
-        attributes = {"Conventions": "CF-1.8", "title": f"Parameters of study {self.name}"}
-        return xr.Dataset(variables, coords, attributes)
+        variables = {p.name: (("row", "cell"), found[:, :, i].T, p.attributes) for i, p in enumerate(self.space)}
+        coords = axes(*(archive[name].values for name in ("cell", "lat", "lon"))) | _rows(archive)
+        attributes = {**WRITTEN, "title": f"Parameters of study {self.name}"}
+        return _by_row(xr.Dataset(variables, coords, attributes))
 
     def theta_fields(self) -> dict[str, Float[np.ndarray, "seed cell parameter"]]:
         """Method -> θ of every seed, physical values, in the order of the tables."""
@@ -319,7 +330,10 @@ class Results:
 
     @cached_property
     def series(self) -> xr.Dataset:
-        """Daily series of the process model with every row's θ ``(row, cell, time)``, read when computed with."""
+        """Daily series of the process model with every row's θ ``(row, cell, time)``, read when computed with.
+
+        ``series.sel({"method": "ParaFormer_Z"})`` are the rows of a method, one a seed; units stand in the attributes.
+        """
         import xarray as xr
 
         parts = []
@@ -330,8 +344,8 @@ class Results:
             part = series.rename_dims(set="row").assign_coords(_rows(archive))
             parts.append(part.transpose("row", "cell", "time"))
         joined = xr.concat(parts, "row", coords="minimal", compat="override", combine_attrs="override")
-        joined.attrs = {"Conventions": "CF-1.8", "title": f"Daily series of study {self.name} by the process model"}
-        return joined
+        joined.attrs = {**WRITTEN, "title": f"Daily series of study {self.name} by the process model"}
+        return _by_row(joined)
 
     def series_of(self, output: str) -> Iterator[tuple[str, Float[np.ndarray, "seed cell time"]]]:
         """Each method with θ and one of its series, as float64, in the order of the tables."""
@@ -433,12 +447,21 @@ def _method(row: Mapping[Any, Any]) -> Method:
     )
 
 
-def _rows(archive: xr.Dataset) -> dict[str, tuple[str, Any]]:
+def _rows(archive: xr.Dataset) -> dict[str, tuple[str, Any, Any]]:
     """Method and seed of each row of an archive of runs."""
     return {
-        "method": ("row", np.array(archive.attrs.get("methods", [DEFAULT]), dtype=object)),
-        "seed": ("row", np.array(archive.attrs.get("seeds", [-1]))),
+        "method": ("row", np.array(archive.attrs.get("methods", [DEFAULT]), dtype=object), {"long_name": "method"}),
+        "seed": (
+            "row",
+            short(np.array(archive.attrs.get("seeds", [-1]))),
+            {"long_name": "seed, -1 where there is none"},
+        ),
     }
+
+
+def _by_row(dataset: xr.Dataset) -> xr.Dataset:
+    """The same, whose rows are found by method and by seed."""
+    return dataset.set_xindex("method").set_xindex("seed")
 
 
 def _opened(path: Path) -> xr.Dataset:

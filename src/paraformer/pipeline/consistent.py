@@ -22,6 +22,7 @@ from paraformer.core.variables import REFERENCES
 from paraformer.learners.config import HistoryConfig, LearnerConfig
 from paraformer.numerics.months import monthly_operator
 from paraformer.process.offered import offered_outputs, require_device, require_parameters
+from paraformer.search.config import OwnSearchConfig
 from paraformer.training.config import TrainingConfig
 from paraformer.training.devices import require_devices
 
@@ -196,8 +197,14 @@ def _require_days(study: Study, there: Period) -> None:
             raise SettingsError(
                 f"data.{name}: {length} days in all, but cells need {least} observed ones (evaluation.min_days)"
             )
-    for name, search in study.searches.items():
-        _at_most(f"searches.{name}.loss.min_days", search.loss.min_days, train, "the training period has")
+    for key, count in least_days(study).items():
+        _at_most(key, count, train, "the training period has")
+
+
+def least_days(study: Study) -> dict[str, int]:
+    """Observed days that a cell needs for each search, by the setting that says so."""
+    built_in = {n: s for n, s in study.searches.items() if not isinstance(s, OwnSearchConfig)}
+    return {f"searches.{name}.loss.min_days": search.loss.min_days for name, search in built_in.items()}
 
 
 def _require_learner(key: str, learner: LearnerConfig, study: Study, extent: Extent) -> None:

@@ -31,6 +31,12 @@ from paraformer.surrogate.fit import SurrogateData
 from paraformer.surrogate.model import Surrogate
 
 
+def files_of(study: Study, cube: Path) -> ProcessFiles | ModelFiles:
+    """Files of a study's process model; those of the built-in world stand in the folder of its cube."""
+    given = {"parameters": cube / "params.nc", "domain": cube / "domain.nc"}
+    return process_files(study.process, given if study.data.source == "synthetic" else {})
+
+
 class Opened:
     """The finished stages of a run, and the cube, models and data that are made of them, each opened once."""
 
@@ -56,10 +62,8 @@ class Opened:
 
     @cached_property
     def _files(self) -> ProcessFiles | ModelFiles:
-        """Files of the process model; those of the built-in world stand beside its cube."""
-        folder, synthetic = self.done["cube"].path, self.study.data.source == "synthetic"
-        given = {"parameters": folder / "params.nc", "domain": folder / "domain.nc"} if synthetic else {}
-        return process_files(self.study.process, given)
+        """Files of the process model."""
+        return files_of(self.study, self.done["cube"].path)
 
     @cached_property
     def _file_hashes(self) -> dict[str, str]:

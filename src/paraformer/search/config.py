@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from paraformer.core.errors import SettingsError
+from paraformer.core.own_calibrator import OwnCalibrator
+from paraformer.core.own_code import OWN
+from paraformer.core.plugins import resolved
 from paraformer.core.settings import Settings
 
 
@@ -26,16 +31,23 @@ class MisfitConfig(Settings):
         return given
 
 
-class _CommonConfig(Settings):
+class _AnyConfig(Settings):
     model: Literal["process", "surrogate"] = Field(default="process", description="forward model that is searched")
-    loss: MisfitConfig = MisfitConfig()
     budget: int = Field(default=500, ge=1, description="most forward runs of a cell, never exceeded [maxn]")
-    start_from_prior: bool = Field(default=True, description="the first point is the a-priori θ [iniflg]")
-    runs_together: int = Field(default=512, ge=1, description="forward runs in one call of the model: bounds memory")
-    checkpoint_seconds: float = Field(default=30.0, ge=0, description="seconds between checkpoints; 0 after every step")
 
     def require_budget(self, parameters: int) -> None:
         """Raise SettingsError unless the budget pays for the first step of a search of so many parameters."""
+
+    def numerical(self) -> dict[str, Any]:
+        """The settings on which θ depends."""
+        return self.model_dump(mode="json")
+
+
+class _CommonConfig(_AnyConfig):
+    loss: MisfitConfig = MisfitConfig()
+    start_from_prior: bool = Field(default=True, description="the first point is the a-priori θ [iniflg]")
+    runs_together: int = Field(default=512, ge=1, description="forward runs in one call of the model: bounds memory")
+    checkpoint_seconds: float = Field(default=30.0, ge=0, description="seconds between checkpoints; 0 after every step")
 
     def numerical(self) -> dict[str, Any]:
         """The settings on which θ depends: all but how much is run at once and how often a checkpoint is written."""
@@ -99,4 +111,42 @@ class LevenbergConfig(_CommonConfig):
             )
 
 
-SearchConfig = Annotated[SCEUAConfig | RandomConfig | LevenbergConfig, Field(discriminator="name")]
+class OwnSearchConfig(_AnyConfig):
+    """A search of the user's own: ``factory(**settings)`` makes it (``core.own_calibrator``)."""
+
+    name: str = Field(description="package.module:factory")
+    module_folder: Path | None = Field(default=None, description="folder of its module; none: it is installed")
+    settings: dict[str, bool | int | float | str] = Field(
+        default_factory=dict, description="what the factory is given by name"
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _plug_in_is_what_it_stands_for(cls, given: str) -> str:
+        return resolved("searches", given)
+
+    def numerical(self) -> dict[str, Any]:
+        """The settings on which θ depends: all but where the code stands."""
+        return self.model_dump(mode="json", exclude={"module_folder"})
+
+    def calibrator(self) -> OwnCalibrator:
+        """The search that the settings name."""
+        return OwnCalibrator("searches.name", self.name, self.module_folder, self.settings, self.budget)
+
+
+def _name(given: Any) -> str | None:
+    """Which settings a search has, by its ``name``."""
+    named = given.get("name") if isinstance(given, Mapping) else getattr(given, "name", None)
+    if not isinstance(named, str):
+        return None if named is None else str(named)
+    return "own" if OWN.fullmatch(resolved("searches", named)) else named
+
+
+SearchConfig = Annotated[
+    Annotated[SCEUAConfig, Tag("sceua")]
+    | Annotated[RandomConfig, Tag("random")]
+    | Annotated[LevenbergConfig, Tag("levenberg")]
+    | Annotated[OwnSearchConfig, Tag("own")],
+    Discriminator(_name),
+]
+BuiltInSearchConfig = SCEUAConfig | RandomConfig | LevenbergConfig
