@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from paraformer.core.errors import SettingsError, nearest, shortened
+from paraformer.core.html import card
 from paraformer.core.names import ROWS, require_file_name, require_names
 from paraformer.core.parameters import PAPER_SET, VIC_PARAMETERS, Parameter, ParameterSpace
 from paraformer.core.settings import Settings, validated
@@ -180,6 +181,23 @@ class Study(Settings):
     @property
     def space(self) -> ParameterSpace:
         return ParameterSpace(self.parameters)
+
+    @classmethod
+    def load(cls, path: Path | str, overrides: Sequence[str] = ()) -> Study:
+        """Read a study file, as ``load_study``."""
+        return load_study(path, overrides)
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "parameters": ", ".join(self.space.names),
+            "data": self.data.source if self.data.path is None else self.data.path,
+            "learned from": self.data.train,
+            "judged on": self.data.test,
+            "process model": self.process.model,
+            "searches": ", ".join(self.searches),
+            "learners": ", ".join(self.learners),
+        }
+        return card(f"Study {self.name}", facts)
 
     def to_yaml(self) -> str:
         """The resolved study as YAML; loading it gives the same study."""

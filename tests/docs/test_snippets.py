@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import click
 import numpy as np
@@ -24,12 +25,14 @@ import typer
 import xarray as xr
 import yaml
 
+import paraformer as pf
 from docs.snippets import PAGES, ROOT, Snippet, commands, snippets, snippets_of
 from paraformer.cli import app
 from paraformer.config import Study, load_study
 from paraformer.core.schema import Cube
 from paraformer.core.settings import validated
 from paraformer.core.yaml import read
+from paraformer.pipeline.released import export_map
 from paraformer.process.bmi_setup import BMIConfig
 from paraformer.process.own import OwnDifferentiable
 from process.drop_in import global_file, make_world
@@ -252,7 +255,7 @@ def test_every_python_block_is_run_or_its_names_are_checked() -> None:
 
 def key_of(snippet: Snippet) -> str:
     """Page and beginning, which say what is run; lines of a page move."""
-    return f"{snippet.page}: {snippet.text[:24]}"
+    return f"{snippet.page}: {snippet.text[:24].rstrip()}"
 
 
 def run_reservoir(text: str, folder: Path) -> None:
@@ -279,26 +282,39 @@ def run_gradients(text: str, folder: Path) -> None:
 
 
 def run_front_page(text: str, folder: Path) -> None:
-    """What README shows, on a small study of the same name."""
+    """What README and docs/python.md show, on a small study of the same name, with a map of it as the packaged one."""
     (folder / "studies").mkdir()
     study = yaml.safe_load((ROOT / "studies/demo.yaml").read_text(encoding="utf-8"))
     few = {"steps": 2, "checkpoint_steps": 1, "schedule": {"warm_up": 1}}
-    learner = {"network": {"name": "ffn_a", "hidden": 8}, "window": 60, "training": few, "cells_per_batch": 4}
-    study |= {"searches": {}, "learners": {"FFN_A": learner}, "ensemble": {"common": 4, "own": 4, "held_out": 2}}
-    study["data"]["synthetic"] = {"rows": 2, "columns": 3, "years": 2}
+    network = {"name": "paraformer_z", "width": 8, "heads": 2, "feed_forward": 8, "history_days": 80}
+    learner = {"network": network, "window": 60, "training": few, "cells_per_batch": 4}
+    study |= {"searches": {}, "learners": {"ParaFormer_Z": learner}, "ensemble": {"common": 4, "own": 4, "held_out": 2}}
+    study["data"]["synthetic"] = {"rows": 3, "columns": 5, "years": 2}
     study["references"] = {"direct": None}
     surrogate = {"anchors": 4, "hidden": 8, "embedding": 4, "warm_up": 5, "window": 20, "cells_per_batch": 4}
     study["surrogate"] = {**surrogate, "sets_per_cell": 2, "training": few}
     (folder / "studies/demo.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
-    shown: list[str] = []
+    begun = pf.run(folder / "studies/demo.yaml", folder / "runs/demo", until="verdict", quiet=True)
+    there = {
+        name: xr.load_dataset(begun.folder("cube") / f"{file}.nc")
+        for name, file in (("forcing", "inputs"), ("params", "params"), ("domain", "domain"))
+    }
+    prior = {name: ("cell", begun.prior[:, i]) for i, name in enumerate(begun.space.names)}
+    there["dataset"] = there["forcing"].assign(prior)
+    export_map(begun.directory, "ParaFormer_Z", folder / "map")
+    (folder / "vic").mkdir()
+    make_world(folder / "vic")
+    global_file(folder / "vic", name="../global.txt")
     before = Path.cwd()
     os.chdir(folder)
     try:
-        exec(compile(text, "README", "exec"), {"print": lambda what: shown.append(str(what))})
+        with mock.patch("paraformer.pipeline.released.packaged", return_value={"conus36-7-history": folder / "map"}):
+            exec(compile(text, "page", "exec"), there)
     finally:
         os.chdir(before)
     assert (folder / "runs/demo/report.html").is_file()
-    assert shown[-1].strip()
+    assert "to_vic" not in text or xr.load_dataset(folder / "params.nc")["infilt"].notnull().any()
+    assert "theta" not in there or np.isfinite(there["theta"]["expt"]).all()
 
 
 def run_vic(text: str, folder: Path) -> None:
@@ -320,7 +336,11 @@ RUN: dict[str, Callable[[str, Path], None]] = {
     "docs/bring_your_own_model.md: from paraformer.process.": run_gradients,
     "docs/vic_code.md: from paraformer.process.": run_vic,
 }
-LONG: dict[str, Callable[[str, Path], None]] = {"README.md: from paraformer import l": run_front_page}
+LONG: dict[str, Callable[[str, Path], None]] = {
+    "README.md: from paraformer import l": run_front_page,
+    "README.md: import paraformer as pf": run_front_page,
+    "docs/python.md: import paraformer as pf": run_front_page,
+}
 RUN |= LONG
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from evaluation.small_holdout import holdout, simulation
-from paraformer.evaluation.cross_validation import CELL_COLUMNS, COLUMNS, ranking, recommendation, score_kept, shown
+from paraformer.core.recommended import best_kept_aside, uncompared
+from paraformer.evaluation.cross_validation import CELL_COLUMNS, COLUMNS, ranking, score_kept, shown
 
 
 def kept(error: float, spread: float = 0.0, n: int = 60) -> pd.DataFrame:
@@ -52,14 +53,25 @@ def test_the_best_is_first_and_a_difference_by_chance_is_called_so() -> None:
 
 def test_the_sentence_names_the_first_and_how_sure_it_is() -> None:
     sure = ranking({"A": kept(0.0), "B": kept(0.01)}, {"A": True, "B": True}, degrees=2.0)
-    assert recommendation(sure) == (
+    assert best_kept_aside(sure).method == "A"
+    assert best_kept_aside(sure).why == (
         "Recommended: A, whose raw RMSE on blocks of trained cells kept aside is 0.0500 m3 m-3 (60 cells, training "
         "period); next is B with 0.0600 (p 0.0002)."
     )
     assert shown(sure).iloc[1].tolist() == ["B", "yes", 60, "0.0600", "0.0100", "0.0002"]
     assert shown(sure)["p"][0] == ""
     few = ranking({"A": kept(0.0, n=4), "B": kept(0.01, n=4)}, {"A": True, "B": True}, degrees=2.0)
-    assert recommendation(few).endswith("(too few blocks to say whether by chance), which may do as well.")
-    assert recommendation(few[:1]).endswith("there is no other learner.")
+    assert best_kept_aside(few).why.endswith("(too few blocks to say whether by chance), which may do as well.")
+    assert best_kept_aside(few[:1]).why.endswith("there is no other learner.")
     none = ranking({"A": kept(np.nan)}, {"A": True}, degrees=2.0)
-    assert recommendation(none).startswith("Recommended: none")
+    assert best_kept_aside(none).method is None
+    assert best_kept_aside(none).why.startswith("Recommended: none")
+
+
+def test_without_a_comparison_only_what_is_alone_is_recommended() -> None:
+    assert uncompared(["A"], ["SCE-UA"]).method == "A"
+    assert uncompared([], ["SCE-UA"]).method == "SCE-UA"
+    several = uncompared(["A", "B"], [])
+    assert several.method is None
+    assert "cross_validation" in several.why
+    assert uncompared([], []).method is None

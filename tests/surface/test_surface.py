@@ -44,6 +44,8 @@ def test_public_names() -> None:
     for name in paraformer.__all__:
         assert getattr(paraformer, name) is not None
     require_same("names.txt", "\n".join(paraformer.__all__) + "\n")
+    page = (HERE.parents[1] / "docs/python.md").read_text(encoding="utf-8").partition("## Public names")[2]
+    assert sorted(re.findall(r"`(\w+)`", page)) == sorted(paraformer.__all__), "docs/python.md lists the public names"
     with pytest.raises(AttributeError, match="no attribute 'VICC'"):
         paraformer.VICC  # noqa: B018
 

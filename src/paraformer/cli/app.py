@@ -12,7 +12,6 @@ import typer
 from typer.core import TyperGroup
 
 from paraformer.cli.interrupt import interruptible
-from paraformer.core.log import BarProgress, LogProgress, Progress
 
 if TYPE_CHECKING:  # torch takes seconds to load, and running VIC does not need it
     from paraformer.config import Study
@@ -117,13 +116,6 @@ def show(text: str) -> None:
         print(text, flush=True)  # noqa: T201
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def shown_progress(quiet: bool) -> Progress:
-    """A bar on a terminal, lines of a log elsewhere."""
-    if quiet:
-        return Progress()
-    return BarProgress() if sys.stderr.isatty() else LogProgress()
 
 
 def load_study(path: Path, overrides: Sequence[str] | None) -> Study:

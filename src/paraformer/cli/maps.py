@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from paraformer.cli.app import MAPS, Directory, Overrides, Quiet, StudyFile, load_study, show, shown_progress, verb
+from paraformer.cli.app import MAPS, Directory, Overrides, Quiet, StudyFile, load_study, show, verb
 from paraformer.cli.interrupt import RESUMES, interruptible
+from paraformer.core.log import shown_progress
 
 
 @verb(MAPS, "apply runs/demo my.yaml --judge")

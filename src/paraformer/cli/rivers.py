@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from paraformer.cli.app import RIVERS, Quiet, example, family, show, shown_progress, verb
+from paraformer.cli.app import RIVERS, Quiet, example, family, show, verb
+from paraformer.core.log import shown_progress
 
 network = family(
     "network",

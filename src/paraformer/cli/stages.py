@@ -16,10 +16,10 @@ from paraformer.cli.app import (
     StudyFile,
     load_study,
     show,
-    shown_progress,
     verb,
 )
 from paraformer.cli.interrupt import RESUMES, interruptible
+from paraformer.core.log import shown_progress
 
 if TYPE_CHECKING:
     from paraformer.config import Study

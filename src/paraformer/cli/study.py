@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 from importlib import resources
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from paraformer.cli.app import STUDY, AnyThreads, Directory, Overrides, Quiet, StudyFile, load_study, show, verb
 from paraformer.cli.stages import run_until
+
+
+@verb(STUDY, "new vic FOLDER --global global_param.txt --observations smap.nc")
+def new(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="vic, products, own-model, own-learner or basins")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="where the files go; it must be empty")],
+    global_param: Annotated[
+        Path | None, typer.Option("--global", metavar="GLOBAL_PARAM", help="vic: the run whose cells the study has")
+    ] = None,
+    observations: Annotated[
+        Path | None, typer.Option("--observations", metavar="FILE", help="vic: soil moisture to learn from (netCDF)")
+    ] = None,
+    variable: Annotated[
+        str | None, typer.Option("--variable", help="of that file, if several have the unit m3 m-3")
+    ] = None,
+) -> None:
+    """A folder to begin from: a study, and what it needs, made from your VIC run or a template."""
+    from paraformer.pipeline.from_vic import Moisture
+    from paraformer.pipeline.new import new as begin
+
+    moisture = None if observations is None else Moisture(observations, variable)
+    show(begin(kind, folder, global_param, moisture))
 
 
 @verb(STUDY, "check my.yaml")

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from paraformer.cli.app import Quiet, example, family, show, shown_progress
+from paraformer.cli.app import Quiet, example, family, show
 from paraformer.cli.interrupt import interruptible
+from paraformer.core.log import shown_progress
 
 vic = family(
     "vic",
@@ -32,20 +33,17 @@ def vic_run(
     quiet: Quiet = False,
 ) -> None:
     """Run a global parameter file of VIC-5's image driver: same inputs, same history and state files."""
-    from paraformer.process.vic.driver.discharge import read_places
-    from paraformer.process.vic.driver.global_param import read_global_parameters
-    from paraformer.process.vic.driver.run import run_global
-    from paraformer.routing.router import parameter_router
-    from paraformer.routing.rvic import read_parameter_file, warn_of_vic
+    from paraformer.pipeline import vic as vic_alone
 
-    run = read_global_parameters(global_param, water_balance=water_balance, ignore_routing=ignore_routing)
-    router = None
-    if run.routing is not None:
-        file, places = read_parameter_file(run.routing), read_places(run)
-        router = parameter_router(file, places.lat, places.lon, places.area, source=places.source)
-        warn_of_vic(file, 86400.0 / run.settings.model_steps_per_day)
     with interruptible("interrupted; the same command begins anew"):
-        result = run_global(run, strict=strict, threads=threads, progress=shown_progress(quiet), router=router)
+        result = vic_alone.run(
+            global_param,
+            strict=strict,
+            water_balance=water_balance,
+            threads=threads,
+            ignore_routing=ignore_routing,
+            progress=shown_progress(quiet),
+        )
     for path in (*result.history, *([result.state] if result.state else [])):
         show(str(path))
     show(

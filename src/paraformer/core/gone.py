@@ -1,7 +1,8 @@
-"""Settings that are gone: what a study of an earlier version is told in place of "unknown key"."""
+"""Settings and names that are gone: what a study or script of an earlier version is told."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
@@ -46,3 +47,15 @@ def what_replaces(place: str, value: Any) -> tuple[str, str] | None:
         if fnmatchcase(place, pattern) or fnmatchcase(asked, pattern):
             return asked if ": " in pattern else place, words
     return None
+
+
+RENAMED = {"run_study": "run", "check_study": "check", "load_study": "Study.load", "Results": "Result"}
+"""Public names of an earlier version, and those that stand in their place; the old ones go with 0.3."""
+
+
+def renamed(name: str) -> str:
+    """The public name that is meant; an old one is told."""
+    if name not in RENAMED:
+        return name
+    warnings.warn(f"paraformer.{name} is paraformer.{RENAMED[name]} now", DeprecationWarning, stacklevel=3)
+    return RENAMED[name]

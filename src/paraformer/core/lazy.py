@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 
-def lazily(package: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+def lazily(
+    package: str, names: Mapping[str, str], *, modules: Mapping[str, str] = MappingProxyType({})
+) -> Callable[[str], Any]:
     """A module's ``__getattr__`` for the given names.
 
     Args:
         package: name of the package, ``__name__``.
         names: name -> the module under ``paraformer`` that has it.
+        modules: name -> the module under ``paraformer`` that it stands for.
     """
 
     def load(name: str) -> Any:
+        if name in modules:
+            return import_module(f"paraformer.{modules[name]}")
         if name in names:
             return getattr(import_module(f"paraformer.{names[name]}"), name)
         raise AttributeError(f"module '{package}' has no attribute '{name}'")

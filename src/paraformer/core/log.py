@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import logging
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -138,6 +140,58 @@ class BarProgress(Progress):
                 bar.update(task, advance=steps, note=note)
 
             yield advance
+
+
+class NotebookProgress(Progress):
+    """Progress bar below the cell of a notebook, redrawn at most every ``every`` seconds."""
+
+    def __init__(self, every: float = 0.5) -> None:
+        self.every = every
+
+    @contextmanager
+    def task(self, description: str, total: int, *, unit: str = "steps", done: int = 0) -> Iterator[Advance]:
+        start = last = time.monotonic()
+        at = done
+
+        def shown(note: str = "") -> dict[str, str]:
+            words = f"{description}: {at} of {total} {unit}, {time.monotonic() - start:.0f} s {note}".rstrip()
+            bar = f"<progress value='{at}' max='{total}'></progress> {html.escape(words)}"
+            return {"text/plain": words, "text/html": bar}
+
+        handle = _display()(shown(), raw=True, display_id=True)
+
+        def advance(steps: int = 1, note: str = "") -> None:
+            nonlocal at, last
+            at += steps
+            now = time.monotonic()
+            if now - last >= self.every:
+                last = now
+                handle.update(shown(note), raw=True)
+
+        yield advance
+        handle.update(shown(), raw=True)
+
+
+def _display() -> Any:
+    from IPython.display import display
+
+    return display
+
+
+def shown_progress(quiet: bool = False) -> Progress:
+    """What fits the place: a bar in a terminal or a notebook, log lines elsewhere, nothing where ``quiet``."""
+    if quiet:
+        return Progress()
+    if _in_notebook():
+        return NotebookProgress()
+    return BarProgress() if sys.stderr.isatty() else LogProgress()
+
+
+def _in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return hasattr(shell, "kernel")
 
 
 class JsonLinesHandler(logging.Handler):

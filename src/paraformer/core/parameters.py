@@ -16,6 +16,7 @@ from jaxtyping import Float
 from pydantic import Field, field_validator, model_validator
 
 from paraformer.core.errors import DataError, SettingsError, nearest
+from paraformer.core.html import card
 from paraformer.core.settings import Settings
 
 
@@ -59,6 +60,11 @@ class Parameter(Settings):
     def physical_bounds(self) -> tuple[float, float]:
         """Bounds in physical units (``lower * scale``, ``upper * scale``)."""
         return self.lower * self.scale, self.upper * self.scale
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What a file says of the variable that holds its values (CF)."""
+        return {"units": self.unit, "long_name": self.meaning or self.name, "valid_range": list(self.physical_bounds)}
 
     def from_unit(self, u: Any) -> Any:
         """Map unit coordinates to physical values; works on any array type that has ``*``, ``+`` and ``**``."""
@@ -243,6 +249,13 @@ class ParameterSpace:
     def __repr__(self) -> str:
         return f"ParameterSpace({', '.join(self.names)})"
 
+    def _repr_html_(self) -> str:
+        facts = {}
+        for p in self:
+            low, high = p.physical_bounds
+            facts[p.name] = f"{low:g} to {high:g} {p.unit}, {p.transform}; {p.meaning or p.name}"
+        return card(f"{len(self)} parameters", facts)
+
     def from_unit(self, u: Float[np.ndarray, "*n parameter"]) -> Float[np.ndarray, "*n parameter"]:
         """Unit coordinates -> physical values."""
         u = np.asarray(u, dtype=np.float64)
@@ -252,6 +265,10 @@ class ParameterSpace:
         """Physical values -> unit coordinates; values outside the bounds give coordinates outside [0, 1]."""
         theta = np.asarray(theta, dtype=np.float64)
         return np.stack([p.to_unit(theta[..., i]) for i, p in enumerate(self.parameters)], axis=-1)
+
+    def mean(self, theta: Float[np.ndarray, "one *n parameter"]) -> Float[np.ndarray, "*n parameter"]:
+        """Mean over the first axis in unit coordinates, physical values inside the bounds: one θ of several."""
+        return self.clip(self.from_unit(np.clip(self.to_unit(theta).mean(axis=0), 0.0, 1.0)))
 
     def clip(self, theta: Float[np.ndarray, "*n parameter"]) -> Float[np.ndarray, "*n parameter"]:
         """Clamp physical values to the bounds."""

@@ -24,8 +24,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from paraformer.core.cell_scores import chosen, long_table, require_cell_scores
+from paraformer.core.conventions import WRITTEN, axes, short
 from paraformer.core.errors import DataError, RunError
 from paraformer.core.names import DEFAULT
+from paraformer.core.recommended import Recommendation, best_kept_aside, least_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,18 +93,6 @@ class Method(NamedTuple):
     members: int
     process_model_runs: int | None
     note: str
-
-
-class Recommendation(NamedTuple):
-    """Which θ to take.
-
-    Attributes:
-        method: as in every table.
-        why: on what it was chosen, a sentence without its subject.
-    """
-
-    method: str
-    why: str
 
 
 class Results:
@@ -179,9 +169,15 @@ class Results:
         """Folder of a seed of a search or learner: its θ, and of a learner its map."""
         return self.directory / "parameters" / method / f"seed-{seed}"
 
-    def parameter_file(self, method: str, seed: int = 0) -> Path:
-        """File with θ of a search or learner: for VIC its parameter file, else θ alone."""
-        folder = self.seed_folder(method, seed)
+    def parameter_file(self, method: str, seed: int | None = None) -> Path:
+        """File with θ of a search or learner: for VIC its parameter file, else θ alone.
+
+        Args:
+            seed: one of its seeds; ``None`` for the mean over all of them, in unit coordinates.
+        """
+        folder = self.seed_folder(method, seed or 0)
+        if seed is None and (folder.parent / THETA).exists():  # not in runs that an earlier version has begun
+            folder = folder.parent
         return folder / PARAMS if (folder / PARAMS).exists() else folder / THETA
 
     # -- methods
@@ -205,23 +201,15 @@ class Results:
         return DEFAULT
 
     @cached_property
-    def recommended(self) -> Recommendation | None:
-        """The search or learner whose θ to take, chosen in the training period; ``None`` where none was scored.
-
-        The learner that is best on blocks of trained cells kept aside, where the study compares them so; else the
-        method with the lowest RMSE of the training period in trained cells.
-        """
+    def recommended(self) -> Recommendation:
+        """Which method to take and why: by blocks of trained cells kept aside where the study compares learners so,
+        else by the training period, never by the test period."""
         kept = self.cross_validation
-        if kept is not None and len(kept) and np.isfinite(kept["rmse"].iloc[0]):
-            first = kept.iloc[0]
-            told = f"raw RMSE on blocks of trained cells kept aside, {first['rmse']:.4f} m3 m-3"
-            return Recommendation(str(first["method"]), f"has the lowest {told}; the test period had no say")
-        found = self.training_rmse("search", "learner", "history learner")
-        if not found:
-            return None
-        best = min(found, key=lambda name: found[name])
-        told = f"RMSE in trained cells over the training period, {found[best]:.4f} m3 m-3"
-        return Recommendation(best, f"has the lowest {told}; the test period had no say")
+        if kept is not None and len(kept):
+            return best_kept_aside(kept)
+        if not self.moisture:
+            return Recommendation(None, "Recommended: none; methods of flow are compared at the gauges, in the table.")
+        return least_error(self.training_rmse("learner", "history learner"), self.training_rmse("search"))
 
     def training_rmse(self, *kinds: Kind) -> dict[str, float]:
         """RMSE of the training period in trained cells with the study's operator [m3 m-3], of methods of some kinds
@@ -360,22 +348,18 @@ class Results:
 
     @cached_property
     def theta(self) -> xr.Dataset:
-        """θ that was judged, a variable a parameter ``(row, cell)``, physical values, CF attributes."""
+        """θ that was judged, a variable a parameter ``(row, cell)``, physical values, CF attributes.
+
+        ``theta.sel({"method": "ParaFormer_Z"})`` are the rows of a method, one a seed.
+        """
         import xarray as xr
 
         archive = self._archive(RUNS)
         found = archive["theta"].values
-        variables = {
-            p.name: (
-                ("row", "cell"),
-                found[:, :, i].T,
-                {"units": p.unit, "long_name": p.meaning or p.name, "valid_range": list(p.physical_bounds)},
-            )
-            for i, p in enumerate(self.space)
-        }
-        coords = {name: archive[name] for name in ("cell", "lat", "lon")} | _rows(archive)
-        attributes = {"Conventions": "CF-1.8", "title": f"Parameters of study {self.name}"}
-        return xr.Dataset(variables, coords, attributes)
+        variables = {p.name: (("row", "cell"), found[:, :, i].T, p.attributes) for i, p in enumerate(self.space)}
+        coords = axes(*(archive[name].values for name in ("cell", "lat", "lon"))) | _rows(archive)
+        attributes = {**WRITTEN, "title": f"Parameters of study {self.name}"}
+        return _by_row(xr.Dataset(variables, coords, attributes))
 
     def theta_fields(self) -> dict[str, Float[np.ndarray, "seed cell parameter"]]:
         """Method -> θ of every seed, physical values, in the order of the tables."""
@@ -385,7 +369,10 @@ class Results:
 
     @cached_property
     def series(self) -> xr.Dataset:
-        """Daily series of the process model with every row's θ ``(row, cell, time)``, read when computed with."""
+        """Daily series of the process model with every row's θ ``(row, cell, time)``, read when computed with.
+
+        ``series.sel({"method": "ParaFormer_Z"})`` are the rows of a method, one a seed; units stand in the attributes.
+        """
         import xarray as xr
 
         parts = []
@@ -396,8 +383,8 @@ class Results:
             part = series.rename_dims(set="row").assign_coords(_rows(archive))
             parts.append(part.transpose("row", "cell", "time"))
         joined = xr.concat(parts, "row", coords="minimal", compat="override", combine_attrs="override")
-        joined.attrs = {"Conventions": "CF-1.8", "title": f"Daily series of study {self.name} by the process model"}
-        return joined
+        joined.attrs = {**WRITTEN, "title": f"Daily series of study {self.name} by the process model"}
+        return _by_row(joined)
 
     def series_of(
         self, output: str, cells: Int[np.ndarray, " chosen"] | None = None, *, seeds: int | None = None
@@ -508,12 +495,21 @@ def _method(row: Mapping[Any, Any]) -> Method:
     )
 
 
-def _rows(archive: xr.Dataset) -> dict[str, tuple[str, Any]]:
+def _rows(archive: xr.Dataset) -> dict[str, tuple[str, Any, Any]]:
     """Method and seed of each row of an archive of runs."""
     return {
-        "method": ("row", np.array(archive.attrs.get("methods", [DEFAULT]), dtype=object)),
-        "seed": ("row", np.array(archive.attrs.get("seeds", [-1]))),
+        "method": ("row", np.array(archive.attrs.get("methods", [DEFAULT]), dtype=object), {"long_name": "method"}),
+        "seed": (
+            "row",
+            short(np.array(archive.attrs.get("seeds", [-1]))),
+            {"long_name": "seed, -1 where there is none"},
+        ),
     }
+
+
+def _by_row(dataset: xr.Dataset) -> xr.Dataset:
+    """The same, whose rows are found by method and by seed."""
+    return dataset.set_xindex("method").set_xindex("seed")
 
 
 def _opened(path: Path) -> xr.Dataset:

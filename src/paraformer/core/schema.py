@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from paraformer.core.errors import DataError, nearest
+from paraformer.core.html import card
 from paraformer.core.lazy import deferred
 from paraformer.core.parameters import Parameter, ParameterSpace
 from paraformer.core.time import Period
@@ -74,6 +75,17 @@ class Cube:
         cube = cls(dataset)
         cube.validate(str(path))
         return cube
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "cells": f"{len(self.cells)}, {int(self.trained.sum())} of them trained",
+            "days": f"{self.time[0]} to {self.time[-1]}",
+            "learned from": self.period("train"),
+            "judged on": self.period("test"),
+            "observation": self.dataset.attrs["observation"],
+            "attributes": ", ".join(self.attribute_names),
+        }
+        return card("Cube", facts, self.dataset._repr_html_())
 
     def validate(self, source: str) -> None:
         """Raise DataError unless the dataset holds everything the other rooms rely on."""

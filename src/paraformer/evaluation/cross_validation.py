@@ -74,21 +74,3 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     texts = {name: [words[name].format(v) if np.isfinite(v) else "" for v in table[name]] for name in words}
     own_days = np.where(table["own_days"], "yes", "no")
     return table.assign(**texts, own_days=own_days).rename(columns={"own_days": "reads the cell's own days"})
-
-
-def recommendation(table: pd.DataFrame) -> str:
-    """Which learner to take and why, in one sentence."""
-    first, *others = table.to_dict("records")
-    if not np.isfinite(first["rmse"]):
-        return "Recommended: none; no cell that was kept aside has enough observed days."
-    told = (
-        f"Recommended: {first['method']}, whose raw RMSE on blocks of trained cells kept aside is {first['rmse']:.4f}"
-    )
-    told += f" m3 m-3 ({first['n_cells']} cells, training period)"
-    if not others:
-        return f"{told}; there is no other learner."
-    second = others[0]
-    p = second["p"]
-    sure = "too few blocks to say whether by chance" if np.isnan(p) else f"p {p:.2g}"
-    alike = "" if p < 0.05 else ", which may do as well"
-    return f"{told}; next is {second['method']} with {second['rmse']:.4f} ({sure}){alike}."

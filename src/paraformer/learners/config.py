@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from paraformer.core.own_calibrator import OwnCalibrator
 from paraformer.core.own_code import OWN
+from paraformer.core.plugins import resolved
 from paraformer.core.settings import Settings
 from paraformer.learners.targets_config import TargetsConfig
 from paraformer.learners.training_config import LearningConfig, RefinementConfig, completed_learning
@@ -97,9 +99,18 @@ class _Own(Settings):
     module_folder: Path | None = Field(default=None, description="folder of its module; none: it is installed")
     settings: dict[str, Value] = Field(default_factory=dict, description="what the factory is given by name")
 
+    @field_validator("name")
+    @classmethod
+    def _plug_in_is_what_it_stands_for(cls, given: str) -> str:
+        return resolved("learners", given)
+
 
 class OwnConfig(_Own):
-    """A network of the user's own that reads attributes."""
+    """A network of the user's own that reads attributes, or a map of its own way to learn (``gradient: false``)."""
+
+    gradient: bool = Field(
+        default=True, description="false: no network but a calibrator of its own (core.own_calibrator), as trees are"
+    )
 
 
 class OwnHistoryConfig(_Own, HistoryConfig):
@@ -111,6 +122,7 @@ class OwnHistoryConfig(_Own, HistoryConfig):
 def _name(given: Any) -> str | None:
     """Which settings a network has, by its ``name``; pydantic calls what is missing by the name of this function."""
     named = given.get("name") if isinstance(given, Mapping) else getattr(given, "name", None)
+    named = resolved("learners", named) if isinstance(named, str) else named
     if not isinstance(named, str) or not OWN.fullmatch(named):
         return None if named is None else str(named)
     history = "history_days" in given if isinstance(given, Mapping) else isinstance(given, HistoryConfig)
@@ -226,6 +238,11 @@ class LearnerConfig(Settings):
         default=None, description="surrogate_then_process only: the training that goes on through the process model"
     )
 
+    start_from: Path | None = Field(
+        default=None,
+        description="a map whose weights the training begins with: a folder of 'paraformer export', or the name of a "
+        "packaged map; none begins anew",
+    )
     targets: TargetsConfig | None = Field(
         default=None, description="what is compared beside soil moisture, and with what weight; none compares no other"
     )
@@ -246,6 +263,29 @@ class LearnerConfig(Settings):
         if isinstance(given, Mapping) and given.get("simulator") == "surrogate_then_process":
             return {**given, "refinement": {} if given.get("refinement") is None else given["refinement"]}
         return given
+
+    @property
+    def has_gradient(self) -> bool:
+        """Whether it is a network, trained through its forward model, and not a map with its own way to learn."""
+        return not isinstance(self.network, OwnConfig) or self.network.gradient
+
+    def own_calibrator(self) -> OwnCalibrator:
+        """The map without gradient that the settings name."""
+        assert isinstance(self.network, OwnConfig)
+        network = self.network
+        return OwnCalibrator("learners.network.name", network.name, network.module_folder, network.settings)
+
+    @model_validator(mode="after")
+    def _only_networks_are_trained(self) -> LearnerConfig:
+        if self.has_gradient:
+            return self
+        for name, field in type(self).model_fields.items():
+            usual = field.get_default(call_default_factory=True)
+            if name not in ("network", "simulator") and getattr(self, name) != usual:
+                raise ValueError(f"'{name}' is of networks, which are trained; leave it out with 'gradient: false'")
+        if self.simulator == "surrogate_then_process":
+            raise ValueError("simulator 'surrogate_then_process' is of networks; take 'surrogate' or 'process'")
+        return self
 
     @model_validator(mode="after")
     def _simulator_applies(self) -> LearnerConfig:

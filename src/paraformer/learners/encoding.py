@@ -6,7 +6,7 @@ and a value outside the trained range are said, not guessed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +34,11 @@ class Encoded(NamedTuple):
     notes: list[str]
 
 
+def static_of(cube: Cube) -> xr.Dataset:
+    """Variables of the cells that have one value each."""
+    return cube.dataset[[str(n) for n, variable in cube.dataset.data_vars.items() if variable.dims == ("cell",)]]
+
+
 @dataclass(frozen=True)
 class Encoding:
     """Attributes in the order in which a map sees them.
@@ -55,6 +60,14 @@ class Encoding:
         values = cube.attributes()[cube.trained]
         units = tuple(str(cube.dataset[name].attrs.get("units", "")) for name in cube.attribute_names)
         return cls(cube.attribute_names, units, values.min(axis=0), values.max(axis=0))
+
+    def widened(self, cube: Cube) -> Encoding:
+        """The same for a map that went on learning on the trained cells of a cube: its range holds them, too."""
+        values = self(static_of(cube)).values[cube.trained]
+        known = np.isfinite(values)
+        low = np.where(known, values, np.inf).min(axis=0, initial=np.inf)
+        high = np.where(known, values, -np.inf).max(axis=0, initial=-np.inf)
+        return replace(self, low=np.minimum(self.low, low), high=np.maximum(self.high, high))
 
     @property
     def variables(self) -> tuple[str, ...]:

@@ -165,19 +165,24 @@ class Scaling:
         return cls(**{name: Normaliser.from_description(part) for name, part in description.items()})
 
 
-def trained_inputs(config: LearnerConfig, data: CalibrationData) -> tuple[Scaling, Inputs]:
+def trained_inputs(
+    config: LearnerConfig, data: CalibrationData, scaling: Scaling | None = None
+) -> tuple[Scaling, Inputs]:
     """Statistics of the trained cells, and inputs of every cell, zero where it is not trained.
 
     What stands in a cell that is not trained reaches no weight.
+
+    Args:
+        scaling: of the map that the training starts from, in place of the statistics of these cells.
 
     Raises:
         DataError: if a value that is read is not finite, or no trained cell has an observation.
         SettingsError: if a window of the history is longer than the training period.
     """
     seen = np.flatnonzero(data.trained)
-    scaling = Scaling.fit(data, config)
+    scaling = scaling or Scaling.fit(data, config)
     history = History.of(data, config.observations).select(seen) if reads_history(config.network) else None
-    inputs = scaling(data.attributes[seen], history, data.cells[seen])
+    inputs = scaling(data.attributes[seen], history, data.cells[seen], may_lack=config.attribute_dropout > 0)
 
     def spread(part: Tensor) -> Tensor:
         every = torch.zeros(len(data.trained), *part.shape[1:])

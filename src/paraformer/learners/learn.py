@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import numpy as np
 import torch
 
 from paraformer.core.contracts import Calibrated, CalibrationData, DifferentiableModel, ForwardModel
-from paraformer.core.errors import ModelError, RunError
-from paraformer.core.files import hash_json, write_json
+from paraformer.core.errors import ModelError, RunError, SettingsError
+from paraformer.core.files import hash_bytes, hash_json, write_json
 from paraformer.core.log import Progress
+from paraformer.core.parameters import ParameterSpace
 from paraformer.core.seeding import derive_seed
 from paraformer.learners.config import LearnerConfig, reads_history
 from paraformer.learners.inputs import History
@@ -48,10 +51,13 @@ class Learner:
     Args:
         config: settings.
         refine_with: the process model, with ``simulator: surrogate_then_process``.
+        start: trained maps whose weights the training begins with, one network after the other (``start_from``).
     """
 
-    def __init__(self, config: LearnerConfig, refine_with: ForwardModel | None = None) -> None:
-        self.config, self.refine_with = config, refine_with
+    def __init__(
+        self, config: LearnerConfig, refine_with: ForwardModel | None = None, start: Sequence[LearnedMap] = ()
+    ) -> None:
+        self.config, self.refine_with, self.start = config, refine_with, tuple(start)
         self.name: str = config.network.name
 
     def calibrate(
@@ -84,7 +90,9 @@ class Learner:
             require_same(directory / "model.json", found.identity, identity)
             self._tidy(phases, directory)
             return found
-        seen = Seen.of(self.config, data, model.parameters)
+        if self.start:
+            require_start(self.config, self.start[0], model.parameters, data.attribute_names)
+        seen = Seen.of(self.config, data, model.parameters, self.start[0].scaling if self.start else None)
         members = [
             self._train_member(member, phases, seen, identity, directory, progress)
             for member in range(self.config.members)
@@ -143,6 +151,10 @@ class Learner:
             torch.manual_seed(derive_seed(seed, "weights"))
             attributes, parameters = (part.shape[1] for part in (seen.inputs.attributes, seen.prior))
             network = ParameterMap(self.config, attributes, parameters)
+        if self.start:
+            trained = [each for found in self.start for each in found.members]
+            first = identity["seed"] * self.config.members + member
+            network.load_state_dict(trained[first % len(trained)].state_dict())
         for phase in phases:
             own = seed if phase is phases[0] else derive_seed(seed, phase.name)
             task = LearnTask(network, phase.config, phase.model, seen, own)
@@ -164,7 +176,7 @@ class Learner:
 
     def _identity(self, phases: tuple[Phase, ...], data: CalibrationData, seed: int) -> dict[str, Any]:
         """What the weights depend on: nothing of a cell that is not trained, and no history where none is read."""
-        settings = self.config.model_dump(mode="json", exclude={"training", "refinement"})
+        settings = self.config.model_dump(mode="json", exclude={"training", "refinement", "start_from"})
         model, refinement = phases[0].model, self.config.refinement
         if self.config.loss.inference is None:
             del settings["loss"]["inference"]
@@ -178,8 +190,36 @@ class Learner:
             "data": fingerprint(self.config, data),
             "days": [data.first_day, len(data.time)],
             "attribute_names": list(data.attribute_names),
+            **({"start": [identity_of(found) for found in self.start]} if self.start else {}),
             **{name: hash_json(each.description()) for name, each in models.items()},
         }
+
+
+def require_start(
+    config: LearnerConfig, found: LearnedMap, parameters: ParameterSpace, attributes: tuple[str, ...]
+) -> None:
+    """Raise SettingsError unless a map can be trained on with other settings: the same network, θ and attributes."""
+    for name in ("network", "head", "start"):
+        has, wants = getattr(found.config, name), getattr(config, name)
+        if has != wants:
+            words = [f"{key}: {value}" for key, value in has] if name == "network" else [f"{name}: {has}"]
+            raise SettingsError(f"start_from: the map has another {name}; write {{{', '.join(words)}}}")
+    if (found.config.attribute_dropout > 0) != (config.attribute_dropout > 0):
+        raise SettingsError(
+            f"start_from: the map has attribute_dropout {found.config.attribute_dropout:g}, the learner "
+            f"{config.attribute_dropout:g}; both are 0, or neither is"
+        )
+    if found.parameters != parameters:
+        raise SettingsError(f"start_from: the map finds {found.parameters!r}, the study {parameters!r}")
+    if found.scaling.attributes.names != attributes:
+        raise SettingsError("start_from: the map reads other attributes than it is given")
+
+
+def identity_of(found: LearnedMap) -> str:
+    """Hash of a map: its parameters and the weights of all members."""
+    tensors = [t.detach().cpu().numpy() for member in found.members for t in member.state_dict().values()]
+    weights = hash_bytes(*(np.ascontiguousarray(t).tobytes() for t in tensors))
+    return hash_json({"parameter_space": space_hash(found.parameters), "weights": weights})
 
 
 def _in_steps(name: str, training: LearningConfig, epoch: int) -> TrainingConfig:

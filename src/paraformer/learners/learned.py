@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from paraformer.core.errors import DataError, ModelError, RunError
+from paraformer.core.html import card
 from paraformer.core.parameters import Parameter, ParameterSpace
 from paraformer.learners.config import LearnerConfig
 from paraformer.learners.inputs import History, Inputs, Scaling
@@ -141,6 +142,15 @@ class LearnedMap:
     def _require_names(self, names: Sequence[str]) -> None:
         if tuple(names) != self.scaling.attributes.names:
             raise DataError(f"attributes {list(names)}: the map was trained on {list(self.scaling.attributes.names)}")
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "network": self.config.network.name,
+            "members": len(self.members),
+            "parameters": ", ".join(self.parameters.names),
+            "attributes": ", ".join(self.scaling.attributes.names),
+        }
+        return card("LearnedMap", facts)
 
     def save(self, directory: str | Path) -> None:
         """Write weights as safetensors and everything else as JSON."""

@@ -61,8 +61,10 @@ class Seen:
     names: tuple[str, ...]
 
     @classmethod
-    def of(cls, config: LearnerConfig, data: CalibrationData, space: ParameterSpace) -> Seen:
-        """What ``config`` reads of the data.
+    def of(
+        cls, config: LearnerConfig, data: CalibrationData, space: ParameterSpace, scaling: Scaling | None = None
+    ) -> Seen:
+        """What ``config`` reads of the data, by the ``scaling`` of the map that the training starts from, or its own.
 
         Raises:
             DataError: if a value that is read is not finite, or no trained cell has an observation.
@@ -74,7 +76,7 @@ class Seen:
         if cells.size == 0:
             raise DataError("learner: no trained cell has an observation in the training period")
         prior = to_tensor(space.to_unit(data.prior))
-        scaling, inputs = trained_inputs(config, data)
+        scaling, inputs = trained_inputs(config, data, scaling)
         return cls(scaling, inputs, prior, targets, others, cells, data.first_day, len(data.time), data.attribute_names)
 
 

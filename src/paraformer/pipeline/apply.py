@@ -18,7 +18,7 @@ from paraformer.core.netcdf import write_dataset
 from paraformer.core.schema import ParameterField
 from paraformer.core.text_table import to_text
 from paraformer.data.views import calibration_view
-from paraformer.learners.encoding import Encoded
+from paraformer.learners.encoding import Encoded, static_of
 from paraformer.learners.inputs import History
 from paraformer.learners.released import Applied, ReleasedMap
 from paraformer.numerics.scores import MIN_DAYS
@@ -55,14 +55,11 @@ def apply_map(found: ReleasedMap, order: Order, directory: Path, progress: Progr
             by.
     """
     progress = progress or Progress()
-    observation = str(found.card.get("observation", "")) if found.reads_history or order.judge else ""
-    wanted = Wanted(found.encoding.variables, observation, found.observations != "masked")
+    wanted = wanted_by(found, judge=order.judge)
     target = open_target(order.target, wanted, order.files, directory / "target", progress)
     if order.judge and target.model is None:
         raise SettingsError(f"{order.target}: VIC's files hold no observations to judge by; leave --judge out")
-    seen = found.encoding(_static(target))
-    prior = found.parameters.clip(target.prior(found.parameters))
-    applied = found.predict(seen.values, prior, _history(found, target, prior))
+    seen, applied = predicted(found, target)
     written = _write(found, target, seen, applied, directory)
     lines = [*_told(found, target, seen, applied), ""]
     if order.judge:
@@ -70,10 +67,17 @@ def apply_map(found: ReleasedMap, order: Order, directory: Path, progress: Progr
     return "\n".join(lines + [f"{path}" for path in written])
 
 
-def _static(target: Target) -> xr.Dataset:
-    """Variables of the cells that have one value each."""
-    dataset = target.cube.dataset
-    return dataset[[str(name) for name, variable in dataset.data_vars.items() if variable.dims == ("cell",)]]
+def wanted_by(found: ReleasedMap, *, judge: bool = False) -> Wanted:
+    """What a map has to be given of cells, and with ``judge`` the process model."""
+    observation = str(found.card.get("observation", "")) if found.reads_history or judge else ""
+    return Wanted(found.encoding.variables, observation, found.observations != "masked")
+
+
+def predicted(found: ReleasedMap, target: Target) -> tuple[Encoded, Applied]:
+    """The attributes of cells as a map sees them, and θ by it; errors as ``ReleasedMap.predict``."""
+    seen = found.encoding(static_of(target.cube))
+    prior = found.parameters.clip(target.prior(found.parameters))
+    return seen, found.predict(seen.values, prior, _history(found, target, prior))
 
 
 def _history(found: ReleasedMap, target: Target, prior: np.ndarray) -> History | None:
@@ -87,7 +91,7 @@ def _history(found: ReleasedMap, target: Target, prior: np.ndarray) -> History |
 def _write(found: ReleasedMap, target: Target, seen: Encoded, applied: Applied, directory: Path) -> list[Path]:
     directory.mkdir(parents=True, exist_ok=True)
     cube, space = target.cube, found.parameters
-    write_dataset(_theta_dataset(found, target, seen, applied), directory / THETA)
+    write_dataset(theta_dataset(found, target, seen, applied), directory / THETA)
     written = [directory / THETA]
     table = _unlike(found, target, seen)
     write_csv(directory / "unlike_training.csv", table)
@@ -99,17 +103,12 @@ def _write(found: ReleasedMap, target: Target, seen: Encoded, applied: Applied, 
     return written
 
 
-def _theta_dataset(found: ReleasedMap, target: Target, seen: Encoded, applied: Applied) -> xr.Dataset:
+def theta_dataset(found: ReleasedMap, target: Target, seen: Encoded, applied: Applied) -> xr.Dataset:
     """θ, its spread and how far each attribute is outside the trained range, as CF-1.8."""
     cube = target.cube
     variables: dict[str, tuple] = {}
     for i, p in enumerate(found.parameters):
-        meaning = p.meaning or p.name
-        variables[p.name] = (
-            "cell",
-            applied.theta[:, i],
-            {"units": p.unit, "long_name": meaning, "valid_range": list(p.physical_bounds)},
-        )
+        variables[p.name] = ("cell", applied.theta[:, i], p.attributes)
         variables[f"{p.name}_spread"] = (
             "cell",
             applied.spread[:, i],

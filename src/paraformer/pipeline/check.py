@@ -23,12 +23,13 @@ from paraformer.data.summary import input_table
 from paraformer.learners.comparable import comparable
 from paraformer.learners.config import OwnConfig, OwnHistoryConfig
 from paraformer.numerics.scores import accumulate, finish
-from paraformer.pipeline.consistent import Extent, require_consistent, require_fits, require_outputs
+from paraformer.pipeline.consistent import Extent, least_days, require_consistent, require_fits, require_outputs
 from paraformer.pipeline.folds import require_folds
 from paraformer.pipeline.small_world import MOST_ROWS, small_world
 from paraformer.pipeline.streamflow import flow_lines, open_river, warn_of_water
 from paraformer.process.files import Places, ProcessFiles, process_files, require_files, require_steps
 from paraformer.process.vic.files import read_domain
+from paraformer.search.config import OwnSearchConfig
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +57,14 @@ def check_study(study: Study) -> str:
 
 
 def _try_networks(study: Study) -> None:
-    """Build every network of the user's own once; any number of attributes must do."""
+    """Build every network and calibrator of the user's own once; any number of attributes must do."""
+    for search in study.searches.values():
+        if isinstance(search, OwnSearchConfig):
+            search.calibrator().make()
     for learner in study.learners.values():
-        if isinstance(learner.network, OwnConfig | OwnHistoryConfig):
+        if not learner.has_gradient:
+            learner.own_calibrator().make()
+        elif isinstance(learner.network, OwnConfig | OwnHistoryConfig):
             from paraformer.learners.networks import ParameterMap  # here, for it loads torch
 
             ParameterMap(learner, _ATTRIBUTES, len(study.space))
@@ -192,8 +198,7 @@ def _require_observed(study: Study, selection: Selection) -> None:
     days = _observed_days(study, selection)
     most = {"trained cell": int(days[selection.trained].max()), "cell": int(days.max())}
     least = {"evaluation.min_days": ("trained cell", study.evaluation.min_days)}
-    of_moisture = {name: search for name, search in study.searches.items() if search.targets == "soil_moisture"}
-    least |= {f"searches.{name}.loss.min_days": ("cell", s.loss.min_days) for name, s in of_moisture.items()}
+    least |= {key: ("cell", count) for key, count in least_days(study).items()}
     for key, (who, count) in least.items():
         if most[who] < count:
             raise SettingsError(f"{key}: {count}, but no {who} has more than {most[who]} observed days of training")

@@ -8,7 +8,7 @@ from paraformer.config import Study
 from paraformer.core.results import Results
 from paraformer.core.run import Stage
 from paraformer.core.text_table import to_text
-from paraformer.evaluation.cross_validation import recommendation, shown
+from paraformer.evaluation.cross_validation import shown
 from paraformer.report import study_page
 from paraformer.report.streamflow import flow_table
 from paraformer.report.tables import operator_note
@@ -23,14 +23,19 @@ def closing_words(study: Study, results: Results, done: Mapping[str, Stage]) -> 
     """
     if "scores" not in done:
         return "\n".join([*(f"{name}: {stage.path}" for name, stage in done.items()), *_files(study, results, done)])
-    lines = [*_tables(results), *_flow(results)] if results.moisture else _flow(results)
-    lines += [*_recommended(results), "", *_files(study, results, done)]
+    lines = [told(results), "", *_files(study, results, done)]
     if "figures" in done:
         lines += [
             f"report: {results.directory / 'report.html'}",
             f"tables: {results.directory / 'tables'}, figures: {done['figures'].path}",
         ]
     return "\n".join([*lines, f"scores: {done['scores'].path}"])
+
+
+def told(results: Results) -> str:
+    """The tables, the result in a sentence, and which learner to take."""
+    lines = [*_tables(results), *_flow(results), result(results)] if results.moisture else _flow(results)
+    return "\n".join([*lines, *_recommended(results)])
 
 
 def result(results: Results) -> str:
@@ -51,12 +56,12 @@ def result(results: Results) -> str:
 
 
 def _recommended(results: Results) -> list[str]:
-    """Which learner to take, where the study compares them on blocks kept aside."""
+    """Which learner to take and why, with the table of those compared on blocks kept aside."""
     table = results.cross_validation
     if table is None:
-        return []
+        return ["", results.recommended.why]
     title = "Learners on blocks of trained cells kept aside, training period, raw RMSE in m3 m-3:"
-    return ["", title, to_text(shown(table)), "", recommendation(table)]
+    return ["", title, to_text(shown(table)), "", results.recommended.why]
 
 
 def _tables(results: Results) -> list[str]:
@@ -69,7 +74,7 @@ def _tables(results: Results) -> list[str]:
     if results.recovery is not None:
         table = to_text(study_page.recovery_table(results.recovery))
         lines += ["Correlation of found with true θ:", table, ""]
-    return [*lines, result(results)]
+    return lines
 
 
 def _flow(results: Results) -> list[str]:
@@ -80,10 +85,10 @@ def _flow(results: Results) -> list[str]:
 
 
 def _files(study: Study, results: Results, done: Mapping[str, Stage]) -> list[str]:
-    """The file of θ of every method: for VIC its parameter file, else θ alone."""
+    """The file of θ of every method, the mean over its seeds: for VIC its parameter file, else θ alone."""
     lines = []
     for method, seeds in study.calibrators.items():
         if f"parameters/{method}" in done:
-            others = f" (other seeds beside it: {seeds - 1})" if seeds > 1 else ""
+            others = f" (mean of {seeds} seeds, which stand beside it)" if seeds > 1 else ""
             lines.append(f"parameters of {method}: {results.parameter_file(method)}{others}")
     return lines

@@ -22,6 +22,7 @@ from paraformer.core.variables import REFERENCES
 from paraformer.learners.config import HistoryConfig, LearnerConfig
 from paraformer.numerics.months import monthly_operator
 from paraformer.process.offered import offered_outputs, require_device, require_parameters
+from paraformer.search.config import OwnSearchConfig, of_streamflow
 from paraformer.training.config import TrainingConfig
 from paraformer.training.devices import require_devices
 
@@ -62,7 +63,7 @@ def require_consistent(study: Study) -> None:
     require_outputs(study, offered_outputs(study.process))
     routing = () if data.streamflow is None else data.streamflow.learned
     for name, search in study.searches.items():
-        if search.find == "routing" and not routing:
+        if of_streamflow(search) and search.find == "routing" and not routing:
             raise SettingsError(f"searches.{name}.find: routing, but data.streamflow.routing names no parameter")
         try:
             search.require_budget(search.size(len(study.space), len(routing)))
@@ -206,8 +207,15 @@ def _require_days(study: Study, there: Period) -> None:
             raise SettingsError(
                 f"data.{name}: {length} days in all, but cells need {least} observed ones (evaluation.min_days)"
             )
-    for name, search in study.searches.items():
-        _at_most(f"searches.{name}.loss.min_days", search.loss.min_days, train, "the training period has")
+    for key, count in least_days(study).items():
+        _at_most(key, count, train, "the training period has")
+
+
+def least_days(study: Study) -> dict[str, int]:
+    """Observed days that a cell needs for each search, by the setting that says so."""
+    built_in = {n: s for n, s in study.searches.items() if not isinstance(s, OwnSearchConfig)}
+    of_moisture = {n: s for n, s in built_in.items() if s.targets == "soil_moisture"}
+    return {f"searches.{name}.loss.min_days": search.loss.min_days for name, search in of_moisture.items()}
 
 
 def _require_learner(key: str, learner: LearnerConfig, study: Study, extent: Extent) -> None:

@@ -1,4 +1,4 @@
-"""Attributes of VIC's parameter file as attributes of a cube, where a study or a map asks for them."""
+"""Files of a study's process model; attributes of VIC's parameter file, where a study or a map asks for them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from paraformer.core.files import hash_json
 from paraformer.core.schema import Cube
 from paraformer.data.cube import MoreAttributes
 from paraformer.process.files import Places, ProcessFiles, land_at, process_files
+from paraformer.process.own import ModelFiles
 from paraformer.process.vic.attributes import land_variables
 
 
@@ -27,8 +28,7 @@ def more_attributes(study: Study, folder: Path) -> MoreAttributes | None:
     """
     if not study.data.land_attributes:
         return None
-    synthetic = study.data.source == "synthetic"
-    files = process_files(study.process, beside(folder) if synthetic else {})
+    files = files_of(study, folder)
     assert isinstance(files, ProcessFiles)  # ``require_consistent``
 
     def of(cells: np.ndarray, lat: np.ndarray, lon: np.ndarray) -> Mapping[str, Any]:
@@ -37,9 +37,10 @@ def more_attributes(study: Study, folder: Path) -> MoreAttributes | None:
     return MoreAttributes(of, hash_json(files.hashes()))
 
 
-def beside(folder: Path) -> dict[str, Path]:
-    """VIC's files of a built-in world, which stand beside its cube."""
-    return {"parameters": folder / "params.nc", "domain": folder / "domain.nc"}
+def files_of(study: Study, cube: Path) -> ProcessFiles | ModelFiles:
+    """Files of a study's process model; those of the built-in world stand in the folder of its cube."""
+    given = {"parameters": cube / "params.nc", "domain": cube / "domain.nc"}
+    return process_files(study.process, given if study.data.source == "synthetic" else {})
 
 
 def with_land(cube: Cube, files: ProcessFiles) -> Cube:

@@ -13,7 +13,7 @@ from paraformer.core.schema import Ensemble, ParameterField
 from paraformer.evaluation.baselines import NOTES as REFERENCE_NOTES
 from paraformer.evaluation.transfer import NOTES as TRANSFER_NOTES
 from paraformer.learners.config import LearnerConfig, reads_history
-from paraformer.search.config import SearchConfig
+from paraformer.search.config import SearchConfig, of_streamflow
 
 _NOTES = {
     DEFAULT: "a-priori parameters as they are",
@@ -67,7 +67,7 @@ def _kind_and_note(study: Study, name: str) -> tuple[Kind, str]:
 
 def _search_note(search: SearchConfig) -> str:
     through = "process model" if search.model == "process" else "surrogate"
-    if search.targets == "streamflow":
+    if of_streamflow(search):
         found = "times of travel alone" if search.find == "routing" else "with its times of travel"
         return f"{search.name} in each basin by its own flow of the training period, {found}, through the {through}"
     return f"{search.name} in each cell by its own observations of the training period, through the {through}"

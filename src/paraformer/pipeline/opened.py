@@ -21,12 +21,12 @@ from paraformer.data.gapfill import open_filled
 from paraformer.data.sources.synthetic import open_truth
 from paraformer.data.views import calibration_view
 from paraformer.pipeline.emulation import surrogate_data
-from paraformer.pipeline.land import beside
+from paraformer.pipeline.land import files_of
 from paraformer.pipeline.streamflow import River, basins_of, gauged_flow, read_river
 from paraformer.process.build import build_process
 from paraformer.process.differentiable import DifferentiableProcess
 from paraformer.process.executor import Executor, open_executor
-from paraformer.process.files import ProcessFiles, process_files
+from paraformer.process.files import ProcessFiles
 from paraformer.process.own import ModelFiles
 from paraformer.process.recipe import ProcessRecipe, chunked
 from paraformer.routing.basins import RiverBasins
@@ -60,9 +60,8 @@ class Opened:
 
     @cached_property
     def _files(self) -> ProcessFiles | ModelFiles:
-        """Files of the process model; those of the built-in world stand beside its cube."""
-        folder, synthetic = self.done["cube"].path, self.study.data.source == "synthetic"
-        return process_files(self.study.process, beside(folder) if synthetic else {})
+        """Files of the process model."""
+        return files_of(self.study, self.done["cube"].path)
 
     @cached_property
     def _file_hashes(self) -> dict[str, str]:

@@ -161,6 +161,8 @@ class _Counted:
 
     def _learned(self, name: str, learner: LearnerConfig, trained: int, seeds: int) -> StagePlan:
         """Seeds of a learner of so many trained cells; process-model runs of an a-priori line are left out."""
+        if not learner.has_gradient:
+            return self._stage(f"parameters/{name}", share=seeds * trained / self.few.trained, memory=self.kept)
         days, nets, through = self.study.data.train.days, learner.members * seeds, learner.refined()
         steps = self._batches(learner.steps(trained, days), learner.cells_per_batch, trained)
         runs = through.steps(trained, days) * min(through.cells_per_batch, trained) * self.gradient

@@ -36,12 +36,27 @@ def find_map(model: str, method: str | None = None) -> ReleasedMap:
         return map_of_run(path, method)
     if method is not None:
         raise SettingsError(f"--method {method}: '{model}' is no run directory, whose learners have names")
-    if (path / CARD).exists():
-        return ReleasedMap.load(path)
-    if model in known:
-        return ReleasedMap.load(known[model])
-    hint = nearest(model, known) if known else ""
-    raise SettingsError(f"{model}: no run directory, no folder of a map and no packaged map{hint}")
+    if not (path / CARD).exists() and model not in known:
+        hint = nearest(model, known) if known else ""
+        raise SettingsError(f"{model}: no run directory, no folder of a map and no packaged map{hint}")
+    return ReleasedMap.load(path if (path / CARD).exists() else known[model])
+
+
+def folder_of(start: Path) -> Path:
+    """Folder of the map that a learner starts from: one of ``export``, or a packaged one by its name.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    known = packaged()
+    if (start / CARD).exists():
+        return start
+    if start.name in known and not start.exists():
+        return known[start.name]
+    if (start / "manifest.json").exists():
+        raise SettingsError(f"start_from: {start} is a run; 'paraformer export' makes a folder of one of its learners")
+    hint = nearest(start.name, known) if known else ""
+    raise SettingsError(f"start_from: {start}: no folder of 'paraformer export' and no packaged map{hint}")
 
 
 def map_of_run(run: Path, method: str | None) -> ReleasedMap:
@@ -63,7 +78,9 @@ def map_of_run(run: Path, method: str | None) -> ReleasedMap:
     for folder in folders:
         if not (folder / "model.json").exists():
             raise RunError(f"{folder}: no trained map of '{method}' here; 'paraformer learn' trains it")
-    return ReleasedMap(load_seeds(folders), Encoding.of(results.cube), _card(study, results, method))
+    start, cube = study.learners[method].start_from, results.cube
+    encoding = Encoding.of(cube) if start is None else ReleasedMap.load(folder_of(start)).encoding.widened(cube)
+    return ReleasedMap(load_seeds(folders), encoding, _card(study, results, method))
 
 
 def export_map(run: Path, method: str | None, folder: Path) -> ReleasedMap:

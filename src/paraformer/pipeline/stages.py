@@ -11,6 +11,7 @@ from paraformer.core.conventions import FILES
 from paraformer.core.files import hash_path
 from paraformer.core.log import Progress
 from paraformer.core.names import STAGES
+from paraformer.core.own_code import source_of
 from paraformer.core.results import SCORES_LAYOUT, Results
 from paraformer.core.run import Run
 from paraformer.data.gather import source_hash
@@ -19,12 +20,14 @@ from paraformer.learners.own import source_of_network
 from paraformer.pipeline.closing import closing_words
 from paraformer.pipeline.consistent import extent_of, require_consistent, require_fits
 from paraformer.pipeline.folds import require_folds
+from paraformer.pipeline.released import folder_of
 from paraformer.pipeline.rounds import followed, good_enough
 from paraformer.pipeline.stage import StageSpec, parts, settings_of
 from paraformer.pipeline.streamflow import flow_hashes
 from paraformer.pipeline.work import Work
 from paraformer.process.files import process_files
 from paraformer.report.series import site_positions
+from paraformer.search.config import OwnSearchConfig
 from paraformer.training.threads import own_threads
 
 
@@ -124,6 +127,8 @@ class Chain(Work):
                 depends |= parts(study, "process", "parameters")
             else:
                 reads += ("surrogate",)
+            if isinstance(search, OwnSearchConfig):
+                depends["code"] = hash_path(source_of(search.name, search.module_folder, "searches.name"))
             work = partial(self._search, name, search)
             yield StageSpec(f"parameters/{name}", reads, depends, work, self._file_hashes)
         for name, learner in study.learners.items():
@@ -133,7 +138,9 @@ class Chain(Work):
 
     def _learning(self, learner: LearnerConfig, *more: str) -> tuple[dict[str, Any], tuple[str, ...]]:
         """What a trained learner depends on, and the stages it reads."""
-        depends = parts(self.study, *more, "seed", learner=settings_of(learner))
+        depends = parts(self.study, *more, "seed", learner=settings_of(learner, "start_from"))
+        if learner.start_from is not None:
+            depends["start_from"] = hash_path(folder_of(learner.start_from))
         if isinstance(learner.network, OwnConfig | OwnHistoryConfig):
             depends["code"] = hash_path(source_of_network(learner.network))
         reads: tuple[str, ...] = ("cube",)

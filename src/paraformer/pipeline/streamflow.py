@@ -30,6 +30,7 @@ from paraformer.routing.files import read_network, write_network
 from paraformer.routing.gauges import M2_PER_KM2
 from paraformer.routing.make import lumped_network
 from paraformer.routing.network import Gauges, Network, no_gauges
+from paraformer.search.config import of_streamflow
 
 Routing = Callable[[str, int], Float[np.ndarray, "basin parameter"] | None]
 """Times of travel that a seed of a method has learned; ``None`` where it takes those of the river."""
@@ -171,7 +172,7 @@ def flow_lines(
     count = {name: river.observed.mask[:, mask].sum(axis=1) for name, mask in masks.items()}
     for name, search in study.searches.items():
         most = int(count["train"].max())
-        if search.targets == "streamflow" and most < search.flow.min_days:
+        if of_streamflow(search) and most < search.flow.min_days:
             key, wanted = f"searches.{name}.flow.min_days", search.flow.min_days
             raise SettingsError(f"{key}: {wanted}, but no gauge has more than {most} observed days of training")
     lines = [

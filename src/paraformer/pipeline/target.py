@@ -24,11 +24,11 @@ from paraformer.core.variables import ATTRIBUTES, FORCING
 from paraformer.data.cube import climate_variables, in_memory, whole_cube
 from paraformer.data.gapfill import open_filled
 from paraformer.data.sources.cells import open_cells
-from paraformer.pipeline.land import beside, with_land
+from paraformer.pipeline.land import files_of, with_land
 from paraformer.pipeline.run import run_study
 from paraformer.process.build import build_process
 from paraformer.process.config import ProcessConfig
-from paraformer.process.files import Places, ProcessFiles, land_at, process_files
+from paraformer.process.files import Places, ProcessFiles, land_at
 from paraformer.process.own import ModelFiles
 from paraformer.process.vic.attributes import land_variables
 from paraformer.process.vic.driver.global_param import GlobalParameters, read_global_parameters
@@ -38,6 +38,10 @@ from paraformer.process.vic.parameters import CellParameters, a_priori
 
 _TOP = 0
 """Layer of a parameter file that the attributes of the soil are taken from: maps of soil texture are of the top."""
+
+
+Prior = Callable[[ParameterSpace], Float[np.ndarray, "cell parameter"]]
+"""A-priori θ of some cells in a parameter space, physical units, not clipped."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Target:
     Attributes:
         source: what the user named.
         cube: forcing, static variables, observations if there are any; its training period is what a map may read.
-        prior: a-priori θ of a parameter space, physical units, not clipped [cell, parameter].
+        prior: a-priori θ of the cells.
         files: parameter file for θ, if the model has one.
         names: of the coordinates in that file.
         model: the process model of a parameter space on all days of the cube; ``None`` where nothing judges.
@@ -72,7 +76,7 @@ class Target:
 
     source: Path
     cube: Cube
-    prior: Callable[[ParameterSpace], Float[np.ndarray, "cell parameter"]]
+    prior: Prior
     files: ProcessFiles | ModelFiles
     names: GridNames
     model: Callable[[ParameterSpace], ForwardModel] | None
@@ -113,29 +117,37 @@ def _of_study(path: Path, wanted: Wanted, work: Path, progress: Progress) -> Tar
     if wanted.filled:
         filled = open_filled(work / "gap_filling")
     cube = Cube.open(work / "cube" / "cube.zarr")
-    folder, synthetic = work / "cube", study.data.source == "synthetic"
-    found = process_files(study.process, beside(folder) if synthetic else {})
-    return _with_files(path, _with_climate(cube), study.process, found, filled=filled, study=study)
+    files = files_of(study, work / "cube")
+    return _with_files(path, _with_climate(cube), study.process, files, filled=filled, study=study)
 
 
 def _of_file(path: Path, wanted: Wanted, files: tuple[Path | None, Path | None]) -> Target:
-    cells = open_cells(path)
-    there = set(map(str, cells.dataset.variables))
-    cells.close()
     parameters, domain = (
         given or path.parent / name for given, name in zip(files, ("params.nc", "domain.nc"), strict=True)
     )
     for option, file in (("--parameters", parameters), ("--domain", domain)):
         if not file.exists():
             raise DataError(f"{file}: no such file; VIC's parameter and domain file go with {path.name} ({option})")
+    return _with_files(path, _cube_of(path, wanted), ProcessConfig(), ProcessFiles(parameters, domain))
+
+
+def target_with_prior(path: Path, wanted: Wanted, prior: Prior) -> Target:
+    """Cells of a file of the simple format without files of VIC: the a-priori θ is given, and nothing can be judged."""
+    return Target(path, _cube_of(path, wanted), prior, ModelFiles(()), GridNames(), None)
+
+
+def _cube_of(path: Path, wanted: Wanted) -> Cube:
+    """A file of the simple format, with what a map has to be given."""
+    cells = open_cells(path)
+    there = set(map(str, cells.dataset.variables))
+    cells.close()
     attributes = tuple(name for name in dict.fromkeys((*wanted.attributes, *ATTRIBUTES)) if name in there)
     observation = wanted.observation if wanted.observation in there else ""
     if wanted.observation and not observation:
         raise DataError(f"{path}: variable '{wanted.observation}' is missing: the map reads a history of observations")
     if wanted.filled:
         raise SettingsError("the map reads gap-filled observations, which only a study with 'gap_filling' makes")
-    cube = whole_cube(path, attributes, observation, climate=True)
-    return _with_files(path, cube, ProcessConfig(), ProcessFiles(parameters, domain))
+    return whole_cube(path, attributes, observation, climate=True)
 
 
 def _with_files(path: Path, cube: Cube, config: ProcessConfig, files: ProcessFiles | ModelFiles, **more: Any) -> Target:
@@ -170,7 +182,7 @@ def _of_global(path: Path, wanted: Wanted) -> Target:
         "lon": ("cell", domain.cell_lon),
     }
     variables = {name: (("cell", "time"), values) for name, values in daily.items()}
-    variables |= climate_variables(daily, run.days) | _attributes(parameters)
+    variables |= climate_variables(daily, run.days) | attributes_of(parameters)
 
     def prior(space: ParameterSpace) -> Float[np.ndarray, "cell parameter"]:
         return a_priori(parameters, space.names)
@@ -193,7 +205,7 @@ def _daily(run: GlobalParameters, domain: Any) -> dict[str, Float[np.ndarray, "c
     return {name: np.concatenate(values, axis=1) for name, values in parts.items()}
 
 
-def _attributes(parameters: CellParameters) -> dict[str, Any]:
+def attributes_of(parameters: CellParameters) -> dict[str, Any]:
     """Attributes of the vocabulary that a parameter file knows."""
     known = {"bulk": parameters.bulk_density[:, _TOP] / 1000.0, "elevation": parameters.elev}
     named = {name: (("cell",), values, {"units": ATTRIBUTES[name].unit}) for name, values in known.items()}

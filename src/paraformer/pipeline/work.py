@@ -23,7 +23,9 @@ from paraformer.data.views import calibration_view
 from paraformer.evaluation.holdout import holdout_of
 from paraformer.learners.attended import has_attention
 from paraformer.learners.config import LearnerConfig
+from paraformer.learners.encoding import static_of
 from paraformer.learners.learn import Learner
+from paraformer.learners.released import ReleasedMap
 from paraformer.pipeline.attention import attention_of
 from paraformer.pipeline.consistent import require_outputs
 from paraformer.pipeline.cross_validation import compared, cross_validate
@@ -32,6 +34,7 @@ from paraformer.pipeline.folds import deal
 from paraformer.pipeline.land import more_attributes
 from paraformer.pipeline.opened import Opened
 from paraformer.pipeline.references import train_direct
+from paraformer.pipeline.released import folder_of
 from paraformer.pipeline.report_page import write_report
 from paraformer.pipeline.rounds import Round, rounds_table, with_rounds
 from paraformer.pipeline.scores import Verdict, write_scores
@@ -50,7 +53,7 @@ from paraformer.process.files import Places
 from paraformer.process.parameter_field import read_theta, write_parameter_field
 from paraformer.report import study_figures
 from paraformer.report.figures import save_figure
-from paraformer.search.config import SearchConfig
+from paraformer.search.config import OwnSearchConfig, SearchConfig
 from paraformer.search.search import Search
 from paraformer.surrogate.model import Surrogate
 
@@ -241,30 +244,34 @@ class Work(Opened):
     def _learn(self, name: str, config: LearnerConfig, path: Path) -> int:
         """Every seed of one learner."""
         learner, model = self._learner(config)
-        return self._calibrate(name, learner, model, self._calibration_data, self.study.learner_seeds, path)
+        return self._calibrate(name, learner, model, self._learning_data(config), self.study.learner_seeds, path)
 
     def _search(self, name: str, config: SearchConfig, path: Path) -> int:
         """Every seed of one search, each cell by its own observations of the training period."""
         data = calibration_view(self._cube, self.study.space, self._prior, every_cell=True)
+        search = config.calibrator() if isinstance(config, OwnSearchConfig) else Search(config)
         if config.targets == "streamflow":
             data = replace(data, streamflow=self._gauged(data.trained))
-        return self._calibrate(name, Search(config), self._searched(config), data, self.study.search_seeds, path)
+        return self._calibrate(name, search, self._searched(config), data, self.study.search_seeds, path)
 
     def _calibrate(
         self, name: str, calibrator: Calibrator, model: ForwardModel, data: CalibrationData, seeds: int, path: Path
     ) -> int:
-        """θ of every seed of a calibrator, as files; returns the process-model runs that all of them stand on."""
-        runs = 0
+        """θ of every seed of a calibrator and of their mean, as files; returns the process-model runs behind them."""
+        fields, runs = [], 0
         for seed in range(seeds):
             folder, own = path / f"seed-{seed}", self.study.seed + seed
             found = calibrator.calibrate(model, data, seed=own, directory=folder, progress=self.progress)
-            write_parameter_field(
-                folder, ParameterField(name, seed, found.theta), self.study.space, self._cube, self._files
-            )
+            fields.append(found.theta)
+            self._write_field(folder, ParameterField(name, seed, found.theta))
             if found.routing is not None and self._basins is not None:
                 write_routing(folder, self._basins, found.routing)
             runs += found.runs
+        self._write_field(path, ParameterField(name, -1, self.study.space.mean(np.stack(fields))))
         return runs
+
+    def _write_field(self, folder: Path, field: ParameterField) -> None:
+        write_parameter_field(folder, field, self.study.space, self._cube, self._files)
 
     def _cross_validate(self, config: LearnerConfig, path: Path) -> int:
         """One learner without each fold of blocks of trained cells; returns its own runs and those that judge it."""
@@ -281,7 +288,7 @@ class Work(Opened):
         cube = self._cube
         judged = cross_validate(
             learn,
-            self._calibration_data,
+            self._learning_data(config),
             self._trained_process(),
             holdout_of(cube),
             deal(folds, cube.lat, cube.lon, cube.trained),
@@ -291,11 +298,24 @@ class Work(Opened):
         )
         return runs + judged
 
-    def _learner(self, config: LearnerConfig) -> tuple[Learner, ForwardModel]:
+    def _learning_data(self, config: LearnerConfig) -> CalibrationData:
+        """What a learner may see; one that starts from a map sees attributes as the map does."""
+        data = self._calibration_data
+        if config.start_from is None:
+            return data
+        encoding = ReleasedMap.load(folder_of(config.start_from)).encoding
+        return replace(data, attributes=encoding(static_of(self._cube)).values, attribute_names=encoding.names)
+
+    def _learner(self, config: LearnerConfig) -> tuple[Calibrator, ForwardModel]:
         """A learner, and the forward model that it is trained through."""
+        if not config.has_gradient:
+            through_process = config.simulator == "process"
+            model = self._trained_process() if through_process else self._surrogate.until(self._training_days)
+            return config.own_calibrator(), model
+        start = () if config.start_from is None else ReleasedMap.load(folder_of(config.start_from)).seeds
         process = None if config.simulator == "surrogate" else self._differentiable()
         model = process if process is not None and config.simulator == "process" else self._surrogate
-        return Learner(config, process if config.simulator == "surrogate_then_process" else None), model
+        return Learner(config, process if config.simulator == "surrogate_then_process" else None, start), model
 
     def _learner_runs(self, name: str) -> int:
         """Process-model runs that a seed of a learner stands on: its own, and the ensemble's if the surrogate's too."""

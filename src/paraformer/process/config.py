@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from paraformer.core.own_code import OWN
+from paraformer.core.plugins import BUILT_IN, resolved
 from paraformer.core.settings import Distinct, Settings
 from paraformer.process.vic.settings import VICSettings
 
@@ -48,7 +49,7 @@ class DaskExecutor(Settings):
 ExecutorConfig = Annotated[LocalExecutor | DaskExecutor, Field(discriminator="name")]
 
 
-MODELS = ("vic", "compiled", "bucket")
+MODELS = BUILT_IN["process_models"]
 """Process models that need no module of the user's."""
 
 _APPLIES: dict[str, tuple[str, ...]] = {
@@ -100,6 +101,7 @@ class ProcessConfig(Settings):
     @field_validator("model")
     @classmethod
     def _model_is_known_or_named_as_a_factory(cls, given: str) -> str:
+        given = resolved("process_models", given)
         if given in MODELS or OWN.fullmatch(given):
             return given
         raise ValueError(f"unknown process model '{given}'; valid: {', '.join(MODELS)}, or package.module:factory")

@@ -27,14 +27,7 @@ def write_parameter_field(
     assert field.theta is not None
     space.require_inside(field.theta, cube.cells.tolist())
     coords = axes(cube.cells, cube.lat, cube.lon)
-    variables = {
-        p.name: (
-            "cell",
-            field.theta[:, i],
-            {"units": p.unit, "long_name": p.meaning or p.name, "valid_range": list(p.physical_bounds)},
-        )
-        for i, p in enumerate(space)
-    }
+    variables = {p.name: ("cell", field.theta[:, i], p.attributes) for i, p in enumerate(space)}
     attributes = {"title": f"Parameters found by {field.method}", "seed": field.seed}
     if files.parameters is not None:
         write_vic_parameters(directory / PARAMS, field, space, cube, files.parameters)

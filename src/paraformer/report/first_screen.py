@@ -14,8 +14,7 @@ from paraformer.report.units import typeset
 def first_screen(results: Results, compared: Compared) -> str:
     """The first screen as HTML."""
     told = "".join(f'<p class="sentence">{escaped(text)}</p>' for text in sentences(results, compared))
-    recommended = results.recommended
-    why = "" if recommended is None else f"{recommended.method} is recommended because it {recommended.why}. "
+    recommended = results.recommended.method
     caption = (
         f"Error (RMSE, test period) of each method less that of {results.default}, mean over cells and its 95 % "
         "interval: full dots trained cells, open dots unseen ones, ★ the recommended method. Left of the line a method "
@@ -25,8 +24,8 @@ def first_screen(results: Results, compared: Compared) -> str:
         '<figure><div class="chart" id="effect" role="img" aria-label="Error of every method less that of the a-priori '
         f'parameters; the errors are in the table of scores"></div><figcaption>{escaped(caption)}</figcaption></figure>'
     )
-    table = "" if recommended is None else table_block("recommended", *_recommended_theta(results, recommended.method))
-    note = f'<p class="note">{escaped(why + interval_note(compared))}</p>'
+    table = "" if recommended is None else table_block("recommended", *_recommended_theta(results, recommended))
+    note = f'<p class="note">{escaped(f"{results.recommended} {interval_note(compared)}")}</p>'
     return (
         f'<div class="first"><div>{told}{note}</div>{figure}</div>\n'
         f"<h3>Files to take</h3>{file_list(_files_to_take(results))}\n{table}"
@@ -35,7 +34,7 @@ def first_screen(results: Results, compared: Compared) -> str:
 
 def _recommended_theta(results: Results, method: str) -> tuple[str, pd.DataFrame]:
     """Caption and table of the recommended θ over cells, beside the a-priori one."""
-    theta = results.theta_fields()[method][0]
+    theta = results.space.mean(results.theta_fields()[method])
     rows = [
         {
             "parameter": p.name,
@@ -48,7 +47,7 @@ def _recommended_theta(results: Results, method: str) -> tuple[str, pd.DataFrame
         for i, p in enumerate(results.space)
     ]
     caption = (
-        f"Recommended θ ({method}, first seed): median over cells and, in brackets, the range of nine cells in ten. "
+        f"Recommended θ ({method}, mean over seeds): median over cells, in brackets the range of nine cells in ten. "
         "Where it ends at a bound, the bound holds it, not the observations."
     )
     return caption, pd.DataFrame(rows)
@@ -61,10 +60,11 @@ def _middle(values: np.ndarray) -> str:
 
 def _files_to_take(results: Results) -> list[tuple[str, str]]:
     files = []
-    if results.recommended is not None:
-        own = results.parameter_file(results.recommended.method)
+    recommended = results.recommended.method
+    if recommended is not None:
+        own = results.parameter_file(recommended)
         what = "parameter file of the process model" if own.name == PARAMS else "θ of every cell"
-        files.append((f"{what} with the recommended θ ({results.recommended.method}, first seed)", own))
+        files.append((f"{what} with the recommended θ ({recommended}, mean over seeds)", own))
     files += [
         ("scores over cells, for a spreadsheet", results.directory / "tables" / "table2.csv"),
         ("scores of every cell (netCDF)", results.folder("scores") / CELLS),

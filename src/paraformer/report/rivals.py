@@ -43,7 +43,7 @@ class Compared(NamedTuple):
 
 def rivals(results: Results) -> Rivals:
     """The rivals of a judged study, chosen in the training period."""
-    recommended = None if results.recommended is None else results.recommended.method
+    recommended = results.recommended.method
     searches = {name: value for name, value in results.training_rmse("search").items() if name != recommended}
     others = searches or {
         name: value
@@ -76,7 +76,7 @@ def sentences(results: Results, compared: Compared) -> list[str]:
         f"{days(results, 'test')}, days that no method saw{f', there and in {unseen} unseen cells' if unseen else ''}."
     )
     if own.recommended is None:
-        return [learned, "No search or learner could be scored in the training period, so none is recommended."]
+        return [learned, "No method can be recommended."]
     after = "" if results.operator == "raw" else f", {OPERATOR_LABELS[results.operator]},"
     rows = _rows(compared, own.recommended, results.default)
     good = f"{own.recommended} is recommended, but could not be scored in the test period."

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, TypeGuard
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from paraformer.core.errors import SettingsError
+from paraformer.core.own_calibrator import OwnCalibrator
+from paraformer.core.own_code import OWN
+from paraformer.core.plugins import resolved
 from paraformer.core.settings import Settings
 from paraformer.numerics.flow_loss import FlowScore
 from paraformer.numerics.inference import InferenceConfig
@@ -45,8 +49,23 @@ class FlowMisfitConfig(Settings):
     min_days: int = Field(default=365, ge=2, description="observed days below which a basin keeps its a-priori θ")
 
 
-class _CommonConfig(Settings):
+class _AnyConfig(Settings):
     model: Literal["process", "surrogate"] = Field(default="process", description="forward model that is searched")
+    budget: int = Field(default=500, ge=1, description="most forward runs of a cell, never exceeded [maxn]")
+
+    def size(self, parameters: int, routing: int) -> int:
+        """Number of parameters that are searched, of so many of the process model and of routing."""
+        return parameters
+
+    def require_budget(self, parameters: int) -> None:
+        """Raise SettingsError unless the budget pays for the first step of a search of so many parameters."""
+
+    def numerical(self) -> dict[str, Any]:
+        """The settings on which θ depends."""
+        return self.model_dump(mode="json")
+
+
+class _CommonConfig(_AnyConfig):
     targets: Literal["soil_moisture", "streamflow"] = Field(
         default="soil_moisture",
         description="what θ is found by: each cell by its soil moisture, or each basin by the flow at its gauges, one "
@@ -57,7 +76,6 @@ class _CommonConfig(Settings):
     )
     loss: MisfitConfig = MisfitConfig()
     flow: FlowMisfitConfig = FlowMisfitConfig()
-    budget: int = Field(default=500, ge=1, description="most forward runs of a cell, never exceeded [maxn]")
     start_from_prior: bool = Field(default=True, description="the first point is the a-priori θ [iniflg]")
     runs_together: int = Field(default=512, ge=1, description="forward runs in one call of the model: bounds memory")
     checkpoint_seconds: float = Field(default=30.0, ge=0, description="seconds between checkpoints; 0 after every step")
@@ -73,13 +91,9 @@ class _CommonConfig(Settings):
         return self
 
     def size(self, parameters: int, routing: int) -> int:
-        """Number of parameters that are searched, of so many of the process model and of routing."""
         if self.targets == "soil_moisture":
             return parameters
         return routing if self.find == "routing" else parameters + routing
-
-    def require_budget(self, parameters: int) -> None:
-        """Raise SettingsError unless the budget pays for the first step of a search of so many parameters."""
 
     def numerical(self) -> dict[str, Any]:
         """The settings on which θ depends: all but how much is run at once and how often a checkpoint is written."""
@@ -165,6 +179,8 @@ class KalmanConfig(_CommonConfig):
 
     @model_validator(mode="after")
     def _infers(self) -> KalmanConfig:
+        if self.targets != "soil_moisture":
+            raise ValueError("an inversion is of soil moisture; streamflow is searched by sceua, levenberg or random")
         if self.loss.inference is None or not self.start_from_prior:
             raise ValueError(
                 "an inversion starts from its prior: leave out 'start_from_prior' and 'loss.inference: null'"
@@ -179,4 +195,50 @@ class KalmanConfig(_CommonConfig):
             )
 
 
-SearchConfig = Annotated[SCEUAConfig | RandomConfig | LevenbergConfig | KalmanConfig, Field(discriminator="name")]
+class OwnSearchConfig(_AnyConfig):
+    """A search of the user's own: ``factory(**settings)`` makes it (``core.own_calibrator``)."""
+
+    targets: ClassVar[str] = "soil_moisture"
+
+    name: str = Field(description="package.module:factory")
+    module_folder: Path | None = Field(default=None, description="folder of its module; none: it is installed")
+    settings: dict[str, bool | int | float | str] = Field(
+        default_factory=dict, description="what the factory is given by name"
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _plug_in_is_what_it_stands_for(cls, given: str) -> str:
+        return resolved("searches", given)
+
+    def numerical(self) -> dict[str, Any]:
+        """The settings on which θ depends: all but where the code stands."""
+        return self.model_dump(mode="json", exclude={"module_folder"})
+
+    def calibrator(self) -> OwnCalibrator:
+        """The search that the settings name."""
+        return OwnCalibrator("searches.name", self.name, self.module_folder, self.settings, self.budget)
+
+
+def _name(given: Any) -> str | None:
+    """Which settings a search has, by its ``name``."""
+    named = given.get("name") if isinstance(given, Mapping) else getattr(given, "name", None)
+    if not isinstance(named, str):
+        return None if named is None else str(named)
+    return "own" if OWN.fullmatch(resolved("searches", named)) else named
+
+
+SearchConfig = Annotated[
+    Annotated[SCEUAConfig, Tag("sceua")]
+    | Annotated[RandomConfig, Tag("random")]
+    | Annotated[LevenbergConfig, Tag("levenberg")]
+    | Annotated[KalmanConfig, Tag("kalman")]
+    | Annotated[OwnSearchConfig, Tag("own")],
+    Discriminator(_name),
+]
+BuiltInSearchConfig = SCEUAConfig | RandomConfig | LevenbergConfig | KalmanConfig
+
+
+def of_streamflow(search: SearchConfig) -> TypeGuard[BuiltInSearchConfig]:
+    """Whether a search finds θ by the flow at gauges."""
+    return search.targets == "streamflow"

@@ -21,7 +21,7 @@ from paraformer.core.contracts import Calibrated, CalibrationData, ForwardModel
 from paraformer.core.files import hash_bytes, hash_json, write_text
 from paraformer.core.log import Progress
 from paraformer.search.checkpoint import load_arrays, save_arrays
-from paraformer.search.config import SearchConfig
+from paraformer.search.config import BuiltInSearchConfig
 from paraformer.search.kalman import Kalman, KalmanState
 from paraformer.search.levenberg import Levenberg, Residuals
 from paraformer.search.objective import Misfit, searchable
@@ -89,7 +89,7 @@ class _Case(NamedTuple):
 class Search:
     """Calibrator that searches every cell for itself (implements ``core.contracts.Calibrator``)."""
 
-    def __init__(self, config: SearchConfig) -> None:
+    def __init__(self, config: BuiltInSearchConfig) -> None:
         self.config = config
         self.name: str = config.name
 

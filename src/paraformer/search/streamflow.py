@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from paraformer.core.contracts import CalibrationData, ForwardModel, GaugedFlow, Linearisable
 from paraformer.core.errors import DataError, ModelError
 from paraformer.numerics.flow_loss import flow_residuals
-from paraformer.search.config import SearchConfig
+from paraformer.search.config import BuiltInSearchConfig
 from paraformer.search.objective import Grouped
 
 WATERS = ("runoff", "baseflow")
@@ -70,7 +70,7 @@ class FlowMisfit(Grouped):
     """
 
     def __init__(
-        self, model: ForwardModel, data: CalibrationData, at: Int[np.ndarray, " basin"], config: SearchConfig
+        self, model: ForwardModel, data: CalibrationData, at: Int[np.ndarray, " basin"], config: BuiltInSearchConfig
     ) -> None:
         if model.n_cells != len(data.cells):
             raise DataError(f"search: the forward model has {model.n_cells} cells, the data {len(data.cells)}")
@@ -205,7 +205,7 @@ class FlowResiduals(FlowMisfit):
     """
 
     def __init__(
-        self, model: ForwardModel, data: CalibrationData, at: Int[np.ndarray, " basin"], config: SearchConfig
+        self, model: ForwardModel, data: CalibrationData, at: Int[np.ndarray, " basin"], config: BuiltInSearchConfig
     ) -> None:
         super().__init__(model, data, at, config)
         if not isinstance(model, Linearisable):
