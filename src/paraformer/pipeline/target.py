@@ -122,13 +122,14 @@ def _of_study(path: Path, wanted: Wanted, work: Path, progress: Progress) -> Tar
 
 
 def _of_file(path: Path, wanted: Wanted, files: tuple[Path | None, Path | None]) -> Target:
+    cube = _cube_of(path, wanted)
     parameters, domain = (
         given or path.parent / name for given, name in zip(files, ("params.nc", "domain.nc"), strict=True)
     )
     for option, file in (("--parameters", parameters), ("--domain", domain)):
         if not file.exists():
             raise DataError(f"{file}: no such file; VIC's parameter and domain file go with {path.name} ({option})")
-    return _with_files(path, _cube_of(path, wanted), ProcessConfig(), ProcessFiles(parameters, domain))
+    return _with_files(path, cube, ProcessConfig(), ProcessFiles(parameters, domain))
 
 
 def target_with_prior(path: Path, wanted: Wanted, prior: Prior) -> Target:
