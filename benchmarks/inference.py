@@ -14,6 +14,7 @@ Tables of decisions 0042 and 0043.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import tempfile
 from collections.abc import Iterator
@@ -49,8 +50,10 @@ from paraformer.search.search import Search, SearchResult
 
 ROOT = Path(__file__).resolve().parents[1]
 UNIFORM = UNIFORM_VARIANCE**0.5
-WIDTHS = (2.0, 1.0, 0.7, 0.35, 0.2)
+WIDTHS = (1.0, 0.5, 0.35, 0.2, 0.1, 0.05)
 """Widths of the prior, over that of a uniform distribution."""
+BUDGETS = (50, 70, 100, 200, 500)
+"""Most runs a cell of the searches that are compared."""
 BOUND = 0.005
 """Distance from a bound below which a parameter counts as on it [unit coordinates]."""
 
@@ -114,12 +117,9 @@ class World:
 
 def curve(world: World, seeds: int, budget: int) -> Iterator[dict[str, Any]]:
     yield {"method": "default VIC", **world.judged(world.prior)}
-    for width in (None, 1.0):
-        for seed in range(seeds):
+    for seed in range(seeds):
+        for width in (None, *WIDTHS):
             yield _point(world, width, budget, seed)
-    for width in WIDTHS:
-        if width != 1.0:
-            yield _point(world, width, budget, 0)
 
 
 def _point(world: World, width: float | None, budget: int, seed: int) -> dict[str, Any]:
@@ -174,19 +174,18 @@ def _evidence(world: World, inference: dict[str, Any], budget: int) -> tuple[np.
     return evidence, np.diagonal(np.linalg.inv(precision), axis1=1, axis2=2), u
 
 
-def searches(world: World, budgets: tuple[int, ...]) -> Iterator[dict[str, Any]]:
-    loss = {"inference": {}}
-    for budget in budgets:
-        configs: dict[str, SearchConfig] = {
-            "kalman": KalmanConfig.model_validate({"loss": loss, "budget": budget}),
-            "levenberg": LevenbergConfig.model_validate({"loss": loss, "budget": budget}),
-            "sceua": SCEUAConfig.model_validate({"loss": loss, "budget": budget, "complexes": 2}),
-            "random": RandomConfig.model_validate({"loss": loss, "budget": budget}),
-        }
-        for name, config in configs.items():
-            found = world.search(config)
+def searches(world: World, budgets: tuple[int, ...], seeds: int) -> Iterator[dict[str, Any]]:
+    names: dict[str, type[Any]] = {
+        "kalman": KalmanConfig,
+        "levenberg": LevenbergConfig,
+        "sceua": SCEUAConfig,
+        "random": RandomConfig,
+    }
+    for seed, budget in itertools.product(range(seeds), budgets):
+        for name, config in names.items():
+            found = world.search(config.model_validate({"loss": {"inference": {}}, "budget": budget}), seed)
             runs = round(float(found.evaluations.mean()), 1)
-            row = {"search": name, "budget": budget, "runs": runs, "cost": round(float(found.cost.mean()), 5)}
+            row = {"search": name, "seed": seed, "budget": budget, "runs": runs, "cost": round(float(found.cost.mean()), 5)}
             yield {**row, **world.judged(found.theta)}
 
 
@@ -203,7 +202,7 @@ def main() -> None:
     rows = {
         "curve": lambda: curve(world, given.seeds, given.budget),
         "scale": lambda: scale(world, given.budget, rounds=3),
-        "searches": lambda: searches(world, (40, 60, 100, 200, 500)),
+        "searches": lambda: searches(world, BUDGETS, given.seeds),
     }[given.part]()
     for row in rows:
         with given.out.open("a", encoding="utf-8") as file:
