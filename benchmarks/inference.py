@@ -1,7 +1,7 @@
 """Inference of θ in real cells by VIC itself, as JSON lines: ``python benchmarks/inference.py CUBE PART --out FILE``.
 
 - ``curve``: soil moisture and evapotranspiration of the test year for default VIC, least squares and posteriors with
-  priors of several widths, by Levenberg-Marquardt; and the rule: the width under which the observed soil moisture of the
+  priors of several widths, by Levenberg-Marquardt; and the rule: the width under which what was observed in the
   training year is most probable, chosen on four folds of the trained cells for the fifth.
 - ``learned``: the same with the width of each parameter's prior that expectation maximisation finds.
 - ``searches``: posterior cost, and RMSE of the training and the test year, against runs a cell: ensemble Kalman
