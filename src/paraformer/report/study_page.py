@@ -251,7 +251,12 @@ def _uncertainty_section(results: Results) -> list[Section]:
         shown.append((caption, by_parameter(gain, "{:.2f} [{:.2f} to {:.2f}]", *quartiles)))
     covered = results.uncertainty("coverage")
     if covered is not None:
-        shown.append((f"Coverage: near {level} an interval can be believed", rounded(covered, 3)))
+        shown.append(
+            (
+                f"Coverage: near {level} an interval can be believed. CRPS beside the error of θ alone",
+                rounded(covered, 4),
+            )
+        )
     targets = results.uncertainty("targets")
     if targets is not None:
         shown.append(
