@@ -58,4 +58,4 @@ def _banded(params: xr.Dataset, bands: int = 3) -> xr.Dataset:
 if __name__ == "__main__":
     if len(sys.argv) < 3:
         sys.exit(__doc__)
-    print(join(Path(sys.argv[1]), [Path(given) for given in sys.argv[2:]]), "basins")
+    sys.stdout.write(f"{join(Path(sys.argv[1]), [Path(given) for given in sys.argv[2:]])} basins\n")
