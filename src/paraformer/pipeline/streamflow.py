@@ -38,6 +38,9 @@ Routing = Callable[[str, int], Float[np.ndarray, "basin parameter"] | None]
 """Times of travel that a seed of a method has learned; ``None`` where it takes those of the river."""
 
 
+WORLD_RIVER, WORLD_FLOW = "river.nc", "flow.nc"
+"""The river of the built-in world, without what is hidden, and the flow that its gauges observe."""
+
 _SHOWN = 20
 """Gauges that ``check`` lists."""
 
@@ -53,20 +56,25 @@ class River(NamedTuple):
     observed: ObservedFlow
 
 
-def open_river(study: Study, places: Places, days: np.ndarray) -> River:
+def open_river(study: Study, places: Places, days: np.ndarray, world: Path | None = None) -> River:
     """The river of a study's cells and what its gauges observed on its days.
+
+    Args:
+        world: folder of the built-in world, which has both.
 
     Raises:
         DataError: a basin with a cell that the study lacks, a gauge without flow, files that do not fit.
     """
     config = study.data.streamflow
     assert config is not None
-    if config.network is not None:
-        network = on_cells(read_network(config.network), places)
+    path = config.network if world is None else world / WORLD_RIVER
+    if path is not None:
+        network = on_cells(read_network(path), places)
     else:
         network = _lumped(study, places)
     gauges = [Gauge(name, float(area)) for name, area in zip(network.gauges.names, network.model_area, strict=True)]
-    return River(network, read_observed(config, gauges, days, study.data.path))
+    inputs = study.data.path if world is None else world / WORLD_FLOW
+    return River(network, read_observed(config, gauges, days, inputs))
 
 
 def warn_of_water(river: River, precipitation: Float[np.ndarray, "cell time"]) -> Float[np.ndarray, " gauge"]:

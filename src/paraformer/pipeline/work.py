@@ -78,7 +78,8 @@ class Work(Opened):
 
     def _open_river(self, path: Path) -> int:
         cube = self._cube
-        river = open_river(self.study, Places.of(cube), cube.time)
+        world = self.done["cube"].path if self.study.data.source == "synthetic" else None
+        river = open_river(self.study, Places.of(cube), cube.time, world)
         warn_of_water(river, cube.dataset["prcp"].values.astype(np.float64))
         write_river(river, cube.time, path)
         return 0
