@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-PLAIN = {"text", "mermaid"}
+PLAIN = {"text", "mermaid", "bibtex"}
 """Blocks that no one runs: output, formulas, drawings."""
 LANGUAGES = {"bash", "python", "yaml", "usage", *PLAIN}
 

@@ -12,15 +12,15 @@ import pytest
 
 from learners.toy import DAYS, FIRST, SPACE, Waves, true_u, twin
 from paraformer.config import load_study
-from paraformer.core.contracts import CalibrationData, Reference
+from paraformer.core.contracts import Calibrated, CalibrationData, Reference
 from paraformer.core.errors import DataError, SettingsError
 from paraformer.core.log import Progress
 from paraformer.data.config import BlockFolds
 from paraformer.data.views import learned_from
 from paraformer.evaluation.holdout import Holdout
 from paraformer.pipeline import check_study, run_study
-from paraformer.pipeline.cross_validation import CELLS, cross_validate
-from paraformer.pipeline.folds import deal
+from paraformer.pipeline.cross_validation import CELLS, judge_apart, learned_apart
+from paraformer.pipeline.folds import Folds, deal, whole_basins
 from worlds import TINY, write_study
 
 FFN = TINY["learners"]["FFN_A"]
@@ -51,6 +51,15 @@ def test_each_trained_cell_is_kept_aside_once_with_its_block() -> None:
         deal(BlockFolds(degrees=2, folds=3, buffer_km=9000), lat, lon, trained)
 
 
+def test_a_basin_is_kept_aside_as_a_whole() -> None:
+    """One that the blocks cut goes with its first cell, and is learned from in all other folds."""
+    of = np.array([0, 0, 1, 1, 2, -1])
+    folds = Folds(of, (of >= 0) & (of != np.arange(3)[:, None]))
+    found = whole_basins(folds, [np.array([1, 2]), np.array([4])])
+    assert found.of.tolist() == [0, 0, 0, 1, 2, -1]
+    assert found.learned.astype(int).tolist() == [[0, 0, 0, 1, 1, 0], [1, 0, 0, 0, 1, 0], [1, 0, 0, 1, 0, 0]]
+
+
 def test_what_is_kept_aside_is_an_input_alone() -> None:
     data = twin()
     every, some = np.ones((len(data.cells), 2), bool), np.arange(len(data.cells)) % 2 == 0
@@ -79,16 +88,18 @@ def test_a_learner_is_judged_where_it_has_not_learned(tmp_path: Path) -> None:
     )
     folds = deal(BlockFolds(degrees=2, folds=2), lat, lon, data.trained)
 
-    def memory(given: CalibrationData, folder: Path) -> np.ndarray:
+    def memory(given: CalibrationData, folder: Path) -> Calibrated:
         asked.append(given.trained)
-        return np.where(given.trained[:, None], theta, given.prior)
+        return Calibrated(np.where(given.trained[:, None], theta, given.prior), 3)
 
-    def known(given: CalibrationData, folder: Path) -> np.ndarray:
-        return theta
+    def known(given: CalibrationData, folder: Path) -> Calibrated:
+        return Calibrated(theta, 0)
 
     scores = []
     for learn in (memory, known):
-        runs = cross_validate(learn, data, Waves(), holdout, folds, tmp_path, min_days=20, progress=Progress())
+        found = learned_apart(learn, data, folds, tmp_path)
+        assert found.runs == (6 if learn is memory else 0), "of all folds"
+        runs = judge_apart(found.theta, Waves(), holdout, folds, tmp_path, min_days=20, progress=Progress())
         assert runs == data.trained.sum()
         scores.append(pd.read_csv(tmp_path / CELLS))
     assert np.array_equal(asked, folds.learned)

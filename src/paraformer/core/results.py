@@ -51,8 +51,8 @@ GAP, CHECKLIST, RECOVERY, ROUNDS, SIGNATURES, CROSS_VALIDATION = (
 EVAPOTRANSPIRATION, ANNUAL = "evapotranspiration.csv", "evapotranspiration.nc"
 """Files of the folder ``scores``."""
 
-STREAMFLOW, DISCHARGE = "streamflow.csv", "discharge.nc"
-"""Files of the folder ``scores`` where flow was judged."""
+STREAMFLOW, DISCHARGE, STREAMFLOW_KEPT = "streamflow.csv", "discharge.nc", "streamflow_kept.csv"
+"""Files of the folder ``scores`` where flow was judged; the last of basins kept aside by ``cross_validation``."""
 
 RIVER, OBSERVED_FLOW, ROUTING = "network.nc", "observed.nc", "routing.nc"
 """Files of the folder ``streamflow``, and of a seed of a method that has learned times of travel."""
@@ -320,6 +320,13 @@ class Results:
     def streamflow(self) -> pd.DataFrame | None:
         """Scores of flow at every gauge (``evaluation.gauges.FLOW_COLUMNS``); ``None`` where no flow was judged."""
         path = self.folder("scores") / STREAMFLOW
+        return _read_csv(path, {"gauge": str}) if path.exists() else None
+
+    @cached_property
+    def streamflow_kept(self) -> pd.DataFrame | None:
+        """The same of basins kept aside: each learner where it did not learn, and default VIC through the times of
+        travel that the learner gives there; ``None`` without."""
+        path = self.folder("scores") / STREAMFLOW_KEPT
         return _read_csv(path, {"gauge": str}) if path.exists() else None
 
     @cached_property

@@ -236,13 +236,14 @@ def _require_comparable(study: Study, selection: Selection) -> None:
 
 
 def _streamflow(study: Study, selection: Selection) -> list[str]:
-    """The river and its gauges as they will be read, in a few lines; nothing in a study without streamflow.
+    """The river and its gauges as they will be read, in a few lines; nothing without streamflow, and of the built-in
+    world, whose river is made with it.
 
     Raises:
         DataError: as ``streamflow.open_river``.
         SettingsError: no gauge that may be learned from has as many days as a search asks for.
     """
-    if study.data.streamflow is None:
+    if study.data.streamflow is None or study.data.source == "synthetic":
         return []
     file, kept = selection.file, selection.position
     lat, lon = (file.static(name)[kept].astype(float) for name in ("lat", "lon"))
