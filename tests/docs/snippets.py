@@ -17,11 +17,13 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-PLAIN = {"text", "mermaid"}
-"""Blocks that no one runs: output, formulas, drawings."""
-LANGUAGES = {"bash", "python", "yaml", "usage", *PLAIN}
+CELL = "ipython3"
+"""Cells of a tutorial, which are run one after the other, as the site runs them."""
+PLAIN = {"text", "mermaid", "bibtex"}
+"""Blocks that no one runs: output, formulas, drawings, references."""
+LANGUAGES = {"bash", "python", "yaml", "usage", CELL, *PLAIN}
 
-_FENCE = re.compile(r"^( *)```(\w*)\s*$")
+_FENCE = re.compile(r"^( *)```(?:\{code-cell\} )?(\w*)\s*$")
 _NOTE = re.compile(r"<!-- snippet: (.+?) -->")
 
 

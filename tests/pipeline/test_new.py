@@ -68,6 +68,15 @@ def test_the_study_runs_the_weather_of_the_run(run: Path, tmp_path: Path) -> Non
         np.testing.assert_allclose(values, at, rtol=1e-6, atol=1e-9)
 
 
+def test_a_run_without_snow_bands_is_a_study_where_the_file_has_one_band(run: Path, tmp_path: Path) -> None:
+    run.write_text(run.read_text().replace("SNOW_BAND TRUE", "SNOW_BAND FALSE"))
+    with pytest.raises(SettingsError, match=r"SNOW_BAND FALSE; a study reads the 2 bands of .*params\.nc"):
+        new("vic", tmp_path / "two", run)
+    one = xr.load_dataset(tmp_path / "params.nc").isel(snow_band=[0])
+    one.to_netcdf(tmp_path / "params.nc")
+    assert "study mine: ok" in new("vic", tmp_path / "mine", run, Moisture(tmp_path / "sm.nc"))
+
+
 def test_observations_that_do_not_fit_are_one_line(run: Path, tmp_path: Path) -> None:
     told = new("vic", tmp_path / "empty", run)
     assert "there is nothing to learn from yet" in told

@@ -25,7 +25,7 @@ from paraformer.pipeline.check import check_study
 from paraformer.pipeline.target import attributes_of
 from paraformer.process.vic.driver.global_param import GlobalParameters, read_global_parameters
 from paraformer.process.vic.driver.inputs import read_days, read_run_land
-from paraformer.process.vic.files import Domain, GridNames
+from paraformer.process.vic.files import Domain, GridNames, read_parameters
 from paraformer.process.vic.parameters import CellParameters
 
 OBSERVED = "sm_obs"
@@ -58,6 +58,7 @@ def new_from_vic(global_param: Path, folder: Path, template: Path, moisture: Moi
     run = read_global_parameters(global_param)
     _require_usable(run)
     land = read_run_land(run, with_state=False)
+    _require_bands(run, land.domain)
     attributes = _attributes(land.parameters)
     observed = None if moisture is None else _observed(moisture, land.domain, run.days)
     _write_inputs(folder / "inputs.nc", run, land.domain, attributes, observed)
@@ -97,10 +98,17 @@ def _require_usable(run: GlobalParameters) -> None:
         raise SettingsError(f"{run.path}: DOMAIN_TYPE names {found}; a study reads lat, lon, mask")
     if run.canopy_source != "FROM_VEGPARAM":
         raise SettingsError(f"{run.path}: FCAN_SRC {run.canopy_source}; a study reads FROM_VEGPARAM")
-    if not run.snow_bands:
-        raise SettingsError(f"{run.path}: SNOW_BAND FALSE; a study reads the bands of the parameter file")
     if run.n_day < 2:
         raise SettingsError(f"{run.path}: a run of {run.n_day} day; a study needs days to learn from and to judge on")
+
+
+def _require_bands(run: GlobalParameters, domain: Domain) -> None:
+    """Raise if the run has one snow band where a study reads several of the file."""
+    if run.snow_bands:
+        return
+    bands = read_parameters(run.parameters, domain, names=run.grid_names, quiet=True).n_band
+    if bands > 1:
+        raise SettingsError(f"{run.path}: SNOW_BAND FALSE; a study reads the {bands} bands of {run.parameters}")
 
 
 def _attributes(parameters: CellParameters) -> dict[str, tuple[np.ndarray, dict[str, str]]]:
