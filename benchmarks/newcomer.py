@@ -106,8 +106,8 @@ def _put_learned(out: Path) -> None:
 
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="../shared/data/conus")
-    parser.add_argument("--out", type=Path, required=True, help="folder of files, run and times")
+    parser.add_argument("data", type=Path, nargs="?", default=Path("../shared/data/conus"))
+    parser.add_argument("--out", type=Path, default=Path("runs/newcomer"), help="folder of files, run and times")
     parser.add_argument("--cells", type=int, default=30)
     return parser
 
