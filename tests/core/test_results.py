@@ -175,7 +175,7 @@ def test_a_run_of_version_0_1_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "scores/soil_moisture.csv").write_text("method\n")
     (tmp_path / "manifest.json").write_text('{"versions": {"paraformer": "0.1.0"}}')
     with pytest.raises(
-        RunError, match=r"is a run of ParaFormer 0\.1\.0, .*: 'paraformer run STUDY --directory .*' makes"
+        RunError, match=r"is a run of ParaFormer 0\.1\.0, .*'paraformer run STUDY --directory .*' makes"
     ):
         _ = Results(tmp_path).summary
 

@@ -382,7 +382,7 @@ def test_a_run_of_version_0_1_is_told_kept_and_made_anew(tmp_path: Path, caplog:
     stage(tmp_path, work)
     assert work.written == 3
     assert f"a run of ParaFormer 0.1.0, and this is {__version__}; what it makes otherwise is made anew" in caplog.text
-    assert "simulate: settings, inputs or version changed; earlier result kept" in caplog.text
+    assert "simulate: settings, inputs or version changed; earlier kept" in caplog.text
     assert "damaged" not in caplog.text
     assert (tmp_path / "stale/simulate-000000000000/part-0").read_text() == "of 0.1"
     assert json.loads((tmp_path / "manifest.json").read_text())["versions"]["paraformer"] == __version__

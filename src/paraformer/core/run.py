@@ -172,7 +172,7 @@ class Run:
         found = _read_mark(path)
         if found and found["key"] != key:
             self._set_aside(
-                path, f"{name}-{found['key'][:12]}", "settings, inputs or version changed; earlier result kept"
+                path, f"{name}-{found['key'][:12]}", "settings, inputs or version changed; earlier kept"
             )
         elif found is None:
             self._set_aside(path, f"{name}-damaged", "its stage.json is damaged; set aside, made again")
