@@ -1,17 +1,22 @@
 # make demo  the whole chain on the built-in world      make test  lint, and every test but the long ones
 # make lint  ruff, mypy, import law                     make test-long  fuzz, kills and damage at length: before a release
 # make browser  Chromium and axe-core for the tests of pages, where they can be had
+# make docs  the documentation as a site, docs/_build/html/index.html, tutorials executed
 # make golden  differences to compiled VIC-5, needs ../shared
 PYTHON ?= python3
 BIN := .venv/bin
 RUN_DIR ?= runs/demo
 
-.PHONY: demo test test-long lint browser golden clean
+.PHONY: demo test test-long lint docs browser golden clean
 
 .venv/installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
 	  { echo "make: '$(PYTHON) -m venv' failed; on Debian: apt-get install python3-venv"; exit 1; }
 	$(BIN)/pip install --quiet -c constraints.txt torch -e '.[test]'
+	@touch $@
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[docs]'
 	@touch $@
 
 demo: .venv/installed
@@ -27,8 +32,13 @@ lint: .venv/installed
 test: lint
 	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=2 $(BIN)/pytest -n 2 --dist loadscope --durations 15 -m 'not long'
 
-test-long: .venv/installed browser
+test-long: .venv/installed-docs browser
 	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=2 $(BIN)/pytest -n 2 --dist loadscope --durations 15 -m long
+
+# Warnings are errors; nothing is fetched. Links that lead outside are listed in docs/_build/external_links.txt.
+docs: .venv/installed-docs
+	NUMBA_NUM_THREADS=2 $(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python docs/_site/links.py docs/_build/html
 
 # What the tests of pages need; where it cannot be had they are skipped, with the reason.
 browser:

@@ -5,6 +5,8 @@ The language stands behind the fence; none is a shell's. A comment in the line b
     <!-- snippet: names from paraformer.data.regrid paraformer.core.grid -->   Python: its names and keywords are there
     <!-- snippet: settings of BMIConfig -->                                     YAML of another group than a study
     <!-- snippet: not run: SLURM's own -->                                      nothing is checked, and why
+
+Cells of the tutorials are blocks of the language ``cell``; the site executes them.
 """
 
 from __future__ import annotations
@@ -16,14 +18,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-CELL = "ipython3"
-"""Cells of a tutorial, which are run one after the other, as the site runs them."""
-PLAIN = {"text", "mermaid", "bibtex"}
-"""Blocks that no one runs: output, formulas, drawings, references."""
-LANGUAGES = {"bash", "python", "yaml", "usage", CELL, *PLAIN}
+PAGES = sorted([*ROOT.glob("*.md"), *(p for p in (ROOT / "docs").rglob("*.md") if "/_" not in p.relative_to(ROOT).as_posix())])
+"""Without what the site makes."""
+PLAIN = {"text", "mermaid"}
+"""Blocks that no one runs: output, formulas, drawings."""
+LANGUAGES = {"bash", "python", "yaml", "usage", "bibtex", "cell", *PLAIN}
 
-_FENCE = re.compile(r"^( *)```(?:\{code-cell\} )?(\w*)\s*$")
+_CELL = "{code-cell} ipython3"
+_FENCE = re.compile(rf"^( *)```(\w*|{re.escape(_CELL)})\s*$")
 _NOTE = re.compile(r"<!-- snippet: (.+?) -->")
 
 
@@ -56,7 +58,7 @@ def snippets_of(text: str, page: str) -> Iterator[Snippet]:
                 raise ValueError(f"{page}:{at + 1}: a fence that is not understood: {lines[at]}")
             at += 1
             continue
-        language = fence[2] or "bash"
+        language = "cell" if fence[2] == _CELL else fence[2] or "bash"
         if language not in LANGUAGES:
             raise ValueError(f"{page}:{at + 1}: '{language}' is checked by no one; known are {sorted(LANGUAGES)}")
         end = at + 1

@@ -337,7 +337,6 @@ RUN: dict[str, Callable[[str, Path], None]] = {
     "docs/vic_code.md: from paraformer.process.": run_vic,
 }
 LONG: dict[str, Callable[[str, Path], None]] = {
-    "README.md: from paraformer import l": run_front_page,
     "README.md: import paraformer as pf": run_front_page,
     "docs/python.md: import paraformer as pf": run_front_page,
 }

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+from docs.snippets import PAGES, ROOT
+
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 

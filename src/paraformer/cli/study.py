@@ -12,7 +12,7 @@ from paraformer.cli.app import STUDY, AnyThreads, Directory, Overrides, Quiet, S
 from paraformer.cli.stages import run_until
 
 
-@verb(STUDY, "new vic FOLDER --global global_param.txt --observations smap.nc")
+@verb(STUDY, "new vic my_study --global global_param.txt")
 def new(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="vic, products, own-model, own-learner or basins")],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="where the files go; it must be empty")],

@@ -1,0 +1,1 @@
+"""What the site has beside its pages: navigation from docs/README.md, and reference pages written from the code."""

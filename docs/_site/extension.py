@@ -1,0 +1,94 @@
+"""The Sphinx extension: fills the marks of pages before they are read, and makes the navigation of the front page."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pygments.lexers.special import TextLexer
+
+from _site import commands, settings, vocabulary
+from _site import python as public
+
+ROOT = Path(__file__).resolve().parents[2]
+FILLED: dict[str, Callable[[], str]] = {
+    "settings": settings.page,
+    "command line": commands.page,
+    "python": public.page,
+    "variables": vocabulary.page,
+}
+"""Mark ``<!-- filled by the site: NAME -->`` of a page -> what stands there."""
+
+COPIED = ("CONTRIBUTING.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md")
+"""Pages of the project's root that the site shows, too."""
+
+_MARK = re.compile(r"^<!-- filled by the site: (.+?) -->$", re.MULTILINE)
+_LINK = re.compile(r"\]\(([^)\s#]+\.md)(#[^)\s]*)?\)")
+
+
+def sections(front: str) -> Iterator[tuple[str, list[str]]]:
+    """Title and pages of every section of the front page, pages in the order in which it links them."""
+    for part in re.split(r"^## ", front, flags=re.MULTILINE)[1:]:
+        title, _, body = part.partition("\n")
+        pages = [shown(target).removesuffix(".md") for target, _ in _LINK.findall(body)]
+        if pages:
+            yield title.strip(), list(dict.fromkeys(pages))
+
+
+def shown(target: str) -> str:
+    """Where a link of a page of docs/ leads on the site: the copy, for a page of the project's root."""
+    name = Path(target).name
+    return f"_copied/{name}" if target == f"../{name}" and name in COPIED else target
+
+
+def navigation(pages: Iterator[str] | list[str], caption: str = "") -> str:
+    """A table of contents that is seen at the side alone."""
+    options = f":caption: {caption}\n" if caption else ""
+    return "\n".join(["", "```{toctree}", f"{options}:hidden:", "", *pages, "```", ""])
+
+
+def copy_pages(app: Any, config: Any) -> None:
+    """Put the root's pages where Sphinx finds them, with links that lead from there to the same."""
+    folder = Path(app.srcdir) / "_copied"
+    folder.mkdir(exist_ok=True)
+    for name in COPIED:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        text = re.sub(r"\]\(docs/", "](../", text).replace("](SECURITY.md)", "](../security.md)")
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def fill(app: Any, page: str, content: list[str]) -> None:
+    """Replace marks by what the code says; give the front page and the records their navigation."""
+    text = _MARK.sub(lambda mark: FILLED[mark[1]](), content[0])
+    if page == app.config.root_doc:
+        text += "".join(navigation(pages, title) for title, pages in sections(text))
+    if page == "decisions/README":
+        records = sorted(path.stem for path in (Path(app.srcdir) / "decisions").glob("[0-9]*.md"))
+        text += navigation(records)
+    if not page.startswith("_copied/"):
+        text = _LINK.sub(lambda link: f"]({up(page, link[1])}{link[2] or ''})", text)
+    content[0] = text
+
+
+def up(page: str, target: str) -> str:
+    """A link of a page, to the copy where there is one."""
+    above = "../" * page.count("/")
+    return above + shown(target.removeprefix(above)) if target.startswith(above) else target
+
+
+def first_page(app: Any, error: Exception | None) -> None:
+    """The front page is what a folder's address opens."""
+    if error is None and app.builder.format == "html":
+        out = Path(app.outdir)
+        shutil.copyfile(out / f"{app.config.root_doc}.html", out / "index.html")
+
+
+def setup(app: Any) -> dict[str, bool]:
+    app.add_lexer("usage", TextLexer)
+    app.connect("config-inited", copy_pages)
+    app.connect("source-read", fill)
+    app.connect("build-finished", first_page)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,44 @@
+"""The page of Python: every public name, from its docstring."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import paraformer
+
+
+def page() -> str:
+    kinds: dict[str, Callable[[Any], bool]] = {
+        "Functions": lambda public: inspect.isroutine(public),
+        "Classes": lambda public: inspect.isclass(public) and not is_contract(public) and not is_error(public),
+        "Contracts": is_contract,
+        "Errors": is_error,
+    }
+    public = {name: getattr(paraformer, name) for name in paraformer.__all__ if not name.startswith("__")}
+    parts: list[str] = []
+    for title, belongs in kinds.items():
+        names = [name for name, each in public.items() if belongs(each)]
+        if names:
+            parts += [f"## {title}", "```{eval-rst}", ".. currentmodule:: paraformer"]
+            parts += [*map(documented, names), "```", ""]
+    return "\n".join(parts)
+
+
+def documented(name: str) -> str:
+    """The directive for one name."""
+    public = getattr(paraformer, name)
+    if not inspect.isclass(public):
+        return f"\n.. autofunction:: {name}\n"
+    members = "" if is_error(public) else "   :members:\n"
+    hidden = "   :exclude-members: model_config, model_post_init\n"
+    return f"\n.. autoclass:: {name}\n{members}{hidden}"
+
+
+def is_contract(public: Any) -> bool:
+    return bool(getattr(public, "_is_protocol", False))
+
+
+def is_error(public: Any) -> bool:
+    return inspect.isclass(public) and issubclass(public, Exception)
