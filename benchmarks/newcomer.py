@@ -26,8 +26,7 @@ logger = logging.getLogger(__name__)
 COMMANDS = (
     "paraformer new vic mine --global global.txt --observations smap.nc",
     "paraformer check mine/study.yaml",
-    "paraformer plan mine/study.yaml",
-    "paraformer run mine/study.yaml --directory run --quiet",
+    "paraformer run mine/study.yaml --directory run --quiet @overrides@",
     "paraformer vic run global.txt",
     "paraformer vic run global_learned.txt",
 )
@@ -40,7 +39,8 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     write_files(asked.data.resolve(), out, asked.cells)
     times = []
-    for command in COMMANDS:
+    overrides = " ".join(f"--set {setting}" for setting in asked.set)
+    for command in (each.replace("@overrides@", overrides).strip() for each in COMMANDS):
         if "learned" in command:
             _put_learned(out)
         began, before = time.monotonic(), _processor_time()
@@ -109,6 +109,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("data", type=Path, nargs="?", default=Path("../shared/data/conus"))
     parser.add_argument("--out", type=Path, default=Path("runs/newcomer"), help="folder of files, run and times")
     parser.add_argument("--cells", type=int, default=30)
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings of the study to change")
     return parser
 
 
