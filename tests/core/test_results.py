@@ -170,6 +170,16 @@ def test_scores_of_an_earlier_version_say_what_to_do(run: Path) -> None:
         Results(run).cell_table()
 
 
+def test_a_run_of_version_0_1_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "scores").mkdir()
+    (tmp_path / "scores/soil_moisture.csv").write_text("method\n")
+    (tmp_path / "manifest.json").write_text('{"versions": {"paraformer": "0.1.0"}}')
+    with pytest.raises(
+        RunError, match=r"is a run of ParaFormer 0\.1\.0, .*'paraformer run STUDY --directory .*' makes"
+    ):
+        _ = Results(tmp_path).summary
+
+
 def test_nothing_is_loaded_before_it_is_asked_for() -> None:
     code = (
         "import sys, paraformer.core.results as r; print([m for m in ('pandas', 'xarray', 'zarr') if m in sys.modules])"

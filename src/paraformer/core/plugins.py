@@ -17,7 +17,7 @@ Group = Literal["learners", "searches", "process_models"]
 
 BUILT_IN: dict[Group, tuple[str, ...]] = {
     "learners": ("ffn_a", "lstm_z", "paraformer_a", "paraformer_z"),
-    "searches": ("sceua", "random", "levenberg"),
+    "searches": ("sceua", "random", "levenberg", "kalman"),
     "process_models": ("vic", "compiled", "bucket"),
 }
 """Names that no plug-in can take."""

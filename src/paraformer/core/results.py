@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 from jaxtyping import Float, Int
 
+from paraformer import __version__
 from paraformer.core.cell_scores import chosen, long_table, require_cell_scores
 from paraformer.core.conventions import WRITTEN, axes, short
 from paraformer.core.errors import DataError, RunError
@@ -467,6 +468,12 @@ class Results:
             raise RunError(
                 f"{path}: no such file; the scores are of an earlier version, and 'paraformer evaluate STUDY "
                 f"--directory {self.directory}' makes them anew from the runs that are there"
+            )
+        made = self.manifest.get("versions", {}).get("paraformer", __version__)
+        if made != __version__ and (self.folder("scores") / SCORES).exists():
+            raise RunError(
+                f"{path}: no such file; '{self.directory}' is a run of ParaFormer {made}, and this is {__version__}: "
+                f"'paraformer run STUDY --directory {self.directory}' makes it anew, and keeps the earlier results"
             )
         raise RunError(f"{path}: no such file; '{self.directory}' is not the directory of an evaluated run")
 

@@ -183,7 +183,7 @@ def _of_global(path: Path, wanted: Wanted) -> Target:
         "lon": ("cell", domain.cell_lon),
     }
     variables = {name: (("cell", "time"), values) for name, values in daily.items()}
-    variables |= climate_variables(daily, run.days) | attributes_of(parameters)
+    variables |= climate_variables(daily, run.days) | known_attributes(parameters) | land_variables(parameters)
 
     def prior(space: ParameterSpace) -> Float[np.ndarray, "cell parameter"]:
         return a_priori(parameters, space.names)
@@ -206,11 +206,10 @@ def _daily(run: GlobalParameters, domain: Any) -> dict[str, Float[np.ndarray, "c
     return {name: np.concatenate(values, axis=1) for name, values in parts.items()}
 
 
-def attributes_of(parameters: CellParameters) -> dict[str, Any]:
-    """Attributes of the vocabulary that a parameter file knows."""
+def known_attributes(parameters: CellParameters) -> dict[str, Any]:
+    """Attributes of the vocabulary that a parameter file knows, as variables ``(cell)``."""
     known = {"bulk": parameters.bulk_density[:, _TOP] / 1000.0, "elevation": parameters.elev}
-    named = {name: (("cell",), values, {"units": ATTRIBUTES[name].unit}) for name, values in known.items()}
-    return named | land_variables(parameters)
+    return {name: (("cell",), values, {"units": ATTRIBUTES[name].unit}) for name, values in known.items()}
 
 
 def _with_climate(cube: Cube) -> Cube:
