@@ -27,5 +27,5 @@ def resolved(group: Group, name: str) -> str:
     """``package.module:function`` of a plug-in by its name; any other name as it is."""
     if name in BUILT_IN[group]:
         return name
-    found = {entry.name: entry.value for entry in metadata.entry_points(group=f"paraformer.{group}")}
-    return found.get(name, name).replace(" ", "")
+    found = {entry.name: entry.value.replace(" ", "") for entry in metadata.entry_points(group=f"paraformer.{group}")}
+    return found.get(name, name)

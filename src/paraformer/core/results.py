@@ -457,7 +457,7 @@ class Results:
     @property
     def judged(self) -> bool:
         """Whether the run has come to its scores."""
-        return (self.folder("scores") / METHODS).exists()
+        return any((self.folder("scores") / name).exists() for name in (METHODS, SCORES))
 
     def _scored(self, name: str) -> Path:
         """A file of the folder ``scores``."""

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from paraformer.core.flow_score import FlowScore
 from paraformer.core.settings import Distinct, Settings
-from paraformer.numerics.flow_loss import FlowScore
 
 
 class TargetConfig(Settings):

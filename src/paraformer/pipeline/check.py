@@ -26,7 +26,6 @@ from paraformer.numerics.scores import accumulate, finish
 from paraformer.pipeline.consistent import Extent, least_days, require_consistent, require_fits, require_outputs
 from paraformer.pipeline.folds import require_folds
 from paraformer.pipeline.small_world import MOST_ROWS, small_world
-from paraformer.pipeline.streamflow import flow_lines, open_river, warn_of_water
 from paraformer.process.files import Places, ProcessFiles, process_files, require_files, require_steps
 from paraformer.process.vic.files import read_domain
 from paraformer.search.config import OwnSearchConfig
@@ -245,6 +244,8 @@ def _streamflow(study: Study, selection: Selection) -> list[str]:
     """
     if study.data.streamflow is None or study.data.source == "synthetic":
         return []
+    from paraformer.pipeline.streamflow import flow_lines, open_river, warn_of_water  # xarray and numba take seconds
+
     file, kept = selection.file, selection.position
     lat, lon = (file.static(name)[kept].astype(float) for name in ("lat", "lon"))
     river = open_river(study, Places(np.asarray(selection.cells), lat, lon), file.days)
