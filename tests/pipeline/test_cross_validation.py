@@ -21,6 +21,7 @@ from paraformer.evaluation.holdout import Holdout
 from paraformer.pipeline import check_study, run_study
 from paraformer.pipeline.cross_validation import CELLS, judge_apart, learned_apart
 from paraformer.pipeline.folds import Folds, deal, whole_basins
+from paraformer.pipeline.released import describe_map, export_map, find_map
 from worlds import TINY, write_study
 
 FFN = TINY["learners"]["FFN_A"]
@@ -112,8 +113,8 @@ def test_a_study_ends_with_the_recommended_learner(tmp_path: Path) -> None:
     study = load_study(
         write_study(
             tmp_path,
-            learners={"FFN_A": FFN, "untrained": {**FFN, "training": {"steps": 1}}},
-            searches={},
+            learners={"FFN_A": {**FFN, "members": 2}, "untrained": {**FFN, "training": {"steps": 1}}},
+            searches={"LHS": {"name": "random", "budget": 8}},
             references=None,
             gap_filling=None,
             learner_seeds=1,
@@ -132,6 +133,30 @@ def test_a_study_ends_with_the_recommended_learner(tmp_path: Path) -> None:
     before = (tmp_path / "run" / "cross_validation" / "FFN_A" / CELLS).stat().st_mtime_ns
     assert "there is no other learner" in run_study(one, tmp_path / "run", until="scores")
     assert (tmp_path / "run" / "cross_validation" / "FFN_A" / CELLS).stat().st_mtime_ns == before, "not done anew"
+    _its_card_says_what_cells_kept_aside_say(tmp_path / "run", tmp_path / "map", cells)
+
+
+def _its_card_says_what_cells_kept_aside_say(run: Path, folder: Path, cells: pd.DataFrame) -> None:
+    """The error in each region, and a spread of θ that holds what the search found."""
+    export_map(run, "FFN_A", folder, half=True)
+    found, whole = find_map(str(folder)), find_map(str(run), "FFN_A")
+    everywhere, *regions = found.card["kept_aside"]
+    assert (everywhere["region"], everywhere["cells"]) == ("all", len(cells))
+    assert everywhere["rmse"] == pytest.approx(cells["rmse"].mean(), abs=1e-4)
+    assert sum(row["cells"] for row in regions) == len(cells)
+    error = found.card["error"]
+    assert (error["search"], error["cells"]) == ("LHS", len(cells))
+    assert found.shared_error.tolist() == [error["shared"][name] for name in found.parameters.names]
+    told = describe_map(found)
+    assert "90 % intervals of θ hold what LHS finds" in told
+    assert f"in {len(cells)} cells kept aside: all" in told
+    attributes, prior = np.zeros((3, len(found.encoding.names))), found.parameters.from_unit(np.full((3, 2), 0.5))
+    half, full = (one.predict(attributes, prior) for one in (found, whole))
+    assert not np.array_equal(half.theta, full.theta), "16 bits"
+    np.testing.assert_allclose(found.parameters.to_unit(half.theta), found.parameters.to_unit(full.theta), atol=2e-3)
+    low = found.parameters.from_unit(np.clip(found.parameters.to_unit(half.theta) - found.shared_error, 0, 1))
+    high = found.parameters.from_unit(np.clip(found.parameters.to_unit(half.theta) + found.shared_error, 0, 1))
+    assert (half.spread >= (high - low) / 2 * 0.999).all(), "at least what the networks share"
 
 
 def test_what_cannot_be_dealt_out_is_refused_before_any_work(tmp_path: Path) -> None:

@@ -176,11 +176,15 @@ class LearnedMap:
         }
         return card("LearnedMap", facts)
 
-    def save(self, directory: str | Path) -> None:
-        """Write weights as safetensors and everything else as JSON."""
+    def save(self, directory: str | Path, *, half: bool = False) -> None:
+        """Write weights as safetensors, of 16 bits each with ``half``, and everything else as JSON."""
         directory = Path(directory)
         for i, member in enumerate(self.members):
-            save_tensors(directory / _weights(i), member.state_dict())
+            weights = member.state_dict()
+            save_tensors(
+                directory / _weights(i),
+                {name: t.half() if half and t.is_floating_point() else t for name, t in weights.items()},
+            )
         description = {
             **self.identity,
             "network": self.config.model_dump(mode="json"),
