@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,14 @@ from typing import Any
 from paraformer import __version__
 from paraformer.config import Study, load_study
 from paraformer.core.errors import RunError, SettingsError, nearest
+from paraformer.core.files import write_text
 from paraformer.core.results import Results
 from paraformer.learners.encoding import Encoding
 from paraformer.learners.released import CARD, ReleasedMap, load_seeds
 from paraformer.pipeline.kept_aside import error_by_region, error_of_theta
+
+README = "README.md"
+"""The card in words, beside the weights."""
 
 
 def packaged() -> dict[str, Path]:
@@ -85,7 +90,7 @@ def map_of_run(run: Path, method: str | None) -> ReleasedMap:
 
 
 def export_map(run: Path, method: str | None, folder: Path, *, half: bool = False) -> ReleasedMap:
-    """Write a trained learner of a run into a folder that can be copied anywhere.
+    """Write a trained learner of a run into a folder that can be copied anywhere; the map has the folder's name.
 
     Args:
         half: weights as 16-bit numbers: half the size, θ the same to about a thousandth of its range.
@@ -96,8 +101,10 @@ def export_map(run: Path, method: str | None, folder: Path, *, half: bool = Fals
     if folder.exists() and any(folder.iterdir()) and not (folder / CARD).exists():
         raise RunError(f"{folder}: holds other files; name a new folder for the map")
     found = map_of_run(run, method)
+    found = replace(found, card={**found.card, "name": folder.resolve().name, "method": found.name})
     folder.mkdir(parents=True, exist_ok=True)
     found.save(folder, half=half)
+    write_text(folder / README, f"# {found.name}\n```\n{describe_map(found)}\n```\n")
     return found
 
 
