@@ -50,7 +50,7 @@ from paraformer.search.search import Search, SearchResult
 
 ROOT = Path(__file__).resolve().parents[1]
 UNIFORM = UNIFORM_VARIANCE**0.5
-WIDTHS = (1.0, 0.5, 0.35, 0.2, 0.1, 0.05)
+WIDTHS = (1.0, 0.5, 0.25, 0.1)
 """Widths of the prior, over that of a uniform distribution."""
 BUDGETS = (50, 100, 200, 500)
 """Most runs a cell of the searches that are compared."""
