@@ -1,6 +1,6 @@
 """Links of the built site, offline: those inside must lead somewhere, those outside are listed. ``make docs`` runs it.
 
-    python docs/_site/links.py docs/_build/html
+python docs/_site/links.py docs/_build/html
 """
 
 from __future__ import annotations
