@@ -1,4 +1,4 @@
-"""The site: navigation, what is filled in from the code, links; all of it built, tutorials executed, by ``test-long``."""
+"""The site: navigation, what the code fills in, links; all of it built, tutorials executed, by ``test-long``."""
 
 from __future__ import annotations
 

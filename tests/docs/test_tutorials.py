@@ -1,4 +1,4 @@
-"""Tutorials, before the site executes them (``test_site``): their cells are commands, studies and Python that there are."""
+"""Tutorials before the site executes them (``test_site``): commands, studies and Python that there are."""
 
 from __future__ import annotations
 
