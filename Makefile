@@ -24,8 +24,8 @@ demo: .venv/installed
 	$(BIN)/paraformer demo --directory $(RUN_DIR)
 
 lint: .venv/installed
-	$(BIN)/ruff check src tests benchmarks examples
-	$(BIN)/ruff format --check --quiet src tests benchmarks examples
+	$(BIN)/ruff check src tests benchmarks examples docs/conf.py docs/_site setup.py
+	$(BIN)/ruff format --check --quiet src tests benchmarks examples docs/conf.py docs/_site setup.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

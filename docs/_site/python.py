@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import paraformer
@@ -12,6 +13,7 @@ import paraformer
 def page() -> str:
     kinds: dict[str, Callable[[Any], bool]] = {
         "Functions": lambda public: inspect.isroutine(public),
+        "Modules": inspect.ismodule,
         "Classes": lambda public: inspect.isclass(public) and not is_contract(public) and not is_error(public),
         "Contracts": is_contract,
         "Errors": is_error,
@@ -28,12 +30,18 @@ def page() -> str:
 
 def documented(name: str) -> str:
     """The directive for one name."""
-    public = getattr(paraformer, name)
+    public = reduce(getattr, name.split("."), paraformer)
+    if inspect.ismodule(public):
+        about = f"\n``paraformer.{name}``: {(public.__doc__ or '').strip()}\n"
+        return about + "".join(documented(f"{name}.{each}") for each in public.__all__)
+    asked = name if "." not in name else f"paraformer::{name}"
     if not inspect.isclass(public):
-        return f"\n.. autofunction:: {name}\n"
+        return f"\n.. autofunction:: {asked}\n"
     members = "" if is_error(public) else "   :members:\n"
+    if all(base.__module__.startswith("paraformer.") for base in public.__mro__[1:-1]):
+        members += "   :inherited-members:\n" if public.__mro__[1:-1] else ""
     hidden = "   :exclude-members: model_config, model_post_init\n"
-    return f"\n.. autoclass:: {name}\n{members}{hidden}"
+    return f"\n.. autoclass:: {asked}\n{members}{hidden}"
 
 
 def is_contract(public: Any) -> bool:
