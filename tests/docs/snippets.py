@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(p for p in (ROOT / "docs").rglob("*.md") if "/_" not in p.relative_to(ROOT).as_posix())])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(p for p in (ROOT / "docs").rglob("*.md") if "/_" not in p.relative_to(ROOT).as_posix())]
+)
 """Without what the site makes."""
 PLAIN = {"text", "mermaid"}
 """Blocks that no one runs: output, formulas, drawings."""

@@ -171,9 +171,7 @@ class Run:
         path, kept = self.directory / name, self.directory / "stale" / f"{name}-{key[:12]}"
         found = _read_mark(path)
         if found and found["key"] != key:
-            self._set_aside(
-                path, f"{name}-{found['key'][:12]}", "settings, inputs or version changed; earlier kept"
-            )
+            self._set_aside(path, f"{name}-{found['key'][:12]}", "settings, inputs or version changed; earlier kept")
         elif found is None:
             self._set_aside(path, f"{name}-damaged", "its stage.json is damaged; set aside, made again")
         elif not found and path.exists() and any(p.is_file() and not is_hidden(p) for p in path.rglob("*")):
