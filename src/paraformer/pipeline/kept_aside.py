@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from paraformer.config import Study
 from paraformer.core.results import Results
@@ -36,7 +37,7 @@ def error_of_theta(study: Study, results: Results, method: str) -> dict[str, Any
         return None
     space, cube = study.space, results.cube
     fold = deal(study.cross_validation, cube.lat, cube.lon, cube.trained).of
-    mean, std = _kept(study, results, method, fold)
+    mean, std = theta_kept_aside(study, results, method, fold)
     found = space.to_unit(read_theta(results.seed_folder(search).parent, space))
     kept = fold >= 0
     halves = [kept & (fold % 2 == part) for part in (0, 1)]
@@ -55,20 +56,26 @@ def error_of_theta(study: Study, results: Results, method: str) -> dict[str, Any
     }
 
 
-def _kept(
-    study: Study, results: Results, method: str, fold: np.ndarray
+def theta_kept_aside(
+    study: Study, results: Results, method: str, fold: Int[np.ndarray, " cell"], unknown: Collection[str] = ()
 ) -> tuple[Float[np.ndarray, "cell parameter"], Float[np.ndarray, "cell parameter"]]:
-    """Mean and standard deviation of the networks, unit coordinates, where each cell was kept aside."""
+    """Mean and standard deviation of the networks, unit coordinates, where each cell was kept aside.
+
+    Args:
+        fold: in which each cell was kept aside; -1 nowhere: the a-priori θ.
+        unknown: attributes that the map is not given.
+    """
     space, prior = study.space, results.prior
     filled = open_filled(results.folder("gap_filling")) if study.gap_filling is not None else None
     data = calibration_view(results.cube, space, prior, every_cell=True, filled=filled)
+    attributes = np.where(np.isin(data.attribute_names, list(unknown)), np.nan, data.attributes)
     mean, std = space.to_unit(prior), np.zeros(prior.shape)
     for number in range(fold.max() + 1):
         here = np.flatnonzero(fold == number)
         found = LearnedMap.load(results.folder(f"cross_validation/{method}") / f"fold-{number}", space)
         reads = reads_history(found.config.network)
         history = History.of(data, found.config.observations).select(here) if reads else None
-        members = np.clip(found.in_units(data.attributes[here], prior[here], data.attribute_names, history), 0.0, 1.0)
+        members = np.clip(found.in_units(attributes[here], prior[here], data.attribute_names, history), 0.0, 1.0)
         mean[here] = members.mean(axis=0)
         std[here] = members.std(axis=0, ddof=1) if len(members) > 1 else 0.0
     return mean, std
