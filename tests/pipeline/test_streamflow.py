@@ -1,4 +1,4 @@
-"""Studies with streamflow: the built-in world with a river, from gauges to the verdict; basins kept aside; judge, compare."""
+"""Studies with streamflow: a world with a river, from gauges to the verdict; basins kept aside; judge and compare."""
 
 from __future__ import annotations
 
@@ -60,7 +60,6 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-@pytest.mark.slow
 def test_flow_is_judged_at_every_gauge_by_every_method(judged: Path) -> None:
     results = Results(judged)
     scores, series = results.streamflow, results.discharge
@@ -76,7 +75,6 @@ def test_flow_is_judged_at_every_gauge_by_every_method(judged: Path) -> None:
     assert (judged / "tables" / "streamflow.md").exists()
 
 
-@pytest.mark.slow
 def test_searches_come_nearer_to_flow_than_the_default(judged: Path) -> None:
     scores = Results(judged).streamflow
     assert scores is not None
@@ -89,7 +87,6 @@ def test_searches_come_nearer_to_flow_than_the_default(judged: Path) -> None:
     assert set(found["gauge"].values) == set(truth["gauge"].values)
 
 
-@pytest.mark.slow
 def test_basins_kept_aside_are_judged_once_beside_the_default_through_the_same_river(judged: Path) -> None:
     kept = Results(judged).streamflow_kept
     assert kept is not None
@@ -100,7 +97,6 @@ def test_basins_kept_aside_are_judged_once_beside_the_default_through_the_same_r
     assert not kept.duplicated(["gauge", "method", "period"]).any()
 
 
-@pytest.mark.slow
 def test_judge_takes_the_times_of_travel_beside_theta(judged: Path, tmp_path: Path) -> None:
     given = judged / "parameters" / "basin" / "seed-0" / "theta.nc"
     chosen = load_study(judged / "study.yaml")
@@ -119,7 +115,6 @@ def test_judge_takes_the_times_of_travel_beside_theta(judged: Path, tmp_path: Pa
     assert "theta" in judge_thetas(chosen, judged, [alone]), "without: the river's own times"
 
 
-@pytest.mark.slow
 def test_compare_pairs_gauges(judged: Path, tmp_path: Path) -> None:
     assert not without_moisture([judged])
     table = compare_flow([judged], "test").set_index("method")
