@@ -17,6 +17,7 @@ from paraformer.data.cube import whole_cube
 from paraformer.pipeline import check_study
 from paraformer.pipeline.from_vic import Moisture
 from paraformer.pipeline.new import KINDS, new
+from paraformer.pipeline.parameters import make_parameters
 from paraformer.process.build import build_process
 from paraformer.process.files import process_files
 from paraformer.process.vic.driver.global_param import read_global_parameters
@@ -119,6 +120,8 @@ def test_a_region_passes_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     study = load_study(tmp_path / "mine" / "region.yaml", changes)
     with pytest.raises(DataError, match="'paraformer parameters STUDY' makes it"):
         check_study(study)
+    make_parameters(study, tmp_path / "run")
+    assert "study region: ok as far as a part of 'products' shows" in check_study(study)
 
 
 def test_basins_pass_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
