@@ -188,7 +188,7 @@ def searches(world: World, budgets: tuple[int, ...], seeds: int) -> Iterator[dic
     }
     for seed, budget in itertools.product(range(seeds), budgets):
         for name, config in names.items():
-            if budget > 200 and name != "sceua":
+            if budget > 100 and name != "sceua":
                 continue  # the others have long stopped, or lost
             found = world.search(config.model_validate({"loss": {"inference": {}}, "budget": budget}), seed)
             runs = round(float(found.evaluations.mean()), 1)
