@@ -120,7 +120,9 @@ class World:
 def days(world: World) -> Iterator[dict[str, Any]]:
     data = world.data
     period = slice(data.first_day, data.first_day + len(data.time))
-    simulated = world.model.simulate(world.prior[:, None], ("soil_moisture",))["soil_moisture"][:, 0, period]
+    simulated = world.model.simulate(world.prior[:, None], ("soil_moisture",))["soil_moisture"][:, 0, period].astype(
+        np.float64
+    )
     observed = np.where(data.mask, data.observed, 0.0)
     seen = observe(simulated, fit_line("cell_lstsq", simulated, observed, data.mask))
     number = data.mask.sum(axis=1)
