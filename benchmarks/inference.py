@@ -1,5 +1,6 @@
 """Inference of θ in real cells by VIC itself, as JSON lines: ``python benchmarks/inference.py CUBE PART --out FILE``.
 
+- ``days``: observed and effective days of the cells, by successive days and by all lags.
 - ``curve``: soil moisture and evapotranspiration of the test year for default VIC, least squares and posteriors with
   priors of several widths, by Levenberg-Marquardt; and the rule: the width under which what was observed in the
   training year is most probable, chosen on four folds of the trained cells for the fifth.
@@ -31,7 +32,8 @@ from paraformer.data.config import BlockFolds
 from paraformer.data.views import calibration_view
 from paraformer.evaluation.evapotranspiration import Series, annual_total, reference_total, whole_years
 from paraformer.evaluation.holdout import holdout_of
-from paraformer.numerics.inference import UNIFORM_VARIANCE
+from paraformer.numerics.inference import UNIFORM_VARIANCE, effective_days, error_model
+from paraformer.numerics.observe import fit_line, observe
 from paraformer.numerics.scores import accumulate, finish
 from paraformer.pipeline.folds import deal
 from paraformer.process.build import build_process
@@ -115,6 +117,24 @@ class World:
         return dict(zip(self.space.names, np.round(values, places).tolist(), strict=True))
 
 
+def days(world: World) -> Iterator[dict[str, Any]]:
+    data = world.data
+    period = slice(data.first_day, data.first_day + len(data.time))
+    simulated = world.model.simulate(world.prior[:, None], ("soil_moisture",))["soil_moisture"][:, 0, period].astype(
+        np.float64
+    )
+    observed = np.where(data.mask, data.observed, 0.0)
+    seen = observe(simulated, fit_line("cell_lstsq", simulated, observed, data.mask))
+    number = data.mask.sum(axis=1)
+    successive = number / error_model(np.where(data.mask, seen - observed, 0.0), data.mask).inflation
+    found = {
+        "observed": number,
+        "by_successive_days": successive,
+        "by_all_lags": effective_days(simulated, observed, data.mask),
+    }
+    yield {name: np.percentile(values, [25, 50, 75]).round(1).tolist() for name, values in found.items()}
+
+
 def curve(world: World, seeds: int, budget: int) -> Iterator[dict[str, Any]]:
     yield {"method": "default VIC", **world.judged(world.prior)}
     trained = world.cube.trained
@@ -188,7 +208,7 @@ def searches(world: World, budgets: tuple[int, ...], seeds: int) -> Iterator[dic
     }
     for seed, budget in itertools.product(range(seeds), budgets):
         for name, config in names.items():
-            if budget > 200 and name != "sceua":
+            if budget > 100 and name != "sceua":
                 continue  # the others have long stopped, or lost
             found = world.search(config.model_validate({"loss": {"inference": {}}, "budget": budget}), seed)
             runs = round(float(found.evaluations.mean()), 1)
@@ -205,7 +225,7 @@ def searches(world: World, budgets: tuple[int, ...], seeds: int) -> Iterator[dic
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cube", type=Path, help="cube.zarr of a run of studies/conus.yaml")
-    parser.add_argument("part", choices=["curve", "learned", "searches"])
+    parser.add_argument("part", choices=["days", "curve", "learned", "searches"])
     parser.add_argument("--out", type=Path, required=True, help="file that the JSON lines are added to")
     parser.add_argument("--every", type=int, default=1, help="take every so many cells")
     parser.add_argument("--seeds", type=int, default=4)
@@ -213,6 +233,7 @@ def main() -> None:
     given = parser.parse_args()
     world = World(given.cube, given.every)
     rows = {
+        "days": lambda: days(world),
         "curve": lambda: curve(world, given.seeds, given.budget),
         "learned": lambda: learned(world, given.budget, rounds=3),
         "searches": lambda: searches(world, BUDGETS, given.seeds),
