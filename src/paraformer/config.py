@@ -18,7 +18,7 @@ from paraformer.core.settings import Settings, validated
 from paraformer.core.yaml import MOST_DEPTH, Document, dump, parse, read
 from paraformer.data.config import BlockFolds, DataConfig, GapFillConfig
 from paraformer.evaluation.config import EvaluationConfig, ReferencesConfig, UncertaintyConfig
-from paraformer.learners.config import LearnerConfig
+from paraformer.learners.config import LearnerConfig, reads_history
 from paraformer.process.config import EnsembleConfig, ProcessConfig
 from paraformer.report.config import ReportConfig
 from paraformer.search.config import SearchConfig
@@ -121,6 +121,11 @@ class Study(Settings):
         for name, learner in self.learners.items():
             if learner.of_streamflow and not flow:
                 raise ValueError(f"learners.{name}.targets.streamflow: there is no 'data.streamflow'")
+            if not self.moisture and reads_history(learner.network):
+                name_of = learner.network.name
+                raise ValueError(
+                    f"learners.{name}.network: '{name_of}' reads observed soil moisture, but 'data.observation' is none"
+                )
             moist = learner.targets is None or learner.targets.soil_moisture > 0
             if not self.moisture and (moist or not learner.of_streamflow):
                 raise ValueError(
