@@ -58,7 +58,7 @@ class FlowTarget:
         """Parameters of routing that are learned."""
         return self.flow.basins.parameters
 
-    def groups(self, others: Int[np.ndarray, " cell"]) -> tuple[Int[np.ndarray, " cell"], ...]:
+    def groups(self, others: Int[np.ndarray, " cell"]) -> tuple[np.ndarray, ...]:
         """Cells that go together: those of each basin, and each of ``others`` that lies in none of them."""
         basins = tuple(self.flow.basins.cells[basin] for basin in self.basins)
         return basins + tuple(np.array([cell]) for cell in others if self.of[cell] < 0)

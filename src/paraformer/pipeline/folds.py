@@ -51,7 +51,7 @@ def deal(
     return Folds(block_folds(config, lat, lon, trained, source=key), np.stack(learned))
 
 
-def whole_basins(folds: Folds, basins: Sequence[Int[np.ndarray, " cell"]]) -> Folds:
+def whole_basins(folds: Folds, basins: Sequence[np.ndarray]) -> Folds:
     """The same folds with no basin cut: one goes with the first of its cells that is dealt out."""
     of, learned = folds.of.copy(), folds.learned.copy()
     for cells in basins:
