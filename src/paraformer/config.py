@@ -13,12 +13,12 @@ from pydantic import Field, field_validator, model_validator
 from paraformer.core.errors import SettingsError, nearest, shortened
 from paraformer.core.html import card
 from paraformer.core.names import ROWS, require_file_name, require_names
-from paraformer.core.parameters import PAPER_SET, VIC_PARAMETERS, Parameter, ParameterSpace
+from paraformer.core.parameters import PAPER_SET, ROUTING_PARAMETERS, VIC_PARAMETERS, Parameter, ParameterSpace
 from paraformer.core.settings import Settings, validated
 from paraformer.core.yaml import MOST_DEPTH, Document, dump, parse, read
 from paraformer.data.config import BlockFolds, DataConfig, GapFillConfig
 from paraformer.evaluation.config import EvaluationConfig, ReferencesConfig, UncertaintyConfig
-from paraformer.learners.config import LearnerConfig
+from paraformer.learners.config import LearnerConfig, reads_history
 from paraformer.process.config import EnsembleConfig, ProcessConfig
 from paraformer.report.config import ReportConfig
 from paraformer.search.config import SearchConfig
@@ -121,6 +121,11 @@ class Study(Settings):
         for name, learner in self.learners.items():
             if learner.of_streamflow and not flow:
                 raise ValueError(f"learners.{name}.targets.streamflow: there is no 'data.streamflow'")
+            if not self.moisture and reads_history(learner.network):
+                name_of = learner.network.name
+                raise ValueError(
+                    f"learners.{name}.network: '{name_of}' reads observed soil moisture, but 'data.observation' is none"
+                )
             moist = learner.targets is None or learner.targets.soil_moisture > 0
             if not self.moisture and (moist or not learner.of_streamflow):
                 raise ValueError(
@@ -239,6 +244,9 @@ def study_schema() -> dict[str, Any]:
     entries = schema["properties"]["parameters"]
     entries["items"] = {"anyOf": [catalogue, entries["items"]]}
     entries["default"] = list(PAPER_SET)
+    for each in kinds["StreamflowConfig"]["properties"]["routing"]["anyOf"]:
+        if "items" in each:
+            each["items"] = {"anyOf": [{"enum": list(ROUTING_PARAMETERS)}, each["items"]]}
     for name, kind in kinds.items():
         if name != "ProductsConfig":  # the built-in world has its own periods, parts of products take the whole's
             filled = {"train", "test", "region", "period", "product"}

@@ -104,10 +104,15 @@ def test_flow_that_no_basin_has_is_warned_of(caplog: pytest.LogCaptureFixture) -
     assert "gauge a" not in caplog.text
 
 
+def test_a_velocity_needs_a_channel() -> None:
+    with pytest.raises(ValueError, match="'velocity' has no effect without a network"):
+        StreamflowConfig(routing=("velocity",)).require_channel()  # type: ignore[arg-type]
+    StreamflowConfig(routing=("runoff_delay",)).require_channel()  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ({"routing": ["velocity"]}, "no effect without a network"),
         ({"routing": ["runoff_shape"]}, "no effect without 'runoff_delay'"),
         ({"routing": ["speed"]}, "unknown parameter 'speed'"),
         ({"routing": ["runoff_delay", "runoff_delay"]}, "occurs twice"),

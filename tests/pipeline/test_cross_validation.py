@@ -58,7 +58,7 @@ def test_a_basin_is_kept_aside_as_a_whole() -> None:
     folds = Folds(of, (of >= 0) & (of != np.arange(3)[:, None]))
     found = whole_basins(folds, [np.array([1, 2]), np.array([4])])
     assert found.of.tolist() == [0, 0, 0, 1, 2, -1]
-    assert found.learned.astype(int).tolist() == [[0, 0, 0, 1, 1, 0], [1, 0, 0, 0, 1, 0], [1, 0, 0, 1, 0, 0]]
+    assert found.learned.astype(int).tolist() == [[0, 0, 0, 1, 1, 0], [1, 1, 1, 0, 1, 0], [1, 1, 1, 1, 0, 0]]
 
 
 def test_what_is_kept_aside_is_an_input_alone() -> None:

@@ -152,7 +152,7 @@ def test_a_world_drains_without_circles_and_its_unseen_basins_are_whole() -> Non
     end = np.arange(42)
     for _ in range(42):
         end = np.where(river.downstream[end] >= 0, river.downstream[end], end)
-    assert (end % 7 == 6).all(), "on the eastern side"
+    assert ((end % 7 == 6) | (end < 7)).all(), "on the eastern or southern side"
     for gauge, outlet in enumerate(river.outlets):
         assert set(np.flatnonzero(river.basin == gauge)) == set(np.flatnonzero(end == outlet))
     assert ((river.velocity >= 0.3) & (river.velocity <= 1.5)).all()
@@ -161,7 +161,10 @@ def test_a_world_drains_without_circles_and_its_unseen_basins_are_whole() -> Non
     for gauge in range(len(river.outlets)):
         assert len(set(unseen[river.basin == gauge])) == 1
     slope = np.tile(np.arange(5, 0, -1.0), 3)
-    assert drained(slope, (3, 5)).reshape(3, 5)[1, :4].tolist() == [6, 7, 8, 9]
+    down = drained(slope, (3, 5))
+    inner = np.flatnonzero(down >= 0)
+    assert len(inner) == 8
+    assert (slope[down[inner]] < slope[inner]).all(), "downhill"
 
 
 @pytest.mark.parametrize(

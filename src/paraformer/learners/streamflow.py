@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,6 +11,7 @@ from torch import Tensor
 
 from paraformer.core.contracts import CalibrationData, GaugedFlow
 from paraformer.core.errors import DataError
+from paraformer.core.hashing import hash_json
 from paraformer.core.parameters import ParameterSpace
 from paraformer.learners.targets_config import StreamflowTarget
 from paraformer.numerics.flow_loss import flow_residuals
@@ -59,7 +58,7 @@ class FlowTarget:
         """Parameters of routing that are learned."""
         return self.flow.basins.parameters
 
-    def groups(self, others: Int[np.ndarray, " cell"]) -> tuple[Int[np.ndarray, " cell"], ...]:
+    def groups(self, others: Int[np.ndarray, " cell"]) -> tuple[np.ndarray, ...]:
         """Cells that go together: those of each basin, and each of ``others`` that lies in none of them."""
         basins = tuple(self.flow.basins.cells[basin] for basin in self.basins)
         return basins + tuple(np.array([cell]) for cell in others if self.of[cell] < 0)
@@ -125,6 +124,5 @@ def routing_of(data: CalibrationData, asked: Float[np.ndarray, "cell routing"]) 
 def flow_arrays(data: CalibrationData) -> list[np.ndarray]:
     """All of the flow that reaches the weights, for a fingerprint."""
     flow = gauged(data)
-    described = json.dumps(flow.basins.description(), sort_keys=True).encode()
-    digest = np.frombuffer(hashlib.sha256(described).digest(), dtype=np.uint8)
-    return [np.where(flow.mask, flow.observed, 0.0), flow.mask, digest]
+    river = np.frombuffer(hash_json(flow.basins.description()).encode(), dtype=np.uint8)
+    return [np.where(flow.mask, flow.observed, 0.0), flow.mask, river]

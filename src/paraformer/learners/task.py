@@ -100,7 +100,7 @@ class LearnTask:
         order = random.permutation(len(groups)) if self.pool.size > self.config.cells_per_batch else range(len(groups))
         taken: list[np.ndarray] = []
         for at in order:
-            if taken and sum(map(len, taken)) + len(groups[at]) > max(self.config.cells_per_batch, len(groups[at])):
+            if taken and sum(map(len, taken)) + len(groups[at]) > self.config.cells_per_batch:
                 break
             taken.append(groups[at])
         cells, network = np.sort(np.concatenate(taken)), self.config.network
@@ -245,6 +245,9 @@ class LearnTask:
         config = self.config
         batch = min(config.cells_per_batch, self.pool.size) * config.windows_per_batch
         once = self.pool.size if config.loss.reads_prior_run else 0
+        if self.flow is not None:
+            drawn = sum(self.draw(step).cells.size for step in range(steps))
+            return drawn * self.model.runs_per_gradient + once
         return steps * batch * self.model.runs_per_gradient + once
 
     def _index(self, positions: Int[np.ndarray, "*n"]) -> Int[Tensor, "*n"]:

@@ -51,16 +51,16 @@ def deal(
     return Folds(block_folds(config, lat, lon, trained, source=key), np.stack(learned))
 
 
-def whole_basins(folds: Folds, basins: Sequence[Int[np.ndarray, " cell"]]) -> Folds:
+def whole_basins(folds: Folds, basins: Sequence[np.ndarray]) -> Folds:
     """The same folds with no basin cut: one goes with the first of its cells that is dealt out."""
     of, learned = folds.of.copy(), folds.learned.copy()
+    number = np.arange(len(learned))
+    near = ~folds.learned & (folds.of != number[:, None])  # left out by the buffer
     for cells in basins:
         dealt = folds.of[cells][folds.of[cells] >= 0]
         if dealt.size:
             of[cells] = dealt[0]
-            learned[:, cells] = (
-                learned[:, cells].all(axis=1, keepdims=True) & (np.arange(len(learned)) != dealt[0])[:, None]
-            )
+            learned[:, cells] = ((number != dealt[0]) & ~near[:, cells].any(axis=1))[:, None]
     return Folds(of, learned)
 
 

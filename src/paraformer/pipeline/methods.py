@@ -80,7 +80,8 @@ def _learner_note(learner: LearnerConfig) -> str:
         "process": "the process model",
         "surrogate_then_process": "the surrogate, then the process model",
     }[learner.simulator]
-    return f"{learner.network.name} from {read}, trained through {through}"
+    by = "by flow at gauges, " if learner.of_streamflow else ""
+    return f"{learner.network.name} from {read}, {by}trained through {through}"
 
 
 def _costs(study: Study, ensemble: Ensemble | None, names: Iterable[str], runs: Mapping[str, int]) -> dict[str, int]:

@@ -33,6 +33,7 @@ _SHOWN = (
     "lag",
 )
 """Scores of the table, medians over gauges; the file has all of them."""
+_KEPT = "Test period, basins kept aside: each judged by a learner that did not learn from it"
 _HYDROGRAPHS = 4
 """Gauges that are drawn: at even steps from the lowest KGE of the best method to the highest."""
 TEXT = (
@@ -83,6 +84,8 @@ def sections(results: Results, figures: Path) -> list[Section]:
     }
     drawn = [(text, figures / f"{name}.png") for name, text in captions.items() if (figures / f"{name}.png").exists()]
     tables = [("Test period", flow_table(scores)), ("Training period", flow_table(scores, "train"))]
+    if results.streamflow_kept is not None:
+        tables.insert(1, (_KEPT, flow_table(results.streamflow_kept)))
     return [Section("Streamflow", TEXT, tables, drawn)]
 
 

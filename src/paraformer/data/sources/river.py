@@ -36,8 +36,8 @@ class WorldRiver(NamedTuple):
 def make_river(land: Land, config: RiverConfig, seed: int, world: int) -> WorldRiver:
     """Draw a river; the same seeds give the same one, bit for bit.
 
-    Every cell drains to the neighbour that a flood rising from the eastern, lowest side reaches it from (Barnes et al.
-    2014, doi 10.1016/j.cageo.2013.04.024): downhill where the land allows it, and never in a circle. A gauge stands
+    Every cell drains to the neighbour that a flood rising from the eastern and southern sides reaches it from (Barnes
+    et al. 2014, doi 10.1016/j.cageo.2013.04.024): downhill where the land allows it, never in a circle. A gauge stands
     where a river of ``config.least_cells`` or more leaves the world. Velocities rise with the roughness of a basin.
     """
     downstream = drained(np.asarray(land.attributes["elevation"], dtype=np.float64), land.shape)
@@ -60,12 +60,11 @@ def make_river(land: Land, config: RiverConfig, seed: int, world: int) -> WorldR
 
 
 def drained(elevation: Float[np.ndarray, " cell"], shape: tuple[int, int]) -> Int[np.ndarray, " cell"]:
-    """Next cell of each of a grid, row by row, by a flood that rises from the last column; -1 there."""
+    """Next cell of each of a grid, row by row, by a flood rising from the first row and the last column; -1 there."""
     rows, columns = shape
     downstream = np.full(rows * columns, -2, dtype=np.int64)
     heap = []
-    for row in range(rows):
-        cell = row * columns + columns - 1
+    for cell in sorted({*range(columns), *range(columns - 1, rows * columns, columns)}):
         downstream[cell] = -1
         heapq.heappush(heap, (float(elevation[cell]), cell))
     while heap:
