@@ -25,7 +25,8 @@ FILLED: dict[str, Callable[[], str]] = {
 COPIED = ("CONTRIBUTING.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md")
 """Pages of the project's root that the site shows, too."""
 
-_MARK = re.compile(r"^<!-- filled by the site: (.+?) -->$", re.MULTILINE)
+_MARK = re.compile(r"^(?:In the repository .*\n\n)?<!-- filled by the site: (.+?) -->$", re.MULTILINE)
+"""With the line before it, for readers who see no site."""
 _LINK = re.compile(r"\]\(([^)\s#]+\.md)(#[^)\s]*)?\)")
 
 
