@@ -2,12 +2,13 @@
 # make lint  ruff, mypy, import law                     make test-long  fuzz, kills and damage at length: before a release
 # make browser  Chromium and axe-core for the tests of pages, where they can be had
 # make docs  the documentation as a site, docs/_build/html/index.html, tutorials executed
+# make maps   the maps of the package (paraformer models), needs ../shared (an hour)
 # make golden  differences to compiled VIC-5, needs ../shared
 PYTHON ?= python3
 BIN := .venv/bin
 RUN_DIR ?= runs/demo
 
-.PHONY: demo test test-long lint docs browser golden clean
+.PHONY: demo test test-long lint docs browser golden maps clean
 
 .venv/installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
@@ -51,6 +52,17 @@ browser:
 # Runs every reference of compiled VIC-5 in ../shared (minutes), writes docs/golden.md, fails on what it cannot explain.
 golden: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python tests/golden/report.py
+
+# Trains the maps of the package and writes them into it: the same bits on one machine. Maps through a line between
+# model and satellite: make maps MORE="--set learners.history.loss.operator=cell_moments ..." (docs/apply.md).
+maps: .venv/installed
+	for n in 5 7; do \
+	  test $$n = 5 && set -- --set 'parameters=[infilt,ds,dsmax,ws,expt]' || set --; \
+	  OMP_NUM_THREADS=1 $(BIN)/paraformer run studies/maps.yaml "$$@" $(MORE) --directory runs/maps-$$n || exit 1; \
+	  for method in attributes history; do \
+	    $(BIN)/paraformer export runs/maps-$$n src/paraformer/maps/conus36-$$n-$$method --method $$method --half || exit 1; \
+	  done; \
+	done
 
 clean:
 	rm -rf .venv build dist src/*.egg-info

@@ -1,9 +1,9 @@
 """Inference of θ in real cells by VIC itself, as JSON lines: ``python benchmarks/inference.py CUBE PART --out FILE``.
 
 - ``curve``: soil moisture and evapotranspiration of the test year for default VIC, least squares and posteriors with
-  priors of several widths, by Levenberg-Marquardt; several seeds of least squares and of the default prior.
-- ``scale``: how probable the observations of cells are that a width of the prior was not chosen on (leave one block
-  of trained cells out), and the width of each parameter's prior that expectation maximisation finds.
+  priors of several widths, by Levenberg-Marquardt; and the rule: the width under which what was observed in the
+  training year is most probable, chosen on four folds of the trained cells for the fifth.
+- ``learned``: the same with the width of each parameter's prior that expectation maximisation finds.
 - ``searches``: posterior cost, and RMSE of the training and the test year, against runs a cell: ensemble Kalman
   inversion, Levenberg-Marquardt, SCE-UA and a Latin hypercube at equal budgets. ``--every`` takes every so many cells.
 
@@ -14,6 +14,7 @@ Tables of decisions 0042 and 0043.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import tempfile
 from collections.abc import Iterator
@@ -49,8 +50,10 @@ from paraformer.search.search import Search, SearchResult
 
 ROOT = Path(__file__).resolve().parents[1]
 UNIFORM = UNIFORM_VARIANCE**0.5
-WIDTHS = (2.0, 1.0, 0.7, 0.35, 0.2)
+WIDTHS = (1.0, 0.5, 0.25, 0.1)
 """Widths of the prior, over that of a uniform distribution."""
+BUDGETS = (50, 100, 200, 500)
+"""Most runs a cell of the searches that are compared."""
 BOUND = 0.005
 """Distance from a bound below which a parameter counts as on it [unit coordinates]."""
 
@@ -104,106 +107,115 @@ class World:
         flow = (series["runoff"] + series["baseflow"])[:, self.years.days].sum(axis=1)
         row["runoff_ratio"] = round(float((flow / rain).mean()), 3)
         u, prior = self.space.to_unit(theta), self.space.to_unit(self.prior)
-        row["on_a_bound"] = self._named((np.minimum(u, 1 - u) < BOUND).mean(axis=0))
-        row["moved"] = self._named(np.sqrt(((u - prior) ** 2).mean(axis=0)))
+        row["on_a_bound"] = self.named((np.minimum(u, 1 - u) < BOUND).mean(axis=0))
+        row["moved"] = self.named(np.sqrt(((u - prior) ** 2).mean(axis=0)))
         return row
 
-    def _named(self, values: Float[np.ndarray, " parameter"]) -> dict[str, float]:
-        return dict(zip(self.space.names, np.round(values, 3).tolist(), strict=True))
+    def named(self, values: Float[np.ndarray, " parameter"], places: int = 3) -> dict[str, float]:
+        return dict(zip(self.space.names, np.round(values, places).tolist(), strict=True))
 
 
 def curve(world: World, seeds: int, budget: int) -> Iterator[dict[str, Any]]:
     yield {"method": "default VIC", **world.judged(world.prior)}
-    for width in (None, 1.0):
-        for seed in range(seeds):
-            yield _point(world, width, budget, seed)
-    for width in WIDTHS:
-        if width != 1.0:
-            yield _point(world, width, budget, 0)
-
-
-def _point(world: World, width: float | None, budget: int, seed: int) -> dict[str, Any]:
-    inference = None if width is None else {"prior_std": width * UNIFORM}
-    found = world.levenberg(inference, budget, seed)
-    runs = round(float(found.evaluations.mean()), 1)
-    return {"method": "levenberg", "width": width, "seed": seed, "runs": runs, **world.judged(found.theta)}
-
-
-def scale(world: World, budget: int, rounds: int) -> Iterator[dict[str, Any]]:
-    """Laplace's approximation of each cell's evidence, log p(Z | prior), at its most probable θ."""
     trained = world.cube.trained
     fold_of = deal(BlockFolds(degrees=8, folds=5), world.cube.lat, world.cube.lon, trained).of
-    evidences = {}
-    for width in WIDTHS:
-        evidences[width] = _evidence(world, {"prior_std": width * UNIFORM}, budget)[0]
-        yield {"width": width, "log_evidence": round(float(evidences[width][trained].mean()), 3)}
-    table = np.stack([evidences[width] for width in WIDTHS])
-    for number in range(5):
-        fold = fold_of == number
-        chosen = int(table[:, trained & ~fold].mean(axis=1).argmax())
-        row = {
-            "fold": number,
-            "width_chosen": WIDTHS[chosen],
-            "held_back": table[:, fold].mean(axis=1).round(3).tolist(),
+    folds = [trained & (fold_of == number) for number in range(5)]
+    for seed in range(seeds):
+        by_width = []
+        for width in (None, *WIDTHS):
+            row, evidence, _ = point(world, None if width is None else width * UNIFORM, budget, seed)
+            by_width.append([float(evidence[fold].mean()) for fold in folds])
+            yield {"width": width, **row, "log_evidence": np.round(by_width[-1], 2).tolist()}
+        table, sizes = np.array(by_width[1:]), np.array([fold.sum() for fold in folds])
+        others = table @ np.diag(sizes) @ (1 - np.eye(5)) / (sizes.sum() - sizes)
+        chosen = others.argmax(axis=0)
+        held_back = table[chosen, np.arange(5)].round(2).tolist()
+        yield {
+            "rule": "width of most evidence in the other folds",
+            "seed": seed,
+            "widths": np.take(WIDTHS, chosen).tolist(),
+            "held_back": held_back,
         }
-        yield row
-    std = dict.fromkeys(world.space.names, UNIFORM)
+
+
+def learned(world: World, budget: int, rounds: int) -> Iterator[dict[str, Any]]:
+    """Expectation maximisation: each parameter's width is its mean squared distance from the a-priori value."""
+    std: float | dict[str, float] = UNIFORM
     for number in range(rounds):
-        evidence, variance, u = _evidence(world, {"prior_std": std}, budget)
-        away = u - world.space.to_unit(world.prior)
-        learned = np.sqrt((away**2 + variance)[trained].mean(axis=0))
-        yield {"round": number, "std": std, "log_evidence": round(float(evidence[trained].mean()), 3)}
-        std = dict(zip(world.space.names, learned.round(4).tolist(), strict=True))
-    found = world.levenberg({"prior_std": std}, budget)
-    yield {"round": rounds, "std": std, **world.judged(found.theta)}
+        row, evidence, width = point(world, std, budget, 0)
+        found = round(float(evidence[world.cube.trained].mean()), 2)
+        yield {"round": number, "std": std, **row, "log_evidence": found}
+        std = world.named(width, 4)
 
 
-def _evidence(world: World, inference: dict[str, Any], budget: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Log evidence, variance of the posterior and most probable u of every cell."""
-    found = world.levenberg(inference, budget)
+def point(
+    world: World, std: float | dict[str, float] | None, budget: int, seed: int
+) -> tuple[dict[str, Any], Float[np.ndarray, " cell"], Float[np.ndarray, " parameter"]]:
+    """A search by Levenberg-Marquardt: its scores, the log evidence of each cell by Laplace's approximation, and the
+    width of each parameter's prior that its trained cells make most probable."""
+    inference = None if std is None else {"prior_std": std}
+    found = world.levenberg(inference, budget, seed)
+    row = {"method": "levenberg", "seed": seed, "runs": round(float(found.evaluations.mean()), 1)}
+    row |= world.judged(found.theta)
     u, cells = np.clip(world.space.to_unit(found.theta), 0, 1), np.arange(len(found.cost))
-    loss = MisfitConfig.model_validate({"inference": inference})
-    residuals = Residuals(world.model, world.data, cells, loss, 512)
-    assert residuals.inference is not None
+    residuals = Residuals(
+        world.model, world.data, cells, MisfitConfig.model_validate({"inference": inference or {}}), 512
+    )
+    prior = residuals.inference
+    assert prior is not None
+    row["days"] = np.percentile(prior.days, [25, 50, 75]).round(1).tolist()
+    if inference is None:
+        nothing = np.full(len(cells), np.nan)
+        return row, nothing, nothing
     _, series = residuals.run(cells, u[:, None])
     cost = residuals.cost_of(cells, u[:, None], series)[:, 0]
     _, curvature = residuals.normal_equations(cells, u, series[:, 0])
-    precision = curvature / cost[:, None, None] ** 2 * residuals.inference.days[:, None, None]
-    determinant = np.linalg.slogdet(precision * residuals.inference.std**2)[1]
-    evidence = -residuals.inference.days * np.log(cost) - 0.5 * determinant
-    return evidence, np.diagonal(np.linalg.inv(precision), axis1=1, axis2=2), u
+    precision = curvature / cost[:, None, None] ** 2 * prior.days[:, None, None]
+    determinant = np.linalg.slogdet(precision * prior.std**2)[1]
+    variance = np.diagonal(np.linalg.inv(precision), axis1=1, axis2=2)
+    width = np.sqrt(((u - prior.prior) ** 2 + variance)[world.cube.trained].mean(axis=0))
+    gain = 1 - np.median(variance / prior.std**2, axis=0)
+    row |= {"learned_std": world.named(width, 4), "gain": world.named(gain)}
+    return row, -prior.days * np.log(cost) - 0.5 * determinant, width
 
 
-def searches(world: World, budgets: tuple[int, ...]) -> Iterator[dict[str, Any]]:
-    loss = {"inference": {}}
-    for budget in budgets:
-        configs: dict[str, SearchConfig] = {
-            "kalman": KalmanConfig.model_validate({"loss": loss, "budget": budget}),
-            "levenberg": LevenbergConfig.model_validate({"loss": loss, "budget": budget}),
-            "sceua": SCEUAConfig.model_validate({"loss": loss, "budget": budget, "complexes": 2}),
-            "random": RandomConfig.model_validate({"loss": loss, "budget": budget}),
-        }
-        for name, config in configs.items():
-            found = world.search(config)
+def searches(world: World, budgets: tuple[int, ...], seeds: int) -> Iterator[dict[str, Any]]:
+    names: dict[str, type[Any]] = {
+        "kalman": KalmanConfig,
+        "levenberg": LevenbergConfig,
+        "sceua": SCEUAConfig,
+        "random": RandomConfig,
+    }
+    for seed, budget in itertools.product(range(seeds), budgets):
+        for name, config in names.items():
+            if budget > 200 and name != "sceua":
+                continue  # the others have long stopped, or lost
+            found = world.search(config.model_validate({"loss": {"inference": {}}, "budget": budget}), seed)
             runs = round(float(found.evaluations.mean()), 1)
-            row = {"search": name, "budget": budget, "runs": runs, "cost": round(float(found.cost.mean()), 5)}
+            row = {
+                "search": name,
+                "seed": seed,
+                "budget": budget,
+                "runs": runs,
+                "cost": round(float(found.cost.mean()), 5),
+            }
             yield {**row, **world.judged(found.theta)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cube", type=Path, help="cube.zarr of a run of studies/conus.yaml")
-    parser.add_argument("part", choices=["curve", "scale", "searches"])
+    parser.add_argument("part", choices=["curve", "learned", "searches"])
     parser.add_argument("--out", type=Path, required=True, help="file that the JSON lines are added to")
     parser.add_argument("--every", type=int, default=1, help="take every so many cells")
     parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--budget", type=int, default=80, help="runs a cell of Levenberg-Marquardt")
+    parser.add_argument("--budget", type=int, default=60, help="runs a cell of Levenberg-Marquardt")
     given = parser.parse_args()
     world = World(given.cube, given.every)
     rows = {
         "curve": lambda: curve(world, given.seeds, given.budget),
-        "scale": lambda: scale(world, given.budget, rounds=3),
-        "searches": lambda: searches(world, (40, 60, 100, 200, 500)),
+        "learned": lambda: learned(world, given.budget, rounds=3),
+        "searches": lambda: searches(world, BUDGETS, given.seeds),
     }[given.part]()
     for row in rows:
         with given.out.open("a", encoding="utf-8") as file:

@@ -10,6 +10,7 @@ from typing import Any
 
 from paraformer.core.gone import renamed
 from paraformer.core.lazy import lazily
+from paraformer.core.system import require_system
 
 __version__ = "0.2.0"
 
@@ -45,6 +46,7 @@ _load = lazily(__name__, _PUBLIC, modules=_MODULES)
 
 
 def __getattr__(name: str) -> Any:
+    require_system()
     first, *more = renamed(name).split(".")
     return reduce(getattr, more, _load(first))
 

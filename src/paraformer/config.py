@@ -118,8 +118,17 @@ class Study(Settings):
                 raise ValueError(f"searches.{name}.targets: streamflow, but there is no 'data.streamflow'")
             if search.targets == "soil_moisture" and not self.moisture:
                 raise ValueError(f"searches.{name}.targets: soil moisture, but 'data.observation' is none")
+        for name, learner in self.learners.items():
+            if learner.of_streamflow and not flow:
+                raise ValueError(f"learners.{name}.targets.streamflow: there is no 'data.streamflow'")
+            moist = learner.targets is None or learner.targets.soil_moisture > 0
+            if not self.moisture and (moist or not learner.of_streamflow):
+                raise ValueError(
+                    f"learners.{name}: learns from soil moisture, but 'data.observation' is none; "
+                    "write 'targets: {soil_moisture: 0, streamflow: {}}'"
+                )
         if not self.moisture:
-            for key in ("gap_filling", "rounds", "cross_validation", "uncertainty"):
+            for key in ("gap_filling", "rounds", "uncertainty"):
                 if getattr(self, key) is not None:
                     raise ValueError(f"{key}: is of soil moisture, but 'data.observation' is none; leave it out")
             if self.references.direct is not None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from paraformer.core.plugins import resolved
+from paraformer.core.plugins import BUILT_IN, resolved
 from paraformer.learners.config import LearnerConfig, OwnConfig, OwnHistoryConfig
 from paraformer.process.config import ProcessConfig
-from paraformer.search.config import OwnSearchConfig, SCEUAConfig, SearchConfig
+from paraformer.search.config import BuiltInSearchConfig, OwnSearchConfig, SCEUAConfig, SearchConfig
 
 ENTRIES = """
 [paraformer.learners]
@@ -56,6 +57,7 @@ def test_built_in_names_stay_what_they_are() -> None:
     assert ProcessConfig(model="vic").model == "vic"
     assert LearnerConfig.model_validate({"network": {"name": "ffn_a"}}).network.name == "ffn_a"
     assert isinstance(TypeAdapter(SearchConfig).validate_python({"name": "sceua"}), SCEUAConfig)
+    assert {each.model_fields["name"].default for each in get_args(BuiltInSearchConfig)} == set(BUILT_IN["searches"])
 
 
 def test_a_name_that_nobody_has_is_refused() -> None:

@@ -103,25 +103,28 @@ def write_errors(run: Path, train: dict[str, float]) -> None:
 
 
 def test_the_recommended_method_is_chosen_in_the_training_period(run: Path) -> None:
+    """A learner before any search; neither the a-priori θ nor a row without θ, however near it is."""
     write_errors(run, {"default VIC": 0.01, "SCE-UA": 0.04, "A": 0.05, "climatology": 0.02})
     assert Results(run).recommended == (
-        "SCE-UA",
-        "has the lowest RMSE in trained cells over the training period, 0.0400 m3 m-3; the test period had no say",
+        "A",
+        "Recommended: A, whose RMSE of the training period in trained cells is 0.0500 m3 m-3; it is the only learner.",
     )
-    write_errors(run, {"SCE-UA": np.nan, "A": 0.05})
-    assert Results(run).recommended.method == "A"
+    write_errors(run, {"SCE-UA": 0.04, "A": np.nan})
+    assert Results(run).recommended.method == "SCE-UA"
     write_errors(run, {"SCE-UA": np.nan, "default VIC": 0.02})
-    assert Results(run).recommended is None
+    assert Results(run).recommended.method is None
+    assert "no search or learner could be scored" in Results(run).recommended.why
 
 
 def test_the_learner_that_leads_on_blocks_kept_aside_is_recommended_before_all(run: Path) -> None:
     write_errors(run, {"SCE-UA": 0.04, "A": 0.05})
     kept = run / "scores" / "cross_validation.csv"
-    pd.DataFrame({"method": ["A", "B"], "rmse": [0.0623, 0.07]}).to_csv(kept, index=False)
-    assert Results(run).recommended.method == "A"
-    assert "raw RMSE on blocks of trained cells kept aside, 0.0623 m3 m-3" in Results(run).recommended.why
-    pd.DataFrame({"method": ["A", "B"], "rmse": [np.nan, np.nan]}).to_csv(kept, index=False)
-    assert Results(run).recommended.method == "SCE-UA"
+    table = pd.DataFrame({"method": ["B", "A"], "rmse": [0.0623, 0.07], "n_cells": 9, "p": [np.nan, 0.2]})
+    table.to_csv(kept, index=False)
+    assert Results(run).recommended.method == "B"
+    assert "raw RMSE on blocks of trained cells kept aside is 0.0623 m3 m-3 (9 cells" in Results(run).recommended.why
+    table.assign(rmse=np.nan).to_csv(kept, index=False)
+    assert Results(run).recommended.method is None
 
 
 def test_what_a_study_does_not_have_is_none(run: Path) -> None:
@@ -168,6 +171,16 @@ def test_scores_of_an_earlier_version_say_what_to_do(run: Path) -> None:
         RunError, match=r"earlier version, and 'paraformer evaluate STUDY --directory .*' makes them anew"
     ):
         Results(run).cell_table()
+
+
+def test_a_run_of_version_0_1_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "scores").mkdir()
+    (tmp_path / "scores/soil_moisture.csv").write_text("method\n")
+    (tmp_path / "manifest.json").write_text('{"versions": {"paraformer": "0.1.0"}}')
+    with pytest.raises(
+        RunError, match=r"is a run of ParaFormer 0\.1\.0, .*'paraformer run STUDY --directory .*' makes"
+    ):
+        _ = Results(tmp_path).summary
 
 
 def test_nothing_is_loaded_before_it_is_asked_for() -> None:

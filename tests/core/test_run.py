@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.own_process import in_child, killed_while_writing, reuse_a_stage
+from paraformer import __version__
 from paraformer.core.errors import ModelError, RunError
 from paraformer.core.files import atomic_path, hash_path, write_text
 from paraformer.core.run import NUMERICS, Run, Stage
@@ -365,3 +366,23 @@ def test_a_second_process_is_refused_while_the_first_works_and_reuses_what_it_ma
         assert "another process is using this run directory" in in_child(reuse_a_stage, tmp_path)
     assert in_child(reuse_a_stage, tmp_path) == "reused"
     assert stage(tmp_path, Work()) == made
+
+
+def test_a_run_of_version_0_1_is_told_kept_and_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its stages had no seal and no list of files."""
+    (tmp_path / "simulate").mkdir()
+    (tmp_path / "simulate/part-0").write_text("of 0.1")
+    old = {"key": "0" * 64, "complete": True, "hash": "1" * 64, "sizes": {"part-0": 6}, "runs": 7}
+    (tmp_path / "simulate/stage.json").write_text(json.dumps(old))
+    (tmp_path / "manifest.json").write_text(json.dumps({"versions": {"paraformer": "0.1.0"}}))
+    caplog.set_level("INFO")
+    with Run(tmp_path) as run:
+        run.record_study("name: a\n", {})
+    work = Work()
+    stage(tmp_path, work)
+    assert work.written == 3
+    assert f"a run of ParaFormer 0.1.0, and this is {__version__}; what it makes otherwise is made anew" in caplog.text
+    assert "simulate: settings, inputs or version changed; earlier kept" in caplog.text
+    assert "damaged" not in caplog.text
+    assert (tmp_path / "stale/simulate-000000000000/part-0").read_text() == "of 0.1"
+    assert json.loads((tmp_path / "manifest.json").read_text())["versions"]["paraformer"] == __version__

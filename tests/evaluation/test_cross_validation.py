@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from evaluation.small_holdout import holdout, simulation
-from paraformer.core.recommended import best_kept_aside, uncompared
+from paraformer.core.recommended import best_kept_aside, least_error
 from paraformer.evaluation.cross_validation import CELL_COLUMNS, COLUMNS, ranking, score_kept, shown
 
 
@@ -68,10 +68,12 @@ def test_the_sentence_names_the_first_and_how_sure_it_is() -> None:
     assert best_kept_aside(none).why.startswith("Recommended: none")
 
 
-def test_without_a_comparison_only_what_is_alone_is_recommended() -> None:
-    assert uncompared(["A"], ["SCE-UA"]).method == "A"
-    assert uncompared([], ["SCE-UA"]).method == "SCE-UA"
-    several = uncompared(["A", "B"], [])
-    assert several.method is None
-    assert "cross_validation" in several.why
-    assert uncompared([], []).method is None
+def test_without_a_comparison_the_lowest_error_of_the_training_period_is_recommended() -> None:
+    assert least_error({"A": 0.06}, {"SCE-UA": 0.05}).why == (
+        "Recommended: A, whose RMSE of the training period in trained cells is 0.0600 m3 m-3; it is the only learner."
+    )
+    assert least_error({}, {"SCE-UA": 0.05}).method == "SCE-UA"
+    several = least_error({"A": 0.06, "B": 0.05}, {"SCE-UA": 0.04})
+    assert several.method == "B"
+    assert "not compared on cells kept aside; 'cross_validation: {}'" in several.why
+    assert least_error({}, {}).method is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 from scipy.stats import genpareto, truncnorm
 
 from paraformer.evaluation.adaptive import draw_in_rounds
@@ -11,6 +12,7 @@ from paraformer.evaluation.pareto import fit_tail, smoothed_weights
 from paraformer.evaluation.posterior import (
     Quadratic,
     coverage,
+    crps,
     draw,
     quadratic,
     summarise_draws,
@@ -178,3 +180,18 @@ def test_quantiles_of_equal_and_of_repeated_draws() -> None:
     mixed = random.permutation(400)
     again = weighted_quantiles(values[:, mixed], weight[:, mixed], (0.5,))[0]
     np.testing.assert_allclose(again, weighted_quantiles(values, weight, (0.5,))[0], atol=1e-12)
+
+
+def test_crps_is_that_of_a_normal_distribution_in_closed_form():
+    """Gneiting & Raftery 2007: σ (z (2 Φ(z) - 1) + 2 φ(z) - 1 / √π); of draws of another law, by their weights."""
+    random, z = np.random.default_rng(0), np.array([[-1.5, 0.0, 0.4, np.nan]])
+    draws = random.normal(size=(1, 20000, 1)) * np.ones(4)
+    expected = z * (2 * ndtr(z) - 1) + 2 * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) - 1 / np.sqrt(np.pi)
+    np.testing.assert_allclose(crps(draws, np.full((1, 20000), 1 / 20000), z), expected, atol=0.01)
+    wide = random.uniform(-5, 5, size=(1, 20000, 1)) * np.ones(4)
+    weight = np.exp(-(wide[..., 0] ** 2) / 2)
+    np.testing.assert_allclose(crps(wide, weight / weight.sum(), z), expected, atol=0.02)
+
+
+def test_crps_of_a_single_value_is_its_absolute_error():
+    np.testing.assert_allclose(crps(np.full((1, 3, 1), 0.2), np.full((1, 3), 1 / 3), np.array([[0.27]])), [[0.07]])

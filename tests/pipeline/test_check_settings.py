@@ -32,6 +32,20 @@ def require(folder: Path, **changes: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"learners__FFN_A": {"network": {"name": "ffn_a", "hidden": 10**9}}},
+        {"learners__FFN_A__members": 10**6},
+        {"surrogate__embedding": 10**9},
+        {"surrogate__hidden": 10**9},
+    ],
+)
+def test_a_size_that_no_memory_holds_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match="less than or equal to"):
+        load_study(write_study(tmp_path, **changes))
+
+
+@pytest.mark.parametrize(
     ("changes", "told"),
     [
         ({"surrogate__window": DAYS + 1}, "surrogate.window: 732 days, but it learns from 731"),

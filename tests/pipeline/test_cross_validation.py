@@ -12,15 +12,16 @@ import pytest
 
 from learners.toy import DAYS, FIRST, SPACE, Waves, true_u, twin
 from paraformer.config import load_study
-from paraformer.core.contracts import CalibrationData, Reference
+from paraformer.core.contracts import Calibrated, CalibrationData, Reference
 from paraformer.core.errors import DataError, SettingsError
 from paraformer.core.log import Progress
 from paraformer.data.config import BlockFolds
 from paraformer.data.views import learned_from
 from paraformer.evaluation.holdout import Holdout
 from paraformer.pipeline import check_study, run_study
-from paraformer.pipeline.cross_validation import CELLS, cross_validate
-from paraformer.pipeline.folds import deal
+from paraformer.pipeline.cross_validation import CELLS, judge_apart, learned_apart
+from paraformer.pipeline.folds import Folds, deal, whole_basins
+from paraformer.pipeline.released import describe_map, export_map, find_map
 from worlds import TINY, write_study
 
 FFN = TINY["learners"]["FFN_A"]
@@ -51,6 +52,15 @@ def test_each_trained_cell_is_kept_aside_once_with_its_block() -> None:
         deal(BlockFolds(degrees=2, folds=3, buffer_km=9000), lat, lon, trained)
 
 
+def test_a_basin_is_kept_aside_as_a_whole() -> None:
+    """One that the blocks cut goes with its first cell, and is learned from in all other folds."""
+    of = np.array([0, 0, 1, 1, 2, -1])
+    folds = Folds(of, (of >= 0) & (of != np.arange(3)[:, None]))
+    found = whole_basins(folds, [np.array([1, 2]), np.array([4])])
+    assert found.of.tolist() == [0, 0, 0, 1, 2, -1]
+    assert found.learned.astype(int).tolist() == [[0, 0, 0, 1, 1, 0], [1, 0, 0, 0, 1, 0], [1, 0, 0, 1, 0, 0]]
+
+
 def test_what_is_kept_aside_is_an_input_alone() -> None:
     data = twin()
     every, some = np.ones((len(data.cells), 2), bool), np.arange(len(data.cells)) % 2 == 0
@@ -79,16 +89,18 @@ def test_a_learner_is_judged_where_it_has_not_learned(tmp_path: Path) -> None:
     )
     folds = deal(BlockFolds(degrees=2, folds=2), lat, lon, data.trained)
 
-    def memory(given: CalibrationData, folder: Path) -> np.ndarray:
+    def memory(given: CalibrationData, folder: Path) -> Calibrated:
         asked.append(given.trained)
-        return np.where(given.trained[:, None], theta, given.prior)
+        return Calibrated(np.where(given.trained[:, None], theta, given.prior), 3)
 
-    def known(given: CalibrationData, folder: Path) -> np.ndarray:
-        return theta
+    def known(given: CalibrationData, folder: Path) -> Calibrated:
+        return Calibrated(theta, 0)
 
     scores = []
     for learn in (memory, known):
-        runs = cross_validate(learn, data, Waves(), holdout, folds, tmp_path, min_days=20, progress=Progress())
+        found = learned_apart(learn, data, folds, tmp_path)
+        assert found.runs == (6 if learn is memory else 0), "of all folds"
+        runs = judge_apart(found.theta, Waves(), holdout, folds, tmp_path, min_days=20, progress=Progress())
         assert runs == data.trained.sum()
         scores.append(pd.read_csv(tmp_path / CELLS))
     assert np.array_equal(asked, folds.learned)
@@ -101,8 +113,8 @@ def test_a_study_ends_with_the_recommended_learner(tmp_path: Path) -> None:
     study = load_study(
         write_study(
             tmp_path,
-            learners={"FFN_A": FFN, "untrained": {**FFN, "training": {"steps": 1}}},
-            searches={},
+            learners={"FFN_A": {**FFN, "members": 2}, "untrained": {**FFN, "training": {"steps": 1}}},
+            searches={"LHS": {"name": "random", "budget": 8}},
             references=None,
             gap_filling=None,
             learner_seeds=1,
@@ -121,6 +133,30 @@ def test_a_study_ends_with_the_recommended_learner(tmp_path: Path) -> None:
     before = (tmp_path / "run" / "cross_validation" / "FFN_A" / CELLS).stat().st_mtime_ns
     assert "there is no other learner" in run_study(one, tmp_path / "run", until="scores")
     assert (tmp_path / "run" / "cross_validation" / "FFN_A" / CELLS).stat().st_mtime_ns == before, "not done anew"
+    _its_card_says_what_cells_kept_aside_say(tmp_path / "run", tmp_path / "map", cells)
+
+
+def _its_card_says_what_cells_kept_aside_say(run: Path, folder: Path, cells: pd.DataFrame) -> None:
+    """The error in each region, and a spread of θ that holds what the search found."""
+    export_map(run, "FFN_A", folder, half=True)
+    found, whole = find_map(str(folder)), find_map(str(run), "FFN_A")
+    everywhere, *regions = found.card["kept_aside"]
+    assert (everywhere["region"], everywhere["cells"]) == ("all", len(cells))
+    assert everywhere["rmse"] == pytest.approx(cells["rmse"].mean(), abs=1e-4)
+    assert sum(row["cells"] for row in regions) == len(cells)
+    error = found.card["error"]
+    assert (error["search"], error["cells"]) == ("LHS", len(cells))
+    assert found.shared_error.tolist() == [error["shared"][name] for name in found.parameters.names]
+    told = describe_map(found)
+    assert "90 % intervals of θ hold what LHS finds" in told
+    assert f"in {len(cells)} cells kept aside: all" in told
+    attributes, prior = np.zeros((3, len(found.encoding.names))), found.parameters.from_unit(np.full((3, 2), 0.5))
+    half, full = (one.predict(attributes, prior) for one in (found, whole))
+    assert not np.array_equal(half.theta, full.theta), "16 bits"
+    np.testing.assert_allclose(found.parameters.to_unit(half.theta), found.parameters.to_unit(full.theta), atol=2e-3)
+    low = found.parameters.from_unit(np.clip(found.parameters.to_unit(half.theta) - found.shared_error, 0, 1))
+    high = found.parameters.from_unit(np.clip(found.parameters.to_unit(half.theta) + found.shared_error, 0, 1))
+    assert (half.spread >= (high - low) / 2 * 0.999).all(), "at least what the networks share"
 
 
 def test_what_cannot_be_dealt_out_is_refused_before_any_work(tmp_path: Path) -> None:

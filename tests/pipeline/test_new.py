@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
@@ -16,6 +17,7 @@ from paraformer.data.cube import whole_cube
 from paraformer.pipeline import check_study
 from paraformer.pipeline.from_vic import Moisture
 from paraformer.pipeline.new import KINDS, new
+from paraformer.pipeline.parameters import make_parameters
 from paraformer.process.build import build_process
 from paraformer.process.files import process_files
 from paraformer.process.vic.driver.global_param import read_global_parameters
@@ -44,8 +46,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_vic_run_becomes_a_study_that_passes_check(run: Path, tmp_path: Path) -> None:
     told = new("vic", tmp_path / "mine", run, Moisture(tmp_path / "sm.nc"))
     assert "study mine: ok" in told
+    assert "3 trained cells with 182 observed days (median) are few to learn a map from" in told
     study = load_study(tmp_path / "mine" / "study.yaml")
-    assert study.data.attributes == ("bulk", "elevation", "porosity_top", "ksat_top", "leaf_area")
+    assert study.data.attributes == ("bulk", "elevation")
+    assert study.data.land_attributes
     given, seen = xr.load_dataset(tmp_path / "sm.nc"), xr.load_dataset(tmp_path / "mine" / "inputs.nc")
     cell = int(np.flatnonzero((seen["lat"] == 41.0) & (seen["lon"] == -99.0))[0])
     daily = seen["sm_obs"][cell].values.reshape(DAYS, -1)
@@ -54,7 +58,9 @@ def test_a_vic_run_becomes_a_study_that_passes_check(run: Path, tmp_path: Path) 
 
 
 def test_the_study_runs_the_weather_of_the_run(run: Path, tmp_path: Path) -> None:
-    """VIC on the file that was written says what ``vic run`` writes: units and steps are right."""
+    """VIC on the file that was written says what ``vic run`` writes: units and steps are right, fog is no fault."""
+    with netCDF4.Dataset(tmp_path / "forcing.2001.nc", "a") as weather:
+        weather[drop_in.FORCE_TYPES["vp"].lower()][:16] = 1.0
     new("vic", tmp_path / "mine", run, Moisture(tmp_path / "sm.nc", "sm"))
     study = load_study(tmp_path / "mine" / "study.yaml", ["process.spin_up={days: 0, cycles: 0}"])
     cube = whole_cube(tmp_path / "mine" / "inputs.nc")
@@ -66,6 +72,15 @@ def test_the_study_runs_the_weather_of_the_run(run: Path, tmp_path: Path) -> Non
     for values, lat, lon in zip(found, cube.lat, cube.lon, strict=True):
         at = expected[:, np.flatnonzero(lat == LAT)[0], np.flatnonzero(lon == LON)[0]]
         np.testing.assert_allclose(values, at, rtol=1e-6, atol=1e-9)
+
+
+def test_a_run_without_snow_bands_is_a_study_where_the_file_has_one_band(run: Path, tmp_path: Path) -> None:
+    run.write_text(run.read_text().replace("SNOW_BAND TRUE", "SNOW_BAND FALSE"))
+    with pytest.raises(SettingsError, match=r"SNOW_BAND FALSE; a study reads the 2 bands of .*params\.nc"):
+        new("vic", tmp_path / "two", run)
+    one = xr.load_dataset(tmp_path / "params.nc").isel(snow_band=[0])
+    one.to_netcdf(tmp_path / "params.nc")
+    assert "study mine: ok" in new("vic", tmp_path / "mine", run, Moisture(tmp_path / "sm.nc"))
 
 
 def test_observations_that_do_not_fit_are_one_line(run: Path, tmp_path: Path) -> None:
@@ -105,6 +120,8 @@ def test_a_region_passes_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     study = load_study(tmp_path / "mine" / "region.yaml", changes)
     with pytest.raises(DataError, match="'paraformer parameters STUDY' makes it"):
         check_study(study)
+    make_parameters(study, tmp_path / "run")
+    assert "study region: ok as far as a part of 'products' shows" in check_study(study)
 
 
 def test_basins_pass_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

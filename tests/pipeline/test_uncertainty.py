@@ -65,6 +65,9 @@ def test_every_cell_has_a_posterior_and_a_kill_costs_one_block(tmp_path: Path, m
     table = pd.read_csv(whole / "uncertainty" / "coverage.csv")
     assert set(table["of"]) == {"infilt", "expt", "observed soil moisture", "true soil moisture"}
     assert table["importance"].between(0, 1).all()
+    observed = table["of"] == "observed soil moisture"
+    assert (table.loc[observed, ["crps", "error"]] > 0).all(axis=None)
+    assert table.loc[~observed, ["crps", "error"]].isna().all(axis=None)
     gains = pd.read_csv(whole / "uncertainty" / "identifiability.csv")
     assert set(gains["parameter"]) == {"infilt", "expt"}
     assert not (whole / "uncertainty" / "targets.csv").exists()

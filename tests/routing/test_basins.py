@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from paraformer.core.contracts import Basins
 from paraformer.core.errors import DataError
@@ -97,3 +98,35 @@ def test_learning_begins_at_the_river_inside_the_bounds() -> None:
 def test_a_river_without_gauges_is_refused() -> None:
     with pytest.raises(DataError, match="no gauges"):
         RiverBasins(river(), None)
+
+
+@pytest.mark.parametrize(
+    "learned",
+    [
+        ("velocity",),
+        ("velocity", "diffusivity", "runoff_delay", "runoff_shape"),
+        ("runoff_delay", "runoff_shape", "baseflow_delay", "baseflow_shape"),
+        (),
+    ],
+)
+def test_flow_with_gradients_is_the_same_flow(learned: tuple[str, ...]) -> None:
+    """In torch, from unit coordinates: the same numbers, and slopes that differences give, of waters and times."""
+    basins = RiverBasins(river(3, 5, 2), space(*learned) if learned else None)
+    cells, waters = basins.cells[0], torch.as_tensor(water())
+    runoff, baseflow = (each[torch.as_tensor(cells)].clone().requires_grad_() for each in waters)
+    unit = torch.full((len(learned),), 0.45, dtype=torch.float64, requires_grad=True)
+    found = basins.respond(0, runoff, baseflow, unit if learned else None)
+    physical = None if basins.parameters is None else basins.parameters.from_unit(unit.detach().numpy())
+    given = runoff.detach().numpy(), baseflow.detach().numpy()
+    np.testing.assert_allclose(found.detach().numpy(), basins.flow(0, *given, physical), rtol=1e-9, atol=1e-9)
+    weight = torch.as_tensor(np.random.default_rng(5).normal(size=found.shape))
+    (weight * found).sum().backward()
+    for part in (runoff, baseflow):
+        assert part.grad is not None
+        assert part.grad.abs().sum() > 0
+    for i in range(len(learned)):
+        step = torch.zeros_like(unit).index_fill(0, torch.tensor(i), 1e-5)
+        with torch.no_grad():
+            ends = [(weight * basins.respond(0, runoff, baseflow, unit + way * step)).sum() for way in (1, -1)]
+        assert unit.grad is not None
+        assert float(unit.grad[i]) == pytest.approx(float(ends[0] - ends[1]) / 2e-5, rel=2e-3)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from paraformer.search.config import RandomConfig, SCEUAConfig, SearchConfig
+from paraformer.search.config import KalmanConfig, LevenbergConfig, RandomConfig, SCEUAConfig, SearchConfig
 from paraformer.search.search import SEARCHES
 
+BUILT_IN = (SCEUAConfig, RandomConfig, LevenbergConfig, KalmanConfig)
 ADAPTER: TypeAdapter[SCEUAConfig | RandomConfig] = TypeAdapter(SearchConfig)
 
 
@@ -25,11 +26,14 @@ def test_an_operator_that_couples_cells_is_refused() -> None:
 
 
 def test_every_search_is_registered_and_every_setting_described() -> None:
-    for config in (SCEUAConfig, RandomConfig):
-        assert config().name in SEARCHES
-        undescribed = {n for n, f in config.model_fields.items() if not f.description} - {"name", "loss"}
+    assert {config.model_fields["name"].default for config in BUILT_IN} == set(SEARCHES)
+    for config in BUILT_IN:
+        undescribed = {n for n, f in config.model_fields.items() if not f.description} - {"name", "loss", "flow"}
         assert not undescribed
 
 
 def test_only_settings_without_an_influence_on_theta_are_left_out() -> None:
-    assert set(SCEUAConfig().model_dump()) - set(SCEUAConfig().numerical()) == {"runs_together", "checkpoint_seconds"}
+    speed = {"runs_together", "checkpoint_seconds"}
+    moisture, flow = SCEUAConfig(), SCEUAConfig(targets="streamflow")
+    assert set(moisture.model_dump()) - set(moisture.numerical()) == speed | {"targets", "find", "flow"}
+    assert set(flow.model_dump()) - set(flow.numerical()) == speed | {"loss"}

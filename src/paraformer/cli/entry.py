@@ -16,12 +16,12 @@ from pathlib import Path
 from paraformer.cli.app import app
 from paraformer.cli.interrupt import Interrupted, watch
 from paraformer.core.faults import explained, refusal
+from paraformer.core.system import require_system
 
 
 def main() -> None:
     """Run the command line."""
     _settle_streams()
-    watch(_leave)
     handler = _StandardError()
     handler.setFormatter(logging.Formatter("%(message)s"))
     package = logging.getLogger("paraformer")
@@ -30,6 +30,8 @@ def main() -> None:
     if {"-q", "--quiet"} & set(sys.argv):
         handler.setLevel(logging.WARNING)
     try:
+        require_system()
+        watch(_leave)
         app(prog_name="paraformer")
     except Interrupted as error:
         _leave(str(error), error.exit_code)

@@ -52,11 +52,12 @@ def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="a run directory whose learners are trained")],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="where the map goes, to be copied anywhere")],
     method: Annotated[str | None, typer.Option("--method", help="learner of the run, if it has several")] = None,
+    half: Annotated[bool, typer.Option("--half", help="weights of 16 bits: half the size")] = False,
 ) -> None:
     """A trained learner -> a folder that 'apply' takes on any machine, without the run it comes from."""
     from paraformer.pipeline.released import describe_map, export_map
 
-    show(f"{describe_map(export_map(run, method, folder))}\n{folder}")
+    show(f"{describe_map(export_map(run, method, folder, half=half))}\n{folder}")
 
 
 @verb(MAPS, "models")

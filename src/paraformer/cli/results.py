@@ -37,11 +37,27 @@ def compare(
     ] = None,
     tile: Annotated[float, typer.Option("--tile", help="side of the tiles the bootstrap draws [degree]")] = 8.0,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE.csv", help="write all columns here")] = None,
+    flow: Annotated[
+        bool, typer.Option("--flow", help="flow at gauges, by KGE; of studies without soil moisture always so")
+    ] = False,
 ) -> None:
     """Scores of one run or several -> differences between methods, with interval and p-value over cells."""
     from paraformer.core.files import write_csv
-    from paraformer.pipeline.compare import Question, compare_runs, describe_comparison
+    from paraformer.pipeline.compare import (
+        Question,
+        compare_flow,
+        compare_runs,
+        describe_comparison,
+        describe_flow,
+        without_moisture,
+    )
 
+    if flow or without_moisture(runs):
+        table = compare_flow(runs, period, against)
+        if out is not None:
+            write_csv(out, table)
+        show(describe_flow(table, period))
+        return
     table = compare_runs(runs, Question(metric, operator, period, tile), against)
     if out is not None:
         write_csv(out, table)

@@ -223,6 +223,10 @@ class Basins(Protocol):
         """Daily flow [m3 s-1] at the gauges of a basin from its cells' runoff and baseflow [mm day-1]."""
         ...
 
+    def respond(self, basin: int, runoff: Any, baseflow: Any, routing: Any | None = None) -> Any:
+        """As ``flow``, differentiable (torch); learned parameters in unit coordinates [parameter]."""
+        ...
+
 
 @dataclass(frozen=True)
 class GaugedFlow:

@@ -17,7 +17,7 @@ Group = Literal["learners", "searches", "process_models"]
 
 BUILT_IN: dict[Group, tuple[str, ...]] = {
     "learners": ("ffn_a", "lstm_z", "paraformer_a", "paraformer_z"),
-    "searches": ("sceua", "random", "levenberg"),
+    "searches": ("sceua", "random", "levenberg", "kalman"),
     "process_models": ("vic", "compiled", "bucket"),
 }
 """Names that no plug-in can take."""
@@ -27,5 +27,5 @@ def resolved(group: Group, name: str) -> str:
     """``package.module:function`` of a plug-in by its name; any other name as it is."""
     if name in BUILT_IN[group]:
         return name
-    found = {entry.name: entry.value for entry in metadata.entry_points(group=f"paraformer.{group}")}
-    return found.get(name, name).replace(" ", "")
+    found = {entry.name: entry.value.replace(" ", "") for entry in metadata.entry_points(group=f"paraformer.{group}")}
+    return found.get(name, name)

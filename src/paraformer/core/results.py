@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 from jaxtyping import Float, Int
 
+from paraformer import __version__
 from paraformer.core.cell_scores import chosen, long_table, require_cell_scores
 from paraformer.core.conventions import WRITTEN, axes, short
 from paraformer.core.errors import DataError, RunError
@@ -51,8 +52,8 @@ GAP, CHECKLIST, RECOVERY, ROUNDS, SIGNATURES, CROSS_VALIDATION = (
 EVAPOTRANSPIRATION, ANNUAL = "evapotranspiration.csv", "evapotranspiration.nc"
 """Files of the folder ``scores``."""
 
-STREAMFLOW, DISCHARGE = "streamflow.csv", "discharge.nc"
-"""Files of the folder ``scores`` where flow was judged."""
+STREAMFLOW, DISCHARGE, STREAMFLOW_KEPT = "streamflow.csv", "discharge.nc", "streamflow_kept.csv"
+"""Files of the folder ``scores`` where flow was judged; the last of basins kept aside by ``cross_validation``."""
 
 RIVER, OBSERVED_FLOW, ROUTING = "network.nc", "observed.nc", "routing.nc"
 """Files of the folder ``streamflow``, and of a seed of a method that has learned times of travel."""
@@ -323,6 +324,13 @@ class Results:
         return _read_csv(path, {"gauge": str}) if path.exists() else None
 
     @cached_property
+    def streamflow_kept(self) -> pd.DataFrame | None:
+        """The same of basins kept aside: each learner where it did not learn, and default VIC through the times of
+        travel that the learner gives there; ``None`` without."""
+        path = self.folder("scores") / STREAMFLOW_KEPT
+        return _read_csv(path, {"gauge": str}) if path.exists() else None
+
+    @cached_property
     def discharge(self) -> xr.Dataset | None:
         """Daily flow ``simulated (row, gauge, time)`` and ``observed (gauge, time)`` [m3 s-1], NaN on days that do not
         count; ``method`` and ``seed`` of a row; ``None`` where no flow was judged."""
@@ -449,7 +457,7 @@ class Results:
     @property
     def judged(self) -> bool:
         """Whether the run has come to its scores."""
-        return (self.folder("scores") / METHODS).exists()
+        return any((self.folder("scores") / name).exists() for name in (METHODS, SCORES))
 
     def _scored(self, name: str) -> Path:
         """A file of the folder ``scores``."""
@@ -460,6 +468,12 @@ class Results:
             raise RunError(
                 f"{path}: no such file; the scores are of an earlier version, and 'paraformer evaluate STUDY "
                 f"--directory {self.directory}' makes them anew from the runs that are there"
+            )
+        made = self.manifest.get("versions", {}).get("paraformer", __version__)
+        if made != __version__ and (self.folder("scores") / SCORES).exists():
+            raise RunError(
+                f"{path}: no such file; '{self.directory}' is a run of ParaFormer {made}, and this is {__version__}: "
+                f"'paraformer run STUDY --directory {self.directory}' makes it anew, and keeps the earlier results"
             )
         raise RunError(f"{path}: no such file; '{self.directory}' is not the directory of an evaluated run")
 

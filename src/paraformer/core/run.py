@@ -22,6 +22,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from paraformer import __version__
 from paraformer.core import ledger
 from paraformer.core.errors import RunError
 from paraformer.core.faults import explained
@@ -36,7 +37,7 @@ NUMERICS = 1
 the last bits that a machine decides), is part of every stage's key, and stands in CHANGELOG under "Changed numbers".
 Golden values in ``tests/golden`` and ``tests/pipeline`` notice a change."""
 
-_VERSIONED = ("paraformer", "numpy", "numba", "torch", "lightning-fabric", "xarray", "zarr", "scipy")
+_VERSIONED = ("numpy", "numba", "torch", "lightning-fabric", "xarray", "zarr", "scipy")
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,24 @@ class Run:
 
     def record_study(self, text: str, facts: Mapping[str, Any]) -> None:
         """Write the resolved study and the facts of this start (seeds, input hashes, versions) to the manifest."""
+        before = self._manifest()
+        self._tell_other_version(before)
         write_text(self.directory / "study.yaml", text)
-        manifest = self._manifest() | {"versions": _versions(), "python": platform.python_version(), **facts}
+        manifest = before | {"versions": _versions(), "python": platform.python_version(), **facts}
         write_json(self.directory / "manifest.json", manifest)
+
+    def _tell_other_version(self, manifest: Mapping[str, Any]) -> None:
+        """Say that another version made what is here, and what becomes of it."""
+        made = manifest.get("versions", {}).get("paraformer", __version__)
+        if made != __version__:
+            logger.info(
+                "%s: a run of ParaFormer %s, and this is %s; what it makes otherwise is made anew, the earlier results "
+                "are kept in %s",
+                self.directory,
+                made,
+                __version__,
+                self.directory / "stale",
+            )
 
     def stage(
         self,
@@ -155,7 +171,7 @@ class Run:
         path, kept = self.directory / name, self.directory / "stale" / f"{name}-{key[:12]}"
         found = _read_mark(path)
         if found and found["key"] != key:
-            self._set_aside(path, f"{name}-{found['key'][:12]}", "settings or inputs changed; earlier result kept")
+            self._set_aside(path, f"{name}-{found['key'][:12]}", "settings, inputs or version changed; earlier kept")
         elif found is None:
             self._set_aside(path, f"{name}-damaged", "its stage.json is damaged; set aside, made again")
         elif not found and path.exists() and any(p.is_file() and not is_hidden(p) for p in path.rglob("*")):
@@ -186,7 +202,7 @@ class Run:
             logger.warning("%s: damaged since it was written; made again", bad)
             discard(bad)
             discard(journal_of(bad))
-        maker = {"version": _own_version(), "git": _git_revision(), "numerics": NUMERICS, "threads": threads}
+        maker = {"version": __version__, "git": _git_revision(), "numerics": NUMERICS, "threads": threads}
         makers = [*found.get("made_by", []), *([] if maker in found.get("made_by", []) else [maker])]
         _prepare(path)
         mark = {"key": key, "complete": False, "made_by": makers, "threads": begun or threads}
@@ -259,28 +275,29 @@ def _write_mark(path: Path, mark: Mapping[str, Any]) -> None:
 
 
 def _read_mark(path: Path) -> dict[str, Any] | None:
-    """What ``stage.json`` says; empty if there is none, ``None`` if it is damaged."""
+    """What ``stage.json`` says; empty if there is none, ``None`` if it is damaged.
+
+    Version 0.1 sealed nothing; no key of today is one of its keys.
+    """
     try:
         mark = dict(json.loads((path / ledger.MARK).read_text(encoding="utf-8")))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (ValueError, OSError):
         return None
+    if "seal" not in mark and "files" not in mark and "key" in mark:
+        return {**mark, "complete": False}
     seal = mark.pop("seal", None)
     return mark if seal == hash_json(mark) else None
 
 
 @cache
 def _versions() -> dict[str, str]:
-    found = {}
+    found = {"paraformer": __version__}
     for name in _VERSIONED:
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     return found
-
-
-def _own_version() -> str:
-    return _versions().get("paraformer", "")
 
 
 @cache

@@ -125,6 +125,21 @@ class FluxObservations(Settings):
     baseflow_index: float = Field(default=0.1, ge=0, description="of baseflow over total runoff [1]")
 
 
+class RiverConfig(Settings):
+    """The river of the built-in world: gauges where it leaves the world, a hidden velocity of each basin."""
+
+    velocity: tuple[float, float] = Field(default=(0.3, 1.5), description="lowest and highest true one [m s-1]")
+    noise: float = Field(default=0.1, ge=0, le=1, description="standard deviation of the error of flow, share of it")
+    least_cells: int = Field(default=3, ge=1, description="cells that a river has to have for a gauge")
+
+    @field_validator("velocity")
+    @classmethod
+    def _velocities_are_a_range(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < value[0] < value[1]:
+            raise ValueError(f"expected two velocities above 0, the lower first, found {list(value)}")
+        return value
+
+
 class SyntheticConfig(Settings):
     """The built-in world: a small grid with made-up weather and soil, and a hidden true θ."""
 
@@ -147,6 +162,10 @@ class SyntheticConfig(Settings):
     seed: int = Field(default=0, ge=0, description="number of the world, mixed with the study's root seed")
     fluxes: FluxObservations | None = Field(
         default=None, description="et_obs, runoff_ratio_obs and baseflow_index_obs as well; none leaves them out"
+    )
+
+    river: RiverConfig | None = Field(
+        default=None, description="a river network with gauges, whose unseen cells are whole basins; none has no river"
     )
 
     @model_validator(mode="after")
@@ -240,6 +259,10 @@ class DataConfig(Settings):
         ):
             if filled.get(name) is None:
                 filled[name] = value
+        if world.river is not None:
+            flow = filled.get("streamflow")
+            if flow is None or isinstance(flow, Mapping):
+                filled["streamflow"] = {"routing": ["velocity"], **(flow or {})}
         return filled
 
     @model_validator(mode="after")
@@ -287,8 +310,18 @@ class DataConfig(Settings):
     @model_validator(mode="after")
     def _basins_are_somewhere(self) -> DataConfig:
         flow = self.streamflow
-        if flow is not None and flow.network is None and self.source != "cells":
+        if flow is None:
+            return self
+        if self.synthetic is not None:
+            for key in ("network", "observed", "variable"):
+                if getattr(flow, key) is not None:
+                    raise ValueError(f"streamflow.{key}: the built-in world has a river of its own; leave it out")
+            if self.synthetic.river is None:
+                raise ValueError("streamflow: the built-in world has no river; write 'synthetic: {river: {}}'")
+            return self
+        if flow.network is None and self.source != "cells":
             raise ValueError(f"streamflow.network is missing: source '{self.source}' has no file of basins")
+        flow.require_channel()
         return self
 
     @field_validator("attributes")

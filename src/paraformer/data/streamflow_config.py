@@ -20,8 +20,9 @@ CHANNEL = ("velocity", "diffusivity")
 class StreamflowConfig(Settings):
     """Daily flow at gauges, and the river that carries the cells' runoff to them.
 
-    Without a ``network`` each cell is a basin with a gauge of its own: its area is the variable ``area_km2`` of the
-    input file, its name the variable ``gauge_id`` if there is one, and there is no channel.
+    The built-in world has a river of its own. Else without a ``network`` each cell is a basin with a gauge of its own:
+    its area is the variable ``area_km2`` of the input file, its name the variable ``gauge_id`` if there is one, and
+    there is no channel.
     """
 
     network: Path | None = Field(
@@ -61,16 +62,14 @@ class StreamflowConfig(Settings):
     @model_validator(mode="after")
     def _parameters_have_an_effect(self) -> StreamflowConfig:
         names = [parameter.name for parameter in self.routing or ()]
+        channel = set(CHANNEL) & set(names)
         if len(set(names)) < len(names):
             raise ValueError("routing: a parameter occurs twice")
-        channel = [name for name in names if name in CHANNEL]
-        if channel and self.network is None:
-            raise ValueError(f"routing: '{channel[0]}' has no effect without a network: basins of one cell")
         for parameter in self.routing or ():
             if not parameter.physical_bounds[0] > 0:
                 raise ValueError(f"routing: the lower bound of '{parameter.name}' must be above 0")
         for kind in ("runoff", "baseflow"):
-            if f"{kind}_shape" in names and f"{kind}_delay" not in names and self.network is None:
+            if f"{kind}_shape" in names and f"{kind}_delay" not in names and self.network is None and not channel:
                 raise ValueError(f"routing: '{kind}_shape' has no effect without '{kind}_delay'")
         return self
 
@@ -79,6 +78,12 @@ class StreamflowConfig(Settings):
         if self.network is not None and self.observed is None:
             raise ValueError("'observed' is missing: daily flow at the gauges of the network")
         return self
+
+    def require_channel(self) -> None:
+        """Raise ValueError if a parameter of channels is learned where basins of one cell have none."""
+        channel = [parameter.name for parameter in self.routing or () if parameter.name in CHANNEL]
+        if channel and self.network is None:
+            raise ValueError(f"streamflow.routing: '{channel[0]}' has no effect without a network: basins of one cell")
 
     @property
     def learned(self) -> tuple[Parameter, ...]:

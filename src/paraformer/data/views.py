@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from paraformer.core.contracts import CalibrationData
+from paraformer.core.contracts import CalibrationData, GaugedFlow
 from paraformer.core.errors import DataError
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.schema import Cube
@@ -78,7 +78,19 @@ def learned_from(data: CalibrationData, cells: Bool[np.ndarray, " cell"]) -> Cal
     references = {name: each._replace(known=each.known & cells[:, None]) for name, each in data.references.items()}
     mask = data.mask & cells[:, None]
     observed = np.where(mask, data.observed, 0.0)
-    return replace(data, trained=data.trained & cells, mask=mask, observed=observed, references=references)
+    kept: dict[str, Any] = {"trained": data.trained & cells, "mask": mask, "observed": observed}
+    if data.streamflow is not None:
+        kept["streamflow"] = _learned_flow(data.streamflow, cells)
+    return replace(data, references=references, **kept)
+
+
+def _learned_flow(flow: GaugedFlow, cells: Bool[np.ndarray, " cell"]) -> GaugedFlow:
+    """Flow at the gauges of basins all of whose cells are learned from."""
+    may = np.zeros(len(flow.basins.gauge_names), dtype=bool)
+    for gauges, own in zip(flow.basins.gauges, flow.basins.cells, strict=True):
+        may[gauges] = cells[own].all()
+    mask = flow.mask & may[:, None]
+    return GaugedFlow(flow.basins, np.where(mask, flow.observed, 0.0), mask)
 
 
 def describe_cube(cube: Cube) -> dict[str, Any]:

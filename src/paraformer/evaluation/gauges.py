@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from jaxtyping import Bool, Float
+from scipy import stats
 
 from paraformer.evaluation.streamflow import FlowScores, flow_scores, mean_flow, persistence, seasonal_flow
 
@@ -32,6 +33,14 @@ FLOW_COLUMNS = (
     *FlowScores._fields,
 )
 """Columns of ``scores/streamflow.csv``; ``cells`` is trained where the gauge may be learned from, else unseen."""
+
+
+PAIRED_COLUMNS = ("method", "against", "gauges", "value", "value_against", "difference", "better", "p")
+"""Of a comparison: medians over the gauges that both are scored at, the median difference, the share of gauges at which
+``method`` is better, and p of Wilcoxon's signed-rank test of no difference."""
+
+_MIN_PAIRS = 6
+"""Gauges that the test needs to reach p < 0.05."""
 
 
 class GaugeSet(NamedTuple):
@@ -117,6 +126,30 @@ def benchmarks(gauges: GaugeSet) -> Iterator[tuple[Flow, Bool[np.ndarray, "gauge
         yield Flow(name, -1, found), gauges.mask & np.isfinite(found)
     found, known = persistence(gauges.observed, gauges.mask)
     yield Flow(PERSISTENCE, -1, found), gauges.mask & known
+
+
+def paired_flow(
+    scores: pd.DataFrame, pairs: Sequence[tuple[str, str]], metric: str = "kge", period: str = "test"
+) -> pd.DataFrame:
+    """Methods against others at the same gauges, ``PAIRED_COLUMNS``; the mean over seeds of a gauge first.
+
+    Gauges are taken one by one: neighbours are not independent, so that p is too small where many lie close together.
+
+    Args:
+        scores: ``FLOW_COLUMNS``.
+        pairs: method, and the one it is compared with.
+        metric: a score of which more is better.
+    """
+    part = scores[scores["period"] == period]
+    values = part.pivot_table(index="gauge", columns="method", values=metric, sort=False, dropna=False)
+    rows = []
+    for method, against in pairs:
+        both = values[[method, against]].dropna().to_numpy()
+        difference = both[:, 0] - both[:, 1]
+        p = float(stats.wilcoxon(difference).pvalue) if (difference != 0).sum() >= _MIN_PAIRS else np.nan
+        middle = np.median(np.column_stack([both, difference]), axis=0) if len(both) else np.full(3, np.nan)
+        rows.append((method, against, len(both), *middle, float((difference > 0).mean()) if len(both) else np.nan, p))
+    return pd.DataFrame(rows, columns=list(PAIRED_COLUMNS))
 
 
 def _series(

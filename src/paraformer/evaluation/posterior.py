@@ -164,3 +164,20 @@ def coverage(truth: Float[np.ndarray, "*n"], lower: Float[np.ndarray, "*n"], upp
     """Share of true values inside their intervals; values that are not known (NaN) do not count."""
     known = np.isfinite(truth)
     return float(((truth >= lower) & (truth <= upper))[known].mean()) if known.any() else float("nan")
+
+
+def crps(
+    values: Float[np.ndarray, "cell draw item"],
+    weight: Float[np.ndarray, "cell draw"],
+    truth: Float[np.ndarray, "cell item"],
+) -> Float[np.ndarray, "cell item"]:
+    """Continuous ranked probability score of weighted draws, in the unit of the values; NaN where the truth is.
+
+    E|X - y| - E|X - X'| / 2 (Gneiting & Raftery 2007, eq. 21, doi 10.1198/016214506000001437): the distance of the
+    whole distribution from what came. That of one value without a spread is its absolute error.
+    """
+    order = np.argsort(values, axis=1)
+    ranked = np.take_along_axis(values, order, axis=1)
+    share = np.take_along_axis(np.broadcast_to(weight[..., None], values.shape), order, axis=1)
+    spread = (share * ranked * (2 * np.cumsum(share, axis=1) - share - 1)).sum(axis=1)
+    return (share * np.abs(ranked - truth[:, None])).sum(axis=1) - spread

@@ -300,6 +300,22 @@ class LearnerConfig(Settings):
             raise ValueError(f"'refinement' applies to simulator 'surrogate_then_process' only, not '{self.simulator}'")
         return self
 
+    @property
+    def of_streamflow(self) -> bool:
+        """Whether flow at gauges is among what it is compared with."""
+        return self.targets is not None and self.targets.streamflow is not None
+
+    @model_validator(mode="after")
+    def _flow_applies(self) -> LearnerConfig:
+        if not self.of_streamflow:
+            return self
+        assert self.targets is not None
+        if self.windows_per_batch > 1:
+            raise ValueError("'windows_per_batch' does not apply to targets.streamflow: raise 'cells_per_batch'")
+        if self.targets.soil_moisture == 0 and self.loss.inference is not None:
+            raise ValueError("'loss.inference' is of soil moisture, whose weight in 'targets' is 0; leave it out")
+        return self
+
     @model_validator(mode="after")
     def _targets_apply(self) -> LearnerConfig:
         if self.targets is not None and self.window is not None:

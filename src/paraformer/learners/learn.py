@@ -22,6 +22,7 @@ from paraformer.learners.inputs import History
 from paraformer.learners.learned import LearnedMap
 from paraformer.learners.networks import ParameterMap
 from paraformer.learners.seen import Seen, fingerprint
+from paraformer.learners.streamflow import routing_of
 from paraformer.learners.task import LearnTask
 from paraformer.learners.training_config import LearningConfig
 from paraformer.training.checkpoint import require_same, space_hash
@@ -75,8 +76,9 @@ class Learner:
         """
         learned = self.learn(model, data, seed=seed, directory=directory, progress=progress)
         history = History.of(data, self.config.observations) if reads_history(self.config.network) else None
-        theta = learned.predict(data.attributes, data.prior, data.attribute_names, history)
-        return Calibrated(theta, process_runs(Path(directory)))
+        given = data.attributes, data.prior, data.attribute_names, history
+        routing = None if learned.routing is None else routing_of(data, learned.predict_routing(*given))
+        return Calibrated(learned.predict(*given), process_runs(Path(directory)), routing)
 
     def learn(
         self, model: ForwardModel, data: CalibrationData, *, seed: int, directory: str | Path, progress: Progress
@@ -97,7 +99,11 @@ class Learner:
             self._train_member(member, phases, seen, identity, directory, progress)
             for member in range(self.config.members)
         ]
-        learned = LearnedMap(tuple(m for m, _ in members), self.config, model.parameters, seen.scaling, identity)
+        routing = None if seen.flow is None else seen.flow.parameters
+        trained = tuple(m for m, _ in members)
+        learned = LearnedMap(
+            trained, self.config, model.parameters, seen.scaling, identity, routing, seen.routing_start
+        )
         if any(phase.counted for phase in phases):
             write_json(directory / _RUNS, {"process_model_runs": sum(runs for _, runs in members)})
         learned.save(directory)
@@ -150,7 +156,7 @@ class Learner:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "weights"))
             attributes, parameters = (part.shape[1] for part in (seen.inputs.attributes, seen.prior))
-            network = ParameterMap(self.config, attributes, parameters)
+            network = ParameterMap(self.config, attributes, parameters + len(seen.routing_start))
         if self.start:
             trained = [each for found in self.start for each in found.members]
             first = identity["seed"] * self.config.members + member

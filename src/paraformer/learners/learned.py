@@ -40,6 +40,7 @@ class LearnedMap:
     """A trained map with all that is needed to predict θ of any cell, the never observed ones too.
 
     With several ``members`` θ is their mean in unit coordinates (Lakshminarayanan et al. 2017, deep ensembles).
+    A map learned from streamflow has parameters of ``routing`` too, which begin at ``routing_start`` (in units).
     """
 
     members: tuple[ParameterMap, ...]
@@ -47,6 +48,8 @@ class LearnedMap:
     parameters: ParameterSpace
     scaling: Scaling
     identity: dict[str, Any]
+    routing: ParameterSpace | None = None
+    routing_start: tuple[float, ...] = ()
 
     def predict(
         self,
@@ -77,8 +80,29 @@ class LearnedMap:
         history: History | None = None,
     ) -> Float[np.ndarray, "member cell parameter"]:
         """What each member says, in unit coordinates, not clipped; arguments and errors as ``predict``."""
+        return self._everything(attributes, prior, names, history)[..., : len(self.parameters)]
+
+    def predict_routing(
+        self,
+        attributes: Float[np.ndarray, "cell attribute"],
+        prior: Float[np.ndarray, "cell parameter"],
+        names: Sequence[str],
+        history: History | None = None,
+    ) -> Float[np.ndarray, "cell routing"]:
+        """Parameters of routing that each cell asks for, unit coordinates: those of a basin are the mean of its cells.
+
+        Arguments and errors as ``predict``; without a column where none was learned.
+        """
+        found = self._everything(attributes, prior, names, history)[..., len(self.parameters) :]
+        return np.clip(found.mean(axis=0), 0.0, 1.0)
+
+    def _everything(
+        self, attributes: np.ndarray, prior: np.ndarray, names: Sequence[str], history: History | None
+    ) -> Float[np.ndarray, "member cell parameter"]:
+        """θ, and parameters of routing behind it."""
         self._require_names(names)
-        u = self.parameters.to_unit(prior)
+        routing = np.tile(self.routing_start, (len(prior), 1))
+        u = np.concatenate([self.parameters.to_unit(prior), routing], axis=1)
 
         def one(first: int, inputs: Inputs) -> Float[np.ndarray, "member cell parameter"]:
             start = to_tensor(u[first : first + _BATCH])
@@ -152,17 +176,24 @@ class LearnedMap:
         }
         return card("LearnedMap", facts)
 
-    def save(self, directory: str | Path) -> None:
-        """Write weights as safetensors and everything else as JSON."""
+    def save(self, directory: str | Path, *, half: bool = False) -> None:
+        """Write weights as safetensors, of 16 bits each with ``half``, and everything else as JSON."""
         directory = Path(directory)
         for i, member in enumerate(self.members):
-            save_tensors(directory / _weights(i), member.state_dict())
+            weights = member.state_dict()
+            save_tensors(
+                directory / _weights(i),
+                {name: t.half() if half and t.is_floating_point() else t for name, t in weights.items()},
+            )
         description = {
             **self.identity,
             "network": self.config.model_dump(mode="json"),
             "parameters": [p.model_dump() for p in self.parameters],
             "scaling": self.scaling.describe(),
         }
+        if self.routing is not None:
+            description["routing"] = [p.model_dump() for p in self.routing]
+            description["routing_start"] = list(self.routing_start)
         save_description(directory / "model.json", description)
 
     @classmethod
@@ -179,19 +210,22 @@ class LearnedMap:
             config = LearnerConfig(**description.pop("network"))
             space = ParameterSpace(Parameter(**p) for p in description.pop("parameters"))
             scaling = Scaling.from_description(description.pop("scaling"))
+            learned = [Parameter(**p) for p in description.pop("routing", ())]
+            start = tuple(description.pop("routing_start", ()))
         except (KeyError, ValueError, TypeError) as error:
             raise RunError(f"{path}: not a description of a learner ({error})") from error
         if parameters is not None:
             require_same(path, {"parameter_space": space_hash(space)}, {"parameter_space": space_hash(parameters)})
         members = []
         for i in range(config.members):
-            member = ParameterMap(config, len(scaling.attributes.names), len(space))
+            member = ParameterMap(config, len(scaling.attributes.names), len(space) + len(learned))
             try:
                 member.load_state_dict(load_tensors(directory / _weights(i)))
             except RuntimeError as error:
                 raise RunError(f"{directory}: weights do not fit the settings ({error})") from error
             members.append(member)
-        return cls(tuple(members), config, space, scaling, description)
+        routing = ParameterSpace(learned) if learned else None
+        return cls(tuple(members), config, space, scaling, description, routing, start)
 
 
 def _weights(member: int) -> str:

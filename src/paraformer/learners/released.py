@@ -29,7 +29,8 @@ class Applied(NamedTuple):
 
     Attributes:
         theta: physical units, inside the bounds; the mean over networks in unit coordinates [cell, parameter].
-        spread: standard deviation over the networks, physical units [cell, parameter].
+        spread: standard deviation of θ, physical units: of the networks, and of the error that they share where the
+            card knows it [cell, parameter].
     """
 
     theta: Float[np.ndarray, "cell parameter"]
@@ -108,16 +109,24 @@ class ReleasedMap:
             )
         names = self.encoding.names
         members = np.concatenate([m.in_units(attributes, prior, names, history) for m in self.seeds])
-        space = self.parameters
-        inside = space.from_unit(np.clip(members, 0.0, 1.0))
-        theta = space.clip(space.from_unit(np.clip(members.mean(axis=0), 0.0, 1.0)))
-        return Applied(theta, inside.std(axis=0, ddof=1) if len(inside) > 1 else np.zeros_like(theta))
+        members, space = np.clip(members, 0.0, 1.0), self.parameters
+        mean = members.mean(axis=0)
+        own = members.std(axis=0, ddof=1) if len(members) > 1 else np.zeros_like(mean)
+        std = np.sqrt(own**2 + self.shared_error**2)
+        low, high = (space.from_unit(np.clip(mean + side * std, 0.0, 1.0)) for side in (-1, 1))
+        return Applied(space.clip(space.from_unit(mean)), (high - low) / 2)
 
-    def save(self, folder: Path) -> None:
-        """Write the map into a folder: weights as safetensors, the rest as JSON."""
+    @property
+    def shared_error(self) -> Float[np.ndarray, " parameter"]:
+        """Standard deviation of the error that all networks share, unit coordinates; 0 where the card does not say."""
+        shared = (self.card.get("error") or {}).get("shared", {})
+        return np.array([float(shared.get(name, 0.0)) for name in self.parameters.names])
+
+    def save(self, folder: Path, *, half: bool = False) -> None:
+        """Write the map into a folder: weights as safetensors, of 16 bits each with ``half``; the rest as JSON."""
         for number, seed in enumerate(self.seeds):
             (folder / f"seed-{number}").mkdir(parents=True, exist_ok=True)
-            seed.save(folder / f"seed-{number}")
+            seed.save(folder / f"seed-{number}", half=half)
         description = {"format": FORMAT, "seeds": len(self.seeds), "encoding": self.encoding.describe()}
         save_description(folder / CARD, {**description, "card": dict(self.card)})
 

@@ -19,6 +19,7 @@ from paraformer.core.hashing import hash_bytes
 from paraformer.core.parameters import ParameterSpace
 from paraformer.learners.config import LearnerConfig, reads_history
 from paraformer.learners.inputs import Inputs, Scaling, filled_series, trained_inputs
+from paraformer.learners.streamflow import FlowTarget, flow_arrays, routing_start
 from paraformer.learners.targets import OtherTargets
 from paraformer.training.tensors import to_tensor
 
@@ -44,10 +45,12 @@ class Seen:
         prior: a-priori θ, unit coordinates [cell, parameter].
         targets: of every cell, nothing where it is not trained.
         others: targets beside soil moisture, where there are any.
-        cells: positions of the trained cells with an observation [trained].
+        cells: positions of the trained cells with an observation, or in a basin with one [trained].
         first_day: position of the training period on the forward model's time axis.
         days: of the training period.
         names: of the attributes.
+        flow: flow at gauges, where it is a target.
+        routing_start: where learned parameters of routing begin, unit coordinates; empty where none is learned.
     """
 
     scaling: Scaling
@@ -59,6 +62,8 @@ class Seen:
     first_day: int
     days: int
     names: tuple[str, ...]
+    flow: FlowTarget | None = None
+    routing_start: tuple[float, ...] = ()
 
     @classmethod
     def of(
@@ -72,12 +77,20 @@ class Seen:
         """
         targets = _targets(config, data)
         others = None if config.targets is None else OtherTargets(config.targets, data)
-        cells = np.flatnonzero(data.trained & data.mask.any(axis=1))
+        moist = data.trained & data.mask.any(axis=1)
+        flow, start = None, np.empty(0)
+        if config.targets is not None and config.targets.streamflow is not None:
+            flow, start = FlowTarget(config.targets.streamflow, data), routing_start(data)
+            moist &= config.targets.soil_moisture > 0 or bool(config.targets.chosen)
+        cells = np.flatnonzero(moist if flow is None else moist | (flow.of >= 0))
         if cells.size == 0:
             raise DataError("learner: no trained cell has an observation in the training period")
         prior = to_tensor(space.to_unit(data.prior))
         scaling, inputs = trained_inputs(config, data, scaling)
-        return cls(scaling, inputs, prior, targets, others, cells, data.first_day, len(data.time), data.attribute_names)
+        period = data.first_day, len(data.time)
+        return cls(
+            scaling, inputs, prior, targets, others, cells, *period, data.attribute_names, flow, tuple(start.tolist())
+        )
 
 
 def fingerprint(config: LearnerConfig, data: CalibrationData) -> str:
@@ -94,6 +107,8 @@ def fingerprint(config: LearnerConfig, data: CalibrationData) -> str:
         arrays += [data.references[name].values[seen], data.references[name].known[seen]]
     if config.targets is not None and not history:
         arrays.append(data.forcing[seen])
+    if config.targets is not None and config.targets.streamflow is not None:
+        arrays += flow_arrays(data)
     return hash_bytes(*(np.ascontiguousarray(a).tobytes() for a in arrays))
 
 

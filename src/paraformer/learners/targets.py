@@ -75,7 +75,7 @@ class OtherTargets:
             )
             for c in self.compared
         ]
-        return self.unit * torch.stack(errors).sum()
+        return self.unit * torch.stack(errors).sum() if errors else torch.zeros(())
 
     def _value(self, target: str, simulated: Mapping[str, Tensor], cells: Tensor) -> Float[Tensor, "sample value"]:
         if target == "evapotranspiration":

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from paraformer.core.flow_score import FlowScore
 from paraformer.core.settings import Distinct, Settings
 
 
@@ -31,6 +32,22 @@ class EvapotranspirationTarget(TargetConfig):
     )
 
 
+class StreamflowTarget(Settings):
+    """Flow at the gauges of ``data.streamflow``, all cells of a basin together, its times of travel learned with θ.
+
+    The error of a gauge has no unit: RMSE over the standard deviation of its flow, or the distance of KGE from 1.
+    """
+
+    score: FlowScore = Field(
+        default="nse", description="nse: squared error over the gauge's own variance; kge: the three parts of KGE"
+    )
+    log_share: float = Field(
+        default=0.0, ge=0, le=1, description="share of the squared error of log flow: low flow counts for more"
+    )
+    min_days: int = Field(default=365, ge=2, description="observed days below which a gauge does not count")
+    weight: float = Field(default=1.0, gt=0, description="weight; 1 makes it equal to soil moisture of weight 1")
+
+
 class TargetsConfig(Settings):
     """Targets of a learner; what is not named does not count, but for soil moisture."""
 
@@ -38,19 +55,20 @@ class TargetsConfig(Settings):
     evapotranspiration: EvapotranspirationTarget | None = Field(default=None, description="monthly or annual totals")
     runoff_ratio: TargetConfig | None = Field(default=None, description="share of precipitation that runs off")
     baseflow_index: TargetConfig | None = Field(default=None, description="share of total runoff that is baseflow")
+    streamflow: StreamflowTarget | None = Field(default=None, description="daily flow at gauges (docs/streamflow.md)")
 
     @model_validator(mode="after")
     def _there_is_a_target(self) -> TargetsConfig:
-        if not self.chosen:
+        if not self.chosen and self.streamflow is None:
             raise ValueError(
                 "'targets' names none beside soil moisture; leave it out, or name evapotranspiration, "
-                "runoff_ratio or baseflow_index"
+                "runoff_ratio, baseflow_index or streamflow"
             )
         return self
 
     @property
     def chosen(self) -> dict[str, TargetConfig]:
-        """The targets beside soil moisture, by name."""
+        """The targets beside soil moisture that are compared with references of the cube, by name."""
         named = {name: getattr(self, name) for name in ("evapotranspiration", "runoff_ratio", "baseflow_index")}
         return {name: target for name, target in named.items() if target is not None}
 
@@ -67,4 +85,5 @@ class TargetsConfig(Settings):
             "runoff_ratio": ("runoff", "baseflow"),
             "baseflow_index": ("runoff", "baseflow"),
         }
-        return tuple(dict.fromkeys(output for name in self.chosen for output in needed[name]))
+        found = [output for name in self.chosen for output in needed[name]]
+        return tuple(dict.fromkeys([*found, *(("runoff", "baseflow") if self.streamflow is not None else ())]))

@@ -50,13 +50,20 @@ class LearnTask:
         self.model = model
         self.first_day, self.days, self.groups = seen.first_day, seen.days, hidden_together(seen.names)
         self.inputs, self.prior, self.targets, self.others = seen.inputs, seen.prior, seen.targets, seen.others
-        self.outputs = ("soil_moisture", *(() if config.targets is None else config.targets.outputs))
+        self.flow, self.size = seen.flow, seen.prior.shape[1]
+        self.moisture = config.targets is None or seen.flow is None or config.targets.soil_moisture > 0
+        outputs = () if config.targets is None else config.targets.outputs
+        self.outputs = ("soil_moisture", *outputs) if self.moisture else outputs
+        self.start = torch.cat(
+            [seen.prior, seen.prior.new_tensor(seen.routing_start).expand(len(seen.prior), -1)], dim=1
+        )
+        self.lead = 0 if seen.flow is None else seen.flow.lead
         self.pool, self.seed = seen.cells, seed
         self._prior_line: Line | None = None
         self._prior_inference: Inference | None = None
 
     def to(self, device: torch.device) -> None:
-        self.inputs, self.prior = self.inputs.to(device), self.prior.to(device)
+        self.inputs, self.prior, self.start = self.inputs.to(device), self.prior.to(device), self.start.to(device)
         self.targets = Targets(*(t.to(device) for t in self.targets))
         if self.others is not None:
             self.others.to(device)
@@ -68,12 +75,15 @@ class LearnTask:
         samples = batch.cells.size
         mine = Batch(*(part[share(samples, rank)] for part in batch))
         u = self._theta(network, mine)
-        simulated = {name: gathered(series, samples) for name, series in self._simulate(u, mine).items()}
+        theta = u[:, : self.size]
+        simulated = {name: gathered(series, samples) for name, series in self._simulate(theta, mine).items()}
         return self._misfit(simulated, gathered(u, samples), batch.cells, batch.starts)
 
     def draw(self, step: int) -> Batch:
         """Samples of a step, which depend on (seed, step) alone: not on the number of processes."""
         config, network = self.config, self.config.network
+        if self.flow is not None:
+            return self._whole_basins(step)
         windows = Windows(self.pool, 0, self.days, self._length, config.cells_per_batch, self.seed, "learner/0")
         cells, starts = windows.draw(step, config.windows_per_batch, own=config.periods == "own")
         last = self.days - network.history_days if isinstance(network, HistoryConfig) else 0
@@ -81,6 +91,22 @@ class LearnTask:
         if config.history == "loss":
             histories = starts
         return Batch(cells, starts, histories, self._hidden(step, cells.size))
+
+    def _whole_basins(self, step: int) -> Batch:
+        """Random basins, and cells of none, with all of their cells: as many as a batch holds, at least one."""
+        assert self.flow is not None
+        groups = self.flow.groups(self.pool)
+        random = generator(self.seed, "basins", step)
+        order = random.permutation(len(groups)) if self.pool.size > self.config.cells_per_batch else range(len(groups))
+        taken: list[np.ndarray] = []
+        for at in order:
+            if taken and sum(map(len, taken)) + len(groups[at]) > max(self.config.cells_per_batch, len(groups[at])):
+                break
+            taken.append(groups[at])
+        cells, network = np.sort(np.concatenate(taken)), self.config.network
+        last = self.days - network.history_days if isinstance(network, HistoryConfig) else 0
+        histories = generator(self.seed, "history", step).integers(0, last + 1, size=cells.size)
+        return Batch(cells, np.zeros(cells.size, dtype=np.int64), histories, self._hidden(step, cells.size))
 
     def _hidden(self, step: int, samples: int) -> Bool[np.ndarray, "sample attribute"]:
         """Attributes that the samples of a step do not show.
@@ -105,9 +131,10 @@ class LearnTask:
         return self.days if self.config.window is None else self.config.window
 
     def _theta(self, network: nn.Module, batch: Batch) -> Float[Tensor, "sample parameter"]:
-        """θ of the samples, from their own windows of the history; ``network`` may be a wrapper."""
+        """θ of the samples, and behind it routing, from their own windows of the history; ``network`` may be a
+        wrapper."""
         cells = self._index(batch.cells)
-        attributes, prior = self.inputs.attributes[cells], self.prior[cells]
+        attributes, prior = self.inputs.attributes[cells], self.start[cells]
         if self.config.attribute_dropout > 0:
             attributes = attributes.masked_fill(torch.as_tensor(batch.hidden, device=cells.device), torch.nan)
         settings = self.config.network
@@ -123,9 +150,9 @@ class LearnTask:
         parts = np.split(np.arange(batch.cells.size), np.flatnonzero(np.diff(batch.starts)) + 1)
         series = []
         for part in parts:
-            start = self.first_day + int(batch.starts[part[0]])
+            start = self.first_day + int(batch.starts[part[0]]) - self.lead
             cells = self._index(batch.cells[part])
-            series.append(self._respond(u[part[0] : part[-1] + 1], cells, start, self._length))
+            series.append(self._respond(u[part[0] : part[-1] + 1], cells, start, self._length + self.lead))
         return {name: torch.cat([one[name] for one in series]) for name in self.outputs}
 
     def _respond(
@@ -141,7 +168,27 @@ class LearnTask:
         cells: Int[np.ndarray, " sample"],
         starts: Int[np.ndarray, " sample"],
     ) -> Tensor:
-        simulated, at = series["soil_moisture"], self._index(cells)
+        at, theta = self._index(cells), u[:, : self.size]
+        within = {name: one[:, self.lead :] for name, one in series.items()}
+        fit = self._moisture(within["soil_moisture"], theta, at, starts) if self.moisture else torch.zeros(()).to(u)
+        settings = self.config.loss
+        kept = torch.zeros(()).to(u)
+        if settings.inference is None:
+            kept = settings.prior_weight * (theta - self.prior[at]).square().mean()
+        if self.others is not None:
+            fit = self.others.config.soil_moisture * fit + self.others.loss(within, at).to(fit)
+            if self.flow is not None:
+                fit = fit + self.others.unit * self.flow.loss(series, cells, u[:, self.size :])
+        return fit + kept + range_boundary_loss(u, alpha=settings.range_weight)
+
+    def _moisture(
+        self,
+        simulated: Float[Tensor, "sample day"],
+        u: Float[Tensor, "sample parameter"],
+        at: Int[Tensor, " sample"],
+        starts: Int[np.ndarray, " sample"],
+    ) -> Tensor:
+        """Misfit of soil moisture."""
         days = self._index(starts[:, None] + np.arange(simulated.shape[1]))
         observed, mask, weight = self.targets.at(at, days)
         observed = observed.to(simulated.dtype)
@@ -152,14 +199,8 @@ class LearnTask:
             scale, mask = _relative_root(weight, together), weight > 0
             seen, observed = scale * seen, scale * observed
         if settings.inference is None:
-            fit = LOSSES[settings.fit](seen, observed, mask)
-            kept = settings.prior_weight * (u - self.prior[at]).square().mean()
-        else:
-            fit = posterior_cost(seen, observed, mask, u, self._inference(settings.inference, at))
-            kept = torch.zeros_like(fit)
-        if self.others is not None:
-            fit = self.others.config.soil_moisture * fit + self.others.loss(series, at)
-        return fit + kept + range_boundary_loss(u, alpha=settings.range_weight)
+            return LOSSES[settings.fit](seen, observed, mask)
+        return posterior_cost(seen, observed, mask, u, self._inference(settings.inference, at))
 
     def _line(self, simulated: Tensor, observed: Tensor, mask: Tensor, cells: Tensor) -> Line:
         settings = self.config.loss

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-FlowScore = Literal["kge", "nse"]
+from paraformer.core.flow_score import FlowScore
 
 EPSILON_SHARE = 0.01
 """ε of logarithms as a share of the mean observed flow (Pushpalatha et al. 2012, doi 10.1016/j.jhydrol.2011.11.055)."""

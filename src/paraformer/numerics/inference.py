@@ -2,7 +2,7 @@
 
 The errors of a cell's observations are Gaussian, of a variance that nobody knows: noise of the retrieval, and what the
 model lacks. Integrated out with the scale-invariant prior 1/σ (Box & Tiao 1973, Bayesian Inference in Statistical
-Analysis, section 2.2), it leaves the logarithm of the residuals' own size. Errors of one day last into the next, so
+Analysis, section 2.2), it leaves the logarithm of the residuals' own size. Errors of one day last into others, so
 that n observed days say as much as n_e independent ones. With a Gaussian prior of standard deviation s around the
 a-priori u0, in unit coordinates,
 
@@ -99,17 +99,27 @@ def effective_days(
     observed: Float[np.ndarray, "cell day"],
     mask: Bool[np.ndarray, "cell day"],
 ) -> Float[np.ndarray, " cell"]:
-    """Independent observations that say as much as a cell's observed days, n_e = n (1 - r) / (1 + r) (Bayley &
-    Hammersley 1946, doi 10.2307/2983560).
+    """Independent observations that say as much as a cell's observed days: n_e = n / (1 + 2 Σ_l c_l / c_0).
 
-    r is that of the residuals of a simulation after a straight line, because level and amplitude are what θ is about.
+    c_l is the sum of products of residuals of observed days l days apart, so that the mean of n errors has the variance
+    σ² / n_e (Bayley & Hammersley 1946, doi 10.2307/2983560). Lags are counted, two at a time, until a pair of them adds
+    up to less than nothing (initial positive sequence, Geyer 1992, doi 10.1214/ss/1177011137): errors that last a
+    season, as those of a model's structure do, count for that long. The residuals are those of a simulation after a
+    straight line, because level and amplitude are what θ is about.
 
     Args:
         simulated: with the a-priori θ [m3 m-3].
         observed: [m3 m-3]; ignored where ``mask`` is False.
     """
-    residual = observe(simulated, fit_line("cell_lstsq", simulated, observed, mask)) - observed
-    return mask.sum(axis=1) / error_model(np.where(mask, residual, 0.0), mask).inflation
+    seen = observe(simulated, fit_line("cell_lstsq", simulated, observed, mask))
+    residual = np.where(mask, seen - np.where(mask, observed, 0.0), 0.0)
+    days, length = mask.sum(axis=1), residual.shape[1]
+    lags = range(length - length % 2)
+    products = np.stack([(residual[:, : length - lag] * residual[:, lag:]).sum(axis=1) for lag in lags])
+    pairs = products.reshape(-1, 2, len(residual)).sum(axis=1)
+    counted = np.logical_and.accumulate(pairs >= 0.0, axis=0)
+    summed = 2 * np.where(counted, pairs, 0.0).sum(axis=0) / np.maximum(products[0], 1e-12) - 1.0
+    return days / np.maximum(summed, 1.0)
 
 
 class Inference(NamedTuple):

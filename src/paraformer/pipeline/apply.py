@@ -112,7 +112,7 @@ def theta_dataset(found: ReleasedMap, target: Target, seen: Encoded, applied: Ap
         variables[f"{p.name}_spread"] = (
             "cell",
             applied.spread[:, i],
-            {"units": p.unit, "long_name": f"standard deviation of {p.name} over the networks"},
+            {"units": p.unit, "long_name": f"standard deviation of the error of {p.name}"},
         )
     flags: dict[str, Any] = {"long_name": "1: an attribute lies outside the range of the trained cells", "units": "1"}
     flags |= {"flag_values": np.array([0, 1], dtype="int8"), "flag_meanings": "like_training unlike_training"}
@@ -159,7 +159,7 @@ def _told(found: ReleasedMap, target: Target, seen: Encoded, applied: Applied) -
             "5th percentile": np.percentile(applied.theta, 5, axis=0),
             "median": np.median(applied.theta, axis=0),
             "95th percentile": np.percentile(applied.theta, 95, axis=0),
-            "spread of networks": applied.spread.mean(axis=0),
+            "spread": applied.spread.mean(axis=0),
         }
     )
     lines = [f"{found.name} on {cells} cells of {target.source}", "", to_text(table.round(4)), ""]

@@ -23,10 +23,10 @@ from paraformer.data.summary import input_table
 from paraformer.learners.comparable import comparable
 from paraformer.learners.config import OwnConfig, OwnHistoryConfig
 from paraformer.numerics.scores import accumulate, finish
+from paraformer.pipeline.advice import suits
 from paraformer.pipeline.consistent import Extent, least_days, require_consistent, require_fits, require_outputs
 from paraformer.pipeline.folds import require_folds
 from paraformer.pipeline.small_world import MOST_ROWS, small_world
-from paraformer.pipeline.streamflow import flow_lines, open_river, warn_of_water
 from paraformer.process.files import Places, ProcessFiles, process_files, require_files, require_steps
 from paraformer.process.vic.files import read_domain
 from paraformer.search.config import OwnSearchConfig
@@ -91,7 +91,8 @@ def _checked(study: Study) -> str:
         f"  {', '.join(p.name for p in study.parameters)}: {runs} process-model runs in the ensemble\n"
         f"  searches: {', '.join(study.searches) or 'none'}, {study.search_seeds} seed(s)\n"
         f"  learners: {', '.join(study.learners) or 'none'}, {study.learner_seeds} seed(s)\n"
-        f"  references: {', '.join(selection.references) or 'none'}{missing}\n{indent(checked.table, '  ')}"
+        f"  references: {', '.join(selection.references) or 'none'}{missing}\n"
+        f"{indent(checked.table, '  ')}{checked.advice}"
     )
 
 
@@ -146,11 +147,12 @@ def _in_domain(files: ProcessFiles, places: Places) -> Places:
 
 
 class Checked(NamedTuple):
-    """A checked file: what a study uses of it, the cells it holds, and a table of its contents."""
+    """A checked file: what a study uses of it, the cells it holds, a table of its contents, and what suits them."""
 
     selection: Selection
     in_file: int
     table: str
+    advice: str
 
 
 def _check_cells(study: Study, inputs: Path | CellsFile | None, given: Mapping[str, Path]) -> Checked:
@@ -170,7 +172,8 @@ def _check_cells(study: Study, inputs: Path | CellsFile | None, given: Mapping[s
         if extent.trained is not None:
             lat, lon = (file.static(name)[selection.position].astype(float) for name in ("lat", "lon"))
             require_folds(study, lat, lon, selection.trained)
-        _require_observed(study, selection)
+        days = _observed_days(study, selection) if study.moisture else None
+        _require_observed(study, selection, days)
         _require_comparable(study, selection)
         table = "\n".join([table, *_streamflow(study, selection)])
         _check_process(study, selection, given)
@@ -179,7 +182,8 @@ def _check_cells(study: Study, inputs: Path | CellsFile | None, given: Mapping[s
             _try_model(study, inputs, given)
     finally:
         file.close()
-    return Checked(selection, len(file.cells), table)
+    advice = "" if days is None else f"\n  {suits(days[selection.trained], study.evaluation.min_days)}"
+    return Checked(selection, len(file.cells), table, advice)
 
 
 def _extent(study: Study, selection: Selection) -> Extent:
@@ -191,11 +195,10 @@ def _extent(study: Study, selection: Selection) -> Extent:
     return Extent(Period(start=first, end=last), cells, int(selection.trained.sum()), selection.references)
 
 
-def _require_observed(study: Study, selection: Selection) -> None:
+def _require_observed(study: Study, selection: Selection, days: np.ndarray | None) -> None:
     """Some cells have as many observed days, of values that vary, as searches and scores ask for."""
-    if not study.moisture:
+    if days is None:
         return
-    days = _observed_days(study, selection)
     most = {"trained cell": int(days[selection.trained].max()), "cell": int(days.max())}
     least = {"evaluation.min_days": ("trained cell", study.evaluation.min_days)}
     least |= {key: ("cell", count) for key, count in least_days(study).items()}
@@ -236,14 +239,17 @@ def _require_comparable(study: Study, selection: Selection) -> None:
 
 
 def _streamflow(study: Study, selection: Selection) -> list[str]:
-    """The river and its gauges as they will be read, in a few lines; nothing in a study without streamflow.
+    """The river and its gauges as they will be read, in a few lines; nothing without streamflow, and of the built-in
+    world, whose river is made with it.
 
     Raises:
         DataError: as ``streamflow.open_river``.
         SettingsError: no gauge that may be learned from has as many days as a search asks for.
     """
-    if study.data.streamflow is None:
+    if study.data.streamflow is None or study.data.source == "synthetic":
         return []
+    from paraformer.pipeline.streamflow import flow_lines, open_river, warn_of_water  # xarray and numba take seconds
+
     file, kept = selection.file, selection.position
     lat, lon = (file.static(name)[kept].astype(float) for name in ("lat", "lon"))
     river = open_river(study, Places(np.asarray(selection.cells), lat, lon), file.days)

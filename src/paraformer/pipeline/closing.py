@@ -9,9 +9,11 @@ from paraformer.core.results import Results
 from paraformer.core.run import Stage
 from paraformer.core.text_table import to_text
 from paraformer.evaluation.cross_validation import shown
+from paraformer.evaluation.gauges import paired_flow
+from paraformer.pipeline.streamflow import default_through
 from paraformer.report import study_page
 from paraformer.report.streamflow import flow_table
-from paraformer.report.tables import operator_note
+from paraformer.report.tables import operator_note, rounded
 
 
 def closing_words(study: Study, results: Results, done: Mapping[str, Stage]) -> str:
@@ -81,7 +83,14 @@ def _flow(results: Results) -> list[str]:
     """The table of flow at gauges, where it was judged."""
     if results.streamflow is None:
         return []
-    return ["Flow at gauges, test period, medians over gauges:", to_text(flow_table(results.streamflow)), ""]
+    found = ["Flow at gauges, test period, medians over gauges:", to_text(flow_table(results.streamflow)), ""]
+    kept = results.streamflow_kept
+    if kept is None:
+        return found
+    names = [name for name in dict.fromkeys(kept["method"]) if default_through(name) in set(kept["method"])]
+    pairs = paired_flow(kept, [(name, default_through(name)) for name in names])
+    title = "Basins kept aside, each judged by a learner that did not learn from it, test period:"
+    return [*found, title, to_text(flow_table(kept)), "", to_text(rounded(pairs, 3)), ""]
 
 
 def _files(study: Study, results: Results, done: Mapping[str, Stage]) -> list[str]:

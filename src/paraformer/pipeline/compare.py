@@ -15,7 +15,12 @@ from paraformer.core.results import Results
 from paraformer.core.schema import Cube
 from paraformer.core.text_table import to_text
 from paraformer.evaluation.compare import MIN_BLOCKS, compare
-from paraformer.report.tables import compare_table
+from paraformer.evaluation.gauges import paired_flow
+from paraformer.pipeline.streamflow import default_through
+from paraformer.report.tables import compare_table, rounded
+
+ASIDE = ", basins kept aside"
+"""Behind the name of a learner in basins that it did not learn from."""
 
 
 class Judged(NamedTuple):
@@ -67,6 +72,58 @@ def compare_runs(directories: Sequence[Path], question: Question, against: str |
     return compare(
         joined, pairs, metric=question.metric, operator=question.operator, period=question.period, tile=question.tile
     )
+
+
+def without_moisture(directories: Sequence[Path]) -> bool:
+    """Whether none of the runs has judged soil moisture."""
+    return not any(Results(path).moisture for path in directories)
+
+
+def compare_flow(directories: Sequence[Path], period: str, against: str | None = None) -> pd.DataFrame:
+    """KGE of flow of every method against another at the same gauges, ``evaluation.gauges.PAIRED_COLUMNS``.
+
+    Basins kept aside stand in rows of their own. Names that occur in several runs get the run's name in front.
+
+    Args:
+        against: the method all others are compared with; by default default VIC, and of basins kept aside default VIC
+            through the learner's times of travel.
+
+    Raises:
+        SettingsError: if there is no such period.
+        RunError: if a run has judged no flow.
+        DataError: if there is no such method.
+    """
+    if period not in ("train", "test"):
+        raise SettingsError(f"no period '{period}'{nearest(period, ('train', 'test'))}")
+    tables, pairs = [], []
+    names = _names(directories)
+    for path, name in zip(directories, names, strict=True):
+        scores, kept = Results(path).streamflow, Results(path).streamflow_kept
+        if scores is None:
+            raise RunError(f"{path}: no flow was judged; 'data.streamflow' in the study does it")
+        front = "" if len(directories) == 1 else f"{name}/"
+        tables.append(scores.assign(method=front + scores["method"]))
+        base = front + DEFAULT if against is None else against
+        pairs += [(front + each, base) for each in dict.fromkeys(scores["method"])]
+        if kept is not None:
+            aside = kept.assign(method=front + kept["method"] + ASIDE)
+            tables.append(aside)
+            mine = [each for each in dict.fromkeys(kept["method"]) if default_through(each) in set(kept["method"])]
+            pairs += [(front + each + ASIDE, front + default_through(each) + ASIDE) for each in mine]
+    joined = pd.concat(tables, ignore_index=True)
+    known = list(dict.fromkeys(joined["method"]))
+    if against is not None and against not in known:
+        raise DataError(f"no method '{against}' in {', '.join(names)}{nearest(against, known)}")
+    return paired_flow(joined, [pair for pair in pairs if pair[0] != pair[1]], period=period)
+
+
+def describe_flow(table: pd.DataFrame, period: str) -> str:
+    """The comparison of flow as text for the terminal."""
+    lead = (
+        f"KGE of daily flow, {period} period: medians over gauges, median difference, share of gauges that are better, "
+        "p of Wilcoxon's signed-rank test"
+    )
+    return "\n".join([lead, to_text(rounded(table, 3))])
 
 
 def describe_comparison(table: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from paraformer.config import Study
-from paraformer.core.contracts import CalibrationData, ForwardModel
+from paraformer.core.contracts import Calibrated, CalibrationData, ForwardModel
 from paraformer.core.files import write_csv
 from paraformer.core.log import Progress
 from paraformer.core.run import Stage
@@ -27,9 +27,28 @@ _TOGETHER = 512
 """Cells whose series are in memory at a time."""
 
 
-def cross_validate(
-    learn: Callable[[CalibrationData, Path], Float[np.ndarray, "cell parameter"]],
-    data: CalibrationData,
+def learned_apart(
+    learn: Callable[[CalibrationData, Path], Calibrated], data: CalibrationData, folds: Folds, path: Path
+) -> Calibrated:
+    """Train one learner without each fold in turn: θ and routing of cells and basins where they were kept aside.
+
+    Args:
+        learn: trains in a folder, from the trained cells of the data.
+    """
+    theta, runs, flow = np.array(data.prior), 0, data.streamflow
+    routing: np.ndarray | None = None
+    for fold, learned in enumerate(folds.learned):
+        found = learn(learned_from(data, learned), path / f"fold-{fold}")
+        theta[folds.of == fold], runs = found.theta[folds.of == fold], runs + found.runs
+        if found.routing is not None and flow is not None:
+            routing = flow.basins.prior() if routing is None else routing
+            here = [basin for basin, cells in enumerate(flow.basins.cells) if folds.of[cells[0]] == fold]
+            routing[here] = found.routing[here]
+    return Calibrated(theta, runs, routing)
+
+
+def judge_apart(
+    theta: Float[np.ndarray, "cell parameter"],
     model: ForwardModel,
     holdout: Holdout,
     folds: Folds,
@@ -38,19 +57,14 @@ def cross_validate(
     min_days: int,
     progress: Progress,
 ) -> int:
-    """Train one learner without each fold in turn, and let the process model judge its θ there; writes ``CELLS``.
+    """Let the process model judge θ of cells kept aside by their soil moisture; writes ``CELLS``.
 
     Args:
-        learn: trains in a folder, from the trained cells of the data, and gives θ of every cell.
         model: the process model from the first day of ``holdout`` to the last of the training period or later.
 
     Returns:
-        Runs of the process model, those of the training not among them.
+        Runs of the process model.
     """
-    theta = np.array(data.prior)
-    for fold, learned in enumerate(folds.learned):
-        found = learn(learned_from(data, learned), path / f"fold-{fold}")
-        theta[folds.of == fold] = found[folds.of == fold]
     kept = np.flatnonzero(folds.of >= 0)
     simulated = np.zeros((len(folds.of), int(holdout.train_days.sum())))
     with progress.task("cells kept aside", kept.size, unit="cells") as advance:

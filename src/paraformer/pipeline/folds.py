@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,19 @@ def deal(
         if not cells.any():
             raise SettingsError(f"{key}.buffer_km: {config.buffer_km:g} km leave no cell to learn from in fold {fold}")
     return Folds(block_folds(config, lat, lon, trained, source=key), np.stack(learned))
+
+
+def whole_basins(folds: Folds, basins: Sequence[Int[np.ndarray, " cell"]]) -> Folds:
+    """The same folds with no basin cut: one goes with the first of its cells that is dealt out."""
+    of, learned = folds.of.copy(), folds.learned.copy()
+    for cells in basins:
+        dealt = folds.of[cells][folds.of[cells] >= 0]
+        if dealt.size:
+            of[cells] = dealt[0]
+            learned[:, cells] = (
+                learned[:, cells].all(axis=1, keepdims=True) & (np.arange(len(learned)) != dealt[0])[:, None]
+            )
+    return Folds(of, learned)
 
 
 def require_folds(

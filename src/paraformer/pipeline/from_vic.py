@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -17,19 +18,21 @@ from paraformer.core.errors import DataError, SettingsError, nearest
 from paraformer.core.files import atomic_path, write_text
 from paraformer.core.grid import match_cells
 from paraformer.core.netcdf import read_dataset
+from paraformer.core.physics import saturation_vapour_pressure
 from paraformer.core.proof import Proof
 from paraformer.core.units import same_unit
 from paraformer.core.variables import FORCING, series_variable
 from paraformer.data.sources.time_axis import STEPS_PER_DAY
+from paraformer.learners.config import ParaFormerZConfig
 from paraformer.pipeline.check import check_study
-from paraformer.pipeline.target import attributes_of
+from paraformer.pipeline.target import known_attributes
 from paraformer.process.vic.driver.global_param import GlobalParameters, read_global_parameters
 from paraformer.process.vic.driver.inputs import read_days, read_run_land
-from paraformer.process.vic.files import Domain, GridNames
-from paraformer.process.vic.parameters import CellParameters
+from paraformer.process.vic.files import Domain, GridNames, read_parameters
 
 OBSERVED = "sm_obs"
 _YEAR = 365
+_PATCH = ParaFormerZConfig().patch
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ def new_from_vic(global_param: Path, folder: Path, template: Path, moisture: Moi
     run = read_global_parameters(global_param)
     _require_usable(run)
     land = read_run_land(run, with_state=False)
-    attributes = _attributes(land.parameters)
+    _require_bands(run, land.domain)
+    attributes = known_attributes(land.parameters)
     observed = None if moisture is None else _observed(moisture, land.domain, run.days)
     _write_inputs(folder / "inputs.nc", run, land.domain, attributes, observed)
     write_text(folder / "study.yaml", _study(template, run, folder.resolve().name, list(attributes)))
@@ -97,25 +101,17 @@ def _require_usable(run: GlobalParameters) -> None:
         raise SettingsError(f"{run.path}: DOMAIN_TYPE names {found}; a study reads lat, lon, mask")
     if run.canopy_source != "FROM_VEGPARAM":
         raise SettingsError(f"{run.path}: FCAN_SRC {run.canopy_source}; a study reads FROM_VEGPARAM")
-    if not run.snow_bands:
-        raise SettingsError(f"{run.path}: SNOW_BAND FALSE; a study reads the bands of the parameter file")
     if run.n_day < 2:
         raise SettingsError(f"{run.path}: a run of {run.n_day} day; a study needs days to learn from and to judge on")
 
 
-def _attributes(parameters: CellParameters) -> dict[str, tuple[np.ndarray, dict[str, str]]]:
-    """What a parameter file says of cells: values and attributes, those that are known in all of them."""
-    weight = parameters.cv / parameters.cv.sum(axis=1, keepdims=True)
-    found = {name: (values, dict(attrs)) for name, (_, values, attrs) in attributes_of(parameters).items()}
-    porosity = 1 - parameters.bulk_density[:, 0] / parameters.soil_density[:, 0]
-    leaves = (parameters.lai.mean(axis=2) * weight).sum(axis=1)
-    found["porosity_top"] = porosity, {"units": "1", "long_name": "porosity of layer 1"}
-    found["ksat_top"] = (
-        parameters.ksat[:, 0],
-        {"units": "mm day-1", "long_name": "saturated hydraulic conductivity of layer 1"},
-    )
-    found["leaf_area"] = leaves, {"units": "1", "long_name": "leaf area index, mean of the year and the tiles"}
-    return {name: entry for name, entry in found.items() if np.isfinite(entry[0]).all()}
+def _require_bands(run: GlobalParameters, domain: Domain) -> None:
+    """Raise if the run has one snow band where a study reads several of the file."""
+    if run.snow_bands:
+        return
+    bands = read_parameters(run.parameters, domain, names=run.grid_names, quiet=True).n_band
+    if bands > 1:
+        raise SettingsError(f"{run.path}: SNOW_BAND FALSE; a study reads the {bands} bands of {run.parameters}")
 
 
 def _observed(moisture: Moisture, domain: Domain, days: np.ndarray) -> Float[np.ndarray, "cell time"]:
@@ -189,10 +185,10 @@ def _write_inputs(
     path: Path,
     run: GlobalParameters,
     domain: Domain,
-    attributes: dict[str, tuple[np.ndarray, dict[str, str]]],
+    attributes: dict[str, Any],
     observed: np.ndarray | None,
 ) -> None:
-    """Write the input file, the weather of one year after the other."""
+    """Write the input file, the weather of one year after the other, as VIC takes it: never above saturation."""
     steps, cells = run.settings.snow_steps_per_day, len(domain.cell_lat)
     years, proof = run.days.astype("datetime64[Y]"), Proof("")
     with atomic_path(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
@@ -204,7 +200,8 @@ def _write_inputs(
             "lat": (domain.cell_lat, LATITUDE),
             "lon": (domain.cell_lon, LONGITUDE),
         }
-        for name, (values, about) in {**static, **attributes}.items():
+        known = {name: (values, about) for name, (_, values, about) in attributes.items()}
+        for name, (values, about) in {**static, **known}.items():
             variable = file.createVariable(name, values.dtype, ("cell",))
             variable.setncatts(about)
             variable[:] = values
@@ -222,9 +219,10 @@ def _write_inputs(
             days = np.flatnonzero(years == year)
             forcing = read_days(run, domain, run.days[days], proof)
             part = slice(days[0] * steps, (days[-1] + 1) * steps)
+            saturation = saturation_vapour_pressure(forcing.tair, ice=True)
+            taken = {"prcp": forcing.prcp * steps, "vp": np.minimum(forcing.vp, saturation)}  # mm a step to mm a day
             for name in FORCING:
-                values = getattr(forcing, name)
-                series[name][:, part] = values * steps if name == "prcp" else values  # mm a step to mm a day
+                series[name][:, part] = taken.get(name, getattr(forcing, name))
         values = np.full((cells, run.n_day * steps), np.nan)
         if observed is not None:
             values[:, ::steps] = observed
@@ -250,6 +248,7 @@ def _study(template: Path, run: GlobalParameters, name: str, attributes: list[st
         "state": state,
         "settings": "{" + ", ".join(f"{key}: {value}" for key, value in settings.items()) + "}",
         "spin_up": min(_YEAR, half),
+        "history": min(_YEAR, half) // _PATCH * _PATCH,
     }
     text = template.read_text(encoding="utf-8")
     for key, value in values.items():

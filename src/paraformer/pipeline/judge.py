@@ -23,13 +23,16 @@ from paraformer.core.parameters import ParameterSpace
 from paraformer.core.results import Results
 from paraformer.core.schema import Cube
 from paraformer.core.text_table import to_text
+from paraformer.evaluation.gauges import Flow, benchmarks, score_flow
 from paraformer.numerics.scores import METRICS, MIN_DAYS, accumulate, finish
 from paraformer.pipeline.run import run_study
+from paraformer.pipeline.streamflow import basins_of, gauge_set, read_river, read_routing
 from paraformer.process.build import build_process
 from paraformer.process.executor import Executor, open_executor
 from paraformer.process.files import ProcessFiles, process_files
 from paraformer.process.own import ModelFiles
 from paraformer.process.recipe import ProcessRecipe, chunked
+from paraformer.report.streamflow import flow_table
 
 
 def judge_rows(
@@ -98,7 +101,8 @@ def judge_thetas(study: Study, directory: Path, thetas: Sequence[Path], progress
         DataError: a file that does not hold θ of these cells, or values outside the bounds of the study.
     """
     names = _names(thetas)
-    run_study(study, directory, until="cube", progress=progress or Progress())
+    until = "cube" if study.data.streamflow is None else "streamflow"
+    run_study(study, directory, until=until, progress=progress or Progress())
     store = directory / "cube" / "cube.zarr"
     cube = Cube.open(store)
     given, synthetic = {}, study.data.source == "synthetic"
@@ -118,6 +122,20 @@ def judge_thetas(study: Study, directory: Path, thetas: Sequence[Path], progress
         else:
             fields[name] = read_given_theta(path, study.space, cube)
     least = study.evaluation.min_days
+    told = []
+    if study.data.streamflow is not None:
+        with open_executor(study.process.executor) as executor:
+            rows = {DEFAULT: (_model(study, cube, store, files, executor), None, None)}
+            rows |= {n: (rows[DEFAULT][0], fields[n], names[n]) for n in fields}
+            rows |= {n: (_model(study, cube, store, other, executor), None, names[n]) for n, other in whole.items()}
+            table = _judge_flow(study, directory, cube, rows)
+        write_csv(directory / "judged" / "streamflow.csv", table)
+        where = directory / "judged" / "streamflow.csv"
+        told.append(
+            f"Flow at gauges, test period, medians over gauges:\n{to_text(flow_table(table))}\n\ngauges: {where}"
+        )
+        if not study.moisture:
+            return told[0]
     with open_executor(study.process.executor) as executor:
         parts = [judge_rows(_model(study, cube, store, files, executor), cube, fields, "test", least)]
         for name, other in whole.items():
@@ -126,7 +144,27 @@ def judge_thetas(study: Study, directory: Path, thetas: Sequence[Path], progress
     table = pd.concat([*parts, *_finished(Results(directory), cube)], ignore_index=True)
     write_csv(directory / "judged" / "cells.csv", table)
     head = f"{cube.period('test')}, raw, mean over cells; the verdict of {study.process.model} itself"
-    return f"{head}\n\n{to_text(to_rows(table))}\n\ncells: {directory / 'judged' / 'cells.csv'}"
+    moisture = f"{head}\n\n{to_text(to_rows(table))}\n\ncells: {directory / 'judged' / 'cells.csv'}"
+    return "\n\n".join([moisture, *told])
+
+
+def _judge_flow(
+    study: Study,
+    directory: Path,
+    cube: Cube,
+    rows: Mapping[str, tuple[ForwardModel, Float[np.ndarray, "cell parameter"] | None, Path | None]],
+) -> pd.DataFrame:
+    """Scores of flow of each row; a ``routing.nc`` beside its file has the times of travel, else the river's count."""
+    river = read_river(directory / "streamflow")
+    basins = basins_of(study, river)
+    gauges, tables = gauge_set(river, basins, cube), []
+    for name, (model, theta, path) in rows.items():
+        water = model.simulate(None if theta is None else theta[:, None], ("runoff", "baseflow"))
+        runoff, baseflow = (water[part][:, 0].astype(np.float64) for part in ("runoff", "baseflow"))
+        routing = None if path is None or basins.parameters is None else read_routing(path.parent, basins)
+        tables.append(score_flow(gauges, Flow(name, -1, basins.flows(runoff, baseflow, routing)), gauges.mask))
+    tables += [score_flow(gauges, flow, known) for flow, known in benchmarks(gauges)]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _finished(results: Results, cube: Cube) -> list[pd.DataFrame]:

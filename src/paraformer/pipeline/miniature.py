@@ -21,7 +21,7 @@ from paraformer.data.config import DataConfig, Split
 from paraformer.data.quality import check
 from paraformer.pipeline.stages import Chain
 from paraformer.process.config import LocalExecutor
-from paraformer.search.config import RandomConfig
+from paraformer.search.config import FlowMisfitConfig, RandomConfig
 
 _TRAINED, _UNSEEN, _WORLD = 64, 16, (8, 12)
 """Cells of the sample, drawn at random because snow and tiles make their costs differ by half of the mean; most rows
@@ -69,6 +69,7 @@ class Miniature(NamedTuple):
 
 def measure(study: Study) -> Miniature:
     """Run a study in miniature, once for what is compiled and loaded first, then with few and with more steps."""
+    study = _without_network(study)
     with warnings_alone(), tempfile.TemporaryDirectory(prefix="paraformer-plan-") as place:
         folder, anchors = Path(place), study.surrogate.anchors
         data, cells, trained = _sample(study, folder)
@@ -122,6 +123,36 @@ def _sample(study: Study, folder: Path) -> tuple[DataConfig, int, int]:
     return sample, len(selection.cells), int(selection.trained.sum())
 
 
+def _without_network(study: Study) -> Study:
+    """The study without flow where its river has a network, of which a few cells are none; routing costs little.
+
+    Raises:
+        SettingsError: there is nothing else to learn from.
+    """
+    flow = study.data.streamflow
+    if flow is None or flow.network is None:
+        return study
+    if not study.moisture:
+        raise SettingsError(
+            "plan: a river network cannot be tried on a few cells, and this study has flow alone; a search takes about "
+            "its budget times the cells times a run of VIC ('paraformer vic run' times one)"
+        )
+    learners = {}
+    for name, learner in study.learners.items():
+        others = learner.targets.model_copy(update={"streamflow": None}) if learner.targets is not None else None
+        targets = others if others is not None and others.chosen else None
+        learners[name] = learner.model_copy(update={"targets": targets})
+    data = study.data.model_copy(update={"streamflow": None})
+    return study.model_copy(update={"data": data, "learners": learners})
+
+
+def _search(study: Study) -> RandomConfig:
+    """A search of the miniature; of flow where there is nothing else."""
+    if study.moisture:
+        return RandomConfig(budget=BUDGET, model="surrogate")
+    return RandomConfig(budget=BUDGET, model="surrogate", targets="streamflow", flow=FlowMisfitConfig(min_days=2))
+
+
 def _small(study: Study, data: DataConfig, steps: int, anchors: int) -> Study:
     """The study on other data, with few steps and sets, one seed, one member, and no search but one."""
 
@@ -139,7 +170,7 @@ def _small(study: Study, data: DataConfig, steps: int, anchors: int) -> Study:
         "surrogate": few(study.surrogate, anchors=anchors),
         "gap_filling": study.gap_filling and few(study.gap_filling),
         "learners": {name: few(learner, **alone) for name, learner in study.learners.items()},
-        "searches": {SEARCH.removeprefix("parameters/"): RandomConfig(budget=BUDGET, model="surrogate")},
+        "searches": {SEARCH.removeprefix("parameters/"): _search(study)},
         "references": study.references.model_copy(update={"seeds": 1, "direct": direct and few(direct)}),
         "evaluation": study.evaluation.model_copy(update={"transfers": None}),
         "report": study.report.model_copy(update={"sites": ()}),

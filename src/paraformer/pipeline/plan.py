@@ -22,6 +22,7 @@ from paraformer.pipeline.miniature import BUDGET, SEARCH, Miniature, Size, measu
 from paraformer.pipeline.rounds import followed
 from paraformer.pipeline.world import TOGETHER
 from paraformer.process.ensemble import chunk_bytes
+from paraformer.search.config import of_streamflow
 from paraformer.surrogate.audit import AuditConfig
 from paraformer.surrogate.config import RoundsConfig
 
@@ -110,17 +111,15 @@ class _Counted:
         yield self._stage("cube", memory=self._cube(made))._replace(runs=made)
         if study.gap_filling is not None:
             yield self._trained("gap_filling", study.gap_filling, 20 * series)
-        sets, outputs = 1 + study.ensemble.common + study.ensemble.own, len(study.ensemble.outputs)
-        theta, values = 8.0 * len(study.parameters) * cells * sets, series / 4 * sets * outputs * self.value
-        memory = 2 * theta + self._chunk(sets, outputs)
-        yield self._stage("ensemble", share=0.0, runs=cells * sets, memory=memory, disk=values + theta)
-        held = series * sets * (len(study.surrogate.outputs) + 3)  # the ensemble, and one output thrice
-        yield self._trained("surrogate", study.surrogate, held)
+        if study.emulated:
+            yield from self._emulated()
         if study.rounds is not None:
-            yield self._rounds(study.rounds, held)
+            yield self._rounds(study.rounds, self._held)
         for name, search in study.searches.items():
             budget, disk = search.budget * study.search_seeds, self._disk(SEARCH) * study.search_seeds
             runs, share = (cells * budget, 0.0) if search.model == "process" else (0, budget / BUDGET)
+            if of_streamflow(search) and search.find == "routing":
+                runs = cells * study.search_seeds  # the a-priori θ is run once
             one = self._stage(SEARCH, share=share, runs=runs, of=self.short, memory=self.kept, disk=disk)
             yield one._replace(name=f"parameters/{name}")
         for name, learner in study.learners.items():
@@ -139,6 +138,22 @@ class _Counted:
         yield from self._judging()
         drawn, disk = (first + each * len(study.calibrators) for first, each in (_FIGURES, _FIGURES_DISK))
         yield StagePlan("figures", 0, np.full(2, drawn), self.base, disk)
+
+    @property
+    def _held(self) -> float:
+        """Memory of the ensemble, and of one output thrice."""
+        ensemble = self.study.ensemble
+        sets = 1 + ensemble.common + ensemble.own
+        return self.series * sets * (len(self.study.surrogate.outputs) + 3)
+
+    def _emulated(self) -> Iterator[StagePlan]:
+        """Ensemble and surrogate."""
+        study, cells, series = self.study, self.size.cells, self.series
+        sets, outputs = 1 + study.ensemble.common + study.ensemble.own, len(study.ensemble.outputs)
+        theta, values = 8.0 * len(study.parameters) * cells * sets, series / 4 * sets * outputs * self.value
+        memory = 2 * theta + self._chunk(sets, outputs)
+        yield self._stage("ensemble", share=0.0, runs=cells * sets, memory=memory, disk=values + theta)
+        yield self._trained("surrogate", study.surrogate, self._held)
 
     def _stage(
         self, name: str, *, share: float = 1.0, steps: float = 0.0, runs: int = 0, of: float = 1.0, **told: Any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,14 @@ from typing import Any
 from paraformer import __version__
 from paraformer.config import Study, load_study
 from paraformer.core.errors import RunError, SettingsError, nearest
+from paraformer.core.files import write_text
 from paraformer.core.results import Results
 from paraformer.learners.encoding import Encoding
 from paraformer.learners.released import CARD, ReleasedMap, load_seeds
+from paraformer.pipeline.kept_aside import error_by_region, error_of_theta
+
+README = "README.md"
+"""The card in words, beside the weights."""
 
 
 def packaged() -> dict[str, Path]:
@@ -83,8 +89,11 @@ def map_of_run(run: Path, method: str | None) -> ReleasedMap:
     return ReleasedMap(load_seeds(folders), encoding, _card(study, results, method))
 
 
-def export_map(run: Path, method: str | None, folder: Path) -> ReleasedMap:
-    """Write a trained learner of a run into a folder that can be copied anywhere.
+def export_map(run: Path, method: str | None, folder: Path, *, half: bool = False) -> ReleasedMap:
+    """Write a trained learner of a run into a folder that can be copied anywhere; the map has the folder's name.
+
+    Args:
+        half: weights as 16-bit numbers: half the size, θ the same to about a thousandth of its range.
 
     Raises:
         RunError: if there is something of another kind in the folder; else as ``map_of_run``.
@@ -92,8 +101,10 @@ def export_map(run: Path, method: str | None, folder: Path) -> ReleasedMap:
     if folder.exists() and any(folder.iterdir()) and not (folder / CARD).exists():
         raise RunError(f"{folder}: holds other files; name a new folder for the map")
     found = map_of_run(run, method)
+    found = replace(found, card={**found.card, "name": folder.resolve().name, "method": found.name})
     folder.mkdir(parents=True, exist_ok=True)
-    found.save(folder)
+    found.save(folder, half=half)
+    write_text(folder / README, f"# {found.name}\n```\n{describe_map(found)}\n```\n")
     return found
 
 
@@ -112,6 +123,8 @@ def _card(study: Study, results: Results, method: str) -> dict[str, Any]:
         "data": {key: str(data[key]) for key in ("title", "source", "references", "license") if key in data},
         "process": study.process.model,
         "scores": _scores(results, method),
+        "kept_aside": error_by_region(study, results, method),
+        "error": error_of_theta(study, results, method),
     }
 
 
@@ -149,6 +162,13 @@ def describe_map(found: ReleasedMap) -> str:
         for row in card.get("scores", ())
         if row["mean"] is not None
     ]
+    lines += [
+        f"raw RMSE {row['rmse']:.4f} m3 m-3 in {row['cells']} cells kept aside: {row['region']} (training period)"
+        for row in card.get("kept_aside", ())
+    ]
+    if (error := card.get("error")) is not None:
+        held = ", ".join(f"{name} {share:.0%}" for name, share in error["coverage"].items())
+        lines.append(f"90 % intervals of θ hold what {error['search']} finds in cells kept aside: {held}")
     return "\n".join(lines + [f"{key}: {value}" for key, value in dict(card.get("data", {})).items()])
 
 

@@ -150,6 +150,8 @@ class Chain(Work):
             depends |= parts(self.study, "process", "parameters")
         if learner.observations != "masked":
             reads += ("gap_filling",)
+        if learner.of_streamflow:
+            reads += ("streamflow",)
         return depends, reads
 
     def cross_validation(self) -> Iterator[StageSpec]:
@@ -159,7 +161,7 @@ class Chain(Work):
         for name, learner in self.study.learners.items():
             more = ("cross_validation", "least_days", "process", "parameters")
             depends, reads = self._learning(learner, *more)
-            work = partial(self._cross_validate, learner)
+            work = partial(self._cross_validate, name, learner)
             yield StageSpec(f"cross_validation/{name}", reads, depends, work, self._file_hashes, trains=True)
 
     def uncertainty(self) -> Iterator[StageSpec]:

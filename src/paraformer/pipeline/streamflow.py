@@ -8,22 +8,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import xarray as xr
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from paraformer.config import Study
-from paraformer.core.contracts import GaugedFlow
+from paraformer.core.contracts import Calibrated, ForwardModel, GaugedFlow
 from paraformer.core.errors import DataError, SettingsError
-from paraformer.core.files import hash_path
+from paraformer.core.files import hash_path, write_csv
 from paraformer.core.grid import cell_words, match_cells
+from paraformer.core.names import DEFAULT
 from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.parameters import ParameterSpace
-from paraformer.core.results import OBSERVED_FLOW, RIVER, ROUTING
+from paraformer.core.results import OBSERVED_FLOW, RIVER, ROUTING, STREAMFLOW
 from paraformer.core.schema import Cube
 from paraformer.data.sources.cells import CellsFile, open_cells
 from paraformer.data.streamflow import Gauge, ObservedFlow, read_observed, warn_of_ratio
 from paraformer.data.streamflow_config import GAUGE
-from paraformer.evaluation.gauges import GaugeSet
+from paraformer.evaluation.gauges import Flow, GaugeSet, score_flow
 from paraformer.process.files import Places
 from paraformer.routing.basins import RiverBasins
 from paraformer.routing.files import read_network, write_network
@@ -35,6 +37,9 @@ from paraformer.search.config import of_streamflow
 Routing = Callable[[str, int], Float[np.ndarray, "basin parameter"] | None]
 """Times of travel that a seed of a method has learned; ``None`` where it takes those of the river."""
 
+
+WORLD_RIVER, WORLD_FLOW = "river.nc", "flow.nc"
+"""The river of the built-in world, without what is hidden, and the flow that its gauges observe."""
 
 _SHOWN = 20
 """Gauges that ``check`` lists."""
@@ -51,20 +56,25 @@ class River(NamedTuple):
     observed: ObservedFlow
 
 
-def open_river(study: Study, places: Places, days: np.ndarray) -> River:
+def open_river(study: Study, places: Places, days: np.ndarray, world: Path | None = None) -> River:
     """The river of a study's cells and what its gauges observed on its days.
+
+    Args:
+        world: folder of the built-in world, which has both.
 
     Raises:
         DataError: a basin with a cell that the study lacks, a gauge without flow, files that do not fit.
     """
     config = study.data.streamflow
     assert config is not None
-    if config.network is not None:
-        network = on_cells(read_network(config.network), places)
+    path = config.network if world is None else world / WORLD_RIVER
+    if path is not None:
+        network = on_cells(read_network(path), places)
     else:
         network = _lumped(study, places)
     gauges = [Gauge(name, float(area)) for name, area in zip(network.gauges.names, network.model_area, strict=True)]
-    return River(network, read_observed(config, gauges, days, study.data.path))
+    inputs = study.data.path if world is None else world / WORLD_FLOW
+    return River(network, read_observed(config, gauges, days, inputs))
 
 
 def warn_of_water(river: River, precipitation: Float[np.ndarray, "cell time"]) -> Float[np.ndarray, " gauge"]:
@@ -250,6 +260,45 @@ def gauge_set(river: River, basins: RiverBasins, cube: Cube) -> GaugeSet:
         cube.period("train").mask(cube.time),
         cube.period("test").mask(cube.time),
     )
+
+
+def judge_flow_apart(
+    name: str,
+    found: Calibrated,
+    model: ForwardModel,
+    basins: RiverBasins,
+    gauges: GaugeSet,
+    folds: Int[np.ndarray, " cell"],
+    path: Path,
+) -> int:
+    """Judge a learner by the flow of basins kept aside, and default VIC through the learner's times of travel there.
+
+    Args:
+        found: θ and routing where they were not learned from.
+        model: the process model on all days of the study.
+        folds: the fold in which each cell was kept aside; -1 for cells that never were.
+        path: folder; ``STREAMFLOW`` is written into it.
+
+    Returns:
+        Runs of the process model.
+    """
+    theirs = {name: found.theta[:, None], default_through(name): None}
+    kept = [gauges.names[g] for own, cells in zip(basins.gauges, basins.cells, strict=True)
+            if (folds[cells] >= 0).all() for g in own]  # fmt: skip
+    tables = []
+    for method, theta in theirs.items():
+        water = model.simulate(theta, ("runoff", "baseflow"))
+        runoff, baseflow = (water[part][:, 0].astype(np.float64) for part in ("runoff", "baseflow"))
+        flow = Flow(method, 0, basins.flows(runoff, baseflow, found.routing))
+        table = score_flow(gauges, flow, gauges.mask)
+        tables.append(table[table["gauge"].isin(kept)].assign(cells="kept aside"))
+    write_csv(path / STREAMFLOW, pd.concat(tables, ignore_index=True))
+    return len(theirs) * model.n_cells
+
+
+def default_through(name: str) -> str:
+    """Row of default VIC whose flow takes the times of travel of a learner."""
+    return f"{DEFAULT}, routing of {name}"
 
 
 def write_routing(folder: Path, basins: RiverBasins, routing: Float[np.ndarray, "basin parameter"]) -> None:

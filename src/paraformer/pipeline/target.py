@@ -5,7 +5,8 @@ All three become a cube, the a-priori θ of its cells, and a parameter file that
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from paraformer.core.log import Progress
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.proof import Proof
 from paraformer.core.schema import Cube
+from paraformer.core.units import same_unit
 from paraformer.core.variables import ATTRIBUTES, FORCING
 from paraformer.data.cube import climate_variables, in_memory, whole_cube
 from paraformer.data.gapfill import open_filled
@@ -35,6 +37,8 @@ from paraformer.process.vic.driver.global_param import GlobalParameters, read_gl
 from paraformer.process.vic.driver.inputs import read_days, read_run_land
 from paraformer.process.vic.files import GridNames
 from paraformer.process.vic.parameters import CellParameters, a_priori
+
+logger = logging.getLogger(__name__)
 
 _TOP = 0
 """Layer of a parameter file that the attributes of the soil are taken from: maps of soil texture are of the top."""
@@ -122,13 +126,14 @@ def _of_study(path: Path, wanted: Wanted, work: Path, progress: Progress) -> Tar
 
 
 def _of_file(path: Path, wanted: Wanted, files: tuple[Path | None, Path | None]) -> Target:
+    cube = _cube_of(path, wanted)
     parameters, domain = (
         given or path.parent / name for given, name in zip(files, ("params.nc", "domain.nc"), strict=True)
     )
     for option, file in (("--parameters", parameters), ("--domain", domain)):
         if not file.exists():
             raise DataError(f"{file}: no such file; VIC's parameter and domain file go with {path.name} ({option})")
-    return _with_files(path, _cube_of(path, wanted), ProcessConfig(), ProcessFiles(parameters, domain))
+    return _with_files(path, cube, ProcessConfig(), ProcessFiles(parameters, domain))
 
 
 def target_with_prior(path: Path, wanted: Wanted, prior: Prior) -> Target:
@@ -139,15 +144,29 @@ def target_with_prior(path: Path, wanted: Wanted, prior: Prior) -> Target:
 def _cube_of(path: Path, wanted: Wanted) -> Cube:
     """A file of the simple format, with what a map has to be given."""
     cells = open_cells(path)
-    there = set(map(str, cells.dataset.variables))
+    there = {str(name): variable for name, variable in cells.dataset.variables.items()}
     cells.close()
     attributes = tuple(name for name in dict.fromkeys((*wanted.attributes, *ATTRIBUTES)) if name in there)
-    observation = wanted.observation if wanted.observation in there else ""
-    if wanted.observation and not observation:
-        raise DataError(f"{path}: variable '{wanted.observation}' is missing: the map reads a history of observations")
+    observation = _observation(path, there, wanted.observation) if wanted.observation else ""
     if wanted.filled:
         raise SettingsError("the map reads gap-filled observations, which only a study with 'gap_filling' makes")
     return whole_cube(path, attributes, observation, climate=True)
+
+
+def _observation(path: Path, there: Mapping[str, Any], wanted: str) -> str:
+    """Observed soil moisture: the variable of the map's own study, else the only one of its kind, which is said."""
+    if wanted in there:
+        return wanted
+    found = [
+        name
+        for name, variable in there.items()
+        if variable.dims == ("cell", "time") and same_unit(str(variable.attrs.get("units", "")), "m3 m-3")
+    ]
+    if len(found) == 1:
+        logger.warning("%s: '%s' is taken as the observation that the map reads as '%s'", path, found[0], wanted)
+        return found[0]
+    others = f"; {', '.join(found)} all have the unit m3 m-3" if found else ""
+    raise DataError(f"{path}: variable '{wanted}' is missing: the map reads a history of observations{others}")
 
 
 def _with_files(path: Path, cube: Cube, config: ProcessConfig, files: ProcessFiles | ModelFiles, **more: Any) -> Target:
@@ -182,7 +201,7 @@ def _of_global(path: Path, wanted: Wanted) -> Target:
         "lon": ("cell", domain.cell_lon),
     }
     variables = {name: (("cell", "time"), values) for name, values in daily.items()}
-    variables |= climate_variables(daily, run.days) | attributes_of(parameters)
+    variables |= climate_variables(daily, run.days) | known_attributes(parameters) | land_variables(parameters)
 
     def prior(space: ParameterSpace) -> Float[np.ndarray, "cell parameter"]:
         return a_priori(parameters, space.names)
@@ -205,11 +224,10 @@ def _daily(run: GlobalParameters, domain: Any) -> dict[str, Float[np.ndarray, "c
     return {name: np.concatenate(values, axis=1) for name, values in parts.items()}
 
 
-def attributes_of(parameters: CellParameters) -> dict[str, Any]:
-    """Attributes of the vocabulary that a parameter file knows."""
+def known_attributes(parameters: CellParameters) -> dict[str, Any]:
+    """Attributes of the vocabulary that a parameter file knows, as variables ``(cell)``."""
     known = {"bulk": parameters.bulk_density[:, _TOP] / 1000.0, "elevation": parameters.elev}
-    named = {name: (("cell",), values, {"units": ATTRIBUTES[name].unit}) for name, values in known.items()}
-    return named | land_variables(parameters)
+    return {name: (("cell",), values, {"units": ATTRIBUTES[name].unit}) for name, values in known.items()}
 
 
 def _with_climate(cube: Cube) -> Cube:

@@ -32,6 +32,7 @@ from paraformer.evaluation.holdout import Holdout
 from paraformer.evaluation.information import OUTPUTS, SOIL_MOISTURE, information, target_precisions
 from paraformer.evaluation.posterior import (
     coverage,
+    crps,
     draw,
     quadratic,
     summarise_draws,
@@ -45,8 +46,10 @@ _OUTPUT = "soil_moisture"
 _CELLS = 32
 """Cells of a block: bounds the memory of the draws' series."""
 
-COVERAGE = ("method", "of", "cells", "laplace", "importance", "n")
-"""Of the coverage table: ``laplace`` is of the truncated linear posterior (θ only), ``importance`` of weighted runs."""
+COVERAGE = ("method", "of", "cells", "laplace", "importance", "n", "crps", "error")
+"""Of the coverage table: ``laplace`` is of the truncated linear posterior (θ only), ``importance`` of weighted runs.
+``crps`` is the mean score of their distribution of an observation [m3 m-3], ``error`` that of the method's θ alone,
+its mean absolute error."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,10 @@ class Uncertain:
             variables[f"{name}_lower"] = (("cell", "time"), lower.astype(np.float32))
             variables[f"{name}_upper"] = (("cell", "time"), upper.astype(np.float32))
         at = self.holdout
+        truth = np.where(at.mask[cells], at.observed[cells], np.nan)
+        alone = np.abs(around.value[_OUTPUT][:, 0] - truth)
+        for name, score in (("observed_crps", crps(series + noise, weight, truth)), ("observed_error", alone)):
+            variables[name] = (("cell", "time"), score.astype(np.float32))
         coords = axes(at.cells[cells], at.lat[cells], at.lon[cells], self.time) | labels(
             "parameter", space.names, "name of the parameter"
         )
@@ -194,7 +201,7 @@ class Uncertain:
                     coverage(true, part[f"{p}theta_lower"].values[:, i], part[f"{p}theta_upper"].values[:, i])
                     for p in ("laplace_", "")
                 ]
-                rows.append((method, parameter, name, *both, true.size))
+                rows.append((method, parameter, name, *both, true.size, np.nan, np.nan))
             observed = np.where(self.holdout.mask, self.holdout.observed, np.nan)
             compared = {"observed soil moisture": ("observed", observed)}
             if self.true_moisture is not None:
@@ -202,7 +209,11 @@ class Uncertain:
             for label, (kind, values) in compared.items():
                 truth = values[np.ix_(cells, test)]
                 bounds = (part[f"{kind}_{end}"].values[:, test] for end in ("lower", "upper"))
-                rows.append((method, label, name, np.nan, coverage(truth, *bounds), int(np.isfinite(truth).sum())))
+                known = np.isfinite(truth)
+                scores: list[float] = [np.nan, np.nan]
+                if kind == "observed" and known.any():
+                    scores = [float(part[f"observed_{n}"].values[:, test][known].mean()) for n in ("crps", "error")]
+                rows.append((method, label, name, np.nan, coverage(truth, *bounds), int(known.sum()), *scores))
         return pd.DataFrame(rows, columns=list(COVERAGE))
 
 
@@ -222,6 +233,8 @@ _MEANINGS = {
     "simulated_upper": "upper end of the interval of soil moisture",
     "observed_lower": "lower end of the interval of an observation of soil moisture",
     "observed_upper": "upper end of the interval of an observation of soil moisture",
+    "observed_crps": "continuous ranked probability score of an observation of soil moisture",
+    "observed_error": "absolute error of soil moisture with the parameters that the method found",
 }
 
 

@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
 from paraformer.config import Study
-from paraformer.core.contracts import CalibrationData, Calibrator, ForwardModel
+from paraformer.core.contracts import Calibrated, CalibrationData, Calibrator, ForwardModel
 from paraformer.core.files import write_csv
 from paraformer.core.log import Progress
-from paraformer.core.results import CROSS_VALIDATION, ROUNDS, Results
+from paraformer.core.results import CROSS_VALIDATION, ROUNDS, STREAMFLOW, STREAMFLOW_KEPT, Results
 from paraformer.core.run import Run
 from paraformer.core.schema import Ensemble, ParameterField
 from paraformer.data.cube import build_cube
@@ -28,9 +29,9 @@ from paraformer.learners.learn import Learner
 from paraformer.learners.released import ReleasedMap
 from paraformer.pipeline.attention import attention_of
 from paraformer.pipeline.consistent import require_outputs
-from paraformer.pipeline.cross_validation import compared, cross_validate
+from paraformer.pipeline.cross_validation import compared, judge_apart, learned_apart
 from paraformer.pipeline.emulation import fit_and_audit
-from paraformer.pipeline.folds import deal
+from paraformer.pipeline.folds import deal, whole_basins
 from paraformer.pipeline.land import more_attributes
 from paraformer.pipeline.opened import Opened
 from paraformer.pipeline.references import train_direct
@@ -39,6 +40,8 @@ from paraformer.pipeline.report_page import write_report
 from paraformer.pipeline.rounds import Round, rounds_table, with_rounds
 from paraformer.pipeline.scores import Verdict, write_scores
 from paraformer.pipeline.streamflow import (
+    gauge_set,
+    judge_flow_apart,
     open_river,
     read_routing,
     warn_of_water,
@@ -75,7 +78,8 @@ class Work(Opened):
 
     def _open_river(self, path: Path) -> int:
         cube = self._cube
-        river = open_river(self.study, Places.of(cube), cube.time)
+        world = self.done["cube"].path if self.study.data.source == "synthetic" else None
+        river = open_river(self.study, Places.of(cube), cube.time, world)
         warn_of_water(river, cube.dataset["prcp"].values.astype(np.float64))
         write_river(river, cube.time, path)
         return 0
@@ -164,7 +168,12 @@ class Work(Opened):
         )
         write_scores(case, path)
         if study.cross_validation is not None:
-            write_csv(path / CROSS_VALIDATION, compared(study, self.done))
+            if study.moisture:
+                write_csv(path / CROSS_VALIDATION, compared(study, self.done))
+            apart = [self.done[f"cross_validation/{name}"].path / STREAMFLOW for name in study.learners]
+            flow = [pd.read_csv(file, dtype={"gauge": str}) for file in apart if file.exists()]
+            if flow:
+                write_csv(path / STREAMFLOW_KEPT, pd.concat(flow, ignore_index=True))
         if self._rounds_done:
             write_csv(path / ROUNDS, rounds_table(study, self._rounds_done, path))
         return 0
@@ -273,30 +282,27 @@ class Work(Opened):
     def _write_field(self, folder: Path, field: ParameterField) -> None:
         write_parameter_field(folder, field, self.study.space, self._cube, self._files)
 
-    def _cross_validate(self, config: LearnerConfig, path: Path) -> int:
+    def _cross_validate(self, name: str, config: LearnerConfig, path: Path) -> int:
         """One learner without each fold of blocks of trained cells; returns its own runs and those that judge it."""
-        folds, runs = self.study.cross_validation, 0
-        assert folds is not None
+        study, cube = self.study, self._cube
+        assert study.cross_validation is not None
         learner, model = self._learner(config)
+        folds = deal(study.cross_validation, cube.lat, cube.lon, cube.trained)
+        if config.of_streamflow and self._basins is not None:
+            folds = whole_basins(folds, self._basins.cells)
 
-        def learn(data: CalibrationData, folder: Path) -> Float[np.ndarray, "cell parameter"]:
-            nonlocal runs
-            found = learner.calibrate(model, data, seed=self.study.seed, directory=folder, progress=self.progress)
-            runs += found.runs
-            return found.theta
+        def learn(data: CalibrationData, folder: Path) -> Calibrated:
+            return learner.calibrate(model, data, seed=study.seed, directory=folder, progress=self.progress)
 
-        cube = self._cube
-        judged = cross_validate(
-            learn,
-            self._learning_data(config),
-            self._trained_process(),
-            holdout_of(cube),
-            deal(folds, cube.lat, cube.lon, cube.trained),
-            path,
-            min_days=self.study.evaluation.min_days,
-            progress=self.progress,
-        )
-        return runs + judged
+        found = learned_apart(learn, self._learning_data(config), folds, path)
+        judged = 0
+        if study.moisture:
+            given, least = (self._trained_process(), holdout_of(cube), folds, path), study.evaluation.min_days
+            judged += judge_apart(found.theta, *given, min_days=least, progress=self.progress)
+        if config.of_streamflow and self._river is not None and self._basins is not None:
+            gauges = gauge_set(self._river, self._basins, cube)
+            judged += judge_flow_apart(name, found, self._process_model(), self._basins, gauges, folds.of, path)
+        return found.runs + judged
 
     def _learning_data(self, config: LearnerConfig) -> CalibrationData:
         """What a learner may see; one that starts from a map sees attributes as the map does."""

@@ -92,14 +92,14 @@ def write_tables(results: Results, directory: Path) -> None:
         write_text(directory / f"{name}.tex", to_latex(table) + "\n")
 
 
-def page(results: Results, compared: Compared, config: ReportConfig, figures: Path) -> str:
+def page(results: Results, compared: Compared | None, config: ReportConfig, figures: Path) -> str:
     """The report as one HTML text that opens without a network, at most ``MOST_BYTES`` long.
 
     Args:
-        compared: the comparisons of ``rivals.pairs``.
+        compared: the comparisons of ``rivals.pairs``; ``None`` where no soil moisture was judged.
         figures: folder that ``study_figures.draw`` filled.
     """
-    if not results.moisture:
+    if compared is None:
         return _flow_page(results, figures)
     explorer = Explorer(results, compared)
     shown = [
@@ -251,7 +251,12 @@ def _uncertainty_section(results: Results) -> list[Section]:
         shown.append((caption, by_parameter(gain, "{:.2f} [{:.2f} to {:.2f}]", *quartiles)))
     covered = results.uncertainty("coverage")
     if covered is not None:
-        shown.append((f"Coverage: near {level} an interval can be believed", rounded(covered, 3)))
+        shown.append(
+            (
+                f"Coverage: near {level} an interval can be believed. CRPS beside the error of θ alone",
+                rounded(covered, 4),
+            )
+        )
     targets = results.uncertainty("targets")
     if targets is not None:
         shown.append(

@@ -6,6 +6,7 @@ Gauges whose basins share a cell stand in one basin of the calibration, whose ce
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,7 +15,10 @@ from paraformer.core.errors import DataError
 from paraformer.core.parameters import ParameterSpace
 from paraformer.numerics.routing import convolve
 from paraformer.routing.network import Gauges, Hillslope, Network
-from paraformer.routing.router import DAY, exact_response
+from paraformer.routing.router import DAY, exact_response, respond
+
+if TYPE_CHECKING:  # routing alone needs no torch, which takes seconds to load
+    from torch import Tensor
 
 SECONDS = 3600.0
 """Of an hour, the unit of learned delays."""
@@ -91,6 +95,26 @@ class RiverBasins:
             flow += convolve(water, river.pairs, exact_response(river, DAY, kind, _TAIL))
         return flow
 
+    def respond(
+        self, basin: int, runoff: Tensor, baseflow: Tensor, routing: Tensor | None = None
+    ) -> Float[Tensor, "gauge time"]:
+        """As ``flow``, with gradients to runoff, baseflow and learned parameters.
+
+        Args:
+            basin: position.
+            runoff, baseflow: of ``cells[basin]`` [mm day-1] [cell, time].
+            routing: unit coordinates [parameter]; ``None`` takes the network as it is.
+        """
+        river = self._rivers[basin]
+        if routing is None or self.parameters is None:
+            return respond(river, DAY, runoff, baseflow, tail=_TAIL)
+        inside = routing.double().clamp(0.0, 1.0)
+        ones = inside.new_ones(river.n_cell)
+        given = {p.name: ones * p.from_unit(inside[i]) for i, p in enumerate(self.parameters)}
+        channel = {name: given.pop(name) for name in ("velocity", "diffusivity") if name in given}
+        hillslope = {name: value * (SECONDS if name.endswith("delay") else 1.0) for name, value in given.items()}
+        return respond(river, DAY, runoff, baseflow, **channel, hillslope=_both_kinds(hillslope), tail=_TAIL)
+
     def flows(
         self,
         runoff: Float[np.ndarray, "cell time"],
@@ -112,10 +136,16 @@ def with_routing(network: Network, values: dict[str, float]) -> Network:
     """
     n, slope = network.n_cell, network.hillslope
     given = {name: np.full(n, value * (SECONDS if name.endswith("delay") else 1.0)) for name, value in values.items()}
-    if not any(name.startswith("baseflow") for name in given):
-        given |= {name.replace("runoff", "baseflow"): given[name] for name in given if name.startswith("runoff")}
+    given = _both_kinds(given)
     channel = {name: given.pop(name) for name in ("velocity", "diffusivity") if name in given}
     return network.with_times(replace(slope, **given), **channel)
+
+
+def _both_kinds(given: dict[str, Any]) -> dict[str, Any]:
+    """The hillslope of surface runoff is that of baseflow too, where none of ``baseflow_...`` is given."""
+    if any(name.startswith("baseflow") for name in given):
+        return given
+    return given | {name.replace("runoff", "baseflow"): given[name] for name in given if name.startswith("runoff")}
 
 
 def _joined(network: Network) -> Int[np.ndarray, " gauge"]:

@@ -208,6 +208,7 @@ def respond(
     velocity: Tensor | None = None,
     diffusivity: Tensor | None = None,
     hillslope: dict[str, Tensor] | None = None,
+    tail: float = TAIL,
 ) -> Tensor:
     """Discharge of a network in torch, with gradients to runoff, baseflow and what is given of the river.
 
@@ -217,6 +218,7 @@ def respond(
         runoff, baseflow: of the cells [mm a step] [cell, time].
         velocity, diffusivity: of the cells; those of the network by default [cell].
         hillslope: fields of ``Hillslope`` that are learned [cell].
+        tail: as ``network_router``.
 
     Returns:
         [gauge, time] [m3 s-1].
@@ -234,14 +236,19 @@ def respond(
     mean, variance = path_sums_of(x / v, pairs), path_sums_of(2 * d * x / v**3, pairs)
     weight = cell_weights(pairs, network.area, network.fraction, step)
     source = torch.from_numpy(pairs.source).to(runoff.device)
-    given = {name: tensor(getattr(network.hillslope, name)) for name in network.hillslope.__dataclass_fields__}
-    given |= hillslope or {}
+    learned, slope = hillslope or {}, network.hillslope
+    given = {name: learned.get(name, tensor(getattr(slope, name))) for name in slope.__dataclass_fields__}
+    shared = [learned.get(f"runoff_{part}") is learned.get(f"baseflow_{part}") for part in ("delay", "shape")]
+    whole = {"runoff_delay", "runoff_shape"} <= set(learned) or slope.alike
     flow = tensor(np.zeros(1))
-    for kind, water in (("runoff", runoff), ("baseflow", baseflow)):
+    waters = [("runoff", runoff), ("baseflow", baseflow)]
+    if all(shared) and whole:  # one hillslope for both waters
+        waters = [("runoff", runoff + baseflow)]
+    for kind, water in waters:
         shape = given[f"{kind}_shape"][source]
         scale = given[f"{kind}_delay"][source] / shape
         times = TravelTimes(*(part.detach().double().cpu().numpy() for part in (mean, variance, shape, scale)))
-        window = windows(times, step)
+        window = windows(times, step, tail)
         ordinates = unit_hydrographs_of(mean, variance, shape, scale, step, window)
         flow = flow + convolve_of(water, ordinates, pairs, window, weight)
     return flow

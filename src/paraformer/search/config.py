@@ -9,11 +9,11 @@ from typing import Annotated, Any, ClassVar, Literal, TypeGuard
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from paraformer.core.errors import SettingsError
+from paraformer.core.flow_score import FlowScore
 from paraformer.core.own_calibrator import OwnCalibrator
 from paraformer.core.own_code import OWN
 from paraformer.core.plugins import resolved
 from paraformer.core.settings import Settings
-from paraformer.numerics.flow_loss import FlowScore
 from paraformer.numerics.inference import InferenceConfig
 
 

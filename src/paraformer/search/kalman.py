@@ -27,6 +27,9 @@ from paraformer.search.state import State, Stop
 _LEAST_SQUARE = 1e-8
 """Mean squared residual below which observations count no more [m6 m-6]: a ten-thousandth of soil moisture."""
 
+_LEAST_VARIANCE = 1e-12
+"""Of the members' misfits: keeps the step of members that are all alike finite."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class KalmanState(State):
@@ -187,6 +190,5 @@ def step_length(
         days: effective number of days n_e.
     """
     misfit = 0.5 * square * whole[:, None]
-    tiny = np.finfo(np.float64).tiny
-    spread = np.sqrt(days / (2 * np.maximum(misfit.var(axis=1), tiny)))
+    spread = np.sqrt(days / (2 * np.maximum(misfit.var(axis=1), _LEAST_VARIANCE)))
     return np.minimum(np.maximum(days / (2 * misfit.mean(axis=1)), spread), 1.0)

@@ -28,6 +28,7 @@ from paraformer.data.sources.cells import CellsFile, cells_of
 from paraformer.data.sources.fields import uniform
 from paraformer.data.sources.fluxes import FLUXES, observe_fluxes
 from paraformer.data.sources.land import Land, make_land
+from paraformer.data.sources.river import WorldRiver, make_river, unseen_basins
 from paraformer.data.sources.vic_files import make_domain, make_parameters
 from paraformer.data.sources.weather import simulate_weather
 
@@ -51,6 +52,9 @@ holds the forcing in the simple format."""
 OUTPUTS = ("soil_moisture", *FLUXES)
 """Series of the process model that may be observed."""
 
+WATERS = ("runoff", "baseflow")
+"""Those that become flow in a river."""
+
 ORBIT_CYCLE, OVERPASSES = 8, (0, 3, 5)
 """Days after which the orbit repeats, and the days of the cycle with a morning overpass: every two to three days."""
 
@@ -73,13 +77,18 @@ DRIVERS: dict[str, tuple[str, str, str]] = {
 _OTHER = ("bulk", "temperature", "wetness")
 
 
-def write_world(directory: Path, config: SyntheticConfig, seed: int, space: ParameterSpace, simulate: Simulate) -> None:
+def write_world(
+    directory: Path, config: SyntheticConfig, seed: int, space: ParameterSpace, simulate: Simulate
+) -> tuple[World, dict[str, Float[np.ndarray, "cell time"]]]:
     """Make a world and write ``inputs.nc``, ``params.nc``, ``domain.nc`` and ``truth.nc`` into ``directory``.
 
     Args:
         seed: root seed of the study.
         space: the parameters whose truth is hidden.
         simulate: the process model (``Simulate``).
+
+    Returns:
+        The world, and the true series.
 
     Raises:
         ModelError: if the process model returns another shape, a value that is not finite or no moisture content.
@@ -90,7 +99,7 @@ def write_world(directory: Path, config: SyntheticConfig, seed: int, space: Para
     directory.mkdir(parents=True, exist_ok=True)
     write_land(world, directory)
     weather = directory / f".forcing-{INPUTS}"
-    outputs = OUTPUTS if config.fluxes is not None else OUTPUTS[:1]
+    outputs = OUTPUTS if config.fluxes is not None else OUTPUTS[:1] if config.river is None else (OUTPUTS[0], *WATERS)
     try:
         _write(_inputs(world, {}), weather)
         series = simulate(directory / PARAMS, directory / DOMAIN, weather, theta, outputs)
@@ -103,6 +112,7 @@ def write_world(directory: Path, config: SyntheticConfig, seed: int, space: Para
     _write(_inputs(world, observed), directory / INPUTS)
     seen = np.isfinite(observed["sm_obs"]).mean()
     logger.info("%s: %d cells, %d days, %.0f %% observed", directory, len(land.lat), len(days), 100 * seen)
+    return world, series
 
 
 class World(NamedTuple):
@@ -112,6 +122,7 @@ class World(NamedTuple):
     days: np.ndarray
     forcing: dict[str, Float[np.ndarray, "cell time"]]
     unseen: Bool[np.ndarray, " cell"]
+    river: WorldRiver | None = None
 
 
 def draw_world(config: SyntheticConfig, seed: int) -> World:
@@ -120,12 +131,12 @@ def draw_world(config: SyntheticConfig, seed: int) -> World:
     days = np.arange(np.datetime64(config.train.start), np.datetime64(config.test.end) + 1).astype("datetime64[D]")
     land = make_land(shape, seed, config.seed, config.grid)
     forcing = simulate_weather(land.climate, shape, days, seed, config.seed)
-    return World(
-        land,
-        days,
-        {name: values.astype(np.float32) for name, values in forcing.items()},
-        scattered(shape, config.unseen, seed, config.seed),
-    )
+    river = None if config.river is None else make_river(land, config.river, seed, config.seed)
+    if river is None:
+        unseen = scattered(shape, config.unseen, seed, config.seed)
+    else:
+        unseen = unseen_basins(river, config.unseen, seed, config.seed)
+    return World(land, days, {name: values.astype(np.float32) for name, values in forcing.items()}, unseen, river)
 
 
 def write_land(world: World, directory: Path) -> None:

@@ -5,55 +5,58 @@ function cellName(cell) {
   return `Cell ${report.cells.id[cell]}, ${place}, ${report.cells.trained[cell] ? "trained" : "unseen"}`;
 }
 
-function fillCell(element, state) {
+function fillCell(state) {
   const chosen = [...state.lines].sort((a, b) => a - b);
   const withTheta = chosen.filter(
     (method) => report.methods[method].theta && report.methods[method].name !== report.default,
   );
   const bases = [...new Set(withTheta.map((method) => report.methods[method].interval).filter(Boolean))];
-  const theta = tableOf(
+  fillTable(
     "cell-theta",
     `θ of this cell; in brackets ${bases.join(", or ") || "no interval: one seed and no posterior"}. A wide one says that the observations do not fix the parameter.`,
     ["parameter", "a priori", ...withTheta.map((method) => report.methods[method].name)],
     report.parameters.map((p) => [
       withUnit(p.name, p.unit),
-      decimal(arrays[`${p.name}/prior`][state.cell]),
+      [decimal(arrays[`${p.name}/prior`][state.cell])],
       ...withTheta.map((method) => thetaText(p, method, state.cell)),
     ]),
   );
-  const scores = tableOf(
+  fillTable(
     "cell-scores",
     "Scores of this cell in the test period, mean over seeds; in brackets those of the training period.",
-    ["method", ...report.metrics.map((m) => withUnit(m.label, m.unit))],
-    chosen.map((method) => [
-      report.methods[method].name,
-      ...report.metrics.map((m) => {
+    ["score", ...chosen.map((method) => report.methods[method].name)],
+    report.metrics.map((m) => [
+      withUnit(m.label, m.unit),
+      ...chosen.map((method) => {
         const [test, train] = ["test", "train"].map((period) =>
           scored(ofMethod(`${m.name}/${period}`, method)[state.cell], m),
         );
-        return `${test} (${train})`;
+        return [test, `(${train})`];
       }),
     ]),
   );
-  element.replaceChildren(theta, scores);
 }
 
 function thetaText(p, method, cell) {
   const [value, low, high] = ["value", "low", "high"].map((part) => ofMethod(`${p.name}/${part}`, method)[cell]);
-  return Number.isFinite(low) ? `${decimal(value)} [${decimal(low)} to ${decimal(high)}]` : decimal(value);
+  return Number.isFinite(low) ? [decimal(value), `[${decimal(low)} to ${decimal(high)}]`] : [decimal(value)];
 }
 
-function tableOf(id, caption, head, rows) {
-  const heads = make("tr", {}, ...head.map((text) => make("th", { scope: "col", textContent: text })));
+/** Table under a caption that the page has numbered; an entry is a value and what stands small below it. */
+function fillTable(id, caption, head, rows) {
+  const heads = head.map((text, i) => make("th", { scope: "col", className: i ? "number" : "", textContent: text }));
   const body = rows.map(([first, ...rest]) =>
     make(
       "tr",
       {},
       make("th", { scope: "row", textContent: first }),
-      ...rest.map((text) => make("td", { textContent: text })),
+      ...rest.map(([value, small]) =>
+        make("td", { className: "number" }, value, ...(small ? [make("small", { textContent: small })] : [])),
+      ),
     ),
   );
-  const table = make("table", {}, make("thead", {}, heads), make("tbody", {}, ...body));
-  const region = make("div", { className: "scroll", role: "region", tabIndex: 0, "aria-labelledby": id }, table);
-  return make("div", {}, make("p", { className: "caption", id, textContent: caption }), region);
+  const table = make("table", {}, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...body));
+  const told = document.getElementById(id);
+  told.querySelector("span").textContent = caption;
+  told.nextElementSibling.replaceChildren(table);
 }

@@ -33,7 +33,7 @@ function drawEffect(place) {
   rows.forEach((method, i) => {
     const middle = top + high * (i + 0.5);
     const name = method.name === report.recommended ? `${method.name} ★` : method.name;
-    const text = label(left - 8, middle + 4, shortened(name, left / 7), { "text-anchor": "end" });
+    const text = label(left - 8, middle + 4, shortened(name, left / 8), { "text-anchor": "end" });
     if (method.name === report.recommended) text.setAttribute("font-weight", "600");
     drawing.append(text);
     const own = shown.filter((row) => row.method === method.name);

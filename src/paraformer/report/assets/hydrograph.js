@@ -87,7 +87,8 @@ function drawHydrograph(element, state, series) {
   }
   for (const [day, text] of dateTicks(first, last, (right - left) / 75)) {
     drawing.append(draw("path", { d: `M${x(day)} ${water.bottom}v4`, stroke: "#333" }));
-    drawing.append(label(x(day), water.bottom + 18, text, { "text-anchor": "middle" }));
+    const inside = Math.min(x(day), width - 3.5 * text.length);
+    drawing.append(label(inside, water.bottom + 18, text, { "text-anchor": "middle" }));
   }
   const upright = (y, text, fill) =>
     label(0, 0, text, { transform: `translate(11 ${y}) rotate(-90)`, "text-anchor": "middle", fill });

@@ -50,7 +50,7 @@ function showLines() {
   }
   drawDistribution(at("distribution"), state);
   showDays();
-  fillCell(at("cell-tables"), state);
+  fillCell(state);
 }
 
 function showMap() {
@@ -94,7 +94,7 @@ function legend(method) {
 async function showCell() {
   at("cell").value = String(state.cell);
   at("cell-title").textContent = cellName(state.cell);
-  fillCell(at("cell-tables"), state);
+  fillCell(state);
   showMap();
   const wanted = state.cell;
   const found = await hydrographOf(wanted);
@@ -172,7 +172,10 @@ function listenToDays() {
   const chart = at("hydrograph");
   let from = null;
   chart.addEventListener("pointerdown", (event) => {
-    if (axes && event.pointerType !== "touch") from = axes.dayAt(offset(event, chart)[0]);
+    if (!axes) return;
+    const day = axes.dayAt(offset(event, chart)[0]);
+    if (event.pointerType === "touch") at("day-readout").textContent = dayText(day);
+    else from = day;
   });
   chart.addEventListener("pointermove", (event) => {
     if (!axes) return;

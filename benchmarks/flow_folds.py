@@ -1,0 +1,68 @@
+"""Folds of a learner of streamflow trained as processes of their own, for machines with many cores or little time.
+
+The same folds, training and verdict as the stage ``cross_validation`` of the study.
+
+Usage: python benchmarks/flow_folds.py STUDY OUT train FOLD     (once for each fold, at the same time)
+       python benchmarks/flow_folds.py STUDY OUT judge
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from paraformer.config import load_study
+from paraformer.core.contracts import Calibrated
+from paraformer.core.log import Progress
+from paraformer.core.run import Run
+from paraformer.core.text_table import to_text
+from paraformer.data.views import learned_from
+from paraformer.evaluation.gauges import paired_flow
+from paraformer.pipeline.folds import deal, whole_basins
+from paraformer.pipeline.stages import Chain
+from paraformer.pipeline.streamflow import default_through, gauge_set, judge_flow_apart
+from paraformer.report.streamflow import flow_table
+
+
+def main(file: str, out: Path, what: str, fold: int = -1) -> str:
+    """Train one fold, or judge all of them."""
+    study = load_study(file)
+    assert study.cross_validation is not None
+    (name, config), *_ = study.learners.items()
+    with Run(out / (what if fold < 0 else f"fold-{fold}")) as run:
+        chain = Chain(study, run, Progress())
+        chain.run_until("streamflow")
+        cube, basins, river = chain._cube, chain._basins, chain._river
+        assert basins is not None
+        assert river is not None
+        folds = whole_basins(deal(study.cross_validation, cube.lat, cube.lon, cube.trained), basins.cells)
+        result = out / "found-{}.npz"
+        if what == "train":
+            learner, model = chain._learner(config)
+            data = learned_from(chain._learning_data(config), folds.learned[fold])
+            found = learner.calibrate(
+                model, data, seed=study.seed, directory=run.directory / "map", progress=Progress()
+            )
+            np.savez(str(result).format(fold), theta=found.theta, routing=found.routing, runs=found.runs)
+            return f"fold {fold}: {found.runs} runs"
+        theta, routing, runs = np.array(chain._prior), basins.prior(), 0
+        for fold in range(study.cross_validation.folds):
+            part = np.load(str(result).format(fold))
+            theta[folds.of == fold] = part["theta"][folds.of == fold]
+            here = [basin for basin, cells in enumerate(basins.cells) if folds.of[cells[0]] == fold]
+            routing[here] = part["routing"][here]
+            runs += int(part["runs"])
+        found, gauges = Calibrated(theta, runs, routing), gauge_set(river, basins, cube)
+        judge_flow_apart(name, found, chain._process_model(), basins, gauges, folds.of, out)
+    table = pd.read_csv(out / "streamflow.csv", dtype={"gauge": str})
+    pairs = paired_flow(table, [(name, default_through(name))])
+    return "\n\n".join(to_text(each) for each in (flow_table(table, "train"), flow_table(table), pairs.round(4)))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (4, 5):
+        sys.exit(__doc__)
+    sys.stdout.write(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], *map(int, sys.argv[4:])) + "\n")
