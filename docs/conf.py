@@ -35,6 +35,7 @@ autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # attributes of a class in one list, not each as an object beside the members
 
 html_theme = "furo"
 html_title = f"ParaFormer {version}"

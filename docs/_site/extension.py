@@ -25,7 +25,8 @@ FILLED: dict[str, Callable[[], str]] = {
 COPIED = ("CONTRIBUTING.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md")
 """Pages of the project's root that the site shows, too."""
 
-_MARK = re.compile(r"^<!-- filled by the site: (.+?) -->$", re.MULTILINE)
+_MARK = re.compile(r"^(?:In the repository .*\n\n)?<!-- filled by the site: (.+?) -->$", re.MULTILINE)
+"""With the line before it, for readers who see no site."""
 _LINK = re.compile(r"\]\(([^)\s#]+\.md)(#[^)\s]*)?\)")
 
 
@@ -79,6 +80,12 @@ def up(page: str, target: str) -> str:
     return above + shown(target.removeprefix(above)) if target.startswith(above) else target
 
 
+def plain_property(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """A colon in the first line of a property is no type, which napoleon takes it for: it looks at one line."""
+    if what == "property":
+        lines.insert(0, "")
+
+
 def first_page(app: Any, error: Exception | None) -> None:
     """The front page is what a folder's address opens."""
     if error is None and app.builder.format == "html":
@@ -90,5 +97,6 @@ def setup(app: Any) -> dict[str, bool]:
     app.add_lexer("usage", TextLexer)
     app.connect("config-inited", copy_pages)
     app.connect("source-read", fill)
+    app.connect("autodoc-process-docstring", plain_property, priority=400)  # before napoleon
     app.connect("build-finished", first_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

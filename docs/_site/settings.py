@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,7 +64,7 @@ class Page:
             chosen = self._chosen(entry)
             title = code(places[0]) + (f" with {chosen}" if chosen else "")
             also = f"Also: {', '.join(map(code, places[1:]))}.\n\n" if places[1:] else ""
-            about = " ".join(entry.get("description", "").split()).replace("``", "`")
+            about = readable(entry.get("description", ""))
             parts += [anchored(2, title, anchor(kind)), f"{about}\n\n{also}{self._table(entry)}"]
         return "\n\n".join(parts)
 
@@ -85,7 +86,7 @@ class Page:
     def _meaning(self, entry: dict[str, Any]) -> str:
         if "description" not in entry and "$ref" in entry:
             entry = self.kinds[entry["$ref"].rsplit("/", 1)[-1]]
-        return " ".join(entry.get("description", "").partition("\n\n")[0].split()).replace("``", "`")
+        return readable(entry.get("description", "").partition("\n\n")[0])
 
     def _type(self, entry: dict[str, Any]) -> str:
         if "$ref" in entry:
@@ -108,6 +109,12 @@ class Page:
             return f"{self._type(entry['additionalProperties'])} by name"
         kinds = entry.get("type", "any")
         return " or ".join(_TYPES.get(kind, "any") for kind in ([kinds] if isinstance(kinds, str) else kinds))
+
+
+def readable(description: str) -> str:
+    """A description of the code in Markdown; pages that it names become links."""
+    text = " ".join(description.split()).replace("``", "`")
+    return re.sub(r"\bdocs/([\w/]+\.md)", r"[\1](../\1)", text)
 
 
 def anchor(kind: str) -> str:
