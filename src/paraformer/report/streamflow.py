@@ -51,10 +51,10 @@ _PICTURE_BYTES = 700_000
 _HYDROGRAPHS = 4
 """Gauges that are drawn: at even steps from the lowest KGE of the best method to the highest."""
 TEXT = (
-    "Medians over the gauges that could be scored. KGE is that of 2009 with its parts r (correlation), alpha (ratio of standard deviations) and "
-    "beta (ratio of means); the mean flow has -0.41. High and low flow: bias of the volume of the highest 2 % and "
-    "lowest 30 % of days [%]; peak: day of the simulated less that of the observed yearly peak; lag: days by which the "
-    "simulation comes late. Persistence knows the flow of the day before, which no simulation does."
+    "Medians over the gauges that could be scored. KGE is that of 2009 with its parts r (correlation), alpha (ratio of "
+    "standard deviations) and beta (ratio of means); the mean flow has -0.41. High and low flow: bias of the volume of "
+    "the highest 2 % and lowest 30 % of days; peak: day of the simulated less that of the observed yearly peak; lag: "
+    "days by which the simulation comes late. Persistence knows the flow of the day before, which no simulation does."
 )
 
 
