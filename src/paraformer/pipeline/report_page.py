@@ -18,7 +18,7 @@ _TILES = (8.0, 4.0, 2.0, 1.0)
 
 def write_report(results: Results, config: ReportConfig, figures: Path) -> None:
     """Write ``report.html`` and the folder ``tables`` of a run."""
-    page = study_page.page(results, compared(results), config, figures)
+    page = study_page.page(results, compared(results) if results.moisture else None, config, figures)
     write_text(results.directory / "report.html", page)
     study_page.write_tables(results, results.directory / "tables")
 

@@ -76,7 +76,7 @@ def flow_sentences(results: Results, method: str | None) -> list[str]:
     fitted = _kge(results, "train", "trained")
     best = max(searches, key=lambda name: float(fitted[name].median()), default=None)
     others = [
-        (best, ", the other search that fits the training period best"),
+        (best, f", the {'next ' if method in results.names('search') else ''}search by the training period"),
         (truth[0] if truth else None, ", the ceiling, which only a built-in world knows"),
         (_BENCHMARK, ", which a model must beat to be of use"),
     ]

@@ -93,14 +93,14 @@ def write_tables(results: Results, directory: Path) -> None:
         write_text(directory / f"{name}.tex", to_latex(table) + "\n")
 
 
-def page(results: Results, compared: Compared, config: ReportConfig, figures: Path) -> str:
+def page(results: Results, compared: Compared | None, config: ReportConfig, figures: Path) -> str:
     """The report as one HTML text that opens without a network, at most ``MOST_BYTES`` long.
 
     Args:
-        compared: the comparisons of ``rivals.pairs``.
+        compared: the comparisons of ``rivals.pairs``; ``None`` in a study of streamflow alone.
         figures: folder that ``study_figures.draw`` filled.
     """
-    if not results.moisture:
+    if compared is None:
         return _flow_page(results, config, figures)
     explorer = Explorer(results, compared)
     shown = [
