@@ -97,7 +97,7 @@ def page(results: Results, compared: Compared | None, config: ReportConfig, figu
     """The report as one HTML text that opens without a network, at most ``MOST_BYTES`` long.
 
     Args:
-        compared: the comparisons of ``rivals.pairs``; ``None`` in a study of streamflow alone.
+        compared: the comparisons of ``rivals.pairs``; ``None`` where no soil moisture was judged.
         figures: folder that ``study_figures.draw`` filled.
     """
     if compared is None:
