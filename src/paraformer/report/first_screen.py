@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from paraformer.core.results import CELLS, PARAMS, Results
 from paraformer.report.page import escaped, file_list, table_block
@@ -24,7 +25,9 @@ def first_screen(results: Results, compared: Compared) -> str:
         '<figure><div class="chart" id="effect" role="img" aria-label="Error of every method less that of the a-priori '
         f'parameters; the errors are in the table of scores"></div><figcaption>{escaped(caption)}</figcaption></figure>'
     )
-    table = "" if recommended is None else table_block("recommended", *_recommended_theta(results, recommended))
+    table = ""
+    if recommended is not None:
+        table = table_block("recommended", *theta_table(results, recommended, "Recommended θ", results.prior))
     note = f'<p class="note">{escaped(f"{results.recommended} {interval_note(compared)}")}</p>'
     return (
         f'<div class="first"><div>{told}{note}</div>{figure}</div>\n'
@@ -32,22 +35,28 @@ def first_screen(results: Results, compared: Compared) -> str:
     )
 
 
-def _recommended_theta(results: Results, method: str) -> tuple[str, pd.DataFrame]:
-    """Caption and table of the recommended θ over cells, beside the a-priori one."""
+def theta_table(
+    results: Results, method: str, what: str, prior: Float[np.ndarray, "cell parameter"] | None
+) -> tuple[str, pd.DataFrame]:
+    """Caption and table of a method's θ over cells, beside the a-priori one where it is known.
+
+    Args:
+        what: which θ it is.
+        prior: a-priori θ, physical values.
+    """
     theta = results.space.mean(results.theta_fields()[method])
     rows = [
         {
             "parameter": p.name,
             "what it is": p.meaning,
             "unit": typeset(p.unit),
-            "a priori": _middle(results.prior[:, i]),
-            "recommended": _middle(theta[:, i]),
-            "bounds": "{:g} to {:g}".format(*p.physical_bounds),
         }
+        | ({} if prior is None else {"a priori": _middle(prior[:, i])})
+        | {"found": _middle(theta[:, i]), "bounds": "{:g} to {:g}".format(*p.physical_bounds)}
         for i, p in enumerate(results.space)
     ]
     caption = (
-        f"Recommended θ ({method}, mean over seeds): median over cells, in brackets the range of nine cells in ten. "
+        f"{what} ({method}, mean over seeds): median over cells, in brackets the range of nine cells in ten. "
         "Where it ends at a bound, the bound holds it, not the observations."
     )
     return caption, pd.DataFrame(rows)

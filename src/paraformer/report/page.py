@@ -135,15 +135,23 @@ def _section(anchor: str, section: Section) -> str:
         table_block(f"{anchor}-t{i}", caption or section.title, table)
         for i, (caption, table) in enumerate(section.tables)
     ]
-    for caption, path in section.figures:
-        text = escaped(caption)
-        parts.append(
-            f'<figure><img alt="{text}" src="data:image/png;base64,{_base64(path)}">'
-            f"<figcaption>{text}</figcaption></figure>"
-        )
+    parts += [figure_block(caption, path) for caption, path in section.figures]
     if section.files:
         parts.append(file_list(section.files))
     return "\n".join([*(part for part in parts if part), "</section>"])
+
+
+def figure_block(caption: str, path: Path) -> str:
+    """A picture inside the page, with its caption.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    text = escaped(caption)
+    return (
+        f'<figure><img alt="{text}" src="data:image/png;base64,{_base64(path)}">'
+        f"<figcaption>{text}</figcaption></figure>"
+    )
 
 
 def file_list(files: Sequence[tuple[str, str]]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from paraformer.core.results import Results
+from paraformer.report import streamflow
 from paraformer.report.attention import CAVEAT
 from paraformer.report.config import ReportConfig
 from paraformer.report.figures import OPERATOR_LABELS
@@ -44,6 +45,7 @@ def _captions(results: Results, config: ReportConfig) -> dict[str, str]:
         "trade-off": "Evapotranspiration against soil moisture, test period; a dot is a seed",
         "response": "Response of soil moisture to a change of θ, surrogate and process model",
     }
+    found |= {} if results.streamflow is None else streamflow.CAPTIONS
     for p in results.space:
         found |= {
             f"map-{p.name}-own": f"{p.name}: {p.meaning}, a colour scale for each method (Figure 5)",

@@ -15,6 +15,7 @@ from paraformer.report import streamflow
 from paraformer.report.config import ReportConfig
 from paraformer.report.explorer import HALF, Explorer
 from paraformer.report.first_screen import first_screen
+from paraformer.report.flow_screen import FIGURE, flow_screen
 from paraformer.report.hydrographs import hydrographs
 from paraformer.report.linked_table import linked_table
 from paraformer.report.page import Section, asset, render_page
@@ -100,7 +101,7 @@ def page(results: Results, compared: Compared | None, config: ReportConfig, figu
         figures: folder that ``study_figures.draw`` filled.
     """
     if compared is None:
-        return _flow_page(results, figures)
+        return _flow_page(results, config, figures)
     explorer = Explorer(results, compared)
     shown = [
         Section("Result", markup=first_screen(results, compared)),
@@ -125,25 +126,31 @@ def page(results: Results, compared: Compared | None, config: ReportConfig, figu
         _checklist_section(results),
         still_figures(results, config, figures),
     ]
-    learned, judged = (days(results, period) for period in ("train", "test"))
-    seeds = results.settings["learner_seeds"]
-    lead = f"Learned from {learned}, judged on {judged}, {seeds} seed{'s' if seeds > 1 else ''} of each learner."
-
     content = explorer.content() | {"left_out": explorer.left_out}
 
     def rendered(held: Mapping[str, Any]) -> str:
         embedded = scripts(content | {"hydrographs": held})
-        return render_page(f"ParaFormer: {results.name}", lead, shown, _facts(results), scripts=embedded)
+        return render_page(f"ParaFormer: {results.name}", _lead(results), shown, _facts(results), scripts=embedded)
 
     room = MOST_BYTES - len(rendered({}).encode()) - _SPARE
     return rendered(hydrographs(results, explorer, config.sites, room))
 
 
-def _flow_page(results: Results, figures: Path) -> str:
+def _flow_page(results: Results, config: ReportConfig, figures: Path) -> str:
     """The report of a study of streamflow alone."""
-    sections = [*streamflow.sections(results, figures), *_recovery_section(results)]
-    lead = "Study {}: train {}, test {}.".format(results.name, *(results.cube.period(n) for n in ("train", "test")))
-    return render_page(f"ParaFormer: {results.name}", lead, sections, _facts(results))
+    shown = [
+        Section("Result", markup=flow_screen(results, figures)),
+        *streamflow.sections(results, figures, (FIGURE,)),
+        *_recovery_section(results),
+        still_figures(results, config, figures),
+    ]
+    return render_page(f"ParaFormer: {results.name}", _lead(results), shown, _facts(results))
+
+
+def _lead(results: Results) -> str:
+    learned, judged = (days(results, period) for period in ("train", "test"))
+    seeds = results.settings["learner_seeds"]
+    return f"Learned from {learned}, judged on {judged}, {seeds} seed{'s' if seeds > 1 else ''} of each learner."
 
 
 def scripts(content: Mapping[str, Any]) -> str:
