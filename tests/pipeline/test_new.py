@@ -15,7 +15,7 @@ from paraformer.config import load_study
 from paraformer.core.errors import DataError, RunError, SettingsError
 from paraformer.data.cube import whole_cube
 from paraformer.pipeline import check_study
-from paraformer.pipeline.from_vic import Moisture
+from paraformer.pipeline.from_vic import Moisture, _half
 from paraformer.pipeline.new import KINDS, new
 from paraformer.pipeline.parameters import make_parameters
 from paraformer.process.build import build_process
@@ -74,6 +74,20 @@ def test_the_study_runs_the_weather_of_the_run(run: Path, tmp_path: Path) -> Non
         np.testing.assert_allclose(values, at, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "learned"),
+    [
+        ("2015-04-01", "2017-03-31", "2016-03-31"),
+        ("2015-04-01", "2018-03-31", "2017-03-31"),
+        ("2001-01-01", "2001-12-31", "2001-07-01"),
+        ("2001-01-01", "2001-01-02", "2001-01-01"),
+    ],
+)
+def test_the_first_half_of_the_years_is_learned_from(first: str, last: str, learned: str) -> None:
+    days = np.arange(np.datetime64(first), np.datetime64(last) + 1)
+    assert str(days[_half(days) - 1]) == learned
+
+
 def test_a_run_without_snow_bands_is_a_study_where_the_file_has_one_band(run: Path, tmp_path: Path) -> None:
     run.write_text(run.read_text().replace("SNOW_BAND TRUE", "SNOW_BAND FALSE"))
     with pytest.raises(SettingsError, match=r"SNOW_BAND FALSE; a study reads the 2 bands of .*params\.nc"):
@@ -121,7 +135,7 @@ def test_a_region_passes_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(DataError, match="'paraformer parameters STUDY' makes it"):
         check_study(study)
     make_parameters(study, tmp_path / "run")
-    assert "study region: ok as far as a part of 'products' shows" in check_study(study)
+    assert "study region_template: ok as far as a part of 'products' shows" in check_study(study)
 
 
 def test_basins_pass_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
