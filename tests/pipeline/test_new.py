@@ -46,7 +46,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_vic_run_becomes_a_study_that_passes_check(run: Path, tmp_path: Path) -> None:
     told = new("vic", tmp_path / "mine", run, Moisture(tmp_path / "sm.nc"))
     assert "study mine: ok" in told
-    assert "3 trained cells with 182 observed days (median) are few to learn a map from" in told
+    assert "3 trained cells with 185 observed days (median) are few to learn a map from" in told
     study = load_study(tmp_path / "mine" / "study.yaml")
     assert study.data.attributes == ("bulk", "elevation")
     assert study.data.land_attributes
