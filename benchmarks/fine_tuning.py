@@ -64,8 +64,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     out = asked.out.resolve()
     result = pf.run(_study(out, asked.data.resolve()), out / "run", until="surrogate", progress=Progress())
-    cube, space = result.cube, result.space
     config = pf.Study.load(result.study_file)
+    cube, space = result.cube, config.space
     vic = build_process(config.process, space, cube, parameter_files(config.process))
     data = calibration_view(cube, space, space.clip(vic.prior()))
     surrogate = pf.Surrogate.load(result.folder("surrogate"), space)

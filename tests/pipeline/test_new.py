@@ -15,7 +15,7 @@ from paraformer.config import load_study
 from paraformer.core.errors import DataError, RunError, SettingsError
 from paraformer.data.cube import whole_cube
 from paraformer.pipeline import check_study
-from paraformer.pipeline.from_vic import Moisture
+from paraformer.pipeline.from_vic import Moisture, _half
 from paraformer.pipeline.new import KINDS, new
 from paraformer.pipeline.parameters import make_parameters
 from paraformer.process.build import build_process
@@ -46,7 +46,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_vic_run_becomes_a_study_that_passes_check(run: Path, tmp_path: Path) -> None:
     told = new("vic", tmp_path / "mine", run, Moisture(tmp_path / "sm.nc"))
     assert "study mine: ok" in told
-    assert "3 trained cells with 182 observed days (median) are few to learn a map from" in told
+    assert "3 trained cells with 185 observed days (median) are few to learn a map from" in told
     study = load_study(tmp_path / "mine" / "study.yaml")
     assert study.data.attributes == ("bulk", "elevation")
     assert study.data.land_attributes
@@ -72,6 +72,20 @@ def test_the_study_runs_the_weather_of_the_run(run: Path, tmp_path: Path) -> Non
     for values, lat, lon in zip(found, cube.lat, cube.lon, strict=True):
         at = expected[:, np.flatnonzero(lat == LAT)[0], np.flatnonzero(lon == LON)[0]]
         np.testing.assert_allclose(values, at, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "learned"),
+    [
+        ("2015-04-01", "2017-03-31", "2016-03-31"),
+        ("2015-04-01", "2018-03-31", "2017-03-31"),
+        ("2001-01-01", "2001-12-31", "2001-07-01"),
+        ("2001-01-01", "2001-01-02", "2001-01-01"),
+    ],
+)
+def test_the_first_half_of_the_years_is_learned_from(first: str, last: str, learned: str) -> None:
+    days = np.arange(np.datetime64(first), np.datetime64(last) + 1)
+    assert str(days[_half(days) - 1]) == learned
 
 
 def test_a_run_without_snow_bands_is_a_study_where_the_file_has_one_band(run: Path, tmp_path: Path) -> None:
@@ -121,7 +135,7 @@ def test_a_region_passes_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(DataError, match="'paraformer parameters STUDY' makes it"):
         check_study(study)
     make_parameters(study, tmp_path / "run")
-    assert "study region: ok as far as a part of 'products' shows" in check_study(study)
+    assert "study region_template: ok as far as a part of 'products' shows" in check_study(study)
 
 
 def test_basins_pass_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

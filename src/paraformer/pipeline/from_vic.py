@@ -232,8 +232,7 @@ def _write_inputs(
 
 def _study(template: Path, run: GlobalParameters, name: str, attributes: list[str]) -> str:
     """The study, from its template: the first half of the days is learned from, in years where there are several."""
-    days, years = run.days, run.n_day // _YEAR
-    half = (years + 1) // 2 * _YEAR if years > 1 else run.n_day // 2
+    days, half = run.days, _half(run.days)
     settings = run.settings.model_dump(mode="json")
     state = "" if run.initial_state is None else f"  initial_state: {_quoted(run.initial_state)}\n"
     values = {
@@ -254,6 +253,16 @@ def _study(template: Path, run: GlobalParameters, name: str, attributes: list[st
     for key, value in values.items():
         text = text.replace(f"@{key}@", str(value))
     return text
+
+
+def _half(days: np.ndarray) -> int:
+    """Days to learn from: the first half of the years, by the calendar, or of the days where there is one year."""
+    years = int((days[-1] - days[0] + 1) / np.timedelta64(365, "D"))
+    if years < 2:
+        return len(days) // 2
+    month = days[0].astype("datetime64[M]")
+    end = (month + 12 * ((years + 1) // 2)).astype("datetime64[D]") + (days[0] - month.astype("datetime64[D]"))
+    return min(int((end - days[0]).astype(int)), len(days) - 1)
 
 
 def _quoted(path: Path) -> str:
