@@ -80,7 +80,7 @@ def drained(elevation: Float[np.ndarray, " cell"], shape: tuple[int, int]) -> In
 
 
 def unseen_basins(river: WorldRiver, share: float, seed: int, world: int) -> np.ndarray:
-    """Cells of whole basins that are never learned from: a share of all cells, or a little more."""
+    """Cells of whole basins that are never learned from, until they are a share of all cells; one basin stays."""
     unseen, wanted = np.zeros(len(river.basin), dtype=bool), share * len(river.basin)
     for basin in generator(seed, "world", world, "split").permutation(len(river.outlets))[:-1]:
         if unseen.sum() >= wanted:
