@@ -63,7 +63,7 @@ def drained(elevation: Float[np.ndarray, " cell"], shape: tuple[int, int]) -> In
     """Next cell of each of a grid, row by row, by a flood rising from the first row and the last column; -1 there."""
     rows, columns = shape
     downstream = np.full(rows * columns, -2, dtype=np.int64)
-    heap = []
+    heap: list[tuple[float, int]] = []
     for cell in sorted({*range(columns), *range(columns - 1, rows * columns, columns)}):
         downstream[cell] = -1
         heapq.heappush(heap, (float(elevation[cell]), cell))
