@@ -21,7 +21,7 @@ from paraformer.core.run import Run
 from paraformer.core.text_table import to_text
 from paraformer.data.views import learned_from
 from paraformer.evaluation.gauges import paired_flow
-from paraformer.pipeline.folds import deal, whole_basins
+from paraformer.pipeline.folds import at_basins, deal
 from paraformer.pipeline.stages import Chain
 from paraformer.pipeline.streamflow import default_through, gauge_set, judge_flow_apart
 from paraformer.report.streamflow import flow_table
@@ -38,7 +38,7 @@ def main(file: str, out: Path, what: str, fold: int = -1) -> str:
         cube, basins, river = chain._cube, chain._basins, chain._river
         assert basins is not None
         assert river is not None
-        folds = whole_basins(deal(study.cross_validation, cube.lat, cube.lon, cube.trained), basins.cells)
+        folds = deal(study.cross_validation, *at_basins(cube.lat, cube.lon, basins.cells), cube.trained)
         result = out / "found-{}.npz"
         if what == "train":
             learner, model = chain._learner(config)

@@ -20,7 +20,7 @@ from paraformer.data.views import learned_from
 from paraformer.evaluation.holdout import Holdout
 from paraformer.pipeline import check_study, run_study
 from paraformer.pipeline.cross_validation import CELLS, judge_apart, learned_apart
-from paraformer.pipeline.folds import Folds, deal, whole_basins
+from paraformer.pipeline.folds import at_basins, deal
 from paraformer.pipeline.released import describe_map, export_map, find_map
 from worlds import TINY, write_study
 
@@ -53,12 +53,15 @@ def test_each_trained_cell_is_kept_aside_once_with_its_block() -> None:
 
 
 def test_a_basin_is_kept_aside_as_a_whole() -> None:
-    """One that the blocks cut goes with its first cell, and is learned from in all other folds."""
-    of = np.array([0, 0, 1, 1, 2, -1])
-    folds = Folds(of, (of >= 0) & (of != np.arange(3)[:, None]))
-    found = whole_basins(folds, [np.array([1, 2]), np.array([4])])
-    assert found.of.tolist() == [0, 0, 0, 1, 2, -1]
-    assert found.learned.astype(int).tolist() == [[0, 0, 0, 1, 1, 0], [1, 1, 1, 0, 1, 0], [1, 1, 1, 1, 0, 0]]
+    """Dealt out by the middle of its cells, and learned from in all other folds."""
+    lat, lon = grid(4, 4)
+    basins = [np.array([0, 1, 4, 5, 6]), np.array([9, 10, 11, 15])]
+    folds = deal(BlockFolds(degrees=1, folds=3), *at_basins(lat, lon, basins), np.ones(16, dtype=bool))
+    for cells in basins:
+        fold = int(folds.of[cells[0]])
+        assert (folds.of[cells] == fold).all()
+        assert np.array_equal(folds.learned[:, cells].all(axis=1), np.arange(3) != fold)
+    assert set(folds.of) == {0, 1, 2}
 
 
 def test_what_is_kept_aside_is_an_input_alone() -> None:

@@ -79,9 +79,9 @@ class FlowTarget:
         place, errors = {int(cell): row for row, cell in enumerate(cells)}, []
         for basin in np.unique(self.of[cells][self.of[cells] >= 0]).tolist():
             rows = torch.as_tensor([place[int(cell)] for cell in self.flow.basins.cells[basin]])
-            waters = (simulated[name][rows].double().cpu() for name in ("runoff", "baseflow"))
+            runoff, baseflow = (simulated[name][rows].double().cpu() for name in ("runoff", "baseflow"))
             times = routing[rows].mean(dim=0).cpu() if self.parameters is not None else None
-            flow = self.flow.basins.respond(basin, *waters, times)[:, self.lead :]
+            flow = self.flow.basins.respond(basin, runoff, baseflow, times)[:, self.lead :]
             gauges = self.flow.basins.gauges[basin]
             good = self.good[gauges]
             observed, mask = (torch.as_tensor(a[gauges[good]]) for a in (self.flow.observed, self.flow.mask))

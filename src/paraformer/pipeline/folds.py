@@ -51,17 +51,14 @@ def deal(
     return Folds(block_folds(config, lat, lon, trained, source=key), np.stack(learned))
 
 
-def whole_basins(folds: Folds, basins: Sequence[np.ndarray]) -> Folds:
-    """The same folds with no basin cut: one goes with the first of its cells that is dealt out."""
-    of, learned = folds.of.copy(), folds.learned.copy()
-    number = np.arange(len(learned))
-    near = ~folds.learned & (folds.of != number[:, None])  # left out by the buffer
+def at_basins(
+    lat: Float[np.ndarray, " cell"], lon: Float[np.ndarray, " cell"], basins: Sequence[np.ndarray]
+) -> tuple[Float[np.ndarray, " cell"], Float[np.ndarray, " cell"]]:
+    """Places by which basins are dealt out whole: of every cell of a basin the middle of its cells."""
+    lat, lon = np.array(lat, dtype=np.float64), np.array(lon, dtype=np.float64)
     for cells in basins:
-        dealt = folds.of[cells][folds.of[cells] >= 0]
-        if dealt.size:
-            of[cells] = dealt[0]
-            learned[:, cells] = ((number != dealt[0]) & ~near[:, cells].any(axis=1))[:, None]
-    return Folds(of, learned)
+        lat[cells], lon[cells] = lat[cells].mean(), lon[cells].mean()
+    return lat, lon
 
 
 def require_folds(

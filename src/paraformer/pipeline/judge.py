@@ -125,6 +125,7 @@ def judge_thetas(study: Study, directory: Path, thetas: Sequence[Path], progress
     told = []
     if study.data.streamflow is not None:
         with open_executor(study.process.executor) as executor:
+            rows: dict[str, tuple[ForwardModel, np.ndarray | None, Path | None]]
             rows = {DEFAULT: (_model(study, cube, store, files, executor), None, None)}
             rows |= {n: (rows[DEFAULT][0], fields[n], names[n]) for n in fields}
             rows |= {n: (_model(study, cube, store, other, executor), None, names[n]) for n, other in whole.items()}

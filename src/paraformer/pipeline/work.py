@@ -31,7 +31,7 @@ from paraformer.pipeline.attention import attention_of
 from paraformer.pipeline.consistent import require_outputs
 from paraformer.pipeline.cross_validation import compared, judge_apart, learned_apart
 from paraformer.pipeline.emulation import fit_and_audit
-from paraformer.pipeline.folds import deal, whole_basins
+from paraformer.pipeline.folds import at_basins, deal
 from paraformer.pipeline.land import more_attributes
 from paraformer.pipeline.opened import Opened
 from paraformer.pipeline.references import train_direct
@@ -287,9 +287,10 @@ class Work(Opened):
         study, cube = self.study, self._cube
         assert study.cross_validation is not None
         learner, model = self._learner(config)
-        folds = deal(study.cross_validation, cube.lat, cube.lon, cube.trained)
+        places = cube.lat, cube.lon
         if config.of_streamflow and self._basins is not None:
-            folds = whole_basins(folds, self._basins.cells)
+            places = at_basins(*places, self._basins.cells)
+        folds = deal(study.cross_validation, *places, cube.trained)
 
         def learn(data: CalibrationData, folder: Path) -> Calibrated:
             return learner.calibrate(model, data, seed=study.seed, directory=folder, progress=self.progress)

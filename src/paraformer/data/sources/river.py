@@ -63,7 +63,7 @@ def drained(elevation: Float[np.ndarray, " cell"], shape: tuple[int, int]) -> In
     """Next cell of each of a grid, row by row, by a flood rising from the first row and the last column; -1 there."""
     rows, columns = shape
     downstream = np.full(rows * columns, -2, dtype=np.int64)
-    heap = []
+    heap: list[tuple[float, int]] = []
     for cell in sorted({*range(columns), *range(columns - 1, rows * columns, columns)}):
         downstream[cell] = -1
         heapq.heappush(heap, (float(elevation[cell]), cell))
@@ -80,7 +80,7 @@ def drained(elevation: Float[np.ndarray, " cell"], shape: tuple[int, int]) -> In
 
 
 def unseen_basins(river: WorldRiver, share: float, seed: int, world: int) -> np.ndarray:
-    """Cells of whole basins that are never learned from: a share of all cells, or a little more."""
+    """Cells of whole basins that are never learned from, until they are a share of all cells; one basin stays."""
     unseen, wanted = np.zeros(len(river.basin), dtype=bool), share * len(river.basin)
     for basin in generator(seed, "world", world, "split").permutation(len(river.outlets))[:-1]:
         if unseen.sum() >= wanted:
