@@ -34,6 +34,9 @@ from paraformer.process.own import ModelFiles
 from paraformer.process.recipe import ProcessRecipe, chunked
 from paraformer.report.streamflow import flow_table
 
+FlowRow = tuple[ForwardModel, Float[np.ndarray, "cell parameter"] | None, Path | None]
+"""Model, θ (none: its a-priori parameters) and the file that θ is from."""
+
 
 def judge_rows(
     model: ForwardModel,
@@ -125,9 +128,9 @@ def judge_thetas(study: Study, directory: Path, thetas: Sequence[Path], progress
     told = []
     if study.data.streamflow is not None:
         with open_executor(study.process.executor) as executor:
-            rows: dict[str, tuple[ForwardModel, np.ndarray | None, Path | None]]
-            rows = {DEFAULT: (_model(study, cube, store, files, executor), None, None)}
-            rows |= {n: (rows[DEFAULT][0], fields[n], names[n]) for n in fields}
+            default = _model(study, cube, store, files, executor)
+            rows: dict[str, FlowRow] = {DEFAULT: (default, None, None)}
+            rows |= {n: (default, fields[n], names[n]) for n in fields}
             rows |= {n: (_model(study, cube, store, other, executor), None, names[n]) for n, other in whole.items()}
             table = _judge_flow(study, directory, cube, rows)
         write_csv(directory / "judged" / "streamflow.csv", table)
@@ -153,7 +156,7 @@ def _judge_flow(
     study: Study,
     directory: Path,
     cube: Cube,
-    rows: Mapping[str, tuple[ForwardModel, Float[np.ndarray, "cell parameter"] | None, Path | None]],
+    rows: Mapping[str, FlowRow],
 ) -> pd.DataFrame:
     """Scores of flow of each row; a ``routing.nc`` beside its file has the times of travel, else the river's count."""
     river = read_river(directory / "streamflow")
