@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,7 +14,6 @@ from pygments.lexers.special import TextLexer
 from _site import commands, settings, vocabulary
 from _site import python as public
 
-ROOT = Path(__file__).resolve().parents[2]
 FILLED: dict[str, Callable[[], str]] = {
     "settings": settings.page,
     "command line": commands.page,
@@ -22,8 +22,14 @@ FILLED: dict[str, Callable[[], str]] = {
 }
 """Mark ``<!-- filled by the site: NAME -->`` of a page -> what stands there."""
 
-COPIED = ("CONTRIBUTING.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md")
-"""Pages of the project's root that the site shows, too."""
+COPIED = {
+    "../CONTRIBUTING.md": "CONTRIBUTING.md",
+    "../CHANGELOG.md": "CHANGELOG.md",
+    "../CODE_OF_CONDUCT.md": "CODE_OF_CONDUCT.md",
+    "../src/paraformer/maps/README.md": "maps.md",
+    "../src/paraformer/maps/LICENSE.md": "maps_licence.md",
+}
+"""Pages of the project outside docs/ that the site shows, too, and the names of their copies."""
 
 _MARK = re.compile(r"^(?:In the repository .*\n\n)?<!-- filled by the site: (.+?) -->$", re.MULTILINE)
 """With the line before it, for readers who see no site."""
@@ -40,9 +46,8 @@ def sections(front: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def shown(target: str) -> str:
-    """Where a link of a page of docs/ leads on the site: the copy, for a page of the project's root."""
-    name = Path(target).name
-    return f"_copied/{name}" if target == f"../{name}" and name in COPIED else target
+    """Where a link of a page of docs/ leads on the site: the copy, for a page outside of it."""
+    return f"_copied/{COPIED[target]}" if target in COPIED else target
 
 
 def navigation(pages: Iterator[str] | list[str], caption: str = "") -> str:
@@ -52,13 +57,20 @@ def navigation(pages: Iterator[str] | list[str], caption: str = "") -> str:
 
 
 def copy_pages(app: Any, config: Any) -> None:
-    """Put the root's pages where Sphinx finds them, with links that lead from there to the same."""
-    folder = Path(app.srcdir) / "_copied"
-    folder.mkdir(exist_ok=True)
-    for name in COPIED:
-        text = (ROOT / name).read_text(encoding="utf-8")
-        text = re.sub(r"\]\(docs/", "](../", text).replace("](SECURITY.md)", "](../security.md)")
-        (folder / name).write_text(text, encoding="utf-8")
+    """Put pages of elsewhere where Sphinx finds them, with links that lead from there to the same."""
+    docs = Path(app.srcdir)
+    (docs / "_copied").mkdir(exist_ok=True)
+    for source, name in COPIED.items():
+        text = (docs / source).read_text(encoding="utf-8")
+        text = _LINK.sub(lambda link, at=source: f"]({from_copy(at, link[1])}{link[2] or ''})", text)  # type: ignore[misc]
+        (docs / "_copied" / name).write_text(f"---\norphan: true\n---\n\n{text}", encoding="utf-8")
+
+
+def from_copy(source: str, target: str) -> str:
+    """A link of a page outside docs/, as the page's copy has to write it."""
+    path = posixpath.normpath(posixpath.join("docs", posixpath.dirname(source), target))
+    inside = posixpath.relpath({"SECURITY.md": "docs/security.md"}.get(path, path), "docs")
+    return COPIED.get(inside, f"../{inside}")
 
 
 def fill(app: Any, page: str, content: list[str]) -> None:

@@ -41,7 +41,9 @@ def documented(name: str) -> str:
     if all(base.__module__.startswith("paraformer.") for base in public.__mro__[1:-1]):
         members += "   :inherited-members:\n" if public.__mro__[1:-1] else ""
     hidden = f"   :exclude-members: {', '.join(('model_config', 'model_post_init', *getattr(public, '_fields', ())))}\n"
-    if not is_error(public) and "<factory>" in str(inspect.signature(public)):  # no call that a reader could write
+    if not is_error(public) and "<factory>" in str(
+        inspect.signature(public)
+    ):  # no Python that a reader could call it by
         asked += "(...)"
     return f"\n.. autoclass:: {asked}\n{members}{hidden}"
 

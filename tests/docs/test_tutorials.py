@@ -51,7 +51,7 @@ def check_python(text: str) -> None:
 
 def check_shell(text: str) -> None:
     """Commands of the program are such as its parser takes."""
-    text = HERE_DOCUMENT.sub("", text.removeprefix("%%bash\n"))
+    text = HERE_DOCUMENT.sub("", text.partition("\n")[2])
     for words in commands(text):
         if words[0] == "paraformer":
             parse(words[1 : words.index(">") if ">" in words else None])
