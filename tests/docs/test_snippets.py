@@ -217,7 +217,7 @@ def test_python_names_what_there_is(snippet: Snippet) -> None:
 
 def check_names(snippet: Snippet) -> None:
     """Every name called is one of the modules (or imported by the block), and takes the keywords it is given."""
-    tree, there = ast.parse(snippet.text), dict[str, Any]()
+    tree, there = ast.parse(snippet.text), dict[str, Any](print=print)
     for module in snippet.note.removeprefix("names from ").split():
         there |= vars(importlib.import_module(module))
     for node in ast.walk(tree):

@@ -13,6 +13,7 @@ from data.sources.cci_files import write_day
 from data.sources.test_basins import CARAVAN
 from paraformer.config import load_study
 from paraformer.core.errors import DataError, RunError, SettingsError
+from paraformer.core.physics import saturation_vapour_pressure
 from paraformer.data.cube import whole_cube
 from paraformer.pipeline import check_study
 from paraformer.pipeline.from_vic import Moisture, _half
@@ -60,7 +61,8 @@ def test_a_vic_run_becomes_a_study_that_passes_check(run: Path, tmp_path: Path) 
 def test_the_study_runs_the_weather_of_the_run(run: Path, tmp_path: Path) -> None:
     """VIC on the file that was written says what ``vic run`` writes: units and steps are right, fog is no fault."""
     with netCDF4.Dataset(tmp_path / "forcing.2001.nc", "a") as weather:
-        weather[drop_in.FORCE_TYPES["vp"].lower()][:16] = 1.0
+        pressure, air = (weather[drop_in.FORCE_TYPES[name].lower()] for name in ("vp", "tair"))
+        pressure[:16] = 2 * saturation_vapour_pressure(air[:16])
     new("vic", tmp_path / "mine", run, Moisture(tmp_path / "sm.nc", "sm"))
     study = load_study(tmp_path / "mine" / "study.yaml", ["process.spin_up={days: 0, cycles: 0}"])
     cube = whole_cube(tmp_path / "mine" / "inputs.nc")
