@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from paraformer.core.errors import SettingsError, nearest, shortened
 from paraformer.core.html import card
 from paraformer.core.names import ROWS, require_file_name, require_names
-from paraformer.core.parameters import PAPER_SET, VIC_PARAMETERS, Parameter, ParameterSpace
+from paraformer.core.parameters import PAPER_SET, ROUTING_PARAMETERS, VIC_PARAMETERS, Parameter, ParameterSpace
 from paraformer.core.settings import Settings, validated
 from paraformer.core.yaml import MOST_DEPTH, Document, dump, parse, read
 from paraformer.data.config import BlockFolds, DataConfig, GapFillConfig
@@ -239,6 +239,8 @@ def study_schema() -> dict[str, Any]:
     entries = schema["properties"]["parameters"]
     entries["items"] = {"anyOf": [catalogue, entries["items"]]}
     entries["default"] = list(PAPER_SET)
+    routing = kinds["StreamflowConfig"]["properties"]["routing"]["anyOf"][0]
+    routing["items"] = {"anyOf": [{"enum": list(ROUTING_PARAMETERS)}, routing["items"]]}
     for name, kind in kinds.items():
         if name != "ProductsConfig":  # the built-in world has its own periods, parts of products take the whole's
             filled = {"train", "test", "region", "period", "product"}
