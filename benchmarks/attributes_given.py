@@ -9,6 +9,7 @@ without its region, with all attributes, with some and with none; VIC judges it 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -49,11 +50,15 @@ def table(run: Path) -> pd.DataFrame:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
-    found = pd.concat([table(run) for run in parser.parse_args().runs])
+    parser.add_argument("--out", type=Path, help="the table as CSV")
+    given = parser.parse_args()
+    found = pd.concat([table(run) for run in given.runs])
     over = found.groupby(level=0, sort=False)["rmse"].agg(["mean", "std", "count"])
-    print(over.round(4).to_string())  # noqa: T201
+    sys.stdout.write(over.round(4).to_string() + "\n")
+    if given.out is not None:
+        over.to_csv(given.out)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 The same folds, training and verdict as the stage ``cross_validation`` of the study.
 
-Usage: python benchmarks/flow_folds.py STUDY OUT train FOLD     (once for each fold, at the same time)
-       python benchmarks/flow_folds.py STUDY OUT judge
+``python benchmarks/flow_folds.py STUDY --out FOLDER --fold 0`` trains one fold, once for each at the same time;
+``python benchmarks/flow_folds.py STUDY --out FOLDER`` judges all of them.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -27,12 +28,12 @@ from paraformer.pipeline.streamflow import default_through, gauge_set, judge_flo
 from paraformer.report.streamflow import flow_table
 
 
-def main(file: str, out: Path, what: str, fold: int = -1) -> str:
+def work(file: Path, out: Path, fold: int | None) -> str:
     """Train one fold, or judge all of them."""
     study = load_study(file)
     assert study.cross_validation is not None
     (name, config), *_ = study.learners.items()
-    with Run(out / (what if fold < 0 else f"fold-{fold}")) as run:
+    with Run(out / ("judge" if fold is None else f"fold-{fold}")) as run:
         chain = Chain(study, run, Progress())
         chain.run_until("streamflow")
         cube, basins, river = chain._cube, chain._basins, chain._river
@@ -40,7 +41,7 @@ def main(file: str, out: Path, what: str, fold: int = -1) -> str:
         assert river is not None
         folds = deal(study.cross_validation, *at_basins(cube.lat, cube.lon, basins.cells), cube.trained)
         result = out / "found-{}.npz"
-        if what == "train":
+        if fold is not None:
             learner, model = chain._learner(config)
             data = learned_from(chain._learning_data(config), folds.learned[fold])
             found = learner.calibrate(
@@ -62,7 +63,15 @@ def main(file: str, out: Path, what: str, fold: int = -1) -> str:
     return "\n\n".join(to_text(each) for each in (flow_table(table, "train"), flow_table(table), pairs.round(4)))
 
 
+def main() -> None:
+    """Read the arguments and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", type=Path)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the folds")
+    parser.add_argument("--fold", type=int, help="the fold to train; none judges all")
+    given = parser.parse_args()
+    sys.stdout.write(work(given.study, given.out, given.fold) + "\n")
+
+
 if __name__ == "__main__":
-    if len(sys.argv) not in (4, 5):
-        sys.exit(__doc__)
-    sys.stdout.write(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], *map(int, sys.argv[4:])) + "\n")
+    main()

@@ -1,4 +1,4 @@
-"""Figures of ``benchmarks/inference.py``: ``python benchmarks/inference_figures.py FILE... --folder docs/figures``.
+"""Figures of ``benchmarks/inference.py``: ``python benchmarks/inference_figures.py FILE... --out docs/figures``.
 
 ``inference-searches``: posterior cost against runs a cell, all searches on one axis. ``inference-curve``: soil moisture
 against evapotranspiration as the prior of θ gets narrower, with default VIC.
@@ -61,12 +61,12 @@ def curve(rows: list[dict[str, Any]], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="+", help="JSON lines of benchmarks/inference.py")
-    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     rows = [json.loads(line) for file in given.files for line in file.read_text(encoding="utf-8").splitlines()]
     for part, draw in (("searches", searches), ("curve", curve)):
         if mine := [row for row in rows if row["part"] == part]:
-            draw(mine, given.folder)
+            draw(mine, given.out)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Join sets of basins (shared/data/basins) into one: cells of all, on their common days, with variables that all have.
 
-Usage: python benchmarks/join_basins.py OUT SET [SET ...]; a gauge that occurs in two sets is taken from the first.
+``python benchmarks/join_basins.py SET... --out FOLDER``; a gauge that occurs in two sets is taken from the first.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -55,7 +56,14 @@ def _banded(params: xr.Dataset, bands: int = 3) -> xr.Dataset:
     return xr.merge([params.drop_vars(own), xr.concat([params[own], more], "snow_band")], combine_attrs="override")
 
 
+def main() -> None:
+    """Read the arguments and join the sets."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="+", type=Path, help="folders with cells.nc, params.nc and domain.nc")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the joined files")
+    given = parser.parse_args()
+    sys.stdout.write(f"{join(given.out, given.sets)} basins\n")
+
+
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    sys.stdout.write(f"{join(Path(sys.argv[1]), [Path(given) for given in sys.argv[2:]])} basins\n")
+    main()

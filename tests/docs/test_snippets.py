@@ -59,6 +59,9 @@ class Shell:
 
     def check(self, words: list[str]) -> None:
         words = [self._expanded(word) for word in words]
+        while re.fullmatch(r"[A-Z_]+=\S+", words[0]):
+            name, _, value = words.pop(0).partition("=")
+            self.environment[name] = value
         checks: dict[str, Callable[[list[str]], None]] = {
             "paraformer": self._paraformer,
             "make": self._make,
@@ -191,6 +194,8 @@ def check_settings(snippet: Snippet, folder: Path) -> None:
         return
     data = content.get("data", {})
     merged = {**BASE, **content, "data": data if "path" in data else {**BASE["data"], **data}}  # type: ignore[dict-item]
+    if "streamflow" in snippet.text and "streamflow" not in data:  # a river goes with it
+        merged["data"] = yaml.safe_load((ROOT / "studies" / "river.yaml").read_text(encoding="utf-8"))["data"]
     transfers = merged.get("evaluation", {}).get("transfers", {})
     if transfers:
         merged["searches"] = {transfers["source"]: {"name": "sceua"}}

@@ -464,16 +464,16 @@ class Results:
         path = self.folder("scores") / name
         if path.exists():
             return path
-        if self.judged:
-            raise RunError(
-                f"{path}: no such file; the scores are of an earlier version, and 'paraformer evaluate STUDY "
-                f"--directory {self.directory}' makes them anew from the runs that are there"
-            )
         made = self.manifest.get("versions", {}).get("paraformer", __version__)
         if made != __version__ and (self.folder("scores") / SCORES).exists():
             raise RunError(
                 f"{path}: no such file; '{self.directory}' is a run of ParaFormer {made}, and this is {__version__}: "
                 f"'paraformer run STUDY --directory {self.directory}' makes it anew, and keeps the earlier results"
+            )
+        if self.judged:
+            raise RunError(
+                f"{path}: no such file; the scores are of an earlier version, and 'paraformer evaluate STUDY "
+                f"--directory {self.directory}' makes them anew from the runs that are there"
             )
         raise RunError(f"{path}: no such file; '{self.directory}' is not the directory of an evaluated run")
 
