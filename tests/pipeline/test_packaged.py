@@ -16,12 +16,12 @@ from process.drop_in import global_file
 from process.drop_in import make_world as make_vic_files
 
 MAPS = packaged()
-NAMES = ("conus36-5-attributes", "conus36-5-history", "conus36-7-attributes", "conus36-7-history")
+NAMES = ("conus36-7-attributes", "conus36-7-history")
 MOST_BYTES = 5_000_000
 """Of all maps together: a wheel is downloaded by many who take none of them."""
 
 
-def test_there_are_four_and_they_are_small() -> None:
+def test_they_are_all_there_and_small() -> None:
     assert tuple(MAPS) == NAMES
     root = MAPS[NAMES[0]].parent
     assert sum(path.stat().st_size for path in root.rglob("*") if path.is_file()) <= MOST_BYTES
