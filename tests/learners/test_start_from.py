@@ -51,13 +51,24 @@ def test_without_a_step_it_is_the_map_it_began_with(world: LearnedMap, tmp_path:
 
 
 def test_on_few_cells_it_is_nearer_to_the_truth_than_training_anew(world: LearnedMap, tmp_path: Path) -> None:
-    """Of three cells a network learns little; one that has seen 18 others keeps what it knows."""
+    """Of three cells a network learns little; one that has seen 18 others keeps what it knows, most in few steps.
+
+    Half of the error and less in 15 steps; in 60 steps it forgets, and is nearer still.
+    """
     data, unseen = few(3), np.arange(18, 24)
-    anew = Learner(small("ffn_a", 60)).learn(Waves(), data, seed=1, directory=tmp_path / "a", progress=Progress())
-    tuned = Learner(small("ffn_a", 60), start=[world]).learn(
-        Waves(), data, seed=1, directory=tmp_path / "b", progress=Progress()
-    )
-    assert error(tuned, unseen) < 0.5 * error(anew, unseen)
+
+    def errors(steps: int, seed: int) -> tuple[float, float]:
+        folder, config = tmp_path / f"{steps}-{seed}", small("ffn_a", steps)
+        learners = {"anew": Learner(config), "tuned": Learner(config, start=[world])}
+        found = {
+            name: learner.learn(Waves(), data, seed=seed, directory=folder / name, progress=Progress())
+            for name, learner in learners.items()
+        }
+        return error(found["tuned"], unseen), error(found["anew"], unseen)
+
+    short, long = (np.array([errors(steps, seed) for seed in (0, 1)]) for steps in (15, 60))
+    assert (short[:, 0] < 0.5 * short[:, 1]).all()
+    assert (long[:, 0] < long[:, 1]).all()
 
 
 def test_what_it_began_with_is_part_of_its_identity(world: LearnedMap, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import netCDF4
@@ -29,6 +31,15 @@ from process import drop_in
 
 DAYS = 370
 LAT, LON = np.array([40.0, 41.0]), np.array([-100.0, -99.0])
+
+
+@pytest.fixture(autouse=True)
+def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Modules of a template and their folder are forgotten: another test has files of the same names elsewhere."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield
+    for name in ("gru_learner", "numpy_bucket"):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture
