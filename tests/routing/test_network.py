@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import netCDF4
@@ -203,6 +204,15 @@ def test_a_network_file_comes_back(tmp_path: Path) -> None:
         dataset["downstream"][0] = 77
     with pytest.raises(DataError, match="downstream 77 is no cell"):
         read_network(tmp_path / "n.nc")
+
+
+def test_a_cell_named_0_is_a_cell(tmp_path: Path) -> None:
+    """Cells counted from 0 are as good as others: the river does not end where it reaches the first."""
+    network, _ = placed(tmp_path, "name,lat,lon\nbig,40.3,-98.75\n")
+    reached = int(network.downstream[network.downstream >= 0][0])
+    cells = np.where(np.arange(network.n_cell) == reached, 0, network.cells)
+    write_network(replace(network, cells=cells), tmp_path / "n.nc")
+    np.testing.assert_array_equal(read_network(tmp_path / "n.nc").downstream, network.downstream)
 
 
 def test_pairs_of_another_river_are_refused(tmp_path: Path) -> None:

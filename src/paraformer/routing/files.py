@@ -30,7 +30,7 @@ _HILLSLOPE = {
 
 
 def write_network(network: Network, path: Path) -> None:
-    """Write a network; a cell is named by its identifier, and 0 or less is the end of a river.
+    """Write a network; cells are named by identifiers, -1 is the end of a river (also 0, where no cell is named so).
 
     Raises:
         RunError: if the file cannot be written.
@@ -92,7 +92,8 @@ def read_network(path: Path | str) -> Network:
     numbers = {name: read(name).astype(np.float64) for name in _CELL}
     hillslope = Hillslope(**{name: read(name).astype(np.float64) for name in _HILLSLOPE})
     below = read("downstream").astype(np.int64)
-    downstream = np.where(below > 0, _positions(cells, below, "downstream", path, optional=True), -1)
+    end = below < (0 if (cells == 0).any() else 1)  # 0 is a cell where one is named so
+    downstream = np.where(end, -1, _positions(cells, np.where(end, cells[:1], below), "downstream", path))
     if dataset.sizes.get("gauge"):
         gauge_cell = _positions(cells, read("gauge_cell").astype(np.int64), "gauge_cell", path)
         names = tuple(str(name) for name in read("gauge"))
@@ -116,13 +117,11 @@ def read_network(path: Path | str) -> Network:
     return bare.with_gauges(gauges).with_fraction(fraction)
 
 
-def _positions(
-    cells: np.ndarray, wanted: np.ndarray, name: str, path: Path | str, *, optional: bool = False
-) -> np.ndarray:
-    """Positions of identifiers; where ``optional``, those of 0 or less mean nothing."""
+def _positions(cells: np.ndarray, wanted: np.ndarray, name: str, path: Path | str) -> np.ndarray:
+    """Positions of identifiers."""
     order = np.argsort(cells, kind="stable")
     at = order[np.minimum(np.searchsorted(cells[order], wanted), max(len(order) - 1, 0))]
-    lost = (cells[at] != wanted) & ((wanted > 0) | (not optional))
+    lost = cells[at] != wanted
     if lost.any():
         raise DataError(f"{path}: {name} {wanted[int(np.argmax(lost))]} is no cell ({int(lost.sum())} such)")
     return at
