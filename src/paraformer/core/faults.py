@@ -28,7 +28,7 @@ _REFUSALS = {
     errno.ENFILE: "",
     errno.ELOOP: "a link that leads to itself",
     errno.ENAMETOOLONG: "",
-    errno.EAGAIN: "'ulimit -u' limits threads and processes",
+    errno.EAGAIN: "memory is exhausted, or the number of threads and processes that 'ulimit -u' allows",
 }
 """Errors of the operating system that no code of ours can make, with what their own words leave open."""
 
