@@ -113,7 +113,7 @@ def test_what_only_networks_have_is_refused(folder: Path) -> None:
 
 def test_trees_find_what_a_search_would_from_attributes(tmp_path: Path) -> None:
     """The example on the twin: unseen cells get θ from their attributes, nearer to the truth than the prior is."""
-    pytest.importorskip("sklearn")
+    pytest.importorskip("sklearn", reason="scikit-learn comes with the extra 'test'")
     data = twin()
     own = OwnCalibrator("learners", "extra_trees:extra_trees", ROOT / "examples", {"sets": 300, "trees": 100})
     found = own.calibrate(Waves(), data, seed=0, directory=tmp_path, progress=Progress())

@@ -146,19 +146,25 @@ def task_of(settings: LearnerConfig, data: CalibrationData) -> LearnTask:
 
 
 @pytest.mark.parametrize("score", ["nse", "kge"])
-def test_theta_and_velocity_of_unseen_basins_are_found_by_those_of_others(tmp_path: Path, score: str) -> None:
-    """Better than the prior in basins without a gauge of their own, in both parameters and in velocity."""
+def test_theta_and_velocity_are_found_and_carry_over_to_basins_without_a_gauge(tmp_path: Path, score: str) -> None:
+    """Nearly exact where gauges are; in the two basins without, nearer than the prior in all three."""
     data = twin()
     learner = Learner(config(targets={"soil_moisture": 0, "streamflow": {"min_days": 30, "score": score}}))
     found = learner.calibrate(Shares(), data, seed=0, directory=tmp_path, progress=Progress())
     assert found.routing is not None
     assert found.routing.shape == (BASINS, 1)
-    truth, guess = true_u(data.attributes), np.full((CELLS, 2), 0.5)
-    trained = slice(0, 2 * (BASINS - 2))
-    error, before = (np.abs(u - truth)[trained].mean(axis=0) for u in (SPACE.to_unit(found.theta), guess))
-    assert (error < 0.4 * before).all()
-    true, learned = (ROUTING.to_unit(v)[: BASINS - 2] for v in (true_velocity(data.attributes[:-2:2]), found.routing))
-    assert np.abs(learned - true).mean() < 0.5 * np.abs(learned.mean() * 0 + 0.588 - true).mean()
+    assert data.streamflow is not None
+
+    def errors(theta: np.ndarray, routing: np.ndarray, basins: slice) -> np.ndarray:
+        """Mean distance from the truth in unit coordinates: of both parameters, and of velocity."""
+        cells = slice(2 * (basins.start or 0), 2 * basins.stop)
+        off = np.abs(SPACE.to_unit(theta) - true_u(data.attributes))[cells].mean(axis=0)
+        true = true_velocity(data.attributes[: 2 * BASINS : 2])
+        return np.append(off, np.abs(ROUTING.to_unit(routing) - ROUTING.to_unit(true))[basins].mean())
+
+    begun = data.prior, data.streamflow.basins.prior()
+    for basins, share in ((slice(0, BASINS - 2), 0.05), (slice(BASINS - 2, BASINS), 0.8)):
+        assert (errors(found.theta, found.routing, basins) < share * errors(*begun, basins)).all()
     again = LearnedMap.load(tmp_path, SPACE)
     assert again.routing == ROUTING
     np.testing.assert_array_equal(again.predict(data.attributes, data.prior, data.attribute_names), found.theta)

@@ -114,12 +114,12 @@ def search(config: Any, folder: Path, data: CalibrationData | None = None) -> Se
 
 @pytest.mark.parametrize("score", ["kge", "nse"])
 def test_levenberg_finds_theta_and_velocity_again(tmp_path: Path, score: str) -> None:
-    found = search(levenberg(flow={"min_days": 30, "score": score}), tmp_path)
+    found = search(levenberg(flow={"min_days": 30, "score": score}, budget=200), tmp_path)
     assert found.routing is not None
-    assert (found.cost < 0.01).all()
+    assert (found.cost < 1e-4).all()
     for basin, cells in enumerate(basins().cells):
-        np.testing.assert_allclose(found.theta[cells], np.tile(TRUE[basin, :2], (len(cells), 1)), rtol=0.02)
-    np.testing.assert_allclose(found.routing[:, 0], TRUE[:, 2], rtol=0.05)  # 2.5 m s-1 over one cell is half a day
+        np.testing.assert_allclose(found.theta[cells], np.tile(TRUE[basin, :2], (len(cells), 1)), rtol=1e-3)
+    np.testing.assert_allclose(found.routing[:, 0], TRUE[:, 2], rtol=5e-3)
     np.testing.assert_array_equal(found.theta[6], [0.5, 10.0])  # in no basin
 
 
