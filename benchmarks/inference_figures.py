@@ -33,7 +33,9 @@ def searches(rows: list[dict[str, Any]], path: Path) -> None:
     for name, label in NAMES.items():
         mine = sorted((row["runs"], row["cost"]) for row in rows if row["search"] == name)
         axes.plot(*zip(*mine, strict=True), marker=MARKS[name], label=label, linewidth=1)
-    axes.set(xscale="log", xlabel="runs of VIC a cell", ylabel="posterior cost, mean over cells [m3 m-3]")
+    axes.set(xscale="log", xlabel="runs of VIC a cell", ylabel="posterior cost [m3 m-3]")
+    axes.set_xticks(sorted({row["budget"] for row in rows}), labels=sorted({row["budget"] for row in rows}))
+    axes.minorticks_off()
     axes.axvline(100, color="0.6", linewidth=0.8, linestyle=":")
     axes.legend(frameon=False)
     quiet(axes)
