@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from paraformer.core.errors import DataError
-from paraformer.core.proof import Proof, numbered, place_of, rounded
+from paraformer.core.proof import Proof, is_fill, numbered, place_of, rounded
 from paraformer.core.variables import VOCABULARY, Variable
 
 RAIN = Variable(
@@ -136,3 +136,9 @@ def test_the_usual_range_is_closed_too(value: float, said: bool, caplog: pytest.
     proof.values(RAIN, np.array([[value]]), place)
     proof.finish()
     assert ("outside the usual" in caplog.text) is said
+
+
+def test_what_files_take_for_missing_and_forget_to_declare() -> None:
+    fills = np.array([-9999.0, -99999.0, -999.0, -32768.0, -32767.0, 1e15, -1e15, 1e20, 9.96921e36])
+    assert is_fill(fills).all()
+    assert not is_fill(np.array([9999.0, 99999.0, 999.0, 32768.0, 32767.0, -9998.0, 9.9e14, 0.0, -1.0, np.nan])).any()
