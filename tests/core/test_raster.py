@@ -114,3 +114,13 @@ def test_ease2_against_the_coordinates_of_real_smap_cells(shared: Path):
     centre_lat, centre_lon = grid.centres(*grid.index(lat, lon))
     np.testing.assert_allclose(centre_lat, lat, rtol=0, atol=4e-6)
     np.testing.assert_allclose(centre_lon, lon, rtol=0, atol=8e-6)
+
+
+@pytest.mark.parametrize(("row", "column"), [(2, 5), (5, 5), (3, 3), (3, 7)])
+def test_a_cell_just_outside_a_window_is_not_in_it(row: int, column: int) -> None:
+    """The window has rows 3 and 4, columns 4 to 6."""
+    window = ease2_global(36).window(slice(3, 5), slice(4, 7))
+    corners = np.array([3 * 964 + 4, 3 * 964 + 6, 4 * 964 + 4, 4 * 964 + 6])
+    assert window.positions(corners).tolist() == [0, 2, 3, 5]
+    with pytest.raises(DataError, match=f"cell {row * 964 + column} is not in the raster"):
+        window.positions(np.array([*corners, row * 964 + column]))

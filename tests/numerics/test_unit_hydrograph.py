@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import digamma
 
 from paraformer.numerics.unit_hydrograph import (
     TravelTimes,
     Window,
+    _digamma,
     unit_hydrographs,
     unit_hydrographs_transposed,
     windows,
@@ -110,3 +112,8 @@ def test_derivatives_are_those_of_differences(name: str) -> None:
         ends = [number(times._replace(**{field: value * (1 + sign * 1e-3)})) for sign in (-2, -1, 1, 2)]
         difference = (8 * (ends[2] - ends[1]) - (ends[3] - ends[0])) / (12 * 1e-3)
         assert slope[0] * value[0] == pytest.approx(difference, rel=1e-7, abs=2e-9), field
+
+
+def test_digamma_to_rounding() -> None:
+    x = np.array([0.1, 0.5, 1.0, 1.4616321449683623, 2.5, 7.0, 11.9, 12.0, 30.0])
+    np.testing.assert_allclose([_digamma(value) for value in x], digamma(x), rtol=1e-15, atol=4e-15)

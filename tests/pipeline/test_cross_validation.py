@@ -15,6 +15,7 @@ from paraformer.config import load_study
 from paraformer.core.contracts import Calibrated, CalibrationData, Reference
 from paraformer.core.errors import DataError, SettingsError
 from paraformer.core.log import Progress
+from paraformer.core.results import Results
 from paraformer.data.config import BlockFolds
 from paraformer.data.views import learned_from
 from paraformer.evaluation.holdout import Holdout
@@ -150,8 +151,15 @@ def _its_card_says_what_cells_kept_aside_say(run: Path, folder: Path, cells: pd.
     error = found.card["error"]
     assert (error["search"], error["cells"]) == ("LHS", len(cells))
     assert found.shared_error.tolist() == [error["shared"][name] for name in found.parameters.names]
+    seen = error["observations"]
+    cube = Results(run).cube
+    in_training = cube.observed()[1] & cube.period("train").mask(cube.time)
+    assert seen["days"] == in_training[np.isin(cube.cells, cells["cell"])].sum()
+    assert 0.0 < seen["error"] < 0.1
+    assert 0.8 < seen["coverage"] <= 1.0
     told = describe_map(found)
     assert "90 % intervals of θ hold what LHS finds" in told
+    assert f"of {seen['days']:,} observed days there" in told
     assert f"in {len(cells)} cells kept aside: all" in told
     attributes, prior = np.zeros((3, len(found.encoding.names))), found.parameters.from_unit(np.full((3, 2), 0.5))
     half, full = (one.predict(attributes, prior) for one in (found, whole))

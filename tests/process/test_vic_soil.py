@@ -50,6 +50,7 @@ def test_limits_of_a_layer_pass_on_what_is_missing_or_too_much() -> None:
     assert lower_limit(3.0, 3.0, 1.0) == (3.0, 1.0)
     assert lower_limit(2.0, 3.0, 1.5) == (3.0, 0.5)
     assert lower_limit(-2.0, 3.0, 1.0) == (3.0, -4.0)
+    assert lower_limit(0.5, 0.0, 1.0) == (0.5, 1.0)
     assert upper_limit(5.0, 5.0, 1.0) == (5.0, 1.0)
     assert upper_limit(7.0, 5.0, 1.0) == (5.0, 3.0)
     assert fill_up(10.0, 20.0, 30.0, 30.0, 1.0) == (10.0, 30.0, 1.0)

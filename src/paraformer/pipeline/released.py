@@ -14,7 +14,7 @@ from paraformer.core.files import write_text
 from paraformer.core.results import Results
 from paraformer.learners.encoding import Encoding
 from paraformer.learners.released import CARD, ReleasedMap, load_seeds
-from paraformer.pipeline.kept_aside import error_by_region, error_of_theta
+from paraformer.pipeline.kept_aside import error_by_region, error_of_observations, error_of_theta
 
 README = "README.md"
 """The card in words, beside the weights."""
@@ -101,7 +101,12 @@ def export_map(run: Path, method: str | None, folder: Path, *, half: bool = Fals
     if folder.exists() and any(folder.iterdir()) and not (folder / CARD).exists():
         raise RunError(f"{folder}: holds other files; name a new folder for the map")
     found = map_of_run(run, method)
-    found = replace(found, card={**found.card, "name": folder.resolve().name, "method": found.name})
+    card = {**found.card, "name": folder.resolve().name, "method": found.name}
+    if (error := card["error"]) is not None:
+        results = Results(run)
+        seen = error_of_observations(load_study(results.study_file), results, found.name, error["shared"])
+        card["error"] = {**error, "observations": seen}
+    found = replace(found, card=card)
     folder.mkdir(parents=True, exist_ok=True)
     found.save(folder, half=half)
     write_text(folder / README, f"# {found.name}\n```\n{describe_map(found)}\n```\n")
@@ -169,6 +174,11 @@ def describe_map(found: ReleasedMap) -> str:
     if (error := card.get("error")) is not None:
         held = ", ".join(f"{name} {share:.0%}" for name, share in error["coverage"].items())
         lines.append(f"90 % intervals of θ hold what {error['search']} finds in cells kept aside: {held}")
+        if (seen := error.get("observations")) is not None:
+            lines.append(
+                f"90 % intervals of soil moisture, from those of θ and {seen['error']:.3f} m3 m-3 of the process "
+                f"model's own, hold {seen['coverage']:.0%} of {seen['days']:,} observed days there"
+            )
     return "\n".join(lines + [f"{key}: {value}" for key, value in dict(card.get("data", {})).items()])
 
 
