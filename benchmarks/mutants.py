@@ -86,6 +86,7 @@ _OWN_TESTS = {
     "data/regrid.py": "data/test_regrid.py data/sources/test_granules.py",
     "numerics/seasonal.py": "numerics/test_seasonal.py evaluation/test_baselines.py",
     "search/config.py": "search/test_config.py search/test_search.py",
+    "search/search.py": "search/test_search.py search/test_streamflow.py",
     "search/checkpoint.py": "search/test_search.py",
     "search/state.py": "search/test_search.py search/test_sceua.py",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import netCDF4
 import numpy as np
 import pytest
@@ -38,6 +39,18 @@ def test_a_file_is_whole_until_its_last_value_is_cut(tmp_path: Path, format: str
         path.write_bytes(whole[: len(whole) - cut])
         with pytest.raises(DataError, match=r"a\.nc: incomplete"):
             require_whole(path)
+
+
+@pytest.mark.parametrize("library", ["earliest", "latest"])
+def test_every_superblock_of_hdf5_says_how_long_the_file_is(tmp_path: Path, library: str) -> None:
+    path = tmp_path / "a.nc"
+    with h5py.File(path, "w", libver=library) as file:
+        file["x"] = np.arange(1000.0)
+    require_whole(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    with pytest.raises(DataError, match=rf"a\.nc: incomplete.*{len(whole) - 1}"):
+        require_whole(path)
 
 
 @pytest.mark.parametrize("format", CLASSIC)
