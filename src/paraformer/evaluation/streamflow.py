@@ -107,12 +107,6 @@ def flow_scores(
     )
 
 
-def flow_duration(flow: Float[np.ndarray, " time"]) -> tuple[Float[np.ndarray, " time"], Float[np.ndarray, " time"]]:
-    """Flow-duration curve: share of days with more flow (Weibull plotting positions), and the flow, highest first."""
-    ordered = np.sort(flow)[::-1]
-    return np.arange(1, len(ordered) + 1) / (len(ordered) + 1), ordered
-
-
 def _shape_scores(
     simulated: np.ndarray, observed: np.ndarray, mask: np.ndarray, days: np.ndarray
 ) -> tuple[float, float, float, float, float]:

@@ -27,19 +27,19 @@ from paraformer.search.levenberg import Levenberg, Residuals
 from paraformer.search.objective import Misfit, searchable
 from paraformer.search.random import LatinHypercube
 from paraformer.search.sceua import SCEUA
-from paraformer.search.state import State, Stop
+from paraformer.search.state import Algorithm, State, Stop
 from paraformer.search.streamflow import FlowMisfit, FlowResiduals, gauged, searchable_basins
 from paraformer.training.checkpoint import space_hash
 
 logger = logging.getLogger(__name__)
 
-SEARCHES: dict[str, Callable[..., Any]] = {
+SEARCHES: dict[str, Callable[..., Algorithm[Any]]] = {
     "sceua": SCEUA,
     "random": LatinHypercube,
     "levenberg": Levenberg,
     "kalman": Kalman,
 }
-"""Search algorithms (``search.state.Algorithm``) by name: settings, seed."""
+"""Search algorithms by name: settings, seed."""
 
 OBJECTIVES: dict[str, Callable[..., Misfit]] = {"levenberg": Residuals}
 FLOW_OBJECTIVES: dict[str, Callable[..., FlowMisfit]] = {"levenberg": FlowResiduals}
