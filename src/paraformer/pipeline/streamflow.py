@@ -21,7 +21,7 @@ from paraformer.core.names import DEFAULT
 from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.physics import M2_PER_KM2
-from paraformer.core.results import OBSERVED_FLOW, RIVER, ROUTING, STREAMFLOW
+from paraformer.core.run_files import OBSERVED_FLOW, RIVER, ROUTING, STREAMFLOW
 from paraformer.core.schema import Cube
 from paraformer.data.sources.cells import CellsFile, open_cells
 from paraformer.data.streamflow import Gauge, ObservedFlow, read_observed, warn_of_ratio

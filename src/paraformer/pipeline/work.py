@@ -14,8 +14,9 @@ from paraformer.config import Study
 from paraformer.core.contracts import Calibrated, CalibrationData, Calibrator, ForwardModel
 from paraformer.core.files import write_csv
 from paraformer.core.log import Progress
-from paraformer.core.results import CROSS_VALIDATION, ROUNDS, STREAMFLOW, STREAMFLOW_KEPT, Results
+from paraformer.core.results import Results
 from paraformer.core.run import Run
+from paraformer.core.run_files import CROSS_VALIDATION, ROUNDS, STREAMFLOW, STREAMFLOW_KEPT
 from paraformer.core.schema import Ensemble, ParameterField
 from paraformer.data.cube import build_cube
 from paraformer.data.gapfill import fill_gaps
