@@ -28,10 +28,13 @@ from paraformer.core.run_files import (
     CELLS,
     CHECKLIST,
     CROSS_VALIDATION,
+    CUBE,
     DEFAULT_RUNS,
     DISCHARGE,
+    ENSEMBLE,
     EVAPOTRANSPIRATION,
     GAP,
+    MANIFEST,
     METHODS,
     PARAMS,
     RECOVERY,
@@ -41,8 +44,10 @@ from paraformer.core.run_files import (
     SIGNATURES,
     STREAMFLOW,
     STREAMFLOW_KEPT,
+    STUDY,
     SUMMARY,
     THETA,
+    is_run,
     opened,
     read_csv,
     read_json_table,
@@ -71,7 +76,7 @@ class Results:
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
-        if not (self.directory / "manifest.json").exists():
+        if not is_run(self.directory):
             raise RunError(f"{directory}: no manifest.json here; this is not the directory of a run")
 
     # -- what was run
@@ -79,7 +84,7 @@ class Results:
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """Versions, seed, input hashes, and cost of every stage."""
-        path = self.directory / "manifest.json"
+        path = self.directory / MANIFEST
         try:
             return dict(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
@@ -95,7 +100,7 @@ class Results:
     @property
     def study_file(self) -> Path:
         """The resolved study file."""
-        return self.directory / "study.yaml"
+        return self.directory / STUDY
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -118,12 +123,17 @@ class Results:
         """The observation operator that the study shows its scores under."""
         return str((self.settings.get("report") or {}).get("operator", "raw"))
 
+    @property
+    def cube_store(self) -> Path:
+        """Where the cube is."""
+        return self.folder("cube") / CUBE
+
     @cached_property
     def cube(self) -> Cube:
         """Forcing, observations and attributes of the cells."""
         from paraformer.core.schema import Cube
 
-        return Cube.open(self.directory / "cube" / "cube.zarr")
+        return Cube.open(self.cube_store)
 
     def folder(self, stage: str) -> Path:
         """Folder of a stage."""
@@ -313,7 +323,7 @@ class Results:
         """A-priori θ inside the bounds, physical values: where learning begins."""
         from paraformer.core.schema import Ensemble
 
-        ensemble = Ensemble.open(self.folder("ensemble") / "ensemble.zarr")
+        ensemble = Ensemble.open(self.folder("ensemble") / ENSEMBLE)
         (first,) = np.flatnonzero(ensemble.kind == "prior")
         return ensemble.theta[:, first]
 

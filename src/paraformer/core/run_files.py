@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+MANIFEST, STUDY = "manifest.json", "study.yaml"
+"""Files of the run directory itself: what was run and how, and the resolved study."""
+
+CUBE, ENSEMBLE = "cube.zarr", "ensemble.zarr"
+"""Stores of the folders ``cube`` and ``ensemble``."""
+
 SCORES_LAYOUT = 2
 """Version of the files of the folder ``scores``, part of its stage's key; 1 was a long table of cells."""
 
@@ -51,6 +57,11 @@ well the process model kept its water in all these runs."""
 
 THETA, PARAMS = "theta.nc", "params.nc"
 """Files of a seed of a method: θ alone, and VIC's parameter file with θ in it."""
+
+
+def is_run(directory: Path) -> bool:
+    """Whether this is the directory of a run."""
+    return (directory / MANIFEST).exists()
 
 
 def opened(path: Path) -> xr.Dataset:
