@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import typing
@@ -22,7 +23,7 @@ Setting = tuple[str, str]
 
 
 def setting_of(model: type[BaseModel], name: str) -> Setting:
-    declares = (c for c in model.__mro__ if name in c.__dict__.get("__annotations__", {}))
+    declares = (c for c in model.__mro__ if name in inspect.get_annotations(c))
     return next(declares, model).__name__, name
 
 
@@ -71,4 +72,5 @@ def settings_of_shipped(tree: Path) -> set[Setting]:
 
 if __name__ == "__main__":
     settings = set(all_settings())
-    print(f"{len(settings)} settings, {len(settings - settings_of_shipped(Path(sys.argv[1])))} set by nothing shipped")
+    unset = settings - settings_of_shipped(Path(sys.argv[1]))
+    sys.stdout.write(f"{len(settings)} settings, {len(unset)} set by nothing shipped\n")
