@@ -24,7 +24,7 @@ EARTH_RADIUS = 6_371_007.181
 MEAN_RADIUS = 6371.0
 """Mean radius of the earth: for distances [km]."""
 RIVER_RADIUS = 6_371_229.0
-"""Sphere on which the cells of river networks lie, as in RVIC and the Lohmann program [m]."""
+"""Sphere on which the cells of river networks lie, as those of VIC and the Lohmann program do [m]."""
 
 SVP_A, SVP_B, SVP_C = 0.61078, 17.269, 237.3
 """Saturation vapour pressure over water is ``A exp(B T / (C + T))``: [kPa], [1], [degC]."""
