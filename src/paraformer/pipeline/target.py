@@ -115,13 +115,11 @@ def open_target(
 
 def _of_study(path: Path, wanted: Wanted, work: Path, progress: Progress) -> Target:
     study = load_study(path)
-    filled = None
     if wanted.filled and study.gap_filling is None:
         raise SettingsError(f"{path}: the map reads gap-filled observations; add 'gap_filling: {{}}' to the study")
     run_study(study, work, until="gap_filling" if wanted.filled else "cube", progress=progress)
-    if wanted.filled:
-        filled = open_filled(Results(work).folder("gap_filling"))
     results = Results(work)
+    filled = open_filled(results.folder("gap_filling")) if wanted.filled else None
     cube, files = results.cube, files_of(study, results.folder("cube"))
     return _with_files(path, _with_climate(cube), study.process, files, filled=filled, study=study)
 
