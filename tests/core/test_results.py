@@ -13,7 +13,8 @@ import xarray as xr
 
 from paraformer.core.cell_scores import long_table
 from paraformer.core.errors import DataError, RunError
-from paraformer.core.results import KINDS, Results
+from paraformer.core.method import KINDS
+from paraformer.core.results import Results
 from paraformer.core.schema import CELL_COLUMNS
 
 METHODS = (("default VIC", "default", 1), ("SCE-UA", "search", 1), ("A", "learner", 2), ("climatology", "reference", 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paraformer.evaluation.streamflow import flow_duration, flow_scores, mean_flow, persistence, seasonal_flow
+from paraformer.evaluation.streamflow import flow_scores, mean_flow, persistence, seasonal_flow
 
 DAYS = np.datetime64("2001-01-01") + np.arange(1460)
 
@@ -103,9 +103,3 @@ def test_benchmarks() -> None:
     np.testing.assert_array_equal(before[:, 1:], observed[:, :-1])
     assert not known[:, 0].any()
     assert (flow_scores(before, observed, known, DAYS).nse > 0).all()
-
-
-def test_flow_duration_is_in_order() -> None:
-    share, ordered = flow_duration(np.array([3.0, 1.0, 2.0]))
-    assert ordered.tolist() == [3.0, 2.0, 1.0]
-    np.testing.assert_allclose(share, [0.25, 0.5, 0.75])

@@ -21,6 +21,7 @@ import netCDF4
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from golden.references import THETA
 from golden.vic_runs import LAYERS, RUNS, load, read_days, read_results
 
 DATA = Path(__file__).parent / "data"
@@ -37,16 +38,6 @@ KEPT = (
     "bare_soil_evaporation",
 )
 SETS = [1, 5, 9]
-THETA = {
-    "infilt": "infilt",
-    "ds": "Ds",
-    "dsmax": "Dsmax",
-    "ws": "Ws",
-    "expt_1": "expt1",
-    "expt_2": "expt2",
-    "expt_3": "expt3",
-    "depth_2": "depth2",
-}
 
 
 def exact_float32(values: np.ndarray) -> np.ndarray:

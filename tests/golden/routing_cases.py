@@ -13,6 +13,8 @@ from paraformer.routing.make import RiverOptions, network_of_grid
 from paraformer.routing.network import Gauges, Network
 
 REFERENCE = Path("reference") / "routing"
+CFS_PER_M3S = 35.315
+"""Cubic feet in a cubic metre, as the Lohmann program has it."""
 
 
 def read(path: Path, *names: str, group: str = "") -> list[np.ndarray]:

@@ -10,18 +10,19 @@ import pytest
 from pyproj import Transformer
 from scipy.special import gammainc
 
-from golden.routing_cases import REFERENCE, forcing, lohmann_network, read, source_order
+from golden.routing_cases import CFS_PER_M3S, REFERENCE, forcing, lohmann_network, read, source_order
 from paraformer.core.errors import DataError
 from paraformer.numerics.routing import convolve
 from paraformer.numerics.unit_hydrograph import TravelTimes, Window, unit_hydrographs, unit_hydrographs_transposed
 from paraformer.routing.gauges import place_gauges, read_gauges
 from paraformer.routing.grids import read_grid
-from paraformer.routing.lohmann import CFS_PER_M3S, cell_kernels, lohmann_response
+from paraformer.routing.lohmann import cell_kernels, lohmann_response
 from paraformer.routing.lohmann import unit_hydrographs as lohmann_hydrographs
-from paraformer.routing.make import RiverOptions, network_of_directions, network_of_grid
+from paraformer.routing.make import RiverOptions, network_of_grid
 from paraformer.routing.network import Network
 from paraformer.routing.router import exact_response, parameter_router, travel_times
 from paraformer.routing.rvic import RvicOptions, make_parameter_file, read_parameter_file
+from routing.rivers import network_of_directions
 
 pytestmark = pytest.mark.shared
 LOHMANN = ["base", "box1", "boxsum08", "d5000", "frac1", "long012", "long150", "maps", "missing", "slow", "south"]

@@ -67,3 +67,8 @@ def test_vic_runs_its_own_files_without_them(tmp_path: Path) -> None:
 def test_the_built_in_world_is_checked_without_them(study: str) -> None:
     found = loaded(COMMAND.format(arguments=["check", f"studies/{study}.yaml"]))
     assert not found & (HEAVY | {"xarray", "zarr", "numba"})
+
+
+def test_a_built_in_world_of_a_model_of_ones_own_is_checked_without_networks() -> None:
+    found = loaded(COMMAND.format(arguments=["check", "examples/numpy_bucket.yaml"]))
+    assert not found & {"torch", "lightning_fabric", "matplotlib"}

@@ -12,7 +12,7 @@ import xarray as xr
 import paraformer as pf
 from compliance import problems
 from paraformer.core.errors import DataError, RunError, SettingsError
-from paraformer.core.results import THETA
+from paraformer.core.run_files import THETA
 from paraformer.pipeline.model import TrainedMap
 from worlds import TINY, write_study
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import netCDF4
@@ -42,6 +43,23 @@ def write_grid(dataset: netCDF4.Dataset) -> None:
         dataset.createVariable(name, "f8", (name,))[:] = values
 
 
+def put_parameters(parameters: CellParameters, put: Callable[..., None]) -> None:
+    """Every variable of a parameter file of three cells, by ``put(name, values [cell, ...], dimensions, type)``."""
+    for field, name in SOIL.items():
+        values = getattr(parameters, field)
+        put(name, values, ("nlayer",) if values.ndim == 2 else ())
+    for field, name in BANDS.items():
+        put(name, getattr(parameters, field), ("snow_band",))
+    for field, name in PLANTS.items():
+        values = np.asarray(getattr(parameters, field), dtype=np.float64)
+        spread = np.zeros((len(values), 4, *values.shape[2:]))
+        spread[:, CLASSES] = values
+        extra = {2: (), 3: ("root_zone",) if "root" in name else ("month",)}[values.ndim]
+        put(name, spread, ("veg_class", *extra), "i4" if name == "overstory" else "f8")
+    put("Nveg", np.full(3, 2), kind="i4")
+    put("run_cell", np.ones(3), kind="i4")
+
+
 def write_parameters(path: Path, parameters: CellParameters) -> None:
     """A VIC-5 parameter file and, beside it, ``domain.nc``."""
     with netCDF4.Dataset(path, "w") as dataset:
@@ -54,19 +72,7 @@ def write_parameters(path: Path, parameters: CellParameters) -> None:
             full[..., MASK] = np.moveaxis(values, 0, -1)
             dataset.createVariable(name, kind, (*middle, "lat", "lon"), fill_value=-999)[:] = full
 
-        for field, name in SOIL.items():
-            values = getattr(parameters, field)
-            put(name, values, ("nlayer",) if values.ndim == 2 else ())
-        for field, name in BANDS.items():
-            put(name, getattr(parameters, field), ("snow_band",))
-        for field, name in PLANTS.items():
-            values = np.asarray(getattr(parameters, field), dtype=np.float64)
-            spread = np.zeros((len(values), 4, *values.shape[2:]))
-            spread[:, CLASSES] = values
-            extra = {2: (), 3: ("root_zone",) if "root" in name else ("month",)}[values.ndim]
-            put(name, spread, ("veg_class", *extra), "i4" if name == "overstory" else "f8")
-        put("Nveg", np.full(3, 2), kind="i4")
-        put("run_cell", np.ones(3), kind="i4")
+        put_parameters(parameters, put)
     with netCDF4.Dataset(path.with_name("domain.nc"), "w") as dataset:
         write_grid(dataset)
         dataset.createVariable("mask", "i4", ("lat", "lon"))[:] = MASK.astype(int)

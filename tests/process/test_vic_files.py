@@ -12,11 +12,11 @@ import pytest
 from paraformer.core.errors import DataError
 from paraformer.process.vic import axes, files
 from paraformer.process.vic.forcing import SERIES, Forcing
-from paraformer.process.vic.inputs import BANDS, PLANTS, SOIL
 from paraformer.process.vic.parameters import CellParameters
 from paraformer.process.vic.settings import VICSettings
 from paraformer.process.vic.simulate import simulate
 from paraformer.process.vic.state import cold_start
+from process.drop_in import put_parameters
 from process.miniature import STEPS, make_forcing, make_parameters
 
 OUTPUTS = ("soil_moisture_1", "evapotranspiration", "swe", "runoff")
@@ -44,7 +44,6 @@ def _grid(dataset: netCDF4.Dataset, regular: bool) -> tuple[str, str]:
 
 def _write_parameters(path: Path, parameters: CellParameters, regular: bool) -> None:
     """A VIC-5 parameter file as other programs write it; class 2 of 4 is used by no cell."""
-    classes = np.array([0, 1, 3])
     with netCDF4.Dataset(path, "w") as dataset:
         dims = _grid(dataset, regular)
         for name, size in (("nlayer", 3), ("snow_band", 2), ("veg_class", 4), ("root_zone", 3), ("month", 12)):
@@ -55,19 +54,7 @@ def _write_parameters(path: Path, parameters: CellParameters, regular: bool) -> 
             full[..., _mask()] = np.moveaxis(values, 0, -1)
             dataset.createVariable(name, kind, (*middle, *dims), fill_value=-999)[:] = full
 
-        for field, name in SOIL.items():
-            values = getattr(parameters, field)
-            put(name, values, ("nlayer",) if values.ndim == 2 else ())
-        for field, name in BANDS.items():
-            put(name, getattr(parameters, field), ("snow_band",))
-        for field, name in PLANTS.items():
-            values = np.asarray(getattr(parameters, field), dtype=np.float64)
-            spread = np.zeros((len(values), 4, *values.shape[2:]))
-            spread[:, classes] = values
-            extra = {2: (), 3: ("root_zone",) if "root" in name else ("month",)}[values.ndim]
-            put(name, spread, ("veg_class", *extra), "i4" if name == "overstory" else "f8")
-        put("Nveg", np.full(3, 2), kind="i4")
-        put("run_cell", np.ones(3), kind="i4")
+        put_parameters(parameters, put)
     with netCDF4.Dataset(path.with_name("domain.nc"), "w") as dataset:
         dims = _grid(dataset, regular)
         dataset.createVariable("mask", "i4", dims)[:] = _mask().astype(int)

@@ -25,9 +25,9 @@ from paraformer.process.vic.driver.keys import (
     ONLY,
     OTHER,
     REFUSED,
+    TABLE,
     TOLD,
     Driver,
-    markdown,
     treatment,
 )
 from paraformer.process.vic.driver.lines import read_lines
@@ -334,8 +334,14 @@ def test_a_variable_may_stand_for_a_line_or_for_none(tmp_path: Path) -> None:
 
 
 def test_page_shows_the_table() -> None:
-    """After a change: ``python -c "from paraformer.process.vic.driver.keys import markdown; print(markdown())"``."""
-    assert markdown() in PAGE.read_text(encoding="utf-8")
+    header = "| key | image driver's file | classic driver's file | |\n| --- | --- | --- | --- |\n"
+    shown = {OTHER: "not an option", TOLD: "no effect, a warning"}
+    rows = []
+    for key in TABLE:
+        done = [shown.get(value, value) for value in (key.image, key.classic)]
+        done = [f"only `{value.removeprefix(ONLY)}`" if value.startswith(ONLY) else value for value in done]
+        rows.append(f"| {', '.join(f'`{name}`' for name in key)} | {done[0]} | {done[1]} | {key.why} |\n")
+    assert header + "".join(rows) in PAGE.read_text(encoding="utf-8")
 
 
 def test_every_key_stands_once() -> None:

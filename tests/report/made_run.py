@@ -13,8 +13,9 @@ import pandas as pd
 import xarray as xr
 import yaml
 
+from paraformer.core.method import Method
 from paraformer.core.parameters import VIC_PARAMETERS, ParameterSpace
-from paraformer.core.results import Method, Results
+from paraformer.core.results import Results
 from paraformer.core.schema import Cube
 
 HOSTILE = "</script><script>window.caught=1</script><img src=x onerror='window.caught=1'>"

@@ -11,8 +11,9 @@ import pytest
 import xarray as xr
 import yaml
 
+from paraformer.core.method import Method
 from paraformer.core.parameters import VIC_PARAMETERS, ParameterSpace
-from paraformer.core.results import Method, Results
+from paraformer.core.results import Results
 from paraformer.report import streamflow, study_page
 from paraformer.report.config import ReportConfig
 from paraformer.report.flow_screen import flow_sentences, leading, median_interval

@@ -7,6 +7,11 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 
+from paraformer.routing.directions import Codes
+from paraformer.routing.grids import read_grid
+from paraformer.routing.make import RiverOptions, network_of_grid
+from paraformer.routing.network import Network
+
 DIRECTIONS = """ncols 4
 nrows 3
 xllcorner -100
@@ -24,6 +29,33 @@ def write_directions(folder: Path, text: str = DIRECTIONS) -> Path:
     path = folder / "directions.asc"
     path.write_text(text)
     return path
+
+
+def write_text_grid(path: Path, values: np.ndarray, lat: np.ndarray, lon: np.ndarray) -> None:
+    """Write an ESRI text grid, as the Lohmann program reads it."""
+    size = abs(lat[0] - lat[1]) if len(lat) > 1 else abs(lon[1] - lon[0])
+    header = {
+        "ncols": len(lon),
+        "nrows": len(lat),
+        "xllcorner": lon[0] - size / 2,
+        "yllcorner": lat[-1] - size / 2,
+        "cellsize": size,
+        "NODATA_value": -9999,
+    }
+    rows = [" ".join(f"{value:.12g}" for value in row) for row in np.where(np.isnan(values), -9999, values)]
+    path.write_text("\n".join([*(f"{name:<14}{value:.12g}" for name, value in header.items()), *rows]) + "\n")
+
+
+def network_of_directions(
+    path: Path,
+    codes: Codes | None = None,
+    options: RiverOptions | None = None,
+    *,
+    variable: str | None = None,
+    ends_outside: bool = False,
+) -> Network:
+    """Network of a file of flow directions."""
+    return network_of_grid(read_grid(path, variable), codes, options or RiverOptions(), ends_outside=ends_outside)
 
 
 def write_runoff(

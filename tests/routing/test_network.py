@@ -13,16 +13,15 @@ from paraformer.core.errors import DataError
 from paraformer.routing.directions import decode
 from paraformer.routing.files import read_network, write_network
 from paraformer.routing.gauges import place_gauges, read_gauges
-from paraformer.routing.grids import Grid, cell_areas, read_grid, write_text_grid
+from paraformer.routing.grids import Grid, cell_areas, read_grid
 from paraformer.routing.make import (
     RiverOptions,
     lumped_of_table,
-    network_of_directions,
     network_of_grid,
     network_of_segments,
 )
 from paraformer.routing.network import Network, upstream_area
-from routing.rivers import DIRECTIONS, write_directions
+from routing.rivers import DIRECTIONS, network_of_directions, write_directions, write_text_grid
 
 LAT, LON = np.array([41.25, 40.75, 40.25]), np.array([-99.75, -99.25, -98.75, -98.25])
 BELOW = {1: 2, 2: 6, 5: 6, 6: 11, 7: 11, 9: 10, 10: 11, 11: 0, 12: 11}

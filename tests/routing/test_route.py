@@ -35,9 +35,21 @@ def water(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def river(tmp_path: Path) -> Path:
     (tmp_path / "gauges.csv").write_text("name,lat,lon\nmouth,40.25,-98.75\nhead,41.25,-99.25\n")
     out = invoke(
-        "network", "make", write_directions(tmp_path), tmp_path / "river.nc", "--gauges", tmp_path / "gauges.csv",
-        "--velocity", "0.4", "--runoff-delay", "6", "--baseflow-delay", "60", "--fraction", "0.5",
-    )  # fmt: skip
+        "network",
+        "make",
+        write_directions(tmp_path),
+        tmp_path / "river.nc",
+        "--gauges",
+        tmp_path / "gauges.csv",
+        "--velocity",
+        "0.4",
+        "--runoff-delay",
+        "6",
+        "--baseflow-delay",
+        "60",
+        "--fraction",
+        "0.5",
+    )
     assert "mouth" in out
     return tmp_path / "river.nc"
 
@@ -142,10 +154,18 @@ def test_bad_runoff_is_refused(river: Path, tmp_path: Path) -> None:
 def test_a_parameter_file_is_routed_as_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     area = np.full((3, 4), 2e9)
     file = ParameterFile(
-        86400.0, 5, np.array([40.25]), np.array([-98.75]), ("mouth",),
-        np.array([40.25, 41.25]), np.array([-98.75, -99.75]),
-        np.array([0, 0]), np.array([0, 1]), np.array([[0.5, 0.5], [0.25, 0.25]]), "made",
-    )  # fmt: skip
+        86400.0,
+        5,
+        np.array([40.25]),
+        np.array([-98.75]),
+        ("mouth",),
+        np.array([40.25, 41.25]),
+        np.array([-98.75, -99.75]),
+        np.array([0, 0]),
+        np.array([0, 1]),
+        np.array([[0.5, 0.5], [0.25, 0.25]]),
+        "made",
+    )
     write_parameter_file(file, tmp_path / "p.nc", LAT, LON, area)
     with netCDF4.Dataset(tmp_path / "domain.nc", "w") as dataset:
         for name, values in (("lat", LAT), ("lon", LON)):

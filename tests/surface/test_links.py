@@ -35,6 +35,13 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert broken(page) == []
 
 
+def test_every_page_is_in_the_index() -> None:
+    docs = ROOT / "docs"
+    pages = {page.relative_to(docs).as_posix() for page in docs.rglob("*.md")} - {"README.md"}
+    listed = {link.partition("#")[0] for link in LINK.findall((docs / "README.md").read_text(encoding="utf-8"))}
+    assert {page for page in pages - listed if not re.match(r"decisions/\d|_", page)} == set()
+
+
 def test_a_dead_link_is_seen(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# One heading\n[a](#one-heading) [b](#two) [c](nowhere.md) [d](https://example.org/x)\n")

@@ -63,9 +63,22 @@ def network_make(
     from paraformer.routing.command import Recipe, make_network
 
     recipe = Recipe(
-        codes, variable, velocity, diffusivity, length, sinuosity, area, fraction, gauges, search,
-        (runoff_delay, runoff_shape, baseflow_delay, baseflow_shape), box, upscale, ends_outside, crs,
-    )  # fmt: skip
+        codes,
+        variable,
+        velocity,
+        diffusivity,
+        length,
+        sinuosity,
+        area,
+        fraction,
+        gauges,
+        search,
+        (runoff_delay, runoff_shape, baseflow_delay, baseflow_shape),
+        box,
+        upscale,
+        ends_outside,
+        crs,
+    )
     show(make_network(river, out, recipe))
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float
 
+from paraformer.core.errors import DataError
 from paraformer.core.log import Progress
 from paraformer.core.parameters import ParameterSpace
 
@@ -291,6 +292,16 @@ class CalibrationData:
     longitude: Float[np.ndarray, " cell"] | None = None
     references: Mapping[str, Reference] = field(default_factory=dict)
     streamflow: GaugedFlow | None = None
+
+    def gauged(self) -> GaugedFlow:
+        """The flow at gauges.
+
+        Raises:
+            DataError: there is none.
+        """
+        if self.streamflow is None:
+            raise DataError("targets: streamflow, but the data of the calibration hold no flow at gauges")
+        return self.streamflow
 
 
 class Attention(NamedTuple):

@@ -11,12 +11,20 @@ from jaxtyping import Float
 KELVIN = 273.15  # 0 degC [K]
 STEFAN_BOLTZMANN = 5.67e-8  # [W m-2 K-4]
 LAPSE_RATE = -0.0065  # change of air temperature with height [K m-1]
+GRAVITY = 9.80616  # [m s-2]
+STANDARD_PRESSURE = 101325.0  # [Pa]
+
 MM_PER_M = 1000.0
+M2_PER_KM2 = 1e6
+PA_PER_KPA = 1000.0
+SECONDS_PER_DAY, SECONDS_PER_HOUR = 86400.0, 3600.0
 
 EARTH_RADIUS = 6_371_007.181
 """Sphere of the same area as the earth's ellipsoid, that of the MODIS grids: for areas [m]."""
 MEAN_RADIUS = 6371.0
 """Mean radius of the earth: for distances [km]."""
+RIVER_RADIUS = 6_371_229.0
+"""Sphere on which the cells of river networks lie, as those of VIC and the Lohmann program do [m]."""
 
 SVP_A, SVP_B, SVP_C = 0.61078, 17.269, 237.3
 """Saturation vapour pressure over water is ``A exp(B T / (C + T))``: [kPa], [1], [degC]."""
@@ -41,3 +49,13 @@ def saturation_vapour_pressure(tair: Float[np.ndarray, "*n"], *, ice: bool = Fal
 def saturation_slope(tair: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
     """Slope of the saturation vapour pressure over water [kPa K-1] at T [degC]: ``B C / (C + T)^2 e_s``."""
     return SVP_B * SVP_C / (SVP_C + tair) ** 2 * saturation_vapour_pressure(tair)
+
+
+def declination_of_sun(day_of_year: np.ndarray) -> Float[np.ndarray, "*n"]:
+    """Declination of the sun [rad] on a day of the year, 1 to 366: Allen et al. (1998), FAO-56, eq. 24."""
+    return 0.409 * np.sin(2 * np.pi * day_of_year / 365 - 1.39)
+
+
+def nearness_of_sun(day_of_year: np.ndarray) -> Float[np.ndarray, "*n"]:
+    """Inverse relative distance of earth and sun, squared [1], on a day of the year: Allen et al. (1998), eq. 23."""
+    return 1 + 0.033 * np.cos(2 * np.pi * day_of_year / 365)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from jaxtyping import Bool, Float
 
-from paraformer.core.physics import KELVIN, STEFAN_BOLTZMANN
+from paraformer.core.physics import KELVIN, STEFAN_BOLTZMANN, declination_of_sun, nearness_of_sun
 from paraformer.core.proof import Proof
 from paraformer.core.time import day_of_year
 
@@ -25,12 +25,12 @@ Daily = Float[np.ndarray, "cell day"]
 
 def top_of_atmosphere(lat: Float[np.ndarray, " cell"], days: np.ndarray) -> Float[np.ndarray, "day cell"]:
     """Daily mean extraterrestrial radiation [W m-2] (Allen et al. 1998, FAO-56, eqs. 21-25)."""
-    angle = 2 * np.pi * day_of_year(days)[:, None] / 365
+    day = day_of_year(days)[:, None]
     phi = np.deg2rad(lat)[None, :]
-    declination = 0.409 * np.sin(angle - 1.39)
+    declination = declination_of_sun(day)
     sunset = np.arccos(np.clip(-np.tan(phi) * np.tan(declination), -1, 1))
     course = sunset * np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.sin(sunset)
-    return np.maximum(1367.0 / np.pi * (1 + 0.033 * np.cos(angle)) * course, 0.0)
+    return np.maximum(1367.0 / np.pi * nearness_of_sun(day) * course, 0.0)
 
 
 def prove_radiation(

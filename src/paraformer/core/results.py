@@ -1,24 +1,16 @@
-"""Results: what a run leaves behind, as one object. Nothing else knows how a run directory is laid out.
+"""Results: what a run leaves behind, as one object. Nothing else but ``core.run_files`` knows how it is laid out.
 
 The stages ``verdict`` and ``scores`` write, this reads, and only what is asked for: pandas, xarray and the files are
-loaded then. A *row* of the tables is one method and seed. Files of the folder ``scores``:
-
-- ``methods.csv``: a line a method, in the order of all tables and legends (``Method``);
-- ``cells.nc``: scores of every cell, and the line that each observation operator fitted (``cell_scores``);
-- ``soil_moisture.csv``: their statistics over cells, a line a seed (``SCORE_COLUMNS``); ``summary.csv``: over seeds;
-- ``surrogate_gap.csv``, ``checklist.csv``, and where the study has them ``evapotranspiration.csv`` and ``.nc``,
-  ``signatures.csv``, ``recovery.csv``, ``rounds.csv`` and ``cross_validation.csv``;
-- ``streamflow.csv``: scores of flow at every gauge, a line a seed and period; ``discharge.nc``: its daily series. A
-  study of streamflow alone has these, ``methods.csv``, and where it is known ``recovery.csv``.
+loaded then. A *row* of the tables is one method and seed. Names of the files are in ``core.run_files``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -27,8 +19,39 @@ from paraformer import __version__
 from paraformer.core.cell_scores import chosen, long_table, require_cell_scores
 from paraformer.core.conventions import WRITTEN, axes, short
 from paraformer.core.errors import DataError, RunError
+from paraformer.core.method import Kind, Method, method_of
 from paraformer.core.names import DEFAULT
 from paraformer.core.recommended import Recommendation, best_kept_aside, least_error
+from paraformer.core.run_files import (
+    ANNUAL,
+    AUDIT,
+    CELLS,
+    CHECKLIST,
+    CROSS_VALIDATION,
+    CUBE,
+    DEFAULT_RUNS,
+    DISCHARGE,
+    ENSEMBLE,
+    EVAPOTRANSPIRATION,
+    GAP,
+    MANIFEST,
+    METHODS,
+    PARAMS,
+    RECOVERY,
+    ROUNDS,
+    RUNS,
+    SCORES,
+    SIGNATURES,
+    STREAMFLOW,
+    STREAMFLOW_KEPT,
+    STUDY,
+    SUMMARY,
+    THETA,
+    is_run,
+    opened,
+    read_csv,
+    read_json_table,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,63 +60,8 @@ if TYPE_CHECKING:
     from paraformer.core.parameters import ParameterSpace
     from paraformer.core.schema import Cube
 
-SCORES_LAYOUT = 2
-"""Version of the files of the folder ``scores``, part of its stage's key; 1 was a long table of cells."""
-
-METHODS, CELLS, SCORES, SUMMARY = "methods.csv", "cells.nc", "soil_moisture.csv", "summary.csv"
-GAP, CHECKLIST, RECOVERY, ROUNDS, SIGNATURES, CROSS_VALIDATION = (
-    "surrogate_gap.csv",
-    "checklist.csv",
-    "recovery.csv",
-    "rounds.csv",
-    "signatures.csv",
-    "cross_validation.csv",
-)
-EVAPOTRANSPIRATION, ANNUAL = "evapotranspiration.csv", "evapotranspiration.nc"
-"""Files of the folder ``scores``."""
-
-STREAMFLOW, DISCHARGE, STREAMFLOW_KEPT = "streamflow.csv", "discharge.nc", "streamflow_kept.csv"
-"""Files of the folder ``scores`` where flow was judged; the last of basins kept aside by ``cross_validation``."""
-
-RIVER, OBSERVED_FLOW, ROUTING = "network.nc", "observed.nc", "routing.nc"
-"""Files of the folder ``streamflow``, and of a seed of a method that has learned times of travel."""
-
-DEFAULT_RUNS, RUNS, AUDIT, WATER = "default.zarr", "verdict.zarr", "audit_learned.json", "water_balance.json"
-"""Files of the folder ``verdict``: runs of the a-priori θ as it is, runs of every row's θ, the audit near them, and how
-well the process model kept its water in all these runs."""
-
-THETA, PARAMS = "theta.nc", "params.nc"
-"""Files of a seed of a method: θ alone, and VIC's parameter file with θ in it."""
-
 TRUSTED_K = 0.7
 """Largest Pareto k at which weighted draws may be trusted (Vehtari et al. 2024, J. Mach. Learn. Res. 25(72))."""
-
-Kind = Literal["default", "ensemble", "search", "transfer", "learner", "history learner", "reference", "truth"]
-"""What a method is: the a-priori θ; the best of the ensemble; a search; θ of other cells; a learner from attributes, or
-from attributes and history; a row without θ; the true θ of the built-in world."""
-
-KINDS: tuple[Kind, ...] = get_args(Kind)
-"""Kinds in the order of the tables."""
-
-
-class Method(NamedTuple):
-    """A method of the tables.
-
-    Attributes:
-        name: as in every table.
-        kind: what it is.
-        seeds: how often it was done, each time from another seed.
-        members: networks of a seed, whose mean is its θ; 1 for what is no network.
-        process_model_runs: runs (cell x parameter set) that a seed's θ stands on; ``None`` where there is no θ.
-        note: what a reader of the tables must know.
-    """
-
-    name: str
-    kind: Kind
-    seeds: int
-    members: int
-    process_model_runs: int | None
-    note: str
 
 
 class Results:
@@ -108,7 +76,7 @@ class Results:
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
-        if not (self.directory / "manifest.json").exists():
+        if not is_run(self.directory):
             raise RunError(f"{directory}: no manifest.json here; this is not the directory of a run")
 
     # -- what was run
@@ -116,7 +84,7 @@ class Results:
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """Versions, seed, input hashes, and cost of every stage."""
-        path = self.directory / "manifest.json"
+        path = self.directory / MANIFEST
         try:
             return dict(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
@@ -132,7 +100,7 @@ class Results:
     @property
     def study_file(self) -> Path:
         """The resolved study file."""
-        return self.directory / "study.yaml"
+        return self.directory / STUDY
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -155,12 +123,17 @@ class Results:
         """The observation operator that the study shows its scores under."""
         return str((self.settings.get("report") or {}).get("operator", "raw"))
 
+    @property
+    def cube_store(self) -> Path:
+        """Where the cube is."""
+        return self.folder("cube") / CUBE
+
     @cached_property
     def cube(self) -> Cube:
         """Forcing, observations and attributes of the cells."""
         from paraformer.core.schema import Cube
 
-        return Cube.open(self.directory / "cube" / "cube.zarr")
+        return Cube.open(self.cube_store)
 
     def folder(self, stage: str) -> Path:
         """Folder of a stage."""
@@ -188,7 +161,7 @@ class Results:
         """Every method, in the order of the tables."""
         table = self._table(METHODS)
         try:
-            return tuple(_method(row) for row in table.to_dict("records"))
+            return tuple(method_of(row) for row in table.to_dict("records"))
         except (KeyError, ValueError, TypeError) as error:
             raise RunError(f"{self.folder('scores') / METHODS}: not a table of methods ({error!r})") from error
 
@@ -241,7 +214,7 @@ class Results:
         ``surrogate``, the folder of the one that was judged; ``left_out``, why there is no evapotranspiration.
         """
         path = self._scored(CELLS)
-        found = _opened(path)
+        found = opened(path)
         require_cell_scores(found, str(path))
         return found
 
@@ -288,7 +261,7 @@ class Results:
     @cached_property
     def annual_evapotranspiration(self) -> xr.Dataset | None:
         """Annual totals ``total (row, cell)`` [mm year-1], ``kind, method, seed`` of a row; ``None`` without any."""
-        return _opened(path) if (path := self.folder("scores") / ANNUAL).exists() else None
+        return opened(path) if (path := self.folder("scores") / ANNUAL).exists() else None
 
     @cached_property
     def signatures(self) -> pd.DataFrame | None:
@@ -321,20 +294,20 @@ class Results:
     def streamflow(self) -> pd.DataFrame | None:
         """Scores of flow at every gauge (``evaluation.gauges.FLOW_COLUMNS``); ``None`` where no flow was judged."""
         path = self.folder("scores") / STREAMFLOW
-        return _read_csv(path, {"gauge": str}) if path.exists() else None
+        return read_csv(path, {"gauge": str}) if path.exists() else None
 
     @cached_property
     def streamflow_kept(self) -> pd.DataFrame | None:
         """The same of basins kept aside: each learner where it did not learn, and default VIC through the times of
         travel that the learner gives there; ``None`` without."""
         path = self.folder("scores") / STREAMFLOW_KEPT
-        return _read_csv(path, {"gauge": str}) if path.exists() else None
+        return read_csv(path, {"gauge": str}) if path.exists() else None
 
     @cached_property
     def discharge(self) -> xr.Dataset | None:
         """Daily flow ``simulated (row, gauge, time)`` and ``observed (gauge, time)`` [m3 s-1], NaN on days that do not
         count; ``method`` and ``seed`` of a row; ``None`` where no flow was judged."""
-        return _opened(path) if (path := self.folder("scores") / DISCHARGE).exists() else None
+        return opened(path) if (path := self.folder("scores") / DISCHARGE).exists() else None
 
     # -- θ and series
 
@@ -350,7 +323,7 @@ class Results:
         """A-priori θ inside the bounds, physical values: where learning begins."""
         from paraformer.core.schema import Ensemble
 
-        ensemble = Ensemble.open(self.folder("ensemble") / "ensemble.zarr")
+        ensemble = Ensemble.open(self.folder("ensemble") / ENSEMBLE)
         (first,) = np.flatnonzero(ensemble.kind == "prior")
         return ensemble.theta[:, first]
 
@@ -420,17 +393,17 @@ class Results:
     @cached_property
     def audit(self) -> pd.DataFrame:
         """The surrogate against the process model on θ that it has not learned from."""
-        return _json_table(self.surrogate / "audit.json")
+        return read_json_table(self.surrogate / "audit.json")
 
     @cached_property
     def audit_learned(self) -> pd.DataFrame:
         """The same near the θ that searches and learners found; without rows where there are none."""
-        return _json_table(self.folder("verdict") / AUDIT)
+        return read_json_table(self.folder("verdict") / AUDIT)
 
     @cached_property
     def response(self) -> pd.DataFrame:
         """Change of soil moisture between two held-out θ of a cell, by both models [m3 m-3]."""
-        return _read_csv(self.surrogate / "response.csv")
+        return read_csv(self.surrogate / "response.csv")
 
     @property
     def posteriors(self) -> tuple[str, ...]:
@@ -450,7 +423,7 @@ class Results:
     def uncertainty(self, table: Literal["identifiability", "coverage", "targets"]) -> pd.DataFrame | None:
         """A table of the posteriors; ``None`` where there is none of this name."""
         path = self.folder("uncertainty") / f"{table}.csv"
-        return _read_csv(path) if path.exists() else None
+        return read_csv(path) if path.exists() else None
 
     # -- files
 
@@ -478,10 +451,10 @@ class Results:
         raise RunError(f"{path}: no such file; '{self.directory}' is not the directory of an evaluated run")
 
     def _table(self, name: str) -> pd.DataFrame:
-        return _read_csv(self._scored(name))
+        return read_csv(self._scored(name))
 
     def _optional(self, name: str) -> pd.DataFrame | None:
-        return _read_csv(path) if (path := self.folder("scores") / name).exists() else None
+        return read_csv(path) if (path := self.folder("scores") / name).exists() else None
 
     def _archive(self, name: str) -> xr.Dataset:
         """An archive of process-model runs that were judged."""
@@ -492,21 +465,6 @@ class Results:
             return xr.open_zarr(path, consolidated=False)
         except Exception as error:
             raise RunError(f"{path}: not a readable archive of runs ({error})") from error
-
-
-def _method(row: Mapping[Any, Any]) -> Method:
-    """A method from its line of the table."""
-    if row["kind"] not in KINDS:
-        raise ValueError(f"kind '{row['kind']}'")
-    runs, note = row["process_model_runs"], row["note"]
-    return Method(
-        str(row["method"]),
-        row["kind"],
-        int(row["seeds"]),
-        int(row["members"]),
-        None if np.isnan(runs) else int(runs),
-        note if isinstance(note, str) else "",
-    )
 
 
 def _rows(archive: xr.Dataset) -> dict[str, tuple[str, Any, Any]]:
@@ -524,33 +482,3 @@ def _rows(archive: xr.Dataset) -> dict[str, tuple[str, Any, Any]]:
 def _by_row(dataset: xr.Dataset) -> xr.Dataset:
     """The same, whose rows are found by method and by seed."""
     return dataset.set_xindex("method").set_xindex("seed")
-
-
-def _opened(path: Path) -> xr.Dataset:
-    import xarray as xr
-
-    from paraformer.core.netcdf import interrupt_later
-
-    try:
-        with interrupt_later():
-            return xr.open_dataset(path, engine="netcdf4")
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: not readable ({error})") from error
-
-
-def _read_csv(path: Path, types: Mapping[str, type] | None = None) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        return pd.read_csv(path, dtype=types)
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: not a readable table ({error})") from error
-
-
-def _json_table(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        return pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: not readable ({error})") from error

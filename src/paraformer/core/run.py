@@ -29,6 +29,7 @@ from paraformer.core.faults import explained
 from paraformer.core.files import discard, write_json, write_text
 from paraformer.core.hashing import hash_json, hash_path, is_hidden, is_journal, journal_of
 from paraformer.core.log import JsonLinesHandler
+from paraformer.core.run_files import MANIFEST, STUDY
 
 logger = logging.getLogger(__name__)
 
@@ -95,9 +96,9 @@ class Run:
         """Write the resolved study and the facts of this start (seeds, input hashes, versions) to the manifest."""
         before = self._manifest()
         self._tell_other_version(before)
-        write_text(self.directory / "study.yaml", text)
+        write_text(self.directory / STUDY, text)
         manifest = before | {"versions": _versions(), "python": platform.python_version(), **facts}
-        write_json(self.directory / "manifest.json", manifest)
+        write_json(self.directory / MANIFEST, manifest)
 
     def _tell_other_version(self, manifest: Mapping[str, Any]) -> None:
         """Say that another version made what is here, and what becomes of it."""
@@ -211,7 +212,7 @@ class Run:
 
     def _manifest(self) -> dict[str, Any]:
         """What is known of the run; empty if there is no readable manifest, which the next start writes anew."""
-        path = self.directory / "manifest.json"
+        path = self.directory / MANIFEST
         try:
             return dict(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
@@ -233,7 +234,7 @@ class Run:
                 "cpu_s": round(entry.get("cpu_s", 0.0) + cpu, 2),
                 **facts,
             }
-            write_json(self.directory / "manifest.json", manifest)
+            write_json(self.directory / MANIFEST, manifest)
 
 
 def _prepare(path: Path) -> None:

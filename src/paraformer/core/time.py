@@ -13,6 +13,7 @@ from jaxtyping import Bool
 from pydantic import BeforeValidator, Field, model_validator
 
 from paraformer.core.errors import DataError
+from paraformer.core.physics import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from paraformer.core.settings import Settings
 
 DAYS_OF_MONTH = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
@@ -98,18 +99,18 @@ def require_daily(days: np.ndarray, source: str) -> None:
     if missing.any():
         raise DataError(f"{source}: variable 'time' holds a missing date at position {int(np.argmax(missing))}")
     step = np.diff(stamps)
-    wrong = step != np.timedelta64(86400, "s")
+    wrong = step != np.timedelta64(1, "D")
     if wrong.any():
         at = int(np.argmax(wrong))
         raise DataError(
             f"{source}: time gap after {stamps[at]}: found {stamps[at + 1]}, "
-            f"expected {stamps[at] + np.timedelta64(86400, 's')}"
+            f"expected {stamps[at] + np.timedelta64(1, 'D')}"
         )
 
 
 CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
-_SECONDS = {"day": 86400, "d": 86400, "hour": 3600, "hr": 3600, "h": 3600, "minute": 60, "min": 60}
-_SECONDS |= {"second": 1, "sec": 1, "s": 1}
+_SECONDS = dict.fromkeys(("day", "d"), SECONDS_PER_DAY) | dict.fromkeys(("hour", "hr", "h"), SECONDS_PER_HOUR)
+_SECONDS |= dict.fromkeys(("minute", "min"), 60.0) | dict.fromkeys(("second", "sec", "s"), 1.0)
 _UNITS = re.compile(
     r"\s*(?P<unit>[a-z]+?)s?\s+since\s+(?P<year>\d{1,4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
     r"([t\s]+(?P<hour>\d{1,2})(:(?P<minute>\d{1,2})(:(?P<second>\d{1,2})(\.0*)?)?)?)?\s*(?P<zone>\S.*)?",
@@ -163,7 +164,7 @@ def require_steps(stamps: np.ndarray, steps_per_day: int, source: str) -> np.nda
     """
     if stamps.size == 0:
         raise DataError(f"{source}: variable 'time' is empty")
-    length = 86400 // steps_per_day
+    length = int(SECONDS_PER_DAY) // steps_per_day
     seconds = stamps.astype("datetime64[s]").astype(np.int64)
     number = np.rint(seconds / length).astype(np.int64)
     exact = np.datetime64(0, "s") + number * length

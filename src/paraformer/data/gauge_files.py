@@ -15,9 +15,10 @@ import numpy as np
 from jaxtyping import Float
 
 from paraformer.core.errors import DataError
+from paraformer.core.physics import M2_PER_KM2, MM_PER_M, SECONDS_PER_DAY
 
 M3_PER_FT3 = 0.3048**3
-MM_DAY_KM2 = 1e3 / 86400.0
+MM_DAY_KM2 = M2_PER_KM2 / (MM_PER_M * SECONDS_PER_DAY)
 """m3 s-1 of 1 mm day-1 over 1 km2."""
 _DATE_NAMES = ("date", "datetime", "time", "yyyy-mm-dd", "day")
 _FLOW_NAMES = ("discharge", "streamflow", "flow", "value", "q", "discharge_m3s", "q_m3s", "qobs", "discharge_vol(m3/s)")

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from paraformer.core.errors import DataError, nearest
 from paraformer.core.netcdf import read_dataset
 from paraformer.core.netcdf_header import require_whole
+from paraformer.core.physics import M2_PER_KM2, MM_PER_M, SECONDS_PER_DAY
 from paraformer.core.units import canonical
 from paraformer.data.gauge_files import M3_PER_FT3, MM_DAY_KM2, GaugeSeries, on_days, read_gauge_file
 from paraformer.data.streamflow_config import GAUGE, StreamflowConfig
@@ -26,7 +27,6 @@ FLOW_NAMES = ("discharge", "streamflow", "q_obs", "q_obs_m3s", "runoff_mean", "Q
 _GAUGE_DIMS = ("gauge", "gauge_id", "id", "station", "basin", "cell")
 _TIME_DIMS = ("time", "date")
 _RATES = {"m3 s-1": 1.0, "ft3 s-1": M3_PER_FT3, "cfs": M3_PER_FT3, "L s-1": 1e-3, "l s-1": 1e-3}
-M2_PER_KM2 = 1e6
 _MOST_RATIO, _LEAST_RATIO = 1.5, 0.005
 """Flow over precipitation beyond which a unit or an area is suspected."""
 
@@ -92,7 +92,7 @@ def warn_of_ratio(
     """
     area = np.array([gauge.area for gauge in gauges])
     rain = np.where(observed.mask, precipitation, 0.0).sum(axis=1)
-    depth = observed.flow.sum(axis=1) * 86400.0 * 1e3 / area
+    depth = observed.flow.sum(axis=1) * SECONDS_PER_DAY * MM_PER_M / area
     ratio = np.divide(depth, rain, out=np.full(len(gauges), np.nan), where=rain > 0)
     for gauge, found in zip(gauges, ratio, strict=True):
         if found > _MOST_RATIO or found < _LEAST_RATIO:

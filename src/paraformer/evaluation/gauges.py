@@ -113,7 +113,7 @@ def score_flow(gauges: GaugeSet, flow: Flow, mask: Bool[np.ndarray, "gauge time"
             "period": period,
         }
         parts.append(pd.DataFrame({**about, **found._asdict()}))
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True)[list(FLOW_COLUMNS)]
 
 
 def benchmarks(gauges: GaugeSet) -> Iterator[tuple[Flow, Bool[np.ndarray, "gauge time"]]]:

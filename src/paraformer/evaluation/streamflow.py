@@ -11,10 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
+from paraformer.core.flow_score import EPSILON_SHARE
 from paraformer.numerics.scores import MIN_DAYS, accumulate, finish
 
-EPSILON_SHARE = 0.01
-"""ε of log-NSE as a share of the mean observed flow (Pushpalatha et al. 2012, doi 10.1016/j.jhydrol.2011.11.055)."""
 HIGH, LOW = 0.02, 0.7
 """Exceedance beyond which flow is high, and from which on it is low (Yilmaz et al. 2008, doi 10.1029/2007WR006716)."""
 MOST_LAG = 10
@@ -105,12 +104,6 @@ def flow_scores(
         peak_ratio=peak_ratio,
         lag=lag,
     )
-
-
-def flow_duration(flow: Float[np.ndarray, " time"]) -> tuple[Float[np.ndarray, " time"], Float[np.ndarray, " time"]]:
-    """Flow-duration curve: share of days with more flow (Weibull plotting positions), and the flow, highest first."""
-    ordered = np.sort(flow)[::-1]
-    return np.arange(1, len(ordered) + 1) / (len(ordered) + 1), ordered
 
 
 def _shape_scores(

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from paraformer.core.contracts import CalibrationData, GaugedFlow
+from paraformer.core.contracts import CalibrationData
 from paraformer.core.errors import DataError
 from paraformer.core.hashing import hash_json
 from paraformer.core.parameters import ParameterSpace
@@ -36,7 +36,7 @@ class FlowTarget:
     """
 
     def __init__(self, config: StreamflowTarget, data: CalibrationData) -> None:
-        flow = gauged(data)
+        flow = data.gauged()
         self.config, self.flow = config, flow
         least = np.where(flow.mask, flow.observed, np.inf).min(axis=1)
         most = np.where(flow.mask, flow.observed, -np.inf).max(axis=1)
@@ -94,20 +94,9 @@ class FlowTarget:
         return self.config.weight * torch.cat(errors).mean().to(routing)
 
 
-def gauged(data: CalibrationData) -> GaugedFlow:
-    """The flow of the data.
-
-    Raises:
-        DataError: there is none.
-    """
-    if data.streamflow is None:
-        raise DataError("targets: streamflow, but the data of the calibration hold no flow at gauges")
-    return data.streamflow
-
-
 def routing_start(data: CalibrationData) -> Float[np.ndarray, " routing"]:
     """Where learned parameters begin everywhere, unit coordinates: the median over basins of what the river has."""
-    basins = gauged(data).basins
+    basins = data.gauged().basins
     if basins.parameters is None:
         return np.empty(0)
     return np.median(np.clip(basins.parameters.to_unit(basins.prior()), 0.0, 1.0), axis=0)
@@ -115,7 +104,7 @@ def routing_start(data: CalibrationData) -> Float[np.ndarray, " routing"]:
 
 def routing_of(data: CalibrationData, asked: Float[np.ndarray, "cell routing"]) -> Float[np.ndarray, "basin routing"]:
     """Learned parameters of every basin, physical units, from what its cells ask for (unit coordinates)."""
-    basins = gauged(data).basins
+    basins = data.gauged().basins
     assert basins.parameters is not None
     unit = np.stack([asked[cells].mean(axis=0) for cells in basins.cells])
     return basins.parameters.clip(basins.parameters.from_unit(np.clip(unit, 0.0, 1.0)))
@@ -123,6 +112,6 @@ def routing_of(data: CalibrationData, asked: Float[np.ndarray, "cell routing"]) 
 
 def flow_arrays(data: CalibrationData) -> list[np.ndarray]:
     """All of the flow that reaches the weights, for a fingerprint."""
-    flow = gauged(data)
+    flow = data.gauged()
     river = np.frombuffer(hash_json(flow.basins.description()).encode(), dtype=np.uint8)
     return [np.where(flow.mask, flow.observed, 0.0), flow.mask, river]

@@ -6,10 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from paraformer.core.flow_score import FlowScore
+from paraformer.core.flow_score import EPSILON_SHARE, FlowScore
 
-EPSILON_SHARE = 0.01
-"""ε of logarithms as a share of the mean observed flow (Pushpalatha et al. 2012, doi 10.1016/j.jhydrol.2011.11.055)."""
 _TINY = 1e-12
 
 

@@ -12,10 +12,9 @@ import numba
 import numpy as np
 from jaxtyping import Float, Int
 
+from paraformer.core.physics import MM_PER_M
 from paraformer.numerics.compiled import compiled, contracted, parallel, reassociated
 from paraformer.numerics.unit_hydrograph import Window
-
-MM_PER_M = 1000.0
 
 
 class Pairs(NamedTuple):
@@ -32,10 +31,6 @@ class Pairs(NamedTuple):
     gauge: Int[np.ndarray, " pair"]
     downstream: Int[np.ndarray, " pair"]
     first: Int[np.ndarray, " gauge+1"]
-
-    @property
-    def n_gauge(self) -> int:
-        return len(self.first) - 1
 
 
 class Response(NamedTuple):

@@ -51,11 +51,6 @@ class Scores(NamedTuple):
     scored: dict[str, np.ndarray]
 
 
-def empty(n_cells: int) -> Statistics:
-    """Statistics of no day at all: the neutral element of ``merge``."""
-    return Statistics(*(np.zeros(n_cells) for _ in Statistics._fields))
-
-
 def accumulate(
     simulated: Float[np.ndarray, "cell time"],
     observed: Float[np.ndarray, "cell time"],

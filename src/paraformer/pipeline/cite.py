@@ -7,6 +7,7 @@ from pathlib import Path
 
 from paraformer.core.errors import DataError
 from paraformer.core.results import Results
+from paraformer.core.run_files import is_run
 from paraformer.core.schema import Cube
 from paraformer.data.citations import CITATIONS
 
@@ -38,7 +39,7 @@ def cite(run: Path) -> str:
     Raises:
         DataError: neither of the two.
     """
-    results = Results(run) if (run / "manifest.json").exists() else None
+    results = Results(run) if is_run(run) else None
     if results is None and not (run / "zarr.json").exists():
         raise DataError(f"{run}: no cube here; cite takes a run directory or a cube")
     cube = Cube.open(run) if results is None else results.cube

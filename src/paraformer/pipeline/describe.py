@@ -11,6 +11,7 @@ import yaml
 from paraformer.config import load_study
 from paraformer.core.errors import DataError, RunError
 from paraformer.core.results import Results
+from paraformer.core.run_files import is_run
 from paraformer.core.schema import Cube
 from paraformer.core.text_table import to_text
 from paraformer.data.views import describe_cube
@@ -27,7 +28,7 @@ def describe(path: str | Path) -> str:
     if path.is_file() and path.suffix in (".yaml", ".yml"):
         study = load_study(path)
         return study.to_yaml()
-    if (path / "manifest.json").exists():
+    if is_run(path):
         return _describe_run(path)
     if path.is_dir():
         return yaml.safe_dump(_plain(describe_cube(Cube.open(path))), sort_keys=False)

@@ -257,7 +257,7 @@ def _study(template: Path, run: GlobalParameters, name: str, attributes: list[st
 
 def _half(days: np.ndarray) -> int:
     """Days to learn from: the first half of the years, by the calendar, or of the days where there is one year."""
-    years = int((days[-1] - days[0] + 1) / np.timedelta64(365, "D"))
+    years = int((days[-1] - days[0] + 1) / np.timedelta64(_YEAR, "D"))
     if years < 2:
         return len(days) // 2
     month = days[0].astype("datetime64[M]")

@@ -25,11 +25,12 @@ from paraformer.core.schema import Cube
 from paraformer.core.text_table import to_text
 from paraformer.evaluation.gauges import Flow, benchmarks, score_flow
 from paraformer.numerics.scores import METRICS, MIN_DAYS, accumulate, finish
+from paraformer.pipeline.land import files_of
 from paraformer.pipeline.run import run_study
 from paraformer.pipeline.streamflow import basins_of, gauge_set, read_river, read_routing
 from paraformer.process.build import build_process
 from paraformer.process.executor import Executor, open_executor
-from paraformer.process.files import ProcessFiles, process_files
+from paraformer.process.files import ProcessFiles
 from paraformer.process.own import ModelFiles
 from paraformer.process.recipe import ProcessRecipe, chunked
 from paraformer.report.streamflow import flow_table
@@ -106,14 +107,9 @@ def judge_thetas(study: Study, directory: Path, thetas: Sequence[Path], progress
     names = _names(thetas)
     until = "cube" if study.data.streamflow is None else "streamflow"
     run_study(study, directory, until=until, progress=progress or Progress())
-    store = directory / "cube" / "cube.zarr"
-    cube = Cube.open(store)
-    given, synthetic = {}, study.data.source == "synthetic"
-    if synthetic:
-        given = {
-            name: directory / "cube" / f"{file}.nc" for name, file in (("parameters", "params"), ("domain", "domain"))
-        }
-    files = process_files(study.process, given)
+    results = Results(directory)
+    cube, store = results.cube, results.cube_store
+    files = files_of(study, results.folder("cube"))
     fields, whole = {}, {}
     for name, path in names.items():
         if is_parameter_file(path):
@@ -145,7 +141,7 @@ def judge_thetas(study: Study, directory: Path, thetas: Sequence[Path], progress
         for name, other in whole.items():
             alone = judge_rows(_model(study, cube, store, other, executor), cube, {}, "test", least)
             parts.append(alone.assign(method=name))
-    table = pd.concat([*parts, *_finished(Results(directory), cube)], ignore_index=True)
+    table = pd.concat([*parts, *_finished(results, cube)], ignore_index=True)
     write_csv(directory / "judged" / "cells.csv", table)
     head = f"{cube.period('test')}, raw, mean over cells; the verdict of {study.process.model} itself"
     moisture = f"{head}\n\n{to_text(to_rows(table))}\n\ncells: {directory / 'judged' / 'cells.csv'}"
@@ -159,7 +155,7 @@ def _judge_flow(
     rows: Mapping[str, FlowRow],
 ) -> pd.DataFrame:
     """Scores of flow of each row; a ``routing.nc`` beside its file has the times of travel, else the river's count."""
-    river = read_river(directory / "streamflow")
+    river = read_river(Results(directory).folder("streamflow"))
     basins = basins_of(study, river)
     gauges, tables = gauge_set(river, basins, cube), []
     for name, (model, theta, path) in rows.items():

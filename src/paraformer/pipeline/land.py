@@ -12,6 +12,7 @@ from paraformer.config import Study
 from paraformer.core.files import hash_json
 from paraformer.core.schema import Cube
 from paraformer.data.cube import MoreAttributes
+from paraformer.data.sources.synthetic import DOMAIN, PARAMS
 from paraformer.process.files import Places, ProcessFiles, land_at, process_files
 from paraformer.process.own import ModelFiles
 from paraformer.process.vic.attributes import land_variables
@@ -39,7 +40,7 @@ def more_attributes(study: Study, folder: Path) -> MoreAttributes | None:
 
 def files_of(study: Study, cube: Path) -> ProcessFiles | ModelFiles:
     """Files of a study's process model; those of the built-in world stand in the folder of its cube."""
-    given = {"parameters": cube / "params.nc", "domain": cube / "domain.nc"}
+    given = {"parameters": cube / PARAMS, "domain": cube / DOMAIN}
     return process_files(study.process, given if study.data.source == "synthetic" else {})
 
 

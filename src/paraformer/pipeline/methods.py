@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from paraformer.config import Study
+from paraformer.core.method import KINDS, Kind, Method
 from paraformer.core.names import DEFAULT, PER_CELL, SINGLE, TRUTH
-from paraformer.core.results import KINDS, Kind, Method
 from paraformer.core.schema import Ensemble, ParameterField
 from paraformer.evaluation.baselines import NOTES as REFERENCE_NOTES
 from paraformer.evaluation.transfer import NOTES as TRANSFER_NOTES

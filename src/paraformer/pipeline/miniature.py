@@ -82,7 +82,7 @@ def measure(study: Study) -> Miniature:
             files = {p: p.stat().st_size for p in (folder / "run" / name).rglob("*") if p.is_file()}
             fixed = sum(size for p, size in files.items() if p.name.startswith(("network", "member", "model.json")))
             units[name] = Unit(np.maximum(taken - _STEPS[0] * step, 0.0), step, sum(files.values()) - fixed, fixed)
-        cube, gradient = chain._cube, int(getattr(chain._differentiable(), "runs_per_gradient", 1))
+        cube, gradient = chain._cube, chain._differentiable().runs_per_gradient
         days, steps = (len(cube.time), chain._training_days), int(cube.dataset.sizes.get("step", 1))
         size = Size(len(cube.cells), int(cube.trained.sum()), *days, steps)
         whole = size._replace(cells=cells, trained=trained) if trained else size.scaled(cells)

@@ -16,6 +16,7 @@ from paraformer.config import Study
 from paraformer.core.contracts import CalibrationData, DifferentiableModel, ForwardModel, GaugedFlow
 from paraformer.core.files import hash_json
 from paraformer.core.run import Run, Stage
+from paraformer.core.run_files import CUBE, ENSEMBLE
 from paraformer.core.schema import Cube
 from paraformer.data.gapfill import open_filled
 from paraformer.data.sources.synthetic import open_truth
@@ -56,7 +57,7 @@ class Opened:
 
     @cached_property
     def _cube(self) -> Cube:
-        return Cube.open(self.done["cube"].path / "cube.zarr")
+        return Cube.open(self.done["cube"].path / CUBE)
 
     @cached_property
     def _files(self) -> ProcessFiles | ModelFiles:
@@ -77,7 +78,7 @@ class Opened:
         study, span = self.study, None if days is None else (0, days)
         if isinstance(self._files, ProcessFiles):
             version = hash_json(self._file_hashes | {"cube": self.done["cube"].hash})
-            store = self.done["cube"].path / "cube.zarr"
+            store = self.done["cube"].path / CUBE
             return ProcessRecipe(study.process, study.space, store, self._files, span, version)
         cube = Cube(self._cube.dataset.isel(time=slice(*span) if span else slice(None)))
         return build_process(study.process, study.space, cube, self._files)
@@ -128,7 +129,7 @@ class Opened:
         return replace(view, streamflow=self._gauged(view.trained))
 
     def _surrogate_data(self) -> SurrogateData:
-        return surrogate_data(self.study, self._cube, self._model, self.done["ensemble"].path / "ensemble.zarr")
+        return surrogate_data(self.study, self._cube, self._model, self.done["ensemble"].path / ENSEMBLE)
 
     def _searched(self, config: SearchConfig) -> ForwardModel:
         """The forward model of a search, without the days after the training period."""

@@ -12,12 +12,11 @@ from matplotlib.figure import Figure
 from paraformer.core.cell_scores import chosen
 from paraformer.core.errors import DataError, nearest
 from paraformer.core.results import Results
-from paraformer.core.time import DAYS_PER_YEAR
 from paraformer.numerics.observe import Line, observe
 from paraformer.report.figures import METRIC_LABELS
 from paraformer.report.maps import parameter_maps, score_maps
 from paraformer.report.rectangles import Cells
-from paraformer.report.series import Climate, Site, shown_methods, site_positions, site_series
+from paraformer.report.series import Site, climate_of, shown_methods, site_positions, site_series
 
 
 class Plots:
@@ -76,9 +75,7 @@ class Plots:
         rain = cube.dataset["prcp"][at].values[days].astype(np.float64)
         simulated = {method: self._simulated(method, at)[:, days] for method in wanted}
         site = Site(title, at, np.where(mask, observed, 0.0), mask, rain, simulated)
-        means = cube.dataset[["prcp", "tair"]].mean("time", dtype=np.float64)
-        climate = Climate(self._where, DAYS_PER_YEAR * means["prcp"].values, means["tair"].values)
-        return _shown(site_series(cube.time[days], [site], climate))
+        return _shown(site_series(cube.time[days], [site], climate_of(cube, self._where)))
 
     @property
     def _where(self) -> Cells:

@@ -12,6 +12,7 @@ from paraformer.config import Study, load_study
 from paraformer.core.errors import RunError, SettingsError, nearest
 from paraformer.core.files import write_text
 from paraformer.core.results import Results
+from paraformer.core.run_files import is_run
 from paraformer.learners.encoding import Encoding
 from paraformer.learners.released import CARD, ReleasedMap, load_seeds
 from paraformer.pipeline.kept_aside import error_by_region, error_of_observations, error_of_theta
@@ -38,7 +39,7 @@ def find_map(model: str, method: str | None = None) -> ReleasedMap:
         RunError: a run whose learner is not trained, or a damaged folder.
     """
     path, known = Path(model), packaged()
-    if (path / "manifest.json").exists():
+    if is_run(path):
         return map_of_run(path, method)
     if method is not None:
         raise SettingsError(f"--method {method}: '{model}' is no run directory, whose learners have names")
@@ -59,7 +60,7 @@ def folder_of(start: Path) -> Path:
         return start
     if start.name in known and not start.exists():
         return known[start.name]
-    if (start / "manifest.json").exists():
+    if is_run(start):
         raise SettingsError(f"start_from: {start} is a run; 'paraformer export' makes a folder of one of its learners")
     hint = nearest(start.name, known) if known else ""
     raise SettingsError(f"start_from: {start}: no folder of 'paraformer export' and no packaged map{hint}")

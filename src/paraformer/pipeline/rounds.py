@@ -21,7 +21,7 @@ from paraformer.config import Study
 from paraformer.core.contracts import CalibrationData
 from paraformer.core.files import write_json
 from paraformer.core.log import Progress
-from paraformer.core.results import AUDIT, GAP
+from paraformer.core.run_files import AUDIT, GAP
 from paraformer.core.schema import Cube, Ensemble
 from paraformer.evaluation.holdout import holdout_of
 from paraformer.evaluation.score import score_cells, surrogate_gap

@@ -19,9 +19,10 @@ from jaxtyping import Float
 
 from paraformer.config import Study
 from paraformer.core.files import write_csv
+from paraformer.core.method import Method
 from paraformer.core.names import DEFAULT, TRUTH
 from paraformer.core.netcdf import write_dataset
-from paraformer.core.results import (
+from paraformer.core.run_files import (
     ANNUAL,
     CELLS,
     CHECKLIST,
@@ -37,7 +38,6 @@ from paraformer.core.results import (
     STREAMFLOW,
     SUMMARY,
     WATER,
-    Method,
 )
 from paraformer.core.schema import Cube, Ensemble, ParameterField
 from paraformer.evaluation import checklist
@@ -97,7 +97,7 @@ class Verdict:
 
 
 def write_scores(case: Verdict, path: Path) -> None:
-    """Write every file of ``scores/`` (``core.results``), methods in the order of the tables."""
+    """Write every file of ``scores/`` (``core.run_files``), methods in the order of the tables."""
     study, holdout = case.study, holdout_of(case.cube)
     fields = judged_fields(case.path)
     if not study.moisture:

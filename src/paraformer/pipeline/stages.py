@@ -12,8 +12,9 @@ from paraformer.core.files import hash_path
 from paraformer.core.log import Progress
 from paraformer.core.names import STAGES
 from paraformer.core.own_code import source_of
-from paraformer.core.results import SCORES_LAYOUT, Results
+from paraformer.core.results import Results
 from paraformer.core.run import Run
+from paraformer.core.run_files import SCORES_LAYOUT
 from paraformer.data.gather import source_hash
 from paraformer.learners.config import LearnerConfig, OwnConfig, OwnHistoryConfig
 from paraformer.learners.own import source_of_network

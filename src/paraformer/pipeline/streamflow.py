@@ -20,7 +20,8 @@ from paraformer.core.grid import cell_words, match_cells
 from paraformer.core.names import DEFAULT
 from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.parameters import ParameterSpace
-from paraformer.core.results import OBSERVED_FLOW, RIVER, ROUTING, STREAMFLOW
+from paraformer.core.physics import M2_PER_KM2
+from paraformer.core.run_files import OBSERVED_FLOW, RIVER, ROUTING, STREAMFLOW
 from paraformer.core.schema import Cube
 from paraformer.data.sources.cells import CellsFile, open_cells
 from paraformer.data.streamflow import Gauge, ObservedFlow, read_observed, warn_of_ratio
@@ -29,7 +30,6 @@ from paraformer.evaluation.gauges import Flow, GaugeSet, score_flow
 from paraformer.process.files import Places
 from paraformer.routing.basins import RiverBasins
 from paraformer.routing.files import read_network, write_network
-from paraformer.routing.gauges import M2_PER_KM2
 from paraformer.routing.make import lumped_network
 from paraformer.routing.network import Gauges, Network, no_gauges
 from paraformer.search.config import of_streamflow
@@ -283,8 +283,8 @@ def judge_flow_apart(
         Runs of the process model.
     """
     theirs = {name: found.theta[:, None], default_through(name): None}
-    kept = [gauges.names[g] for own, cells in zip(basins.gauges, basins.cells, strict=True)
-            if (folds[cells] >= 0).all() for g in own]  # fmt: skip
+    whole = [own for own, cells in zip(basins.gauges, basins.cells, strict=True) if (folds[cells] >= 0).all()]
+    kept = [gauges.names[g] for own in whole for g in own]
     tables = []
     for method, theta in theirs.items():
         water = model.simulate(theta, ("runoff", "baseflow"))

@@ -20,6 +20,7 @@ from paraformer.core.errors import DataError, SettingsError
 from paraformer.core.log import Progress
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.proof import Proof
+from paraformer.core.results import Results
 from paraformer.core.schema import Cube
 from paraformer.core.units import same_unit
 from paraformer.core.variables import ATTRIBUTES, FORCING
@@ -114,14 +115,12 @@ def open_target(
 
 def _of_study(path: Path, wanted: Wanted, work: Path, progress: Progress) -> Target:
     study = load_study(path)
-    filled = None
     if wanted.filled and study.gap_filling is None:
         raise SettingsError(f"{path}: the map reads gap-filled observations; add 'gap_filling: {{}}' to the study")
     run_study(study, work, until="gap_filling" if wanted.filled else "cube", progress=progress)
-    if wanted.filled:
-        filled = open_filled(work / "gap_filling")
-    cube = Cube.open(work / "cube" / "cube.zarr")
-    files = files_of(study, work / "cube")
+    results = Results(work)
+    filled = open_filled(results.folder("gap_filling")) if wanted.filled else None
+    cube, files = results.cube, files_of(study, results.folder("cube"))
     return _with_files(path, _with_climate(cube), study.process, files, filled=filled, study=study)
 
 

@@ -19,7 +19,7 @@ from paraformer.core.errors import SettingsError
 from paraformer.core.files import write_json
 from paraformer.core.log import Progress
 from paraformer.core.names import PER_CELL, SINGLE, TRUTH
-from paraformer.core.results import AUDIT, DEFAULT_RUNS, RUNS, WATER
+from paraformer.core.run_files import AUDIT, DEFAULT_RUNS, RUNS, WATER
 from paraformer.core.schema import Cube, Ensemble, ParameterField
 from paraformer.evaluation.holdout import Holdout, holdout_of
 from paraformer.evaluation.selection import best_per_cell, best_single, training_rmse

@@ -14,6 +14,7 @@ from paraformer.core.errors import DataError, ModelError, nearest
 from paraformer.core.lazy import deferred
 from paraformer.core.log import Progress, shown_progress
 from paraformer.core.parameters import VIC_PARAMETERS, Parameter, ParameterSpace
+from paraformer.core.physics import SECONDS_PER_DAY
 from paraformer.core.variables import OUTPUTS
 from paraformer.process.vic.driver.discharge import read_places
 from paraformer.process.vic.driver.global_param import read_global_parameters
@@ -76,7 +77,7 @@ def run(
     if read.routing is not None:
         file, places = read_parameter_file(read.routing), read_places(read)
         router = parameter_router(file, places.lat, places.lon, places.area, source=places.source)
-        warn_of_vic(file, 86400.0 / read.settings.model_steps_per_day)
+        warn_of_vic(file, SECONDS_PER_DAY / read.settings.model_steps_per_day)
     shown = progress or shown_progress(quiet)
     return VICRun(**vars(run_global(read, strict=strict, threads=threads, progress=shown, router=router)))
 

@@ -14,12 +14,14 @@ from paraformer.config import Study
 from paraformer.core.contracts import Calibrated, CalibrationData, Calibrator, ForwardModel
 from paraformer.core.files import write_csv
 from paraformer.core.log import Progress
-from paraformer.core.results import CROSS_VALIDATION, ROUNDS, STREAMFLOW, STREAMFLOW_KEPT, Results
+from paraformer.core.results import Results
 from paraformer.core.run import Run
+from paraformer.core.run_files import CROSS_VALIDATION, CUBE, ENSEMBLE, ROUNDS, STREAMFLOW, STREAMFLOW_KEPT
 from paraformer.core.schema import Ensemble, ParameterField
 from paraformer.data.cube import build_cube
 from paraformer.data.gapfill import fill_gaps
 from paraformer.data.gather import gather
+from paraformer.data.sources.synthetic import INPUTS
 from paraformer.data.views import calibration_view
 from paraformer.evaluation.holdout import holdout_of
 from paraformer.learners.attended import has_attention
@@ -71,9 +73,9 @@ class Work(Opened):
     def _build_cube(self, path: Path) -> int:
         study, synthetic = self.study, self.study.data.source == "synthetic"
         runs = make_world(study, path) if synthetic else 0
-        gathered = path / "inputs.nc" if synthetic else gather(study.data, path, self.progress)
+        gathered = path / INPUTS if synthetic else gather(study.data, path, self.progress)
         more = more_attributes(study, path)
-        build_cube(study.data, path / "cube.zarr", self.progress, inputs=gathered, more=more)
+        build_cube(study.data, path / CUBE, self.progress, inputs=gathered, more=more)
         return runs
 
     def _open_river(self, path: Path) -> int:
@@ -95,7 +97,7 @@ class Work(Opened):
         return run_sets(
             self._model,
             ensemble_sets(study.ensemble, study.space, self._prior, study.seed),
-            path / "ensemble.zarr",
+            path / ENSEMBLE,
             outputs=study.ensemble.outputs,
             axes=self._cube.axes,
             chunk_cells=study.ensemble.chunk_cells,
@@ -212,7 +214,7 @@ class Work(Opened):
 
     @property
     def _archive(self) -> Ensemble:
-        return Ensemble.open(self.done["ensemble"].path / "ensemble.zarr")
+        return Ensemble.open(self.done["ensemble"].path / ENSEMBLE)
 
     def _field(self, name: str, seed: int) -> ParameterField:
         return ParameterField(name, seed, read_theta(self._folder(name, seed), self.study.space))

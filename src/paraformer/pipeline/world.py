@@ -11,6 +11,7 @@ import xarray as xr
 from paraformer.config import Study
 from paraformer.core.netcdf import write_dataset
 from paraformer.core.parameters import ROUTING_PARAMETERS, ParameterSpace
+from paraformer.core.physics import RIVER_RADIUS
 from paraformer.core.schema import Cube
 from paraformer.core.seeding import generator
 from paraformer.data.config import SyntheticConfig
@@ -21,7 +22,6 @@ from paraformer.process.build import build_process
 from paraformer.process.files import process_files
 from paraformer.routing.basins import RiverBasins
 from paraformer.routing.files import write_network
-from paraformer.routing.grids import EARTH_RADIUS
 from paraformer.routing.make import distances
 from paraformer.routing.network import DIFFUSIVITY, VELOCITY, Gauges, Network, no_gauges, no_hillslope
 
@@ -74,7 +74,7 @@ def _write_river(
         lon=land.lon,
         downstream=river.downstream,
         length=distances(land.lat, land.lon, river.downstream),
-        area=EARTH_RADIUS**2 * 2 * half * bands,
+        area=RIVER_RADIUS**2 * 2 * half * bands,
         velocity=np.full(n, VELOCITY),
         diffusivity=np.full(n, DIFFUSIVITY),
         hillslope=no_hillslope(n),

@@ -6,7 +6,6 @@ names it, one daily history file back. Whatever the program can do (full energy 
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import subprocess
@@ -40,7 +39,6 @@ from paraformer.process.vic.land import read_land, run_cells
 from paraformer.process.vic.outputs import OFFERED, OUTPUTS, as_asked, in_millimetres
 from paraformer.process.vic.parameters import CellParameters, a_priori
 
-logger = logging.getLogger(__name__)
 _OURS = {
     *STREAM_KEYS,
     "PARAMETERS",

@@ -13,7 +13,7 @@ from paraformer.core.errors import DataError
 from paraformer.core.files import atomic_path
 from paraformer.core.netcdf import read_dataset, write_dataset
 from paraformer.core.parameters import ParameterSpace
-from paraformer.core.results import PARAMS, THETA
+from paraformer.core.run_files import PARAMS, THETA
 from paraformer.core.schema import Cube, ParameterField
 from paraformer.process.files import ProcessFiles
 from paraformer.process.own import ModelFiles

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from paraformer.core.results import CELLS, PARAMS, Results
+from paraformer.core.results import Results
+from paraformer.core.run_files import CELLS, PARAMS
 from paraformer.report.page import escaped, file_list, table_block
 from paraformer.report.rivals import Compared, interval_note, sentences
 from paraformer.report.units import typeset

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from paraformer.core.results import DISCHARGE, PARAMS, STREAMFLOW, Results
+from paraformer.core.results import Results
+from paraformer.core.run_files import DISCHARGE, PARAMS, STREAMFLOW
 from paraformer.report import streamflow
 from paraformer.report.first_screen import theta_table
 from paraformer.report.page import escaped, figure_block, file_list, table_block

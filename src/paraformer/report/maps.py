@@ -49,10 +49,8 @@ def residual_maps(
     if parameter.transform == "log":
         label = f"log₁₀({parameter.name} / a priori)"
         residuals = {name: np.log10(values / prior) for name, values in fields.items()}
-    values = np.abs(_finite(residuals))
-    high = float(np.percentile(values, 98)) if values.size else 1.0
-    extend = "both" if values.size and values.max() > high else "neither"
-    scale = Scale(Normalize(-(high or 1.0), high or 1.0), "PuOr_r", label, extend)
+    high, beyond = _reach(residuals)
+    scale = Scale(Normalize(-high, high), "PuOr_r", label, "both" if beyond else "neither")
     return draw_fields(residuals, cells, scale, f"{parameter.name}: what learning changed")
 
 
@@ -68,12 +66,9 @@ def raised_maps(
     """
     residuals = {name: values - prior for name, values in fields.items()}
     shown = {name: np.where(residual >= 0, residual, np.nan) for name, residual in residuals.items()}
-    values = _finite(shown)
-    high = float(np.percentile(values, 98)) if values.size else 1.0
-    extend = "max" if values.size and values.max() > high else "neither"
-    scale = Scale(
-        Normalize(0, high or 1.0), "YlOrRd", f"{parameter.name} less a priori [{typeset(parameter.unit)}]", extend
-    )
+    high, beyond = _reach(shown)
+    label = f"{parameter.name} less a priori [{typeset(parameter.unit)}]"
+    scale = Scale(Normalize(0, high), "YlOrRd", label, "max" if beyond else "neither")
     title = f"{parameter.name} less its a-priori value, where that is 0 or more"
     return draw_fields(shown, cells, scale, title, absent="less than a priori")
 
@@ -114,9 +109,7 @@ def score_maps(
     Errors (RMSE, ubRMSE) run from 0 to their 98th percentile, bias symmetrically about 0, PCC from 0 and NSE and KGE
     from -1 to 1; colour bars show with an arrow that values lie outside.
     """
-    values = _finite(fields)
-    high = float(np.percentile(np.abs(values), 98)) if values.size else 1.0
-    high = high or 1.0
+    high, _ = _reach(fields)
     scales = {
         "pcc": Scale(Normalize(0, 1), "viridis", METRIC_LABELS["pcc"], "min"),
         "nse": Scale(Normalize(-1, 1), "viridis", METRIC_LABELS["nse"], "min"),
@@ -137,9 +130,7 @@ def difference_maps(
 ) -> Figure:
     """Each method's metric less the reference's; blue is better than the reference, whatever the metric's direction."""
     differences = {name: values - reference for name, values in fields.items()}
-    values = _finite(differences)
-    high = float(np.percentile(np.abs(values), 98)) if values.size else 1.0
-    high = high or 1.0
+    high, _ = _reach(differences)
     colours = "RdBu_r" if metric in ("rmse", "ubrmse") else "RdBu"
     label = METRIC_LABELS[metric]
     scale = Scale(Normalize(-high, high), colours, f"Δ {label}", "both")
@@ -154,6 +145,13 @@ def _parameter_scale(values: np.ndarray, parameter: Parameter) -> Scale:
         low, high = parameter.physical_bounds
     norm = LogNorm(low, high) if parameter.transform == "log" else Normalize(low, high)
     return Scale(norm, "viridis", f"{parameter.name} [{typeset(parameter.unit)}]", "neither")
+
+
+def _reach(fields: Mapping[str, np.ndarray]) -> tuple[float, bool]:
+    """The 98th percentile of absolute values, 1 where it is 0, for an end of a colour scale; whether any lie beyond."""
+    values = np.abs(_finite(fields))
+    high = float(np.percentile(values, 98)) if values.size else 1.0
+    return high or 1.0, bool(values.size and values.max() > high)
 
 
 def _finite(fields: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -18,6 +18,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.schema import Cube
+from paraformer.core.time import DAYS_PER_YEAR
 from paraformer.report.colours import RAIN, RAIN_TEXT, SITE, method_styles
 from paraformer.report.figures import quiet
 from paraformer.report.map_panels import Ground, Scale, colour_bar, draw_field
@@ -40,6 +42,12 @@ class Climate(NamedTuple):
     cells: Cells
     precipitation: Float[np.ndarray, " cell"]
     temperature: Float[np.ndarray, " cell"]
+
+
+def climate_of(cube: Cube, cells: Cells) -> Climate:
+    """The climate of a cube's days."""
+    means = cube.dataset[["prcp", "tair"]].mean("time", dtype=np.float64)
+    return Climate(cells, DAYS_PER_YEAR * means["prcp"].values, means["tair"].values)
 
 
 @dataclass(frozen=True)

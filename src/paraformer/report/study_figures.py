@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 
 from paraformer.core.names import DEFAULT, TRUTH
 from paraformer.core.results import TRUSTED_K, Results
-from paraformer.core.time import DAYS_PER_YEAR
 from paraformer.report import streamflow
 from paraformer.report.config import ReportConfig
 from paraformer.report.figures import OPERATOR_LABELS, parameter_recovery, save_figure, score_cdfs, surrogate_response
@@ -38,7 +37,7 @@ from paraformer.report.scatter import (
     mean_scatter,
     trade_off,
 )
-from paraformer.report.series import Climate, Site, choose_sites, shown_methods, site_positions, site_series
+from paraformer.report.series import Site, choose_sites, climate_of, shown_methods, site_positions, site_series
 from paraformer.report.simulated import simulated
 from paraformer.report.tables import product_name
 
@@ -183,9 +182,8 @@ def _draw_series(atlas: Atlas, series: dict[str, np.ndarray]) -> None:
         shown = {m: series[m][:, cell][:, days] for m in methods}
         sites.append(Site(title, cell, observed.values[cell][days], observed.mask[cell][days], rain, shown))
     if sites:
-        means = atlas.results.cube.dataset[["prcp", "tair"]].mean("time", dtype=np.float64)
-        climate = Climate(atlas.where, DAYS_PER_YEAR * means["prcp"].values, means["tair"].values)
-        atlas.save(site_series(atlas.results.cube.time[days], sites, climate), "series")
+        cube = atlas.results.cube
+        atlas.save(site_series(cube.time[days], sites, climate_of(cube, atlas.where)), "series")
 
 
 def _leader(score: dict[str, np.ndarray], methods: list[str]) -> str | None:

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from paraformer.core.files import write_csv, write_text
-from paraformer.core.results import CHECKLIST, TRUSTED_K, Results
+from paraformer.core.results import TRUSTED_K, Results
+from paraformer.core.run_files import CHECKLIST
 from paraformer.report import streamflow
 from paraformer.report.config import ReportConfig
 from paraformer.report.explorer import HALF, Explorer

@@ -13,15 +13,13 @@ from jaxtyping import Float, Int
 
 from paraformer.core.errors import DataError
 from paraformer.core.parameters import ParameterSpace
+from paraformer.core.physics import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from paraformer.numerics.routing import convolve
 from paraformer.routing.network import Gauges, Hillslope, Network
-from paraformer.routing.router import DAY, exact_response, respond
+from paraformer.routing.router import exact_response, respond
 
 if TYPE_CHECKING:  # routing alone needs no torch, which takes seconds to load
     from torch import Tensor
-
-SECONDS = 3600.0
-"""Of an hour, the unit of learned delays."""
 
 _TAIL = 1e-6
 """Share of a cell's water whose time may be moved to the ends of its unit hydrograph: half the lags of an exact route,
@@ -89,10 +87,10 @@ class RiverBasins:
         if routing is not None and self.parameters is not None:
             river = with_routing(river, dict(zip(self.parameters.names, routing.tolist(), strict=True)))
         if river.hillslope.alike:
-            return convolve(runoff + baseflow, river.pairs, exact_response(river, DAY, "runoff", _TAIL))
+            return convolve(runoff + baseflow, river.pairs, exact_response(river, SECONDS_PER_DAY, "runoff", _TAIL))
         flow = np.zeros((len(self.gauges[basin]), runoff.shape[1]))
         for kind, water in (("runoff", runoff), ("baseflow", baseflow)):
-            flow += convolve(water, river.pairs, exact_response(river, DAY, kind, _TAIL))
+            flow += convolve(water, river.pairs, exact_response(river, SECONDS_PER_DAY, kind, _TAIL))
         return flow
 
     def respond(
@@ -107,13 +105,17 @@ class RiverBasins:
         """
         river = self._rivers[basin]
         if routing is None or self.parameters is None:
-            return respond(river, DAY, runoff, baseflow, tail=_TAIL)
+            return respond(river, SECONDS_PER_DAY, runoff, baseflow, tail=_TAIL)
         inside = routing.double().clamp(0.0, 1.0)
         ones = inside.new_ones(river.n_cell)
         given = {p.name: ones * p.from_unit(inside[i]) for i, p in enumerate(self.parameters)}
         channel = {name: given.pop(name) for name in ("velocity", "diffusivity") if name in given}
-        hillslope = {name: value * (SECONDS if name.endswith("delay") else 1.0) for name, value in given.items()}
-        return respond(river, DAY, runoff, baseflow, **channel, hillslope=_both_kinds(hillslope), tail=_TAIL)
+        hillslope = {
+            name: value * (SECONDS_PER_HOUR if name.endswith("delay") else 1.0) for name, value in given.items()
+        }
+        return respond(
+            river, SECONDS_PER_DAY, runoff, baseflow, **channel, hillslope=_both_kinds(hillslope), tail=_TAIL
+        )
 
     def flows(
         self,
@@ -135,7 +137,10 @@ def with_routing(network: Network, values: dict[str, float]) -> Network:
     Where no ``baseflow_...`` is given, the hillslope of surface runoff is that of baseflow, too.
     """
     n, slope = network.n_cell, network.hillslope
-    given = {name: np.full(n, value * (SECONDS if name.endswith("delay") else 1.0)) for name, value in values.items()}
+    given = {
+        name: np.full(n, value * (SECONDS_PER_HOUR if name.endswith("delay") else 1.0))
+        for name, value in values.items()
+    }
     given = _both_kinds(given)
     channel = {name: given.pop(name) for name in ("velocity", "diffusivity") if name in given}
     return network.with_times(replace(slope, **given), **channel)
@@ -195,4 +200,4 @@ def _value(network: Network, name: str) -> float:
     if name in ("velocity", "diffusivity"):
         return float(getattr(network, name).mean())
     found = float(getattr(network.hillslope, name).mean())
-    return (found / SECONDS or 24.0) if name.endswith("delay") else found
+    return (found / SECONDS_PER_HOUR or 24.0) if name.endswith("delay") else found

@@ -15,11 +15,12 @@ from paraformer.core.errors import DataError, SettingsError
 from paraformer.core.grid import match_cells
 from paraformer.core.log import Progress
 from paraformer.core.netcdf_header import require_whole
+from paraformer.core.physics import RIVER_RADIUS, SECONDS_PER_DAY, SECONDS_PER_HOUR
 from paraformer.routing.describe import network_text
 from paraformer.routing.directions import Codes
 from paraformer.routing.files import read_network, write_network
 from paraformer.routing.gauges import SEARCH, Snapped, place_gauges, read_gauges
-from paraformer.routing.grids import EARTH_RADIUS, Grid, read_grid, value_on
+from paraformer.routing.grids import Grid, read_grid, value_on
 from paraformer.routing.lohmann_files import (
     directions_of,
     find_flux,
@@ -74,7 +75,12 @@ def make_network(river: Path, out: Path, recipe: Recipe) -> str:
         DataError: as the readers; loops, water that leaves the grid, gauges whose area no cell has.
     """
     network, fraction = _river(river, recipe)
-    delay = (recipe.delays[0] * 3600.0, recipe.delays[1], recipe.delays[2] * 3600.0, recipe.delays[3])
+    delay = (
+        recipe.delays[0] * SECONDS_PER_HOUR,
+        recipe.delays[1],
+        recipe.delays[2] * SECONDS_PER_HOUR,
+        recipe.delays[3],
+    )
     network = replace(network, hillslope=Hillslope(*(np.full(network.n_cell, value) for value in delay)))
     if recipe.box is not None:
         network = replace(network, box=read_box(recipe.box))
@@ -112,10 +118,8 @@ def _river(river: Path, recipe: Recipe) -> tuple[Network, np.ndarray | None]:
     grid = read_grid(river, recipe.variable, recipe.crs)
     if recipe.upscale > 1:
         _refuse(river, recipe, "--upscale", ("length", "sinuosity", "area", "fraction"))
-        return upscaled_network(
-            grid, recipe.codes, recipe.upscale, velocity=recipe.velocity, diffusivity=recipe.diffusivity,
-            ends_outside=recipe.ends_outside,
-        ), None  # fmt: skip
+        flood = {"velocity": recipe.velocity, "diffusivity": recipe.diffusivity}
+        return upscaled_network(grid, recipe.codes, recipe.upscale, **flood, ends_outside=recipe.ends_outside), None
     network = network_of_grid(grid, recipe.codes, options, ends_outside=recipe.ends_outside)
     return network, _on_cells(recipe.fraction, grid, network)
 
@@ -243,7 +247,7 @@ class FluxFiles:
         for flux, cell in zip(found, range(network.n_cell), strict=True):
             if not np.array_equal(flux.days, found[0].days):
                 raise DataError(f"{prefix}: {network.words(cell)} has other days than {network.words(0)}")
-        self.clock = Clock(found[0].days.astype("datetime64[s]"), 86400.0)
+        self.clock = Clock(found[0].days.astype("datetime64[s]"), SECONDS_PER_DAY)
         self.waters = np.stack([flux.runoff for flux in found]), np.stack([flux.baseflow for flux in found])
 
     def blocks(self, cells: np.ndarray, network: Network, least: int) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
@@ -337,7 +341,7 @@ def read_areas(domain: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     grid = read_grid(domain, "area")
     with netCDF4.Dataset(domain) as dataset:
         unit = str(getattr(dataset["area"], "units", "m2")).replace("^", "").replace(" ", "").lower()
-    factors = {"m2": 1.0, "km2": 1e6, "rad2": EARTH_RADIUS**2, "radian2": EARTH_RADIUS**2, "radians2": EARTH_RADIUS**2}
+    factors = {"m2": 1.0, "km2": 1e6, "rad2": RIVER_RADIUS**2, "radian2": RIVER_RADIUS**2, "radians2": RIVER_RADIUS**2}
     if unit not in factors:
         raise DataError(f"{domain}: 'area' has units '{unit}', expected m2, km2 or rad2")
     lon, lat = np.meshgrid(grid.lon, grid.lat)

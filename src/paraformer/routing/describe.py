@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from paraformer.core.files import atomic_path
-from paraformer.routing.gauges import M2_PER_KM2, TOLERANCE
+from paraformer.core.physics import M2_PER_KM2, SECONDS_PER_HOUR
+from paraformer.routing.gauges import TOLERANCE
 from paraformer.routing.network import Network, upstream_area
 from paraformer.routing.router import travel_times
-
-_HOUR = 3600.0
 
 
 def network_text(network: Network) -> str:
@@ -24,7 +23,7 @@ def network_text(network: Network) -> str:
     if not len(network.gauges):
         return "\n".join([*lines, "no gauges"])
     times = travel_times(network, "runoff")
-    hours = (times.mean + times.shape * times.scale) / _HOUR
+    hours = (times.mean + times.shape * times.scale) / SECONDS_PER_HOUR
     share = network.fraction * network.area[network.pairs.source]
     lines.append(
         f"{'gauge':<20} {'cell':>8} {'cells':>6} {'km2':>10} {'reported':>10} {'differ':>7} {'mean h':>8} "

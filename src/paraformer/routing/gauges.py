@@ -11,7 +11,7 @@ import numpy as np
 
 from paraformer.core.errors import DataError
 from paraformer.core.grid import require_places, unit_vectors
-from paraformer.routing.grids import EARTH_RADIUS
+from paraformer.core.physics import M2_PER_KM2, RIVER_RADIUS
 from paraformer.routing.network import Gauges, Network, upstream_area
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,6 @@ _COLUMNS = {
     "area": ("area_km2", "area", "drainage_area_km2"),
     "cell": ("cell", "network_cell"),
 }
-M2_PER_KM2 = 1e6
 
 
 class GaugeRow(NamedTuple):
@@ -186,7 +185,7 @@ def _cells_away(network: Network, row: GaugeRow, size: float) -> np.ndarray:
     if size:
         apart = np.maximum(np.abs(network.lat - row.lat), np.abs(east)) / size
         return np.maximum(np.ceil(apart - 0.5 - 1e-6), 0).astype(np.int64)
-    away = np.deg2rad(np.hypot(network.lat - row.lat, east * np.cos(np.deg2rad(row.lat)))) * EARTH_RADIUS
+    away = np.deg2rad(np.hypot(network.lat - row.lat, east * np.cos(np.deg2rad(row.lat)))) * RIVER_RADIUS
     return np.maximum(np.ceil(away / np.sqrt(np.median(network.area)) - 0.75), 0).astype(np.int64)
 
 

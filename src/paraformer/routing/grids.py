@@ -12,9 +12,8 @@ from jaxtyping import Float
 from paraformer.core.cf import decode
 from paraformer.core.errors import DataError, SettingsError, nearest
 from paraformer.core.netcdf_header import require_whole
+from paraformer.core.physics import RIVER_RADIUS
 
-EARTH_RADIUS = 6371229.0
-"""Radius of the sphere on which VIC's and the Lohmann program's cells lie [m]."""
 LAT_NAMES, LON_NAMES = ("lat", "latitude", "y"), ("lon", "longitude", "x")
 DIRECTION_NAMES = ("flow_direction", "Flow_Direction", "flwdir", "fdr", "flowdir", "wflow_ldd", "ldd", "lddmap", "dir")
 NEXT_NAMES = ("nextx", "nexty")
@@ -157,18 +156,6 @@ def read_text_grid(path: Path | str) -> Grid:
     return Grid(np.where(values == missing, np.nan, values), lat, lon, str(path))
 
 
-def write_text_grid(path: Path, values: np.ndarray, lat: np.ndarray, lon: np.ndarray, missing: float = -9999) -> None:
-    """Write an ESRI text grid, as the Lohmann program reads it."""
-    size = abs(lat[0] - lat[1]) if len(lat) > 1 else abs(lon[1] - lon[0])
-    header = zip(
-        ("ncols", "nrows", "xllcorner", "yllcorner", "cellsize", "NODATA_value"),
-        (len(lon), len(lat), lon[0] - size / 2, lat[-1] - size / 2, size, missing),
-        strict=True,
-    )
-    rows = [" ".join(f"{value:.12g}" for value in row) for row in np.where(np.isnan(values), missing, values)]
-    path.write_text("\n".join([*(f"{name:<14}{value:.12g}" for name, value in header), *rows]) + "\n", encoding="utf-8")
-
-
 def cell_areas(lat: Float[np.ndarray, " y"], lon: Float[np.ndarray, " x"]) -> Float[np.ndarray, "y x"]:
     """Areas of the cells of a regular grid on the sphere [m2]: R2 dlon |sin north - sin south|.
 
@@ -180,7 +167,7 @@ def cell_areas(lat: Float[np.ndarray, " y"], lon: Float[np.ndarray, " x"]) -> Fl
     height = abs(lat[1] - lat[0]) if len(lat) > 1 else abs(lon[1] - lon[0])
     width = abs(lon[1] - lon[0]) if len(lon) > 1 else height
     north, south = np.sin(np.deg2rad(lat + height / 2)), np.sin(np.deg2rad(lat - height / 2))
-    return np.repeat((EARTH_RADIUS**2 * np.deg2rad(width) * np.abs(north - south))[:, None], len(lon), axis=1)
+    return np.repeat((RIVER_RADIUS**2 * np.deg2rad(width) * np.abs(north - south))[:, None], len(lon), axis=1)
 
 
 def numbers_of(variable: Any) -> np.ndarray:

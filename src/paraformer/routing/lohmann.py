@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from paraformer.core.physics import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from paraformer.numerics.compiled import compiled
 from paraformer.numerics.routing import Pairs, Response, cell_weights
 from paraformer.numerics.unit_hydrograph import Window
@@ -19,9 +20,7 @@ from paraformer.routing.network import Network, refuse
 Variant = Literal["lohmann", "lohmann_2015"]
 CELL_HOURS, PATH_DAYS, BOX_DAYS = 48, 96, 12
 LAGS = PATH_DAYS + BOX_DAYS - 1
-CFS_PER_M3S = 35.315
-"""Cubic feet in a cubic metre, as the program has it."""
-_HOUR, _CUT = 3600.0, 69.0
+_CUT = 69.0
 
 
 def cell_kernels(length: np.ndarray, velocity: np.ndarray, diffusivity: np.ndarray, variant: Variant) -> np.ndarray:
@@ -30,7 +29,7 @@ def cell_kernels(length: np.ndarray, velocity: np.ndarray, diffusivity: np.ndarr
     Not a number where nothing of the kernel lies inside the 48 hours: the program divides by 0.
     """
     x, v, d = (part[:, None] for part in (length, velocity, diffusivity))
-    t = _HOUR * np.arange(1, CELL_HOURS + 1)
+    t = SECONDS_PER_HOUR * np.arange(1, CELL_HOURS + 1)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
         exponent = (v * t - x) ** 2 / (4 * d * t)
         kernel = x / (2 * t * np.sqrt(np.pi * t * d)) * np.exp(-exponent)
@@ -72,7 +71,7 @@ def lohmann_response(network: Network, box: np.ndarray, variant: Variant) -> Res
         slow = np.isin(np.arange(network.n_cell), network.pairs.source[lost])
         refuse(network, slow, f"no water passes inside the {CELL_HOURS} h a cell of method {variant}; use exact")
     window = Window(np.zeros(n, np.int64), np.full(n, LAGS))
-    return Response(ordinates, window, cell_weights(network.pairs, network.area, network.fraction, 86400.0))
+    return Response(ordinates, window, cell_weights(network.pairs, network.area, network.fraction, SECONDS_PER_DAY))
 
 
 @compiled

@@ -10,8 +10,7 @@ from jaxtyping import Float
 
 from paraformer.core.errors import DataError
 from paraformer.routing.grids import Grid, read_text_grid
-from paraformer.routing.lohmann import BOX_DAYS, LAGS
-from paraformer.routing.network import Network
+from paraformer.routing.lohmann import BOX_DAYS
 
 
 class Control(NamedTuple):
@@ -219,34 +218,6 @@ def find_flux(prefix: Path, lat: float, lon: float, tolerance: float = 1e-4) -> 
         near = "" if best is None else f"; the nearest, {best[1].name}, is {best[0]:.2g} degree away"
         raise DataError(f"{prefix}: no flux file of the cell at lat {lat:.6g}, lon {lon:.7g}{near}")
     return best[1]
-
-
-def read_uh_s(path: Path, n_source: int) -> Float[np.ndarray, "source lag"]:
-    """A ``.uh_s`` file, rows in the program's order of sources: columns from the east, in each from the south.
-
-    Raises:
-        DataError: another number of values.
-    """
-    try:
-        values = np.array(_text(path).split(), dtype=np.float64)
-    except ValueError as error:
-        raise DataError(f"{path}: a value is no number ({error})") from error
-    if len(values) != n_source * LAGS:
-        raise DataError(f"{path}: {len(values)} values, expected {n_source} sources of {LAGS} days")
-    return values.reshape(n_source, LAGS)
-
-
-def program_order(network: Network, gauge: int) -> np.ndarray:
-    """Pairs of a gauge in the program's order of sources."""
-    own = np.arange(network.pairs.first[gauge], network.pairs.first[gauge + 1])
-    cells = network.pairs.source[own]
-    return own[np.lexsort((network.lat[cells], -network.lon[cells]))]
-
-
-def write_uh_s(path: Path, ordinates: Float[np.ndarray, "source lag"]) -> None:
-    """Write a ``.uh_s`` file; rows in the program's order of sources."""
-    rows = ("\n".join(" ".join(f"{v:.17g}" for v in row[i : i + 5]) for i in range(0, LAGS, 5)) for row in ordinates)
-    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
 def directions_of(control: Control) -> Grid:

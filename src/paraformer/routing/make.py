@@ -11,10 +11,10 @@ import numpy as np
 from paraformer.core.errors import DataError, nearest
 from paraformer.core.grid import unit_vectors
 from paraformer.core.netcdf_header import require_whole
-from paraformer.core.physics import MEAN_RADIUS
+from paraformer.core.physics import M2_PER_KM2, MEAN_RADIUS
 from paraformer.routing.directions import Codes, decode
-from paraformer.routing.gauges import M2_PER_KM2, read_gauges
-from paraformer.routing.grids import Grid, numbers_of, read_grid, value_on
+from paraformer.routing.gauges import read_gauges
+from paraformer.routing.grids import Grid, numbers_of, value_on
 from paraformer.routing.network import DIFFUSIVITY, VELOCITY, Gauges, Hillslope, Network, no_gauges, no_hillslope
 
 
@@ -36,31 +36,18 @@ class RiverOptions:
     area: str = ""
 
 
-def network_of_directions(
-    path: Path | str,
-    codes: Codes | None = None,
-    options: RiverOptions = RiverOptions(),
-    *,
-    variable: str | None = None,
-    ends_outside: bool = False,
-) -> Network:
+def network_of_grid(grid: Grid, codes: Codes | None, options: RiverOptions, *, ends_outside: bool = False) -> Network:
     """Network of a grid of flow directions (D8 of VIC or ArcInfo, LDD, NEXTXY).
 
     Args:
-        path: ESRI text grid, GeoTIFF or netCDF.
+        grid: ESRI text grid, GeoTIFF or netCDF, as it was read.
         codes: which codes; found where only one kind fits.
         options: velocity and the rest.
-        variable: of a netCDF file.
         ends_outside: whether rivers that leave the grid end there.
 
     Raises:
         DataError: loops, water that leaves the grid, unknown codes, lengths of 0, each with cells.
     """
-    return network_of_grid(read_grid(path, variable), codes, options, ends_outside=ends_outside)
-
-
-def network_of_grid(grid: Grid, codes: Codes | None, options: RiverOptions, *, ends_outside: bool = False) -> Network:
-    """``network_of_directions`` of a map that is read already."""
     found = decode(grid, codes, ends_outside=ends_outside)
     row, column = np.divmod(found.cells, len(grid.lon))
     lat, lon = grid.places(found.cells)

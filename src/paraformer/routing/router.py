@@ -10,8 +10,9 @@ from jaxtyping import Float, Int
 
 from paraformer.core.contracts import Routed
 from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.physics import MM_PER_M, SECONDS_PER_DAY
 from paraformer.numerics.composition import composed_hydrographs
-from paraformer.numerics.routing import MM_PER_M, Pairs, Response, advance, cell_weights, convolve, path_sums, under_way
+from paraformer.numerics.routing import Pairs, Response, advance, cell_weights, convolve, path_sums, under_way
 from paraformer.numerics.unit_hydrograph import TAIL, TravelTimes, Window, unit_hydrographs, windows
 from paraformer.routing.lohmann import lohmann_response
 from paraformer.routing.network import Network
@@ -32,7 +33,6 @@ TIMING = {
     "early at the outlet: a velocity calibrated with it is no physical one and does not hold on another grid",
 }
 """What a warning says about the timing of the programs that are repeated."""
-DAY = 86400.0
 
 
 class LinearRouter:
@@ -136,7 +136,7 @@ def network_router(
         raise SettingsError(f"method '{method}' is not one of {', '.join(get_args(Method))}")
     gauges, outlets = network.gauges.names, network.gauges.cell
     if method == "lohmann" or method == "lohmann_2015":
-        if step != DAY:
+        if step != SECONDS_PER_DAY:
             raise SettingsError(f"method {method} routes days, found a step of {step:g} s")
         if network.box is None:
             raise SettingsError(f"method {method} needs the program's box: 'paraformer network make --box FILE'")

@@ -22,6 +22,7 @@ from paraformer.core.files import atomic_path
 from paraformer.core.grid import match_cells
 from paraformer.core.log import Progress
 from paraformer.core.netcdf_header import require_whole
+from paraformer.core.physics import MM_PER_M, SECONDS_PER_DAY, SECONDS_PER_HOUR
 from paraformer.core.time import decode_times
 from paraformer.core.units import canonical
 from paraformer.routing.grids import LAT_NAMES, LON_NAMES, numbers_of
@@ -33,14 +34,13 @@ BASEFLOW_NAMES = ("OUT_BASEFLOW", "baseflow", "Baseflow", "subsurface_runoff", "
 BLOCK_VALUES = 40_000_000
 """Values of runoff held at a time."""
 _RATES = {
-    "mm day-1": 1 / 86400,
+    "mm day-1": 1 / SECONDS_PER_DAY,
     "mm s-1": 1.0,
     "kg m-2 s-1": 1.0,
-    "m s-1": 1000.0,
-    "mm h-1": 1 / 3600,
+    "m s-1": MM_PER_M,
+    "mm h-1": 1 / SECONDS_PER_HOUR,
     "m day-1": 1 / 86.4,
 }
-DAY = 86400.0
 
 
 class Clock(NamedTuple):
@@ -150,7 +150,7 @@ class RunoffFile:
                 )
             return 1.0
         if unit == "m":
-            return 1000.0
+            return MM_PER_M
         if unit in _RATES:
             return _RATES[unit] * self.clock.step
         raise DataError(
@@ -286,17 +286,17 @@ def local_days(series: Series, hours: float) -> Series:
         SettingsError: daily steps, which hold no local days, or an offset that is no number of steps.
     """
     step = series.clock.step
-    per_day = DAY / step
-    if step >= DAY or per_day != int(per_day) or (hours * 3600.0) % step:
+    per_day = SECONDS_PER_DAY / step
+    if step >= SECONDS_PER_DAY or per_day != int(per_day) or (hours * SECONDS_PER_HOUR) % step:
         raise SettingsError(f"steps of {step:g} s hold no local days {hours:+g} h from UTC; route a shorter step")
-    local = series.clock.begin + np.timedelta64(int(hours * 3600), "s")
+    local = series.clock.begin + np.timedelta64(int(hours * SECONDS_PER_HOUR), "s")
     days = local.astype("datetime64[D]")
     whole, first, count = np.unique(days, return_index=True, return_counts=True)
     keep = count == int(per_day)
     if not keep.any():
         raise SettingsError("no whole local day in the series")
     means = np.stack([series.discharge[:, i : i + int(per_day)].mean(axis=1) for i in first[keep]], axis=1)
-    return Series(means, Clock(whole[keep].astype("datetime64[s]"), DAY), series.balance)
+    return Series(means, Clock(whole[keep].astype("datetime64[s]"), SECONDS_PER_DAY), series.balance)
 
 
 def write_discharge(
@@ -317,7 +317,7 @@ def write_discharge(
     """
     gauges, step = network.gauges, np.timedelta64(int(series.clock.step), "s")
     since = np.datetime64("1970-01-01", "s")
-    begin = (series.clock.begin - since).astype(np.float64) / DAY
+    begin = (series.clock.begin - since).astype(np.float64) / SECONDS_PER_DAY
     with ExitStack() as stack:
         temporary = stack.enter_context(atomic_path(path))
         dataset = stack.enter_context(netCDF4.Dataset(temporary, "w", format="NETCDF4"))
@@ -333,7 +333,7 @@ def write_discharge(
         )
         time[:] = begin
         dataset.createVariable("time_bnds", "f8", ("time", "nv"))[:] = np.stack(
-            [begin, begin + step.astype(np.float64) / DAY], axis=1
+            [begin, begin + step.astype(np.float64) / SECONDS_PER_DAY], axis=1
         )
         dataset.createVariable("gauge", str, ("gauge",))[:] = np.array(gauges.names, dtype=object)
         dataset["gauge"].cf_role = "timeseries_id"

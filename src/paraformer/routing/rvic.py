@@ -19,6 +19,7 @@ from paraformer.core.errors import DataError, nearest
 from paraformer.core.files import atomic_path
 from paraformer.core.grid import match_cells
 from paraformer.core.netcdf_header import require_whole
+from paraformer.core.physics import SECONDS_PER_DAY
 from paraformer.numerics.routing import Pairs, Response
 from paraformer.numerics.unit_hydrograph import Window
 from paraformer.routing.grids import numbers_of
@@ -200,15 +201,21 @@ def warn_of_vic(file: ParameterFile, model_step: float) -> None:
         logger.warning(
             "%s: VIC-5's own routing turns its ring of %d steps over the first %d alone and never lets pass what lands "
             "beyond, up to %.0f %% of an outlet's water; here all of it passes",
-            file.source, file.full_length, file.ordinates.shape[1], 100 * file.lost_by_vic,
-        )  # fmt: skip
+            file.source,
+            file.full_length,
+            file.ordinates.shape[1],
+            100 * file.lost_by_vic,
+        )
     if file.step != model_step:
         logger.warning(
             "%s: unit hydrographs in steps of %g s, model steps of %g s: VIC-5's own routing takes one for the other "
             "and routes %.3g times too %s; here each has its own step",
-            file.source, file.step, model_step, max(file.step / model_step, model_step / file.step),
+            file.source,
+            file.step,
+            model_step,
+            max(file.step / model_step, model_step / file.step),
             "fast" if file.step > model_step else "slowly",
-        )  # fmt: skip
+        )
 
 
 class RvicOptions(NamedTuple):
@@ -216,7 +223,7 @@ class RvicOptions(NamedTuple):
 
     cell_flowdays: float = 2.0
     basin_flowdays: float = 50.0
-    output_interval: float = 86400.0
+    output_interval: float = SECONDS_PER_DAY
     subset_days: float = 10.0
     constrain_fractions: bool = False
 
@@ -270,7 +277,7 @@ def make_parameter_file(
     """
     pairs = network.pairs
     ordinates, start = _hydrographs(network, box, box_step, options)
-    full = round(options.basin_flowdays * 86400.0 / options.output_interval)
+    full = round(options.basin_flowdays * SECONDS_PER_DAY / options.output_interval)
     share = np.ones(len(pairs.source))
     if options.constrain_fractions and fraction is not None:
         basins = np.bincount(pairs.source, minlength=network.n_cell)
@@ -294,7 +301,7 @@ def make_parameter_file(
 
 def _hydrographs(network: Network, box: np.ndarray, step: float, options: RvicOptions) -> tuple[np.ndarray, np.ndarray]:
     """Unit hydrographs of the pairs at the output step, and the first step kept of each."""
-    n_cell, n_basin = (round(days * 86400.0 / step) for days in (options.cell_flowdays, options.basin_flowdays))
+    n_cell, n_basin = (round(days * SECONDS_PER_DAY / step) for days in (options.cell_flowdays, options.basin_flowdays))
     x, v, d = (part[:, None] for part in (network.length, network.velocity, network.diffusivity))
     t = step * np.arange(1, n_cell + 1)
     with np.errstate(under="ignore"):
@@ -316,7 +323,7 @@ def _hydrographs(network: Network, box: np.ndarray, step: float, options: RvicOp
         raise DataError(f"output step {options.output_interval:g} s is no multiple of the box's step, {step:g} s")
     n = round(per_step)
     coarse = found[:, : found.shape[1] // n * n].reshape(len(found), -1, n).sum(axis=2)
-    kept = round(options.subset_days * 86400.0 / options.output_interval)
+    kept = round(options.subset_days * SECONDS_PER_DAY / options.output_interval)
     if kept >= coarse.shape[1]:
         return coarse, np.zeros(len(coarse), np.int64)
     start = np.clip(coarse.argmax(axis=1) - kept // 2, 0, coarse.shape[1] - kept)

@@ -16,13 +16,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from scipy.stats import qmc
 
-from paraformer.core.contracts import CalibrationData, ForwardModel, Linearisable
-from paraformer.core.errors import ModelError
+from paraformer.core.contracts import CalibrationData, ForwardModel
 from paraformer.core.seeding import generator
 from paraformer.numerics.inference import Inference
 from paraformer.numerics.observe import fit_line, observe
 from paraformer.search.config import LevenbergConfig, MisfitConfig
-from paraformer.search.objective import OUTPUT, Misfit
+from paraformer.search.objective import OUTPUT, Misfit, linearisable
 from paraformer.search.state import State, Stop
 from paraformer.training.threads import settle_threads
 
@@ -66,12 +65,7 @@ class Residuals(Misfit):
         runs_together: int,
     ) -> None:
         super().__init__(model, data, cells, loss, runs_together)
-        if not isinstance(model, Linearisable):
-            raise ModelError(
-                f"search: levenberg needs a forward model that gives slopes; wrap {type(model).__name__} in "
-                f"process.differentiable.DifferentiableProcess"
-            )
-        self.slopes: Linearisable = model
+        self.slopes = linearisable(model)
 
     def normal_equations(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from paraformer.core.contracts import CalibrationData, ForwardModel
+from paraformer.core.contracts import CalibrationData, ForwardModel, Linearisable
 from paraformer.core.errors import DataError, ModelError
 from paraformer.numerics import scores
 from paraformer.numerics.inference import Inference, InferenceConfig, effective_days
@@ -182,3 +182,17 @@ class Misfit(Grouped):
                 f"day {day} of the training period with {values}"
             )
         return simulated
+
+
+def linearisable(model: ForwardModel) -> Linearisable:
+    """The model, which a search by slopes takes.
+
+    Raises:
+        ModelError: it gives none.
+    """
+    if not isinstance(model, Linearisable):
+        raise ModelError(
+            f"search: levenberg needs a forward model that gives slopes; wrap {type(model).__name__} in "
+            f"process.differentiable.DifferentiableProcess"
+        )
+    return model

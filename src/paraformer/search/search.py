@@ -27,19 +27,19 @@ from paraformer.search.levenberg import Levenberg, Residuals
 from paraformer.search.objective import Misfit, searchable
 from paraformer.search.random import LatinHypercube
 from paraformer.search.sceua import SCEUA
-from paraformer.search.state import State, Stop
-from paraformer.search.streamflow import FlowMisfit, FlowResiduals, gauged, searchable_basins
+from paraformer.search.state import Algorithm, State, Stop
+from paraformer.search.streamflow import FlowMisfit, FlowResiduals, searchable_basins
 from paraformer.training.checkpoint import space_hash
 
 logger = logging.getLogger(__name__)
 
-SEARCHES: dict[str, Callable[..., Any]] = {
+SEARCHES: dict[str, Callable[..., Algorithm[Any]]] = {
     "sceua": SCEUA,
     "random": LatinHypercube,
     "levenberg": Levenberg,
     "kalman": Kalman,
 }
-"""Search algorithms (``search.state.Algorithm``) by name: settings, seed."""
+"""Search algorithms by name: settings, seed."""
 
 OBJECTIVES: dict[str, Callable[..., Misfit]] = {"levenberg": Residuals}
 FLOW_OBJECTIVES: dict[str, Callable[..., FlowMisfit]] = {"levenberg": FlowResiduals}
@@ -107,7 +107,7 @@ class Search:
         found = self.search(model, data, seed=seed, directory=directory, progress=progress)
         evaluations = found.evaluations
         if self.config.targets == "streamflow":
-            size = np.array([len(cells) for cells in gauged(data).basins.cells])
+            size = np.array([len(cells) for cells in data.gauged().basins.cells])
             evaluations = size * (np.minimum(evaluations, 1) if self.config.find == "routing" else evaluations)
         return Calibrated(found.theta, int(evaluations.sum()) if self.config.model == "process" else 0, found.routing)
 
@@ -209,7 +209,7 @@ class Search:
     def _flow_identity(self, data: CalibrationData) -> dict[str, Any]:
         if self.config.targets == "soil_moisture":
             return {}
-        flow = gauged(data)
+        flow = data.gauged()
         arrays = (np.ascontiguousarray(a).tobytes() for a in (flow.observed, flow.mask))
         return {"flow": hash_bytes(*arrays), "river": hash_json(flow.basins.description())}
 

@@ -88,17 +88,20 @@ class Evaluate(Protocol):
 
 
 @runtime_checkable
-class Algorithm(Protocol):
+class Algorithm(Protocol[_State]):
     """A search of many cells at once. The course of a cell depends on the seed, its identifier and its costs alone."""
 
     def __init__(self, config: Any, seed: int) -> None: ...
 
-    def start(self, cells: np.ndarray, size: int, prior: Float[np.ndarray, "cell parameter"] | None) -> State:
+    def start(self, cells: np.ndarray, size: int, prior: Float[np.ndarray, "cell parameter"] | None) -> _State:
         """State before the first run, for ``size`` parameters; ``prior`` in unit coordinates is the first point."""
         ...
 
-    def step(self, state: State, evaluate: Evaluate) -> State:
-        """One step of every cell that has not stopped; it runs no cell more often than the budget allows."""
+    def step(self, state: _State, evaluate: Any) -> _State:
+        """One step of every cell that has not stopped; it runs no cell more often than the budget allows.
+
+        ``evaluate`` is an ``Evaluate``, or more than that where the algorithm asks for slopes or residuals.
+        """
         ...
 
 

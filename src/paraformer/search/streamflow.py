@@ -12,26 +12,15 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from paraformer.core.contracts import CalibrationData, ForwardModel, GaugedFlow, Linearisable
+from paraformer.core.contracts import CalibrationData, ForwardModel, GaugedFlow
 from paraformer.core.errors import DataError, ModelError
 from paraformer.numerics.flow_loss import flow_residuals
 from paraformer.search.config import BuiltInSearchConfig
-from paraformer.search.objective import Grouped
+from paraformer.search.objective import Grouped, linearisable
 
 WATERS = ("runoff", "baseflow")
 _STEP = 1e-4
 """Step of the differences in learned parameters of routing, unit coordinates: unit hydrographs are smooth."""
-
-
-def gauged(data: CalibrationData) -> GaugedFlow:
-    """The flow of the data.
-
-    Raises:
-        DataError: there is none.
-    """
-    if data.streamflow is None:
-        raise DataError("search: targets streamflow, but the data of the calibration hold no flow at gauges")
-    return data.streamflow
 
 
 def searchable_basins(data: CalibrationData, min_days: int) -> Int[np.ndarray, " basin"]:
@@ -40,7 +29,7 @@ def searchable_basins(data: CalibrationData, min_days: int) -> Int[np.ndarray, "
     Raises:
         DataError: if there is none.
     """
-    flow = gauged(data)
+    flow = data.gauged()
     good = _good(flow, min_days)
     found = np.array([basin for basin, gauges in enumerate(flow.basins.gauges) if good[gauges].any()], dtype=np.int64)
     if not found.size:
@@ -77,7 +66,7 @@ class FlowMisfit(Grouped):
         for name in WATERS:
             if name not in model.outputs:
                 raise ModelError(f"search: targets streamflow needs the output '{name}', which the model lacks")
-        flow = gauged(data)
+        flow = data.gauged()
         self.model, self.flow, self.basins, self.at = model, flow, flow.basins, at
         self.names = data.cells
         self.stop = data.first_day + len(data.time)
@@ -208,12 +197,7 @@ class FlowResiduals(FlowMisfit):
         self, model: ForwardModel, data: CalibrationData, at: Int[np.ndarray, " basin"], config: BuiltInSearchConfig
     ) -> None:
         super().__init__(model, data, at, config)
-        if not isinstance(model, Linearisable):
-            raise ModelError(
-                f"search: levenberg needs a forward model that gives slopes; wrap {type(model).__name__} in "
-                f"process.differentiable.DifferentiableProcess"
-            )
-        self.slopes: Linearisable = model
+        self.slopes = linearisable(model)
 
     def run(
         self, cells: Int[np.ndarray, " basin"], points: Float[np.ndarray, "basin set parameter"]

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from data.sources.era5_land_files import CONSTANT, LAT, LON, hours, since_midnight, whole, write_hourly, write_packed
 from paraformer.core.errors import DataError
+from paraformer.core.physics import KELVIN
 from paraformer.core.variables import FORCING
 from paraformer.data.sources.blocks import join_blocks
 from paraformer.data.sources.era5_land import GRID, dewpoint_vapour_pressure, era5_land_blocks
 from paraformer.data.sources.forcing_config import Era5LandConfig
-from paraformer.data.sources.nldas import FREEZING
 
 REGION = {"south": 6.95, "north": 7.25, "west": 0.95, "east": 1.35}
 STAMPS = hours("2016-03-01T00", 49)
@@ -47,7 +47,7 @@ def test_sums_since_midnight_become_hours_and_states_are_means_of_both_ends(tmp_
     np.testing.assert_allclose(found["prcp"].values[0], np.where(np.arange(48) % 24 == 4, 48.0, 0.0), atol=1e-3)
     np.testing.assert_allclose(found["swdown"].values[0], SUN[1:] / 3600, atol=0.05)
     np.testing.assert_allclose(found["lwdown"], 400.0, rtol=1e-4)
-    np.testing.assert_allclose(found["tair"].values[0], course[:-1] + 0.5 - FREEZING, atol=1e-3)
+    np.testing.assert_allclose(found["tair"].values[0], course[:-1] + 0.5 - KELVIN, atol=1e-3)
     np.testing.assert_allclose(found["wind"], 5.0, rtol=1e-6)
     np.testing.assert_allclose(found["pres"], 98.0, rtol=1e-6)
     np.testing.assert_allclose(found["vp"], dewpoint_vapour_pressure(np.array([290.0]))[0], rtol=1e-5)
@@ -81,7 +81,7 @@ def test_packed_files_of_the_service_before_with_preliminary_data(tmp_path, capl
     fields = CONSTANT | {"t2m": 300.0 + np.arange(49.0)} | totals()
     write_packed(tmp_path / "adaptor.mars.internal-1.nc", STAMPS, fields, preliminary=late)
     found = read(config(tmp_path))
-    np.testing.assert_allclose(found["tair"][0], [312.0 - FREEZING, 336.0 - FREEZING], atol=0.01)
+    np.testing.assert_allclose(found["tair"][0], [312.0 - KELVIN, 336.0 - KELVIN], atol=0.01)
     np.testing.assert_allclose(found["prcp"], 2.0, atol=0.01)
     np.testing.assert_allclose(found["swdown"], SUN[:24].sum() / 86400, rtol=1e-3)
     assert caplog.text.count("preliminary data (expver 5)") == 1
@@ -123,7 +123,7 @@ def test_daily_files_need_to_be_told_when_sums_are_stamped(tmp_path):
         config(tmp_path, files="daily")
     found = read(config(tmp_path, files="daily", totals="end"))
     np.testing.assert_allclose(found["prcp"][0], [2.0, 4.0], rtol=1e-5)
-    np.testing.assert_allclose(found["tair"][0], [300 - FREEZING, 301 - FREEZING], atol=1e-3)
+    np.testing.assert_allclose(found["tair"][0], [300 - KELVIN, 301 - KELVIN], atol=1e-3)
     assert found["wind"].attrs["origin"] == "estimated"
     assert "lower bound" in found["wind"].attrs["method"]
     with pytest.raises(DataError, match=r"variable 'tp': 2016-03-01T00 is missing"):

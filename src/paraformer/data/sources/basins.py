@@ -22,6 +22,7 @@ from jaxtyping import Float
 
 from paraformer.core.errors import DataError, nearest
 from paraformer.core.log import Progress
+from paraformer.core.physics import PA_PER_KPA, SECONDS_PER_DAY
 from paraformer.core.time import Period
 from paraformer.core.variables import FORCING
 from paraformer.data.climate import saturation_vapour_pressure
@@ -231,8 +232,8 @@ def _camels(gauge: Gauge, period: Period) -> dict[str, np.ndarray]:
         "prcp": found["prcp(mm/day)"],
         "tair": 0.5 * (found["tmax(c)"] + found["tmin(c)"]),
         "tmin": found["tmin(c)"],
-        "swdown": found["srad(w/m2)"] * found["dayl(s)"] / 86400.0,
-        "vp": found["vp(pa)"] / 1000.0,
+        "swdown": found["srad(w/m2)"] * found["dayl(s)"] / SECONDS_PER_DAY,
+        "vp": found["vp(pa)"] / PA_PER_KPA,
         "elevation": np.array(elevation),
     }
 

@@ -20,6 +20,7 @@ from jaxtyping import Float
 from paraformer.core.errors import DataError
 from paraformer.core.grid import Raster
 from paraformer.core.log import Progress
+from paraformer.core.physics import PA_PER_KPA, SECONDS_PER_DAY
 from paraformer.core.units import same_unit
 from paraformer.data.sources.blocks import simple_dataset
 from paraformer.data.sources.estimates import refuse_unasked
@@ -144,8 +145,8 @@ def _block(config: DaymetConfig, files: GriddedFiles, window: Window, land: np.n
     found = {
         "prcp": read["prcp"],
         "tair": 0.5 * (read["tmin"] + read["tmax"]),
-        "swdown": read["srad"] * read["dayl"] / 86400.0,
-        "vp": read["vp"] / 1000.0,
+        "swdown": read["srad"] * read["dayl"] / SECONDS_PER_DAY,
+        "vp": read["vp"] / PA_PER_KPA,
     }
     attrs = {"cell_methods": "time: mean", "origin": "observed"}
     variables = {name: (("cell", "time"), values.T.astype(np.float32), dict(attrs)) for name, values in found.items()}

@@ -21,11 +21,11 @@ from jaxtyping import Float
 from paraformer.core.errors import DataError
 from paraformer.core.grid import Raster
 from paraformer.core.log import Progress
+from paraformer.core.physics import KELVIN, MM_PER_M, PA_PER_KPA, SECONDS_PER_DAY, SECONDS_PER_HOUR
 from paraformer.data.sources.blocks import simple_dataset
 from paraformer.data.sources.estimates import refuse_unasked
 from paraformer.data.sources.forcing_config import Era5LandConfig
 from paraformer.data.sources.gridded_files import GriddedFiles, Window
-from paraformer.data.sources.nldas import FREEZING
 
 GRID = Raster("ERA5-Land 0.1 degree", "EPSG:4326", x0=-180.05, y0=89.95, dx=0.1, dy=-0.1, rows=1799, columns=3600)
 """Row 0 is that of 89.9 N, column 0 that of 180 W; the two poles, whose cells would reach beyond them, are left out."""
@@ -52,7 +52,7 @@ OPTIONAL = {"strd": "lwdown", "sp": "pres", "u10": "wind", "v10": "wind"}
 
 FALL = 0.01
 """Part of a sum since 00 UTC by which packed numbers may fall from one hour to the next, and ..."""
-SLIGHT = {"tp": 1e-5, "ssrd": 3600.0, "strd": 3600.0}
+SLIGHT = {"tp": 1e-5, "ssrd": SECONDS_PER_HOUR, "strd": SECONDS_PER_HOUR}
 """... what they may fall beside that: 0.01 mm, and 1 W m-2 of an hour."""
 BRIGHTEST = 1500.0
 """Largest short-wave radiation of an hour [W m-2]."""
@@ -61,7 +61,6 @@ _HOUR, _DAY = np.timedelta64(1, "h"), np.timedelta64(1, "D")
 _BLOCK_BYTES = 256 * 2**20
 _COPIES = 3
 """Of what is read, while means and differences are made."""
-_SECONDS = 3600.0
 
 
 def dewpoint_vapour_pressure(dewpoint: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
@@ -173,7 +172,7 @@ class _Reader:
         ends = {name: self._read(name, stamps) for name in self.names if name in STATES}
         states = {name: 0.5 * (both[1:] + both[:-1]) for name, both in _of_states(ends).items()}
         totals = {name: self._amounts(name, stamps) for name in self.names if name in TOTALS}
-        hours = states | _of_totals(totals, _SECONDS)
+        hours = states | _of_totals(totals, SECONDS_PER_HOUR)
         per_step = 24 // self.config.steps
         return {name: values.reshape(-1, per_step, values.shape[1]).mean(axis=1) for name, values in hours.items()}
 
@@ -181,7 +180,7 @@ class _Reader:
         days = np.arange(begin, end).astype("datetime64[h]")
         read = {name: self._read(name, days) for name in self.names}
         states = _of_states({name: read[name] for name in read if name in STATES})
-        return states | _of_totals({name: read[name] for name in read if name in TOTALS}, 24 * _SECONDS)
+        return states | _of_totals({name: read[name] for name in read if name in TOTALS}, 24 * SECONDS_PER_HOUR)
 
     def _read(self, name: str, keys: np.ndarray) -> Float[np.ndarray, "key cell"]:
         """Values of the land cells, all there."""
@@ -218,12 +217,12 @@ class _Reader:
 
     def _require_hours(self, name: str, ends: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Refuse radiation that no hour has, being sums since 00 UTC after all, and what is below zero."""
-        if name == "ssrd" and (values > BRIGHTEST * _SECONDS).any():
-            hour, cell = np.argwhere(values > BRIGHTEST * _SECONDS)[0]
+        if name == "ssrd" and (values > BRIGHTEST * SECONDS_PER_HOUR).any():
+            hour, cell = np.argwhere(values > BRIGHTEST * SECONDS_PER_HOUR)[0]
             raise DataError(
                 f"{self.config.folder}: variable 'ssrd', cell {self.window.cells[self.land[cell]]}, {ends[hour]}: "
-                f"found {values[hour, cell]:g} J m-2, more than {BRIGHTEST * _SECONDS:g} in an hour; are they sums "
-                "since 00 UTC (data.products.forcing.accumulation: day)?"
+                f"found {values[hour, cell]:g} J m-2, more than {BRIGHTEST * SECONDS_PER_HOUR:g} in an hour; are they "
+                "sums since 00 UTC (data.products.forcing.accumulation: day)?"
             )
         if (values < -SLIGHT[name]).any():
             hour, cell = np.argwhere(values < -SLIGHT[name])[0]
@@ -253,17 +252,17 @@ class _Reader:
 
 def _of_states(read: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Forcings of the moments or daily means of the files, in the project's units."""
-    found = {"tair": read["t2m"] - FREEZING, "vp": dewpoint_vapour_pressure(read["d2m"])}
+    found = {"tair": read["t2m"] - KELVIN, "vp": dewpoint_vapour_pressure(read["d2m"])}
     if {"u10", "v10"} <= read.keys():
         found["wind"] = np.hypot(read["u10"], read["v10"])
     if "sp" in read:
-        found["pres"] = read["sp"] / 1000.0
+        found["pres"] = read["sp"] / PA_PER_KPA
     return found
 
 
 def _of_totals(read: dict[str, np.ndarray], seconds: float) -> dict[str, np.ndarray]:
     """Forcings of sums over so many seconds."""
-    found = {"prcp": read["tp"] * 1000.0 * 86400.0 / seconds, "swdown": read["ssrd"] / seconds}
+    found = {"prcp": read["tp"] * MM_PER_M * SECONDS_PER_DAY / seconds, "swdown": read["ssrd"] / seconds}
     if "strd" in read:
         found["lwdown"] = read["strd"] / seconds
     return found

@@ -23,16 +23,14 @@ import xarray as xr
 from jaxtyping import Float
 
 from paraformer.core.errors import DataError
+from paraformer.core.physics import KELVIN, STEFAN_BOLTZMANN, saturation_vapour_pressure
 from paraformer.core.radiation import top_of_atmosphere
 from paraformer.core.variables import FORCING
-from paraformer.data.climate import saturation_vapour_pressure
 from paraformer.data.sources.forcing_config import ForcingConfig
 from paraformer.data.sources.weather import air_pressure
 
 logger = logging.getLogger(__name__)
 
-STEFAN_BOLTZMANN = 5.67e-8
-"""[W m-2 K-4]"""
 EMISSIVITY = 0.98
 """Of the ground, where net long-wave radiation is turned into downward radiation."""
 ALBEDO, ALBEDO_OF_SNOW, FULL_SNOW = 0.17, 0.25, 20.0
@@ -60,7 +58,7 @@ def cloudy_longwave(tair: Series, vp: Series, cloud: Series) -> Series:
     ``((1 - 0.84 c) ε + 0.84 c) σ T^4`` (Unsworth and Monteith 1975) with ``ε = 1.24 (e / T)^(1/7)``, e [hPa], T [K]
     (Brutsaert 1975).
     """
-    kelvin = tair + 273.15
+    kelvin = tair + KELVIN
     clear = 1.24 * (10.0 * vp / kelvin) ** (1 / 7)
     return ((1 - 0.84 * cloud) * clear + 0.84 * cloud) * STEFAN_BOLTZMANN * kelvin**4
 
@@ -90,7 +88,7 @@ def _pressure(found: Inputs) -> Series:
 
 
 def _longwave_of_net(found: Inputs) -> Series:
-    return found["net_longwave"] + EMISSIVITY * STEFAN_BOLTZMANN * (found["tair"] + 273.15) ** 4
+    return found["net_longwave"] + EMISSIVITY * STEFAN_BOLTZMANN * (found["tair"] + KELVIN) ** 4
 
 
 def _longwave_of_air(found: Inputs) -> Series:

@@ -24,12 +24,13 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 
 from paraformer.core.errors import DataError
+from paraformer.core.physics import KELVIN, PA_PER_KPA
 from paraformer.core.time import Period, require_daily
 from paraformer.data.names import require_free
 from paraformer.data.sources.blocks import simple_dataset
 from paraformer.data.sources.config import HydrodlConfig
 from paraformer.data.sources.granules import folder_of
-from paraformer.data.sources.nldas import FREEZING, vapour_pressure
+from paraformer.data.sources.nldas import vapour_pressure
 from paraformer.data.sources.weather import air_pressure
 
 logger = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ def read_hydrodl(config: HydrodlConfig) -> xr.Dataset:
     days = np.arange(np.datetime64(config.period.start, "D"), np.datetime64(config.period.end, "D") + 1)
     complete = np.ones(len(base.cells), dtype=bool)
     raw = {name: _series(config, base, name, days, complete) for name in _FORCING}
-    tair = raw["TMP_2_FORA"] - FREEZING
+    tair = raw["TMP_2_FORA"] - KELVIN
     pressure = _pressure(config, base, days, tair, complete)
     forcing = {
         "prcp": raw["APCP_FORA"] * 24.0,
@@ -249,7 +250,7 @@ def _pressure(
 ) -> Float[np.ndarray, "cell day"]:
     """Air pressure [kPa]: PRES_FORA [Pa] if the base has it, else by elevation and the period's mean temperature."""
     if all((folder / "PRES_FORA.csv").exists() for folder in base.years):
-        return _series(config, base, "PRES_FORA", days, complete) / 1000.0
+        return _series(config, base, "PRES_FORA", days, complete) / PA_PER_KPA
     if config.elevation is None:
         raise DataError(
             f"{base.root}: no PRES_FORA.csv and no setting 'elevation': the air pressure needs one of the two"

@@ -19,7 +19,6 @@ from paraformer.data.sources.gridded_files import GriddedFiles
 from paraformer.data.sources.moisture_config import MoistureNetcdfConfig
 from paraformer.data.sources.moisture_series import Gathering, MoistureSeries
 
-_DAY = np.timedelta64(1, "D")
 _UNEVEN = 1e-3
 """Largest departure of an axis from even spacing, as a part of it."""
 

@@ -26,6 +26,7 @@ from jaxtyping import Float, Int
 from paraformer.core.errors import DataError
 from paraformer.core.grid import Raster
 from paraformer.core.log import Progress
+from paraformer.core.physics import KELVIN, PA_PER_KPA
 from paraformer.core.variables import FORCING
 from paraformer.data.sources.blocks import join_blocks, simple_dataset
 from paraformer.data.sources.config import NldasConfig
@@ -49,7 +50,6 @@ UNITS = {
 }
 """Variables that are read, with the unit they must state."""
 
-FREEZING = 273.15
 """0 degC [K]."""
 
 _NAME = re.compile(
@@ -282,12 +282,12 @@ def _hour(
             found[name] = values
     forcing = {
         "prcp": found["Rainf"] * 24.0,
-        "tair": found["Tair"] - FREEZING,
+        "tair": found["Tair"] - KELVIN,
         "swdown": found["SWdown"],
         "lwdown": found["LWdown"],
         "wind": np.hypot(found["Wind_E"], found["Wind_N"]),
-        "vp": vapour_pressure(found["Qair"], found["PSurf"] / 1000.0),
-        "pres": found["PSurf"] / 1000.0,
+        "vp": vapour_pressure(found["Qair"], found["PSurf"] / PA_PER_KPA),
+        "pres": found["PSurf"] / PA_PER_KPA,
     }
     return np.stack([forcing[name] for name in FORCING])
 

@@ -10,6 +10,7 @@ import numpy as np
 from paraformer.core.arrays import Arrays
 from paraformer.core.errors import DataError
 from paraformer.core.lazy import deferred
+from paraformer.core.physics import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from paraformer.core.time import ZONE_ATTRIBUTES, decode_times, require_steps
 
 if TYPE_CHECKING:
@@ -20,10 +21,9 @@ else:
 logger = logging.getLogger(__name__)
 
 STEPS_PER_DAY = (1, 2, 3, 4, 6, 8, 12, 24)
-_DAY = 86400
 _JITTER = 0.01
 """Largest distance from a whole step, as a part of a step, that rounding of the numbers explains."""
-_NOON = (11 * 3600, 13 * 3600)
+_NOON = (11 * SECONDS_PER_HOUR, 13 * SECONDS_PER_HOUR)
 """Stamps of daily values that stand in the middle of their day [s]."""
 
 
@@ -70,8 +70,8 @@ def _steps_per_day(stamps: np.ndarray, source: str) -> int:
             at = int(np.argmax(bad))
             raise DataError(f"{source}: {what} {stamps[at + 1]} at position {at + 1}, after {stamps[at]}")
     seconds = float(np.median(step))
-    steps = round(_DAY / seconds)
-    if steps not in STEPS_PER_DAY or abs(seconds * steps / _DAY - 1) > _JITTER:
+    steps = round(SECONDS_PER_DAY / seconds)
+    if steps not in STEPS_PER_DAY or abs(seconds * steps / SECONDS_PER_DAY - 1) > _JITTER:
         raise DataError(
             f"{source}: variable 'time' steps by {seconds:g} s; expected 24 h / k with k one of {STEPS_PER_DAY}"
         )
@@ -80,8 +80,8 @@ def _steps_per_day(stamps: np.ndarray, source: str) -> int:
 
 def _time_of_day(stamp: np.datetime64) -> int:
     """Seconds since midnight of daily stamps; 0 if they only miss it by rounding."""
-    seconds = int(stamp.astype("datetime64[s]").astype(np.int64)) % _DAY
-    return 0 if min(seconds, _DAY - seconds) <= _JITTER * _DAY else seconds
+    seconds = int(stamp.astype("datetime64[s]").astype(np.int64)) % int(SECONDS_PER_DAY)
+    return 0 if min(seconds, int(SECONDS_PER_DAY) - seconds) <= _JITTER * SECONDS_PER_DAY else seconds
 
 
 def _require_whole_days(stamps: np.ndarray, steps: int, source: str) -> None:
@@ -104,7 +104,7 @@ def _check_bounds(
     given = dataset[name].attrs
     named = attributes | {str(key): value for key, value in given.items()}
     begin = decode_times(dataset[name].values[:, 0], named, source=f"{source}: variable '{name}'")
-    length = np.timedelta64(_DAY // steps, "s")
+    length = np.timedelta64(int(SECONDS_PER_DAY) // steps, "s")
     expected = stamps.astype("datetime64[D]").astype("datetime64[s]") if steps == 1 else stamps
     wrong = np.abs(begin - expected) > _JITTER * length
     if wrong.any():

@@ -20,7 +20,15 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.special import gammaincinv
 
-from paraformer.core.physics import KELVIN, LAPSE_RATE, STEFAN_BOLTZMANN, saturation_vapour_pressure
+from paraformer.core.physics import (
+    GRAVITY,
+    KELVIN,
+    LAPSE_RATE,
+    PA_PER_KPA,
+    STANDARD_PRESSURE,
+    STEFAN_BOLTZMANN,
+    saturation_vapour_pressure,
+)
 from paraformer.core.radiation import top_of_atmosphere
 from paraformer.core.seeding import generator
 from paraformer.core.time import DAYS_PER_YEAR, day_of_year
@@ -70,7 +78,7 @@ def air_pressure(elevation: Site, temperature: Site) -> Site:
     Tl is the mean temperature of the air below, mean T - 0.5 LAPSE_RATE z [K] (hydrostatic equation).
     """
     column = temperature + KELVIN - 0.5 * LAPSE_RATE * elevation
-    return 101.325 * np.exp(-9.80616 * elevation / (287.04 * column))
+    return STANDARD_PRESSURE / PA_PER_KPA * np.exp(-GRAVITY * elevation / (287.04 * column))
 
 
 def transition_probabilities(climate: Climate, days: np.ndarray) -> tuple[Days, Days]:

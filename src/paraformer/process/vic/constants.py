@@ -5,9 +5,13 @@ Those that other rooms take too are imported from ``core.physics``, and found he
 
 from __future__ import annotations
 
+from paraformer.core.physics import GRAVITY as GRAVITY
 from paraformer.core.physics import KELVIN as KELVIN
 from paraformer.core.physics import LAPSE_RATE as LAPSE_RATE
 from paraformer.core.physics import MM_PER_M as MM_PER_M
+from paraformer.core.physics import PA_PER_KPA as PA_PER_KPA
+from paraformer.core.physics import SECONDS_PER_DAY as SECONDS_PER_DAY
+from paraformer.core.physics import STANDARD_PRESSURE as STANDARD_PRESSURE
 from paraformer.core.physics import STEFAN_BOLTZMANN as STEFAN_BOLTZMANN
 from paraformer.core.physics import SVP_A as SVP_A
 from paraformer.core.physics import SVP_B as SVP_B
@@ -17,11 +21,9 @@ from paraformer.core.physics import SVP_ICE_2 as SVP_ICE_2
 
 # Physics
 VON_KARMAN = 0.4  # [1]
-GRAVITY = 9.80616  # [m s-2]
 GAS_CONSTANT = 6.02214e26 * 1.38065e-23  # universal gas constant [J K-1 kmol-1]
 DRY_AIR_GAS_CONSTANT = GAS_CONSTANT / 28.966  # [J kg-1 K-1]
 MOLECULAR_WEIGHT_RATIO = 18.016 / 28.97  # water vapour to dry air [1]; VIC uses 28.97 here, 28.966 above
-STANDARD_PRESSURE = 101325.0  # [Pa]
 WATER_DENSITY = 1000.0  # [kg m-3]
 ICE_DENSITY = 917.0  # [kg m-3]
 AIR_HEAT_CAPACITY = 1013.0  # moist air [J kg-1 K-1]
@@ -29,8 +31,6 @@ WATER_HEAT_CAPACITY = 4188.0  # [J kg-1 K-1]
 ICE_VOLUMETRIC_HEAT_CAPACITY = 2117.27 * 1000.0  # per metre of water equivalent [J m-3 K-1]
 LATENT_HEAT_FUSION = 3.337e5  # [J kg-1]
 LATENT_HEAT_VAPORISATION = 2.501e6  # at 0 degC [J kg-1]
-SECONDS_PER_DAY = 86400.0  # [s]
-PA_PER_KPA = 1000.0
 INCHES_PER_M = 1000.0 / 25.4
 MM_PER_INCH = 25.4
 DOUBLE_EPSILON = 2.220446e-16
@@ -40,7 +40,6 @@ EMISSIVITY = 0.97  # ground, vegetation and snow [1]
 BARE_SOIL_ALBEDO = 0.2  # bare-soil tile [1]
 INFINITE_RESISTANCE = 1e20  # [s m-1]
 BARE_SOIL_ARCHITECTURAL_RESISTANCE = 100.0  # [s m-1]
-HEIGHT_PER_DISPLACEMENT = 1.0 / 0.67
 DISPLACEMENT_PER_HEIGHT = 0.67
 ROUGHNESS_PER_HEIGHT = 0.123
 EVAPORATION_HEIGHT_FACTOR = 1.0 / 0.63 - 1.0  # [1]

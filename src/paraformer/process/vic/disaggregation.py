@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from paraformer.core.errors import SettingsError
+from paraformer.core.physics import declination_of_sun, nearness_of_sun
 from paraformer.core.time import day_of_year, month_of
 from paraformer.process.vic.forcing import Forcing
 
@@ -24,10 +25,9 @@ def block_mean_sun(
     Declination, distance of the sun and equation of time: Allen et al. (1998), FAO Irrigation and Drainage Paper 56,
     eqs. 23, 24, 32 and 33.
     """
-    year_angle = 2 * np.pi * day_of_year(days) / 365.0
-    declination = 0.409 * np.sin(year_angle - 1.39)
-    distance = 1.0 + 0.033 * np.cos(year_angle)
-    b = 2 * np.pi * (day_of_year(days) - 81) / 364.0
+    day = day_of_year(days)
+    declination = declination_of_sun(day)
+    b = 2 * np.pi * (day - 81) / 364.0
     equation_of_time = 0.1645 * np.sin(2 * b) - 0.1255 * np.cos(b) - 0.025 * np.sin(b)  # [h]
     hour = (np.arange(QUADRATURE) + 0.5) * 24.0 / QUADRATURE
     cosine = np.empty((len(lat), len(days), steps_per_day))
@@ -37,7 +37,7 @@ def block_mean_sun(
             angle
         )
         cosine[i] = np.maximum(height, 0.0).reshape(len(days), steps_per_day, -1).mean(axis=-1)
-    return cosine, SOLAR_CONSTANT * distance * cosine.mean(axis=-1)
+    return cosine, SOLAR_CONSTANT * nearness_of_sun(day) * cosine.mean(axis=-1)
 
 
 def diurnal_temperature(lon: Float[np.ndarray, " cell"], steps_per_day: int) -> Float[np.ndarray, "cell step"]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from paraformer.core.physics import SECONDS_PER_DAY
 from paraformer.core.settings import Settings
 
 WaterBalance = Literal["vic", "conserving"]
@@ -34,9 +35,9 @@ class VICSettings(Settings):
     @model_validator(mode="after")
     def _steps_are_allowed(self) -> VICSettings:
         model, snow, runoff = self.model_steps_per_day, self.snow_steps_per_day, self.runoff_steps_per_day
-        if model != 1 and not (4 <= model <= 1440 and 86400 % model == 0):
+        if model != 1 and not (4 <= model <= 1440 and SECONDS_PER_DAY % model == 0):
             raise ValueError(f"model_steps_per_day must be 1, or from 4 to 1440 and divide the day; got {model}")
-        if snow < 4 or 86400 % snow:
+        if snow < 4 or SECONDS_PER_DAY % snow:
             raise ValueError(f"snow_steps_per_day must be at least 4 and divide the day; got {snow}")
         if model > 1 and snow != model:
             raise ValueError(f"snow_steps_per_day must equal model_steps_per_day ({model}) unless it is 1; got {snow}")

@@ -19,6 +19,7 @@ from paraformer.process.vic import forcing as forcing_module
 from paraformer.process.vic.canopy_snow import FOREST
 from paraformer.process.vic.cell import Inputs, Record, Results, run_pair
 from paraformer.process.vic.column import COLUMN, MET, Timing
+from paraformer.process.vic.constants import SECONDS_PER_DAY
 from paraformer.process.vic.derive import SOIL, TILE, pack
 from paraformer.process.vic.forcing import Forcing
 from paraformer.process.vic.inputs import require_valid
@@ -207,8 +208,8 @@ def _run_blocks(
     series = Forcing(**contiguous, month=inputs.month, day_of_year=inputs.day_of_year)
     coldest = parameters.band_temperature_offset().min(axis=1)
     timing = Timing(
-        model_step=86400.0 / settings.model_steps_per_day,
-        snow_step=86400.0 / settings.snow_steps_per_day,
+        model_step=SECONDS_PER_DAY / settings.model_steps_per_day,
+        snow_step=SECONDS_PER_DAY / settings.snow_steps_per_day,
         snow_steps=settings.snow_steps_per_model_step,
         runoff_steps=settings.runoff_steps_per_day // settings.model_steps_per_day,
         conserving=settings.water_balance == "conserving",

@@ -10,13 +10,13 @@ from jaxtyping import Float
 
 from paraformer.core.contracts import Router
 from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.physics import SECONDS_PER_DAY
 from paraformer.process.vic.datasets import open_dataset, read_variable
 from paraformer.process.vic.domain import Domain, locate
 from paraformer.process.vic.driver.global_param import GlobalParameters
 from paraformer.process.vic.files import read_domain, read_run_cells
 
 RING = "STATE_ROUT_RING"
-_DAY = 86400.0
 
 
 class Places(NamedTuple):
@@ -64,12 +64,12 @@ class Rivers:
             cell = int(cells[count > 1][0])
             names = [name for name, at in zip(router.gauges, router.outlets, strict=True) if at == cell]
             raise DataError(f"ROUT_PARAM: outlets {' and '.join(names)} lie in one cell, {domain.words(cell)}")
-        ratio = router.step * steps_per_day / _DAY
+        ratio = router.step * steps_per_day / SECONDS_PER_DAY
         whole = ratio if ratio >= 1 else 1 / ratio
-        if abs(whole - round(whole)) > 1e-9 or _DAY % router.step:
+        if abs(whole - round(whole)) > 1e-9 or SECONDS_PER_DAY % router.step:
             raise SettingsError(
                 f"ROUT_PARAM: unit hydrographs in steps of {router.step:g} s fit neither a day nor model steps of "
-                f"{_DAY / steps_per_day:g} s"
+                f"{SECONDS_PER_DAY / steps_per_day:g} s"
             )
         self._together, self._apart = (round(whole), 1) if ratio >= 1 else (1, round(whole))
         self._coming = np.zeros((len(router.gauges), router.lags))

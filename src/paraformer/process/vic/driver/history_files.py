@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from paraformer.core.files import atomic_path
+from paraformer.core.physics import SECONDS_PER_DAY
 from paraformer.process.vic.driver.aggregate import Records
 from paraformer.process.vic.driver.global_param import GlobalParameters
 from paraformer.process.vic.driver.history import HISTORY
@@ -20,7 +21,7 @@ from paraformer.process.vic.files import Domain, grid_dims, open_dataset, write_
 logger = logging.getLogger(__name__)
 _CELL_METHODS = {"sum": "sum", "mean": "mean", "end": "end", "begin": "beg", "max": "maximum", "min": "minimum"}
 _FILL = {"f4": np.float32(9.969209968386869e36), "f8": 9.969209968386869e36, "i4": -2147483647}
-_PER_DAY = {"seconds": 86400.0, "minutes": 1440.0, "hours": 24.0, "days": 1.0}
+_PER_DAY = {"seconds": SECONDS_PER_DAY, "minutes": 1440.0, "hours": 24.0, "days": 1.0}
 _DAYS_BEFORE_GREGORIAN = 2  # 0001-01-01 of the mixed calendar is two days before that of the proleptic one
 ORIGIN = np.datetime64("0001-01-01", "D")
 
@@ -100,7 +101,7 @@ class HistoryFiles:
         per_day = self.run.settings.model_steps_per_day
         step = int(self.edges[record])
         day = str(self.run.first_day + step // per_day)
-        exact = f"{day}-{step % per_day * (86400 // per_day):05d}"
+        exact = f"{day}-{step % per_day * (int(SECONDS_PER_DAY) // per_day):05d}"
         return exact[: len(self.stream.frequency.date_format)]
 
     def _define(self) -> None:

@@ -192,15 +192,3 @@ def told(line: Line, driver: Driver) -> str:
     if line.key in KEYS and treatment(line.key, driver) == TOLD:
         return f"{line.key} has no effect ({KEYS[line.key].why})"
     return ""
-
-
-def markdown() -> str:
-    """The table as ``docs/vic_run.md`` shows it."""
-    header = "| key | image driver's file | classic driver's file | |\n| --- | --- | --- | --- |\n"
-    shown = {OTHER: "not an option", TOLD: "no effect, a warning"}
-    rows = []
-    for key in TABLE:
-        done = [shown.get(value, value) for value in (key.image, key.classic)]
-        done = [f"only `{value.removeprefix(ONLY)}`" if value.startswith(ONLY) else value for value in done]
-        rows.append(f"| {', '.join(f'`{name}`' for name in key)} | {done[0]} | {done[1]} | {key.why} |\n")
-    return header + "".join(rows)

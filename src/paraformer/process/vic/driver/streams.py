@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from paraformer.core.errors import SettingsError, nearest
+from paraformer.core.physics import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from paraformer.process.vic.driver.history import HISTORY, NOT_COMPUTED, Aggregation
 from paraformer.process.vic.driver.keys import STREAM_KEYS
 from paraformer.process.vic.driver.lines import Line, Problem, Refusals, Refused
@@ -34,7 +35,7 @@ FILES_MISSED = "HISTFREQ ends where no record ends; as in VIC-5, no new file beg
 """What a warning says about lines that do something else than one may expect, or than VIC-5."""
 
 Unit = Literal["NEVER", "NSTEPS", "NSECONDS", "NMINUTES", "NHOURS", "NDAYS", "NMONTHS", "NYEARS", "DATE", "END"]
-_SECONDS = {"NSECONDS": 1, "NMINUTES": 60, "NHOURS": 3600, "NDAYS": 86400}
+_SECONDS = {"NSECONDS": 1, "NMINUTES": 60, "NHOURS": int(SECONDS_PER_HOUR), "NDAYS": int(SECONDS_PER_DAY)}
 
 
 class Frequency(NamedTuple):
@@ -74,7 +75,7 @@ class Frequency(NamedTuple):
             return (days - first_day).astype(np.int64) * steps_per_day
         length = self.every
         if self.unit != "NSTEPS":
-            seconds, step = self.every * _SECONDS[self.unit], 86400 // steps_per_day
+            seconds, step = self.every * _SECONDS[self.unit], int(SECONDS_PER_DAY) // steps_per_day
             if seconds % step:
                 raise SettingsError(f"{self.unit} {self.every} is not a whole number of model steps of {step} s")
             length = seconds // step
