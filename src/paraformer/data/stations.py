@@ -117,7 +117,7 @@ def stations_dataset(probes: Sequence[Probe], attrs: Mapping[str, Any], quality:
     coords = {
         "station": ("station", np.array(names, dtype=object), {"long_name": "identifier of the station"}),
         "name": ("station", np.array([p.name for p in about], dtype=object), {"long_name": "name of the station"}),
-        "depth": ("depth", depths, {"units": "m", "long_name": "depth of the probe", "positive": "down"}),
+        "depth": ("depth", depths, {"units": "m", "standard_name": "depth", "positive": "down"}),
         "time": ("time", days.astype("datetime64[ns]"), {"standard_name": "time"}),
         "lat": ("station", each("lat"), LATITUDE),
         "lon": ("station", each("lon"), LONGITUDE),
@@ -126,11 +126,8 @@ def stations_dataset(probes: Sequence[Probe], attrs: Mapping[str, Any], quality:
         "clay": ("station", each("clay"), {"units": "%", "long_name": f"clay fraction of the soil{unknown}"}),
     }
     meaning = {"units": "m3 m-3", "long_name": "soil moisture of a probe, mean of the day"}
-    return xr.Dataset(
-        {"soil_moisture": (("station", "depth", "time"), values, meaning)},
-        coords,
-        {**attrs, "quality": json.dumps(dict(quality))},
-    )
+    told = {**attrs, "quality": json.dumps(dict(quality))}
+    return xr.Dataset({"soil_moisture": (("station", "depth", "time"), values, meaning)}, coords, told)
 
 
 def daily_means(time: np.ndarray, values: Float[np.ndarray, " time"], least: int) -> tuple[np.ndarray, np.ndarray]:

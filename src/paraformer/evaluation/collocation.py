@@ -22,7 +22,7 @@ COLLOCATION_COLUMNS = ("station", "method", "kind", "series", "days", "error", "
 """Of triple collocation: random error [m3 m-3] in the series' own scale with its 95 % interval, correlation with the
 truth, signal-to-noise ratio [dB]. NaN where covariances contradict the model of errors."""
 
-_SAMPLES = 499
+_SAMPLES = 299
 _LEAST_DAYS = 50
 
 
@@ -61,27 +61,28 @@ def triple_collocation(
     chosen = values[:, mask]
 
     def solved(x: Float[np.ndarray, "series day"]) -> tuple[np.ndarray, np.ndarray]:
-        if (np.cov(x)[np.triu_indices(3, 1)] <= 0).any():  # no signal that all three see
+        about = x - x.mean(axis=1, keepdims=True)
+        if ((about @ about.T)[np.triu_indices(3, 1)] <= 0).any():  # no signal that all three see
             return np.full(3, np.nan), np.full(3, np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
             snr, scaled, beta = tcol_metrics(*x)
             return np.asarray(scaled) / np.asarray(beta), np.asarray(snr)
 
-    error, snr = solved(chosen)
+    std, snr = solved(chosen)
     draws = []
     for drawn in draw_blocks(len(used), samples=_SAMPLES):
-        at = np.concatenate([np.tile(days[i], n) for i, n in enumerate(drawn) if n])
+        at = np.concatenate([days[i] for i in np.repeat(np.arange(len(used)), drawn)])
         draws.append(solved(chosen[:, at])[0])
     found = {}
     for i, name in enumerate(series):
         known = np.array([one[i] for one in draws if np.isfinite(one[i])])
         low = high = r = decibel = np.nan
-        if np.isfinite(error[i]) and known.size > _SAMPLES / 2:
-            moved = interval_of(float(np.log(error[i])), np.log(known), len(used))
+        if np.isfinite(std[i]) and known.size > _SAMPLES / 2:
+            moved = interval_of(float(np.log(std[i])), np.log(known), len(used))
             low, high = float(np.exp(moved.low)), float(np.exp(moved.high))
-        if np.isfinite(error[i]):
+        if np.isfinite(std[i]):
             decibel = float(snr[i])
             ratio = 10 ** (decibel / 10)
             r = float(np.sqrt(ratio / (1 + ratio)))
-        found[name] = Collocated(float(error[i]), low, high, r, decibel)
+        found[name] = Collocated(float(std[i]), low, high, r, decibel)
     return found

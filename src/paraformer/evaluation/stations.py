@@ -1,15 +1,15 @@
 """Validation at stations by the steps of Gruber et al. (2020), doi 10.1016/j.rse.2020.111806.
 
 Quality flags are the readers' (``data.stations``). Here: the same days for all series that are compared; r, bias and
-ubRMSE of the values as they are (raw) and, but for the bias, of anomalies from a moving mean of 35 days, which leave out
-the season; each with a 95 % interval by a bootstrap of blocks of days. Nothing is rescaled.
+ubRMSE of the values as they are (raw) and, but for the bias, of anomalies from a moving mean of 35 days, without the
+season; each with a 95 % interval by a bootstrap of blocks of days. Nothing is rescaled.
 
 Blocks. Errors of soil moisture resemble each other for weeks, so days drawn one by one, or blocks of few days, make
 intervals too narrow: blocks of 30 days are drawn, shorter ones where the days would not fill ``compare.MIN_BLOCKS``. Of
-made-up series of a year without a hundred days of frost whose correlation from day to day is 0.8 (about that of
-anomalies), 0.9 and 0.95, nominal 95 % intervals hold the truth, of r in 94, 93 and 91 of 100 cases, of ubRMSE in 89, 81
-and 70, of bias in 92, 89 and 84; with blocks of 10 days of r in 90, 88 and 78, of ubRMSE in 85, 77 and 61. One year holds
-one season: no interval from within it tells how raw scores differ from year to year.
+made-up series of a year without a hundred days of frost whose correlation from day to day is 0.8, 0.9 and 0.95, nominal
+95 % intervals hold the truth, of r in 94, 93 and 91 of 100 cases, of ubRMSE in 89, 81 and 70, of bias in 92, 89 and 84;
+with blocks of 10 days of r in 90, 88 and 78, of ubRMSE in 85, 77 and 61. One year holds one season: no interval from
+within it tells how raw scores differ from year to year.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def score_site(site: Site, *, min_days: int = MIN_DAYS) -> Iterator[tuple]:
     """Rows of ``SCORE_COLUMNS``, none where the shared days are fewer than ``min_days``."""
     methods = list(site.simulated)
     series = np.stack([site.observed, *site.simulated.values()]).astype(np.float64)
-    shared = np.isfinite(series).all(axis=0)
+    shared = np.asarray(np.isfinite(series).all(axis=0))
     for kind in KINDS:
         values, mask = (series, shared) if kind == "raw" else moving_anomalies(series, shared)
         days = int(mask.sum())
@@ -140,9 +140,7 @@ def score_site(site: Site, *, min_days: int = MIN_DAYS) -> Iterator[tuple]:
                 yield (*place, kind, metric, *numbers)
 
 
-def by_block(
-    series: Float[np.ndarray, "series time"], mask: Bool[np.ndarray, " time"]
-) -> tuple[int, list[Statistics]]:
+def by_block(series: Float[np.ndarray, "series time"], mask: Bool[np.ndarray, " time"]) -> tuple[int, list[Statistics]]:
     """Length of the blocks, and statistics of every series but the first against it, one a block that has a day."""
     length = block_days(int(mask.sum()))
     pad = -mask.size % length
@@ -205,4 +203,3 @@ def summarise_sites(scores: pd.DataFrame, *, tile: float = 8.0) -> pd.DataFrame:
         clearly = [np.nan, np.nan] if metric == "bias" else [int((clear & (sign * gain > 0)).sum()) for sign in (1, -1)]
         rows.append((*head, *mean, int((gain > 0).sum()), *clearly))
     return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
-

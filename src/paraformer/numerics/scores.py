@@ -119,7 +119,7 @@ def merge(a: Statistics, b: Statistics) -> Statistics:
 
 
 def resample(statistics: Statistics, drawn: Float[np.ndarray, "sample part"]) -> Statistics:
-    """Statistics of parts that were drawn so often: ``merge`` of ``drawn[s, b]`` copies of every part b, one a sample s.
+    """Statistics of parts drawn with replacement: ``merge`` of ``drawn[s, b]`` copies of every part b, for a sample s.
 
     Sums of squares are taken about the mean of all parts and then moved to the sample's own, as in ``merge``.
 

@@ -17,22 +17,22 @@ from paraformer.core.errors import DataError, RunError, SettingsError
 from paraformer.core.files import write_csv
 from paraformer.core.log import Progress, shown_progress
 from paraformer.core.names import DEFAULT
-from paraformer.core.netcdf import read_dataset, write_dataset
+from paraformer.core.netcdf import read_dataset
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.results import Results
-from paraformer.core.schema import Cube
-from paraformer.core.text_table import to_text
 from paraformer.core.variables import OBSERVATIONS
 from paraformer.data.sources.station_files import read_stations, station_variables
 from paraformer.data.stations import WITHIN, match_stations
 from paraformer.evaluation.collocation import COLLOCATION_COLUMNS, triple_collocation
 from paraformer.evaluation.stations import Site, layer_of, score_sites, summarise_sites
+from paraformer.learners.released import ReleasedMap
 from paraformer.numerics.seasonal import moving_anomalies
 from paraformer.pipeline.apply import predicted, wanted_by
 from paraformer.pipeline.land import files_of
 from paraformer.pipeline.released import find_map
 from paraformer.pipeline.target import Target, Wanted, open_target
 from paraformer.process.files import Places, ProcessFiles, land_at
+from paraformer.report.stations import stations_text
 
 LAYERS = ("soil_moisture_mean", "soil_moisture_2", "soil_moisture_3")
 """Outputs of VIC in site mode: layer 1 as the mean of the day, the others at its end."""
@@ -47,16 +47,18 @@ class Modelled(NamedTuple):
     """Soil moisture of some methods in some cells.
 
     Attributes:
-        cube: cells and days.
-        days: that count [time].
+        cells: identifiers [cell].
+        days: datetime64[D] [time].
+        counts: days that count [time].
         moisture: method -> layer -> [m3 m-3] [cell, time].
         thickness: method -> [m] [cell, layer]; without the methods of a model whose layers are not known.
         satellite: observations of the cells [m3 m-3] [cell, time], NaN where there are none; ``None`` without.
         notes: what a reader has to know.
     """
 
-    cube: Cube
+    cells: np.ndarray
     days: np.ndarray
+    counts: np.ndarray
     moisture: Mapping[str, Mapping[int, Float[np.ndarray, "cell time"]]]
     thickness: Mapping[str, Float[np.ndarray, "cell layer"]]
     satellite: Float[np.ndarray, "cell time"] | None
@@ -82,7 +84,7 @@ class Validation(NamedTuple):
     notes: tuple[str, ...]
 
     def __str__(self) -> str:
-        return describe_validation(self)
+        return stations_text(*self)
 
 
 def validate(
@@ -98,10 +100,10 @@ def validate(
 
     Args:
         source: a run directory, whose methods are validated in the test period; or a file of cells in the input
-            format with the weather of stations and VIC's ``params.nc`` and ``domain.nc`` beside it, on all days of which
-            VIC is run with its a-priori parameters and with θ of the ``models``.
-        stations: USCRN files, an ISMN download, a netCDF file (``data.sources.station_files``) or such a dataset; without
-            it, the variables ``sm_005``, ``sm_020``, ... of the file of cells.
+            format with the weather of stations, VIC's ``params.nc`` and ``domain.nc`` beside it: VIC is run on all of
+            its days with the a-priori parameters and with θ of the ``models``.
+        stations: USCRN files, an ISMN download, a netCDF file (``data.sources.station_files``) or such a dataset;
+            without it, the variables ``sm_005``, ``sm_020``, ... of the file of cells.
         models: trained maps that give θ, as ``apply`` takes them; of a file of cells only.
         within: largest distance of a station from the centre of its cell [km].
         directory: where ``stations.csv``, ``scores.csv``, ``summary.csv``, ``collocation.csv`` go; nowhere without.
@@ -127,14 +129,15 @@ def validate(
         raise SettingsError(f"{source}: name the stations that the run is validated at")
     found = _stations(source, stations)
     with TemporaryDirectory() as work:
-        modelled = _of_run(source) if run else _of_cells(source, models, Path(work), shown_progress(quiet))
-    matches = match_stations(found, modelled.cube, within, own=stations is None)
-    if not matches["used"].any():
-        nearest = matches.loc[matches["distance_km"].idxmin()]
-        raise DataError(
-            f"{source}: no station within {within:g} km of a cell; the nearest of {len(matches)}, "
-            f"{nearest['station']}, is {nearest['distance_km']:.0f} km from cell {nearest['cell']}"
-        )
+        target = None if run else _open(source, Path(work), shown_progress(quiet))
+        cube = Results(source).cube if target is None else target.cube
+        matches = match_stations(found, cube, within, own=stations is None)
+        _require_any(matches, source, within)
+        near = np.isin(cube.cells, matches.loc[matches["used"], "cell"])
+        if target is None:
+            modelled = _of_run(source, np.flatnonzero(near))
+        else:
+            modelled = _of_cells(target, [find_map(model) for model in models], Path(work), shown_progress(quiet))
     notes = list(modelled.notes)
     sites = list(_sites(found, modelled, matches, notes))
     scores = score_sites(iter(sites))
@@ -143,8 +146,19 @@ def validate(
     notes.append(f"days of the stations: {found.attrs.get('day', 'not said')}; of VIC: UTC")
     validation = Validation(matches, scores, summarise_sites(scores), collocation, tuple(dict.fromkeys(notes)))
     if directory is not None:
-        _write(validation, found, Path(directory))
+        for name, file in FILES.items():
+            write_csv(Path(directory) / file, getattr(validation, name))
     return validation
+
+
+def _require_any(matches: pd.DataFrame, source: Path, within: float) -> None:
+    if matches["used"].any():
+        return
+    nearest = matches.loc[matches["distance_km"].idxmin()]
+    raise DataError(
+        f"{source}: no station within {within:g} km of a cell; the nearest of {len(matches)}, {nearest['station']}, is "
+        f"{nearest['distance_km']:.0f} km from cell {nearest['cell']}"
+    )
 
 
 def _stations(source: Path, stations: str | Path | xr.Dataset | None) -> xr.Dataset:
@@ -157,81 +171,70 @@ def _stations(source: Path, stations: str | Path | xr.Dataset | None) -> xr.Data
     return station_variables(read_dataset(source), source)
 
 
-def _of_run(directory: Path) -> Modelled:
-    """Methods of a run in its test period, each seed of its own."""
+def _of_run(directory: Path, cells: np.ndarray) -> Modelled:
+    """Methods of a run in its test period, each seed of its own, in the cells at some positions."""
     results = Results(directory)
-    if not results.moisture or not results.judged:
+    if not results.judged or not results.moisture:
         raise RunError(f"{directory}: no soil moisture was judged; 'paraformer run' does it")
-    cube, series = results.cube, results.series
-    days = cube.time
-    counts = cube.period("test").mask(days)
-    study = load_study(results.study_file)
-    files = files_of(study, directory / "cube")
-    prior = None
+    cube, series, theta = results.cube, results.series.isel(cell=cells), results.theta.isel(cell=cells)
+    files, prior = files_of(load_study(results.study_file), directory / "cube"), None
     if isinstance(files, ProcessFiles):
-        prior = land_at(files, Places.of(cube), quiet=True).parameters.depth
-    theta = results.theta
+        prior = land_at(files, Places.of(cube).select(cells), quiet=True).parameters.depth
     several = pd.Series(series["method"].values).value_counts()
     moisture: dict[str, dict[int, np.ndarray]] = {}
     thickness: dict[str, np.ndarray] = {}
     for row, (method, seed) in enumerate(zip(series["method"].values, series["seed"].values, strict=True)):
         name = str(method) if several[method] == 1 else f"{method}, seed {seed}"
-        own = {1: series["soil_moisture"][row].values.astype(np.float64)}
-        if prior is not None:
-            thickness[name] = _thickness(prior, theta, str(method), int(seed))
-            for layer in (2, 3):
-                if f"soil_moisture_{layer}" in series:
-                    water = series[f"soil_moisture_{layer}"][row].values.astype(np.float64)
-                    own[layer] = water / (thickness[name][:, layer - 1, None] * _MM)
-        moisture[name] = own
+        moisture[name] = {1: series["soil_moisture"][row].values.astype(np.float64)}
+        if prior is None:
+            continue
+        found = np.flatnonzero((theta["method"].values == method) & (theta["seed"].values == seed))
+        own = theta.isel(row=found[0]) if found.size else xr.Dataset()
+        thickness[name] = _thickness(prior, {str(p): own[p].values for p in own.data_vars})
+        for layer in (2, 3):
+            if (output := f"soil_moisture_{layer}") in series:
+                water = series[output][row].values.astype(np.float64)
+                moisture[name][layer] = water / (thickness[name][:, layer - 1, None] * _MM)
     observed, mask = cube.observed()
-    satellite = np.where(mask & counts, observed, np.nan)
-    period = f"{cube.period('test')}, the test period; layers at the end of the UTC day"
-    return Modelled(cube, counts, moisture, thickness, satellite, (f"methods of {directory}: {period}",))
+    period = cube.period("test")
+    told = f"methods of {directory}: {period}, the test period; every layer at the end of the UTC day"
+    satellite = np.where(mask, observed, np.nan)[cells]
+    return Modelled(cube.cells[cells], cube.time, period.mask(cube.time), moisture, thickness, satellite, (told,))
 
 
-def _thickness(prior: np.ndarray, theta: xr.Dataset, method: str, seed: int) -> np.ndarray:
-    """Thickness of the layers [m] [cell, layer] of a row: the a-priori one, but for what θ changes."""
-    found = prior.copy()
-    row = np.flatnonzero((theta["method"].values == method) & (theta["seed"].values == seed))
-    for layer in range(found.shape[1]):
-        if row.size and f"depth_{layer + 1}" in theta:
-            found[:, layer] = theta[f"depth_{layer + 1}"].values[row[0]]
-    return found
+def _thickness(
+    prior: Float[np.ndarray, "cell layer"], theta: Mapping[str, Float[np.ndarray, " cell"]]
+) -> Float[np.ndarray, "cell layer"]:
+    """Thickness of the layers [m]: the a-priori one, but for what θ changes."""
+    layers = range(prior.shape[1])
+    return np.stack([theta.get(f"depth_{layer + 1}", prior[:, layer]) for layer in layers], axis=1)
 
 
-def _of_cells(path: Path, models: Sequence[str], work: Path, progress: Progress) -> Modelled:
-    """VIC on the weather of a file: its a-priori parameters, and θ of each map."""
+def _open(path: Path, work: Path, progress: Progress, found: ReleasedMap | None = None) -> Target:
+    """Cells of a file, with what a map has to be given."""
     if path.suffix in (".yaml", ".yml", ".txt"):
         raise SettingsError(f"{path}: expected a run directory or a file of cells; 'paraformer run' makes a run")
-    maps = [find_map(model) for model in models]
-    names = [found.name for found in maps]
+    wanted = Wanted((), "", False) if found is None else wanted_by(found)
+    return open_target(path, wanted, (None, None), work, progress)
+
+
+def _of_cells(target: Target, maps: Sequence[ReleasedMap], work: Path, progress: Progress) -> Modelled:
+    """VIC on the weather of a file: its a-priori parameters, and θ of each map."""
+    names, path, cube = [found.name for found in maps], target.source, target.cube
     if len(set(names)) < len(names):
         raise SettingsError(f"--model: two maps are called '{max(names, key=names.count)}'")
-    target = open_target(path, Wanted((), "", False), (None, None), work, progress)
-    prior = land_at(_files(path, target), Places.of(target.cube), quiet=True).parameters.depth
-    moisture = {DEFAULT: _run(target, ParameterSpace.of("infilt"), None, prior)}
+    assert isinstance(target.files, ProcessFiles)  # of a file of cells
+    prior = land_at(target.files, Places.of(cube), quiet=True).parameters.depth
     thickness = {DEFAULT: prior}
+    moisture = {DEFAULT: _run(target, ParameterSpace.of("infilt"), None, prior)}
     for found in maps:
-        wanted = wanted_by(found)
-        own = open_target(path, wanted, (None, None), work, progress)
-        _, applied = predicted(found, own)
-        depths = prior.copy()
-        for layer in range(depths.shape[1]):
-            if f"depth_{layer + 1}" in found.parameters.names:
-                depths[:, layer] = applied.theta[:, found.parameters.names.index(f"depth_{layer + 1}")]
-        thickness[found.name] = depths
-        moisture[found.name] = _run(own, found.parameters, applied.theta, depths)
-    cube = target.cube
+        own = _open(path, work, progress, found)
+        theta = predicted(found, own)[1].theta
+        thickness[found.name] = _thickness(prior, dict(zip(found.parameters.names, theta.T, strict=True)))
+        moisture[found.name] = _run(own, found.parameters, theta, thickness[found.name])
     told = f"VIC on the weather of {path}, {cube.period('train')}; layer 1: mean of the day, layers 2 and 3: its end"
     counts = np.ones(len(cube.time), dtype=bool)
-    return Modelled(cube, counts, moisture, thickness, _satellite(path), (told,))
-
-
-def _files(path: Path, target: Target) -> ProcessFiles:
-    if not isinstance(target.files, ProcessFiles):
-        raise SettingsError(f"{path}: VIC's params.nc and domain.nc are needed beside it")
-    return target.files
+    return Modelled(cube.cells, cube.time, counts, moisture, thickness, _satellite(path), (told,))
 
 
 def _run(
@@ -258,10 +261,10 @@ def _satellite(path: Path) -> np.ndarray | None:
 
 def _sites(stations: xr.Dataset, modelled: Modelled, matches: pd.DataFrame, notes: list[str]) -> Iterator[Site]:
     """What is compared at each depth of each station that is used, on the days of the model."""
-    days = modelled.cube.time.astype("datetime64[D]")
+    days = modelled.days.astype("datetime64[D]")
     their = stations["time"].values.astype("datetime64[D]")
     _, mine, others = np.intersect1d(days, their, return_indices=True)
-    at_cell = {int(cell): i for i, cell in enumerate(modelled.cube.cells)}
+    at_cell = {int(cell): i for i, cell in enumerate(modelled.cells)}
     deep: dict[float, set[str]] = {}
     for i, match in enumerate(matches.itertuples()):
         if not match.used:
@@ -270,12 +273,13 @@ def _sites(stations: xr.Dataset, modelled: Modelled, matches: pd.DataFrame, note
         for k, depth in enumerate(stations["depth"].values.astype(float)):
             observed = np.full(len(days), np.nan)
             observed[mine] = stations["soil_moisture"].values[i, k, others]
-            observed[~modelled.days] = np.nan
-            layers, simulated = {}, {}
+            observed[~modelled.counts] = np.nan
+            layers: dict[str, int] = {}
+            simulated: dict[str, np.ndarray] = {}
             for method, own in modelled.moisture.items():
                 known = modelled.thickness.get(method)
                 layer = (1 if depth <= 0.05 + 1e-6 else None) if known is None else layer_of(depth, known[cell])
-                if layer in own:
+                if layer is not None and layer in own:
                     layers[method], simulated[method] = layer, own[layer][cell]
             if len(simulated) < len(modelled.moisture):
                 if np.isfinite(observed).any():
@@ -308,7 +312,7 @@ def _collocated(sites: list[Site], modelled: Modelled, matches: pd.DataFrame, no
     rows: list[tuple[Any, ...]] = []
     if modelled.satellite is None:
         return pd.DataFrame(rows, columns=list(COLLOCATION_COLUMNS))
-    at_cell = {int(cell): i for i, cell in enumerate(modelled.cube.cells)}
+    at_cell = {int(cell): i for i, cell in enumerate(modelled.cells)}
     of = {m.station: at_cell[int(m.cell)] for m in matches.itertuples()}
     done: set[str] = set()
     for site in sites:
@@ -334,111 +338,3 @@ def _collocated(sites: list[Site], modelled: Modelled, matches: pd.DataFrame, no
 
 FILES = {"matches": "stations.csv", "scores": "scores.csv", "summary": "summary.csv", "collocation": "collocation.csv"}
 """Table of a validation -> its file."""
-
-
-def _write(validation: Validation, stations: xr.Dataset, directory: Path) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, file in FILES.items():
-        write_csv(directory / file, getattr(validation, name))
-    write_dataset(stations, directory / "stations.nc")
-
-
-def describe_validation(validation: Validation) -> str:
-    """The validation as text for the terminal."""
-    matches, summary = validation.matches, validation.summary
-    used = matches[matches["used"]]
-    lines = [f"{len(used)} of {len(matches)} stations", "", to_text(_matched(matches)), ""]
-    lines += ["medians over stations; less: mean difference to the first method, 95 % interval over tiles of stations"]
-    lines += [to_text(_summary_text(summary)), ""]
-    if len(used) <= _SHOWN and len(validation.scores):
-        lines += ["each station, 95 % interval by blocks of days", to_text(_scores_text(validation.scores)), ""]
-    if len(validation.collocation):
-        lines += [
-            "triple collocation with the satellite at 5 cm, nothing rescaled: random error [m3 m-3], medians over "
-            "stations. θ learned from the satellite shares its errors, which then count as signal: read the rows of "
-            "the a-priori parameters",
-            to_text(_collocation_text(validation.collocation)),
-            "",
-        ]
-    return "\n".join([*lines, *validation.notes])
-
-
-_SHOWN = 3
-"""Stations up to which each has rows of its own on the screen."""
-
-
-def _matched(matches: pd.DataFrame) -> pd.DataFrame:
-    shown = matches.assign(used=np.where(matches["used"], "yes", "no"))
-    for name in ("distance_km", "elevation_difference", "sand_difference", "clay_difference"):
-        shown[name] = [_number(value, 1) for value in matches[name]]
-    return shown.drop(columns="name") if (shown["name"] == shown["station"]).all() else shown
-
-
-def _summary_text(summary: pd.DataFrame) -> pd.DataFrame:
-    rows = []
-    for row in summary.itertuples():
-        interval = "" if np.isnan(row.low) else f"{row.low:+.3f} to {row.high:+.3f}"
-        better = "" if np.isnan(row.less_first) else f"{row.better:g} of {row.stations}"
-        rows.append(
-            {
-                "method": row.method,
-                "depth [cm]": f"{row.depth * 100:g}",
-                "values": row.kind,
-                "score": row.metric,
-                "stations": row.stations,
-                "median": _number(row.median, 3),
-                "less": "" if np.isnan(row.less_first) else f"{row.less_first:+.3f}",
-                "interval": interval,
-                "p": _number(row.p, 4),
-                "better at": better,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _scores_text(scores: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "method": scores["method"],
-            "station": scores["station"],
-            "depth [cm]": [f"{d * 100:g}" for d in scores["depth"]],
-            "layer": scores["layer"],
-            "values": scores["kind"],
-            "score": scores["metric"],
-            "days": scores["days"],
-            "value": [_number(v, 3) for v in scores["value"]],
-            "interval": [_span(low, high) for low, high in zip(scores["low"], scores["high"], strict=True)],
-            "less": [_number(v, 3) for v in scores["less_first"]],
-            "its interval": [
-                _span(low, high)
-                for low, high in zip(scores["less_first_low"], scores["less_first_high"], strict=True)
-            ],
-        }
-    )
-
-
-def _collocation_text(collocation: pd.DataFrame) -> pd.DataFrame:
-    rows = []
-    for (method, kind, series), part in collocation.groupby(["method", "kind", "series"], sort=False):
-        known = part[np.isfinite(part["error"])]
-        rows.append(
-            {
-                "method": method,
-                "values": kind,
-                "series": series,
-                "stations": f"{len(known)} of {len(part)}",
-                "days": f"{part['days'].median():g}",
-                "error": _number(known["error"].median(), 4),
-                "interval": _span(*known[["low", "high"]].to_numpy()[0], 4) if len(known) == 1 else "",
-                "r with truth": _number(known["r_truth"].median(), 2),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _number(value: float, digits: int) -> str:
-    return "" if np.isnan(value) else f"{value:.{digits}f}"
-
-
-def _span(low: float, high: float, digits: int = 3) -> str:
-    return "" if np.isnan(low) else f"{low:.{digits}f} to {high:.{digits}f}"

@@ -19,7 +19,9 @@ from paraformer.data.stations import Probe, stations_dataset
 _PROBE = re.compile(r"sm_(\d{3})")
 """Soil moisture of a probe in a file of cells, by its depth [cm]."""
 
-EXPECTED = "USCRN files (CRND0103-*.txt, CRNH0203-*.txt), an ISMN download (folder or zip), or a netCDF file of stations"
+EXPECTED = (
+    "USCRN files (CRND0103-*.txt, CRNH0203-*.txt), an ISMN download (folder or zip), or a netCDF file of stations"
+)
 
 
 def read_stations(path: str | Path) -> xr.Dataset:
@@ -101,6 +103,8 @@ def station_variables(cells: xr.Dataset, path: Path) -> xr.Dataset:
                 )
             probes.append(Probe(station, station, lat, lon, depth / 100.0, days, values, **about))
     attrs = {key: str(cells.attrs[key]) for key in ("title", "source", "references", "license") if key in cells.attrs}
-    found = stations_dataset(probes, {"day": "as in the file", **attrs}, {"of the file": cells.attrs.get("comment", "")})
+    found = stations_dataset(
+        probes, {"day": "as in the file", **attrs}, {"of the file": cells.attrs.get("comment", "")}
+    )
     of = dict(zip(names.tolist(), cells["cell"].values.tolist(), strict=True))
     return found.assign_coords(cell=("station", np.array([of[name] for name in found["station"].values])))
