@@ -7,9 +7,9 @@ season; each with a 95 % interval by a bootstrap of blocks of days. Nothing is r
 Blocks. Errors of soil moisture resemble each other for weeks, so days drawn one by one, or blocks of few days, make
 intervals too narrow: blocks of 30 days are drawn, shorter ones where the days would not fill ``compare.MIN_BLOCKS``. Of
 made-up series of a year without a hundred days of frost whose correlation from day to day is 0.8, 0.9 and 0.95, nominal
-95 % intervals hold the truth, of r in 94, 93 and 91 of 100 cases, of ubRMSE in 89, 81 and 70, of bias in 92, 89 and 84;
-with blocks of 10 days of r in 90, 88 and 78, of ubRMSE in 85, 77 and 61. One year holds one season: no interval from
-within it tells how raw scores differ from year to year.
+95 % intervals hold the truth, of r in 95, 94 and 89 of 100 cases, of ubRMSE in 88, 81 and 70, of bias in 92, 88 and 84;
+with blocks of 10 days of r in 92, 87 and 80, of ubRMSE in 87, 77 and 64 (``benchmarks/station_intervals.py``). One year
+holds one season: no interval from within it tells how raw scores differ from year to year.
 """
 
 from __future__ import annotations

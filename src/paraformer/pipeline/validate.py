@@ -21,6 +21,8 @@ from paraformer.core.netcdf import read_dataset
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.results import Results
 from paraformer.core.variables import OBSERVATIONS
+from paraformer.data.cube import whole_cube
+from paraformer.data.sources.cells import open_cells
 from paraformer.data.sources.station_files import read_stations, station_variables
 from paraformer.data.stations import WITHIN, match_stations
 from paraformer.evaluation.collocation import COLLOCATION_COLUMNS, triple_collocation
@@ -252,10 +254,13 @@ def _run(
 
 def _satellite(path: Path) -> np.ndarray | None:
     """The first satellite's observations of a file of cells, if there are any."""
-    dataset = read_dataset(path) if path.suffix in (".nc", ".nc4") else xr.open_zarr(path)
+    cells = open_cells(path)
+    there = set(map(str, cells.dataset.variables))
+    cells.close()
     for name in OBSERVATIONS:
-        if name in dataset:
-            return dataset[name].values.astype(np.float64)
+        if name in there:
+            observed, mask = whole_cube(path, (), name).observed()
+            return np.where(mask, observed, np.nan).astype(np.float64)
     return None
 
 

@@ -14,7 +14,7 @@ from paraformer.core.units import same_unit
 from paraformer.data.sources.granules import reading
 from paraformer.data.sources.ismn_files import read_ismn
 from paraformer.data.sources.uscrn import read_uscrn, uscrn_files
-from paraformer.data.stations import Probe, stations_dataset
+from paraformer.data.stations import Probe, daily_means, stations_dataset
 
 _PROBE = re.compile(r"sm_(\d{3})")
 """Soil moisture of a probe in a file of cells, by its depth [cm]."""
@@ -101,7 +101,8 @@ def station_variables(cells: xr.Dataset, path: Path) -> xr.Dataset:
                 raise DataError(
                     f"{path}: '{name}', station {station}, {days[at]}: found {values[at]:g}, expected 0 to 1 m3 m-3"
                 )
-            probes.append(Probe(station, station, lat, lon, depth / 100.0, days, values, **about))
+            daily = daily_means(days, values, 1)  # of a sub-daily file, the value of the day
+            probes.append(Probe(station, station, lat, lon, depth / 100.0, *daily, **about))
     attrs = {key: str(cells.attrs[key]) for key in ("title", "source", "references", "license") if key in cells.attrs}
     found = stations_dataset(
         probes, {"day": "as in the file", **attrs}, {"of the file": cells.attrs.get("comment", "")}
