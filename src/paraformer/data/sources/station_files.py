@@ -101,8 +101,8 @@ def station_variables(cells: xr.Dataset, path: Path) -> xr.Dataset:
                 raise DataError(
                     f"{path}: '{name}', station {station}, {days[at]}: found {values[at]:g}, expected 0 to 1 m3 m-3"
                 )
-            daily = daily_means(days, values, 1)  # of a sub-daily file, the value of the day
-            probes.append(Probe(station, station, lat, lon, depth / 100.0, *daily, **about))
+            own, daily = daily_means(days, values, 1)  # of a sub-daily file, the value of the day
+            probes.append(Probe(station, station, lat, lon, depth / 100.0, own, daily, **about))
     attrs = {key: str(cells.attrs[key]) for key in ("title", "source", "references", "license") if key in cells.attrs}
     found = stations_dataset(
         probes, {"day": "as in the file", **attrs}, {"of the file": cells.attrs.get("comment", "")}
