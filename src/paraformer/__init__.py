@@ -37,6 +37,7 @@ _PUBLIC = {
     "describe": "pipeline.describe",
     "load_model": "pipeline.model",
     "run": "pipeline.python",
+    "validate": "pipeline.validate",
 }
 _MODULES = {"vic": "pipeline.vic"}
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paraformer.cli.app import RESULTS, show, verb
+from paraformer.cli.app import RESULTS, Quiet, show, verb
 
 
 @verb(RESULTS, "describe runs/demo")
@@ -62,6 +62,36 @@ def compare(
     if out is not None:
         write_csv(out, table)
     show(describe_comparison(table))
+
+
+@verb(RESULTS, "validate runs/my stations/")
+def validate(
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="a run directory, or a file of cells with the weather of stations")
+    ],
+    stations: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="STATIONS",
+            help="USCRN files, an ISMN download, or a netCDF file; without it those in a file of cells",
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="MODEL", help="a map whose θ VIC runs with in a file of cells; repeatable"),
+    ] = None,
+    within: Annotated[
+        float, typer.Option("--within", help="largest distance of a station from the centre of its cell [km]")
+    ] = 25.0,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="write all tables here")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Soil moisture at stations: r, bias, ubRMSE with intervals, by depth, raw and of anomalies; of a run's methods,
+    or of VIC on the stations' own weather.
+    """
+    from paraformer.pipeline.validate import validate as validate_at
+
+    show(str(validate_at(source, stations, models=model or (), within=within, directory=out, quiet=quiet)))
 
 
 @verb(RESULTS, "attention runs/my ParaFormer_Z --by clay")

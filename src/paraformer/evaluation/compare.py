@@ -47,7 +47,7 @@ _LEVEL = 0.95
 
 
 class Interval(NamedTuple):
-    """Mean difference, its percentile interval at 95 %, and the two-sided p-value of no difference."""
+    """Mean difference, or another number, its percentile interval at 95 %, and the two-sided p-value of 0."""
 
     mean: float
     low: float
@@ -92,14 +92,23 @@ def block_bootstrap(
     if n_blocks < MIN_BLOCKS:
         raise DataError(f"only {n_blocks} tiles hold a scored cell, {MIN_BLOCKS} are needed; use smaller tiles")
     total = np.bincount(block, weights=difference)
-    random = generator(seed, "block bootstrap")
-    drawn = random.multinomial(n_blocks, np.full(n_blocks, 1 / n_blocks), size=samples)
-    mean, last = float(difference.mean()), (1 + _LEVEL) / 2
+    drawn, mean = draw_blocks(n_blocks, samples=samples, seed=seed), float(difference.mean())
+    return interval_of(mean, (drawn @ total) / (drawn @ count), n_blocks)
+
+
+def draw_blocks(n_blocks: int, *, samples: int = 9999, seed: int = 0) -> Int[np.ndarray, "sample block"]:
+    """How often each of some blocks is drawn, with replacement, as many as there are."""
+    return generator(seed, "block bootstrap").multinomial(n_blocks, np.full(n_blocks, 1 / n_blocks), size=samples)
+
+
+def interval_of(value: float, draws: Float[np.ndarray, " sample"], n_blocks: int) -> Interval:
+    """Percentile interval of draws, expanded about the value, and its p-value; as ``block_bootstrap`` says."""
+    last = (1 + _LEVEL) / 2
     wider = stats.t.ppf(last, n_blocks - 1) / stats.norm.ppf(last) * np.sqrt(n_blocks / (n_blocks - 1))
-    means = mean + wider * ((drawn @ total) / (drawn @ count) - mean)
-    low, high = np.percentile(means, (50 * (1 - _LEVEL), 50 * (1 + _LEVEL)))
-    side = min((means <= 0).sum(), (means >= 0).sum())
-    return Interval(mean, float(low), float(high), min(1.0, 2 * (side + 1) / (samples + 1)))
+    draws = value + wider * (draws - value)
+    low, high = np.percentile(draws, (50 * (1 - _LEVEL), 50 * (1 + _LEVEL)))
+    side = min((draws <= 0).sum(), (draws >= 0).sum())
+    return Interval(value, float(low), float(high), min(1.0, 2 * (side + 1) / (draws.size + 1)))
 
 
 def compare(

@@ -113,6 +113,42 @@ def merge(a: Statistics, b: Statistics) -> Statistics:
     )
 
 
+def resample(statistics: Statistics, drawn: Float[np.ndarray, "sample part"]) -> Statistics:
+    """Statistics of parts drawn with replacement: ``merge`` of ``drawn[s, b]`` copies of every part b, for a sample s.
+
+    Sums of squares are taken about the mean of all parts and then moved to the sample's own, as in ``merge``.
+
+    Args:
+        statistics: of parts without a day in common, [part]; for a bootstrap, of blocks of days of one series.
+        drawn: how often each part is in a sample.
+    """
+    n = drawn @ statistics.days
+    divisor = np.maximum(n, 1.0)
+    all_days = max(statistics.days.sum(), 1.0)
+
+    def mean_and_offsets(means: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        middle = (statistics.days @ means) / all_days
+        offset = np.where(statistics.days > 0, means - middle, 0.0)
+        shift = (drawn @ (statistics.days * offset)) / divisor
+        return middle + shift, offset, shift
+
+    simulated, a, shift_a = mean_and_offsets(statistics.mean_simulated)
+    observed, b, shift_b = mean_and_offsets(statistics.mean_observed)
+
+    def products(within: np.ndarray, x: np.ndarray, y: np.ndarray, sx: np.ndarray, sy: np.ndarray) -> np.ndarray:
+        return drawn @ (within + statistics.days * x * y) - n * sx * sy
+
+    return Statistics(
+        n,
+        simulated,
+        observed,
+        products(statistics.square_simulated, a, a, shift_a, shift_a),
+        products(statistics.square_observed, b, b, shift_b, shift_b),
+        products(statistics.cross, a, b, shift_a, shift_b),
+        products(statistics.square_error, a - b, a - b, shift_a - shift_b, shift_a - shift_b),
+    )
+
+
 def finish(statistics: Statistics, *, min_days: int = MIN_DAYS) -> Scores:
     """Scores of each cell.
 

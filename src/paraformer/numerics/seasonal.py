@@ -39,6 +39,31 @@ def seasonal_course(
     return np.clip(coefficients @ design.T, *masked_range(values, mask))
 
 
+WINDOW_DAYS = 35
+"""Window of the moving mean that anomalies are counted from (Gruber et al. 2020, doi 10.1016/j.rse.2020.111806)."""
+
+
+def moving_anomalies(
+    values: Float[np.ndarray, "series time"], mask: Bool[np.ndarray, " time"], *, window: int = WINDOW_DAYS
+) -> tuple[Float[np.ndarray, "series time"], Bool[np.ndarray, " time"]]:
+    """Values less the mean of the masked days within a centred window, and the days on which there is one.
+
+    All series have the same days, so that their means are over the same days, too. A day counts where at least a third
+    of its window is masked; 0 on others.
+
+    Args:
+        values: one value a day, no day missing from the axis; any value where ``mask`` is False.
+        window: odd number of days.
+    """
+    kernel = np.ones(window)
+    known = np.where(mask, values, 0.0)
+    middle = slice(window // 2, window // 2 + mask.size)
+    total = np.stack([np.convolve(one, kernel)[middle] for one in known])
+    count = np.convolve(mask.astype(np.float64), kernel)[middle]
+    enough = mask & (count >= window / 3)
+    return np.where(enough, known - total / np.maximum(count, 1.0), 0.0), enough
+
+
 def annual_wave(day_of_year: Int[np.ndarray, " time"]) -> Float[np.ndarray, "time 2"]:
     """Sine and cosine of the year, from which a network knows the season.
 

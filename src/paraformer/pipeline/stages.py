@@ -25,6 +25,7 @@ from paraformer.pipeline.released import folder_of
 from paraformer.pipeline.rounds import followed, good_enough
 from paraformer.pipeline.stage import StageSpec, parts, settings_of
 from paraformer.pipeline.streamflow import flow_hashes
+from paraformer.pipeline.verdict import deeper
 from paraformer.pipeline.work import Work
 from paraformer.process.files import process_files
 from paraformer.report.series import site_positions
@@ -182,7 +183,7 @@ class Chain(Work):
 
     def verdict(self) -> Iterator[StageSpec]:
         """The process model's own run of every θ; of the evaluation, only what decides which θ these are."""
-        depends = parts(self.study, "process", "seed", "least_days", "transfers")
+        depends = parts(self.study, "process", "seed", "least_days", "transfers", deeper=deeper(self.study) or None)
         reads = ("cube", "ensemble", "surrogate", *self._learned)
         yield StageSpec("verdict", reads, depends, self._judge, self._file_hashes)
 

@@ -30,6 +30,8 @@ from paraformer.surrogate.audit import AuditConfig, audit, perturbed
 from paraformer.surrogate.model import Surrogate
 
 _OUTPUTS = ("soil_moisture", "evapotranspiration", "runoff", "baseflow")
+_DEEPER = ("soil_moisture_2", "soil_moisture_3")
+"""Kept where ``ensemble.outputs`` names them: stations have probes at depth (``validate``)."""
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,14 @@ def _transferred(case: Judged, fields: Sequence[ParameterField]) -> list[Paramet
     ]
 
 
+def deeper(study: Study) -> list[str]:
+    """Moisture of deeper layers that the verdict of a study keeps."""
+    return [name for name in _DEEPER if name in study.ensemble.outputs]
+
+
 def _outputs(case: Judged) -> tuple[str, ...]:
     """Series the verdict keeps of every run: of a model that is not VIC, those it offers."""
-    return tuple(name for name in _OUTPUTS if name in case.process.outputs)
+    return tuple(name for name in (*_OUTPUTS, *deeper(case.study)) if name in case.process.outputs)
 
 
 def _run(case: Judged, sets: Sets, path: Path, progress: Progress) -> int:
