@@ -179,20 +179,25 @@ class Filter:
         mask: Bool[np.ndarray, "cell time"],
         stop: int,
         progress: Progress | None = None,
+        name: str = "filter",
     ) -> tuple[Filtered, Members]:
         """Days from where the members stand to before ``stop``; a run in two parts has the bits of one.
 
         Args:
             observed: on the model's days [m3 m-3]; ignored, NaN included, where ``mask`` is False.
+            stop: later than the members' day.
+            name: of the run, in the progress.
         """
         found, days = [], range(members.day, stop)
-        with (progress or Progress()).task("filter", len(days), unit="days") as advance:
+        with (progress or Progress()).task(name, len(days), unit="days") as advance:
             for day in days:
                 one, members = self._day(members, observed[:, day], mask[:, day])
                 found.append(one)
                 advance()
-        *daily, balance = zip(*found, strict=True)
-        return Filtered(*(np.stack(each, axis=1) for each in daily), np.max(balance, axis=0)), members
+        forecast, variance, moisture, increment, noise, balance = (
+            np.stack(each, axis=1) for each in zip(*found, strict=True)
+        )
+        return Filtered(forecast, variance, moisture, increment, noise, balance.max(axis=1)), members
 
     def _day(
         self, members: Members, observed: Float[np.ndarray, " cell"], mask: Bool[np.ndarray, " cell"]
