@@ -27,7 +27,7 @@ def model(**changes) -> VIC:
 
 def errors(moisture: float = 0.01, offset: float = 0.02, observation: float = 0.03, rain: float = 0.5) -> Errors:
     level = np.ones(CELLS)
-    return Errors(rain, 0.2 * rain, moisture * level, offset * level, 10.0, observation * level)
+    return Errors(rain, 0.2 * rain, moisture * level, offset * level, 10.0 * level, observation * level)
 
 
 def observations(seed: int = 0) -> np.ndarray:

@@ -87,23 +87,23 @@ def assimilate(
     method: Annotated[
         str | None, typer.Argument(metavar="METHOD", help="whose θ stands beside default VIC; the recommended one")
     ] = None,
-    update: Annotated[
-        str, typer.Option("--update", help="what an observation moves: moisture, offset (from the satellite), or both")
-    ] = "both",
+    offset: Annotated[
+        bool, typer.Option("--offset/--no-offset", help="whether it moves a lasting offset, too, or VIC's water alone")
+    ] = True,
     members: Annotated[int, typer.Option("--members", help="of the ensemble of each cell")] = 24,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FOLDER", help="where the tables go; RUN/assimilation by default")
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Next-day soil moisture with and without a Kalman filter of the satellite's, by default VIC and by a method's θ."""
+    """Next-day soil moisture with and without a Kalman filter of observations, by default VIC and by a method's θ."""
     from paraformer.core.log import shown_progress
     from paraformer.pipeline.assimilate import assimilate as assimilate_run
     from paraformer.pipeline.assimilate import describe_assimilation
 
     folder = run / "assimilation" if out is None else out
     progress = shown_progress(quiet)
-    table = assimilate_run(run, method, update=update, members=members, out=folder, progress=progress)
+    table = assimilate_run(run, method, offset=offset, members=members, out=folder, progress=progress)
     show(describe_assimilation(table, folder))
 
 

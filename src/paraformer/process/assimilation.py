@@ -2,7 +2,7 @@
 
 Every cell has members of its own, which differ by precipitation, radiation and an error of soil moisture. After each
 day the members whose cell was observed are updated: an observation of layer 1 moves all layers of all columns by their
-covariance with it (``numerics.ensemble_kalman``). Moisture stays between residual and maximum; the water that update
+covariance with it (``numerics.kalman_filter``). Moisture stays between residual and maximum; the water that update
 and error bring or take is counted, for VIC's own balance closes around them.
 
 What model and satellite differ by for days on end (a season of the retrieval, roots the model lacks) is no water that
@@ -21,7 +21,7 @@ from paraformer.core.errors import SettingsError
 from paraformer.core.log import Progress
 from paraformer.core.seeding import generator
 from paraformer.core.vic_variables import VIC_FORCING
-from paraformer.numerics.ensemble_kalman import expected, update
+from paraformer.numerics.kalman_filter import expected, update
 from paraformer.numerics.observe import Line, observe
 from paraformer.process.vic.constants import MM_PER_M
 from paraformer.process.vic.forcing import Forcing
@@ -43,7 +43,7 @@ class Errors(NamedTuple):
         moisture: of the water that a day adds to layer 1, and half as much to layer 2, over the thickness of layer 1
             [m3 m-3] [cell].
         offset: of the offset [m3 m-3] [cell].
-        memory: days in which the offset fades to 1/e.
+        memory: days in which the offset fades to 1/e [cell].
         observation: of the observation [m3 m-3] [cell], above 0.
     """
 
@@ -51,7 +51,7 @@ class Errors(NamedTuple):
     radiation: float
     moisture: Float[np.ndarray, " cell"]
     offset: Float[np.ndarray, " cell"]
-    memory: float
+    memory: Float[np.ndarray, " cell"]
     observation: Float[np.ndarray, " cell"]
 
 
@@ -211,8 +211,8 @@ class Filter:
         state = flat.reshape(shape)
         wet = (errors.moisture * soil.thickness)[:, None, None] * _LAYERS * draws[..., 2:5]
         state, noise = soil.add(state, np.broadcast_to(wet[:, :, None], state["moisture"].shape))
-        kept = np.exp(-1 / errors.memory)
-        fresh = (errors.offset * np.sqrt(1 - kept**2))[:, None] * draws[..., 5]
+        kept = np.exp(-1 / errors.memory)[:, None]
+        fresh = errors.offset[:, None] * np.sqrt(1 - kept**2) * draws[..., 5]
         offset = kept * members.offset + fresh
 
         predicted = observe(soil.volumetric(state), self.line) + offset

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paraformer.numerics.ensemble_kalman import expected, innovations, update
+from paraformer.numerics.kalman_filter import expected, innovations, offset_filter, update
 
 
 def members_of(mean: np.ndarray, covariance: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
@@ -90,3 +90,20 @@ def test_innovations_of_masked_days_and_of_few_do_not_count():
     for whole, part in zip(found, alone, strict=True):
         assert whole[0] == part[0]
         assert np.isnan(whole[1])
+
+
+def test_the_filter_of_an_offset_is_regression_on_all_earlier_residuals():
+    random, memory, std, error = np.random.default_rng(5), 6.0, 0.04, 0.03
+    days = np.arange(20)
+    covariance = std**2 * np.exp(-np.abs(days[:, None] - days) / memory)
+    residual, mask = random.standard_normal((1, 20)), random.random((1, 20)) < 0.6
+    level = np.ones(1)
+    hidden = np.where(mask, residual, np.nan)
+    forecast, variance = offset_filter(hidden, mask, std * level, memory * level, error * level)
+    for day in range(20):
+        before = days[mask[0] & (days < day)]
+        weight = covariance[day, before] @ np.linalg.inv(
+            covariance[np.ix_(before, before)] + error**2 * np.eye(len(before))
+        )
+        assert forecast[0, day] == pytest.approx(weight @ residual[0, before], abs=1e-12)
+        assert variance[0, day] == pytest.approx(std**2 - weight @ covariance[before, day] + error**2)

@@ -1,4 +1,4 @@
-"""The update of an ensemble Kalman filter by one observation a cell, and what its innovations say of its errors.
+"""Kalman filters of one observation a cell and day: an ensemble's update, one of an offset, and their innovations.
 
 Pure arrays: whose state it is, and where observations come from, is the caller's. With members x_i and what each of
 them would be observed as, h_i, the covariances of state and observation are those of the ensemble:
@@ -92,3 +92,32 @@ def innovations(
             following = np.mean(about[1:] * about[:-1]) / max(np.mean(about**2), 1e-300)
             found[cell] = wrong.mean(), share.mean(), following, np.mean(np.log(expected_square) + share)
     return Innovations(*found.T)
+
+
+def offset_filter(
+    residual: Float[np.ndarray, "cell time"],
+    mask: Bool[np.ndarray, "cell time"],
+    offset: Float[np.ndarray, " cell"],
+    memory: Float[np.ndarray, " cell"],
+    error: Float[np.ndarray, " cell"],
+) -> tuple[Float[np.ndarray, "cell time"], Float[np.ndarray, "cell time"]]:
+    """The Kalman filter of residuals that are an offset, a first-order autoregression, and independent errors.
+
+    Args:
+        residual: observed less simulated; ignored, NaN included, where ``mask`` is False.
+        offset: standard deviation of the offset.
+        memory: days in which it fades to 1/e.
+        error: standard deviation of the errors.
+
+    Returns:
+        The offset that is expected before the day's residual is known, and the variance of residual less offset.
+    """
+    kept, mean, variance = np.exp(-1 / memory), np.zeros(len(mask)), offset**2
+    forecast, spread = np.empty(mask.shape), np.empty(mask.shape)
+    for day in range(mask.shape[1]):
+        mean, variance = kept * mean, kept**2 * variance + (1 - kept**2) * offset**2
+        forecast[:, day], spread[:, day] = mean, variance + error**2
+        gain = np.where(mask[:, day], variance / spread[:, day], 0.0)
+        mean = mean + gain * np.where(mask[:, day], residual[:, day] - mean, 0.0)
+        variance = (1 - gain) * variance
+    return forecast, spread
