@@ -140,5 +140,5 @@ def test_of_a_run_from_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.long  # trains a learner
 def test_a_model_without_vics_state_is_refused(tmp_path: Path) -> None:
     result = small(tmp_path, process__model="bucket", parameters=None, process__spin_up=None)
-    with pytest.raises(SettingsError, match="process.model: a filter needs VIC's state, found 'bucket'"):
+    with pytest.raises(SettingsError, match="a filter needs VIC's state, found 'bucket'"):
         assimilate(result.directory, "A")

@@ -1,8 +1,8 @@
 """``assimilate``: soil moisture one step ahead, with and without a filter, by default VIC and by θ of a method.
 
 Everything that is fitted sees the training period alone: the line from simulated to observed moisture, the errors that
-the filter assumes. Errors of each cell are those of some that are tried under which its innovations are most likely: of the observation and
-and of the offset by residuals of the open loop alone, of moisture by runs of the filter.
+the filter assumes. Errors of a cell are those, of some that are tried, under which its innovations are most likely: of
+observation and offset by residuals of the open loop alone, of moisture by runs of the filter.
 """
 
 from __future__ import annotations
