@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from paraformer.core.parameters import ParameterSpace
     from paraformer.core.schema import Cube
 
-SCORES_LAYOUT = 2
-"""Version of the files of the folder ``scores``, part of its stage's key; 1 was a long table of cells."""
+SCORES_LAYOUT = 3
+"""Version of the files of the folder ``scores``, part of its stage's key; 1 was a long table of cells, 2 knew neither
+seasonal cycles nor seeds as an ensemble."""
 
 METHODS, CELLS, SCORES, SUMMARY = "methods.csv", "cells.nc", "soil_moisture.csv", "summary.csv"
 GAP, CHECKLIST, RECOVERY, ROUNDS, SIGNATURES, CROSS_VALIDATION = (

@@ -70,6 +70,10 @@ _FULL = (
     ("ubRMSE", "ubrmse", "mean", 4),
     ("KGE", "kge", "mean", 3),
     ("bias", "bias", "mean", 4),
+    ("season RMSE", "season_rmse", "mean", 4),
+    ("season PCC", "season_pcc", "mean", 3),
+    ("anomaly RMSE", "anomaly_rmse", "mean", 4),
+    ("anomaly PCC", "anomaly_pcc", "mean", 3),
 )
 
 
