@@ -153,7 +153,8 @@ def evapotranspiration_table(scores: pd.DataFrame, *, cells: str = "all") -> pd.
     Returns:
         Text entries: mean, RMSE and bias in mm year-1, PCC and NSE over cells; ``±`` is the standard deviation over
         seeds. RMSE of the seasonal cycle in mm month-1; CRPS of all seeds together, and their mean absolute error less
-        default VIC's with its 95 % interval over tiles, in mm year-1. The rows of the products say how far the references are from each other.
+        default VIC's with its 95 % interval over tiles, in mm year-1. The rows of the products say how far the
+        references are from each other.
     """
     chosen = scores[scores["cells"] == cells]
     references = list(dict.fromkeys(chosen["reference"]))
