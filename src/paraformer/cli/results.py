@@ -88,7 +88,10 @@ def assimilate(
         str | None, typer.Argument(metavar="METHOD", help="whose θ stands beside default VIC; the recommended one")
     ] = None,
     offset: Annotated[
-        bool, typer.Option("--offset/--no-offset", help="whether it moves a lasting offset, too, or VIC's water alone")
+        bool,
+        typer.Option(
+            "--offset/--no-offset", help="whether an observation moves a lasting offset, too, or VIC's water alone"
+        ),
     ] = True,
     members: Annotated[int, typer.Option("--members", help="of the ensemble of each cell")] = 24,
     out: Annotated[

@@ -129,8 +129,10 @@ class Result(Results):
     def assimilate(
         self, method: str | None = None, *, offset: bool = True, members: int = 24, out: str | Path | None = None
     ) -> pd.DataFrame:
-        """Soil moisture one step ahead, with and without a Kalman filter of the observations, by default VIC and by θ of
-        a method: ``pipeline.assimilate.assimilate``, with its arguments, table and errors."""
+        """Soil moisture one step ahead, with and without a Kalman filter of observations, by default VIC and by a θ.
+
+        Arguments, table and errors: ``pipeline.assimilate.assimilate``.
+        """
         from paraformer.pipeline.assimilate import assimilate
 
         return assimilate(self.directory, method, offset=offset, members=members, out=out)
