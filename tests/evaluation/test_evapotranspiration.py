@@ -1,6 +1,7 @@
 """Annual totals from every unit and axis, the Budyko curve against its limits, scores over cells against SciPy."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,6 +26,8 @@ WORLD = holdout()
 CELLS = WORLD.cells.size
 TEST = Period(start="2016-01-01", end="2016-12-31")
 YEARS = whole_years(DAYS, TEST)
+MONTHS = DAYS[365:].astype("datetime64[M]").astype(int) % 12 + 1
+"""Of the days of 2016."""
 LEVEL = 300 + 50 * np.arange(CELLS)
 """Annual totals [mm year-1]."""
 
@@ -152,6 +155,79 @@ def test_scores_equal_an_independent_computation():
         np.testing.assert_allclose(row["nse"], 1 - np.mean(error**2) / np.var(level))
         np.testing.assert_allclose(row["pcc"], stats.pearsonr(level + error, level).statistic)
         assert (row["n_cells"], row["n_masked"], row["seed"]) == (level.size, 0, 2)
+
+
+def one(scores, method: str, cells: str = "all"):
+    return scores.query("method == @method and cells == @cells").iloc[0]
+
+
+def test_the_seasonal_cycle_is_scored_apart_from_the_annual_total():
+    length = np.bincount(MONTHS, minlength=13)[1:]
+    wave = np.cos(2 * np.pi * np.arange(12) / 12)
+    months = LEVEL[:, None] * length / 366 + 10 * wave
+    reference = variable(months, "mm month-1", ("cell", "month"), month=np.arange(1, 13))
+    series = daily(LEVEL + 100.0)
+    series[:, 365:] += 10 * (wave / length)[MONTHS - 1]  # the same cycle on another level
+    flat = daily(LEVEL + 100.0)
+    _, scores = judged([reference], Series("same", 0, series), Series("flat", 0, flat))
+    same = one(scores, "same")
+    assert same["bias"] == pytest.approx(100.0)
+    level = 100 * (length / 366 - 1 / 12)  # longer months have more of the level
+    assert same["season_rmse"] == pytest.approx(np.sqrt(np.mean(level**2)))
+    assert same["season_pcc"] > 0.99
+    centred = 10 * wave - level
+    assert one(scores, "flat")["season_rmse"] == pytest.approx(np.sqrt(np.mean(centred**2)))
+    assert np.isnan(one(scores, "Budyko curve")["season_rmse"])  # knows no months
+    _, scores = judged([variable(LEVEL, "mm year-1", ("cell",))], Series("same", 0, series))
+    assert np.isnan(one(scores, "same")["season_pcc"])
+
+
+@pytest.mark.parametrize("form", ["climatology", "daily", "dates"])
+def test_months_of_a_reference_in_every_form(form):
+    length = np.bincount(MONTHS, minlength=13)[1:]
+    totals = LEVEL[:, None] / 12 + np.arange(12.0)
+    if form == "climatology":
+        given = variable(totals[:, ::-1], "mm month-1", ("cell", "month"), month=np.arange(12, 0, -1))
+    elif form == "daily":
+        values = np.full((CELLS, DAYS.size), 9.0)
+        values[:, 365:] = (totals / length)[:, MONTHS - 1]
+        given = variable(values, "mm day-1", ("cell", "time"))
+    else:
+        dates = (np.datetime64("2016-01") + np.arange(12)).astype("datetime64[ns]")
+        given = variable(totals, "mm month-1", ("cell", "date"), date=dates)
+    np.testing.assert_allclose(reference_total(given, YEARS, DAYS).months, totals)
+
+
+def test_seeds_are_an_ensemble_and_methods_are_paired_with_default_vic():
+    random = np.random.default_rng(1)
+    seeds = LEVEL + random.normal(0, 30, (4, CELLS))
+    reference = variable(LEVEL, "mm year-1", ("cell",))
+    default = Series("default VIC", -1, daily(LEVEL + 50.0))
+    _, scores = judged([reference], default, *(Series("net", i, daily(t)) for i, t in enumerate(seeds)))
+    net = scores.query("method == 'net' and cells == 'all'")
+    assert net["crps"].nunique() == 1
+    pairs = np.abs(seeds[:, None] - seeds[None]).sum(axis=(0, 1)) / (2 * 4 * 3)
+    assert net["crps"].iloc[0] == pytest.approx((np.abs(seeds - LEVEL).mean(axis=0) - pairs).mean())
+    inside = (seeds.min(axis=0) <= LEVEL) & (seeds.max(axis=0) >= LEVEL)
+    assert net["coverage"].iloc[0] == pytest.approx(inside.mean())
+    assert net["nominal"].iloc[0] == pytest.approx(3 / 5)
+    assert net["less_default"].iloc[0] == pytest.approx(np.abs(seeds - LEVEL).mean() - 50.0)
+    assert np.isnan(net["less_p"].iloc[0])  # all cells lie in one tile
+    alone = one(scores, "default VIC")
+    assert alone["crps"] == pytest.approx(50.0)  # its absolute error
+    assert alone[["coverage", "less_default"]].isna().all()
+
+
+def test_a_difference_has_an_interval_where_there_are_tiles():
+    wide = replace(WORLD, lat=10.0 * np.arange(CELLS) - 50, lon=np.zeros(CELLS))
+    reference = variable(LEVEL, "mm year-1", ("cell",))
+    better = LEVEL + np.random.default_rng(2).normal(0, 5, CELLS)
+    series = [Series("default VIC", -1, daily(LEVEL + 50.0)), Series("net", 0, daily(better))]
+    potential = np.full((CELLS, DAYS.size), 4.0)
+    _, scores = judge_evapotranspiration(dataset(reference), series, potential, wide, TEST)
+    net = one(scores, "net")
+    assert net["less_low"] < net["less_default"] < net["less_high"] < 0
+    assert net["less_p"] < 0.05
 
 
 def test_references_stand_against_each_other_and_masks_are_counted():

@@ -12,6 +12,7 @@ from paraformer.core.errors import DataError
 from paraformer.core.schema import CELL_COLUMNS, SCORE_COLUMNS
 from paraformer.evaluation.config import EvaluationConfig
 from paraformer.evaluation.score import (
+    APART,
     GAP_COLUMNS,
     aggregate,
     fit_operator,
@@ -19,6 +20,7 @@ from paraformer.evaluation.score import (
     score_cells,
     summarise,
     surrogate_gap,
+    together,
 )
 from paraformer.numerics.observe import OPERATORS, Line, fit_line, observe
 from paraformer.numerics.scores import METRICS
@@ -31,7 +33,7 @@ def test_the_table_has_every_block_once_and_the_schemas_columns():
     table = score_method("VIC", 3, simulation(world), world, CONFIG)
     assert tuple(table.columns) == SCORE_COLUMNS
     keys = table[["operator", "cells", "period", "metric"]]
-    assert len(keys) == len(keys.drop_duplicates()) == len(OPERATORS) * 2 * 2 * len(METRICS)
+    assert len(keys) == len(keys.drop_duplicates()) == len(OPERATORS) * 2 * 2 * len(METRICS + APART)
     assert set(table["cells"]) == {"trained", "unseen"}
     assert set(table["period"]) == {"train", "test"}
     assert set(table["seed"]) == {3}
@@ -215,3 +217,54 @@ def test_seeds_are_counted_with_their_worst_coverage():
     assert (summary["n_unscored"] == 3).all()
     medians = [t["median"].to_numpy() for t in tables]
     np.testing.assert_allclose(summary["median"], np.mean(medians, axis=0), rtol=1e-12)
+
+
+def test_seasonal_course_and_what_is_left_are_scored_apart():
+    """A simulation whose season is the observed one and whose anomalies are not, and the other way round."""
+    world = holdout(cells=6)
+    random = np.random.default_rng(3)
+    shape, days = world.mask.shape, np.arange(world.mask.shape[1])
+    season = 0.06 * np.cos(2 * np.pi * days / 365.25) * np.ones((6, 1))
+    noise = 0.02 * random.standard_normal(shape)
+    world = replace(world, observed=0.2 + season + noise, mask=np.ones(shape, dtype=bool))
+    other = 0.02 * random.standard_normal(shape)
+
+    def scores(simulated):
+        cells = score_cells("x", -1, simulated, world, EvaluationConfig(operators=("raw",)))
+        values = cells["score"].values[0, 0, 1].mean(axis=-1)
+        return dict(zip(cells["metric"].values, values, strict=True))
+
+    alike, unlike = scores(0.3 + season + other), scores(0.3 - season + noise)
+    assert alike["season_pcc"] > 0.98
+    assert alike["season_rmse"] < 0.005
+    assert abs(alike["anomaly_pcc"]) < 0.1
+    assert alike["anomaly_rmse"] == pytest.approx(np.hypot(0.02, 0.02), rel=0.05)
+    assert unlike["season_pcc"] < -0.98
+    assert unlike["season_rmse"] == pytest.approx(2 * 0.06 / np.sqrt(2), rel=0.03)
+    assert unlike["anomaly_pcc"] > 0.98
+    both = unlike["season_rmse"] ** 2 + unlike["anomaly_rmse"] ** 2
+    assert both == pytest.approx(unlike["ubrmse"] ** 2, rel=0.06)  # but for the course's pull to its mean
+
+
+def test_seeds_of_a_method_are_scored_as_an_ensemble():
+    world, config = holdout(), EvaluationConfig(operators=("raw", "cell_lstsq"))
+    seeds = np.stack([simulation(world, seed) for seed in range(3)], axis=1)
+    cells = joined([score_cells("net", i, seeds[:, i], world, config) for i in range(3)])
+    table = together("net", seeds, cells, world, config)
+    assert set(table["metric"]) == {"rmse"}
+    row = table.query("operator == 'raw' and cells == 'unseen' and period == 'test'").iloc[0]
+    mask = world.mask & world.test_days
+    crps, inside = [], []
+    for cell in np.flatnonzero(~world.trained):
+        x, y = seeds[cell][:, mask[cell]], world.observed[cell, mask[cell]]
+        apart = np.abs(x[:, None] - x[None]).sum(axis=(0, 1)) / (2 * 3 * 2)
+        crps.append((np.abs(x - y).mean(axis=0) - apart).mean())
+        inside.append(((x.min(axis=0) <= y) & (x.max(axis=0) >= y)).mean())
+    assert row["crps"] == pytest.approx(np.mean(crps))
+    assert row["coverage"] == pytest.approx(np.mean(inside))
+    assert row["nominal"] == pytest.approx(2 / 4)
+    line = table.query("operator == 'cell_lstsq' and cells == 'unseen' and period == 'test'").iloc[0]
+    assert line["crps"] < row["crps"]  # through the lines that the scores of cells hold
+    alone = together("net", seeds[:, :1], cells.isel(row=[0]), world, config).iloc[0]
+    assert alone["crps"] > 0
+    assert np.isnan(alone["coverage"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from paraformer.core.errors import DataError, ModelError
-from paraformer.numerics.scores import METRICS, Statistics, accumulate, finish, merge
+from paraformer.numerics.scores import METRICS, Statistics, accumulate, fair_crps, finish, merge
 
 
 def series(seed: int = 0, cells: int = 4, days: int = 90) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -157,3 +157,13 @@ def test_a_nan_on_a_day_that_counts_stops_the_work():
     broken[2, 5] = np.inf
     with pytest.raises(DataError, match="cell position 2, day position 5"):
         accumulate(simulated, broken, mask)
+
+
+def test_the_fair_crps_of_few_members_is_that_of_their_distribution_on_average():
+    random = np.random.default_rng(0)
+    truth = random.standard_normal(200_000)
+    exact = 2 / np.sqrt(np.pi) - 1 / np.sqrt(np.pi)  # E|X - Y| - E|X - X'| / 2 of standard normal numbers
+    for m in (2, 3, 8):
+        found = fair_crps(random.standard_normal((m, truth.size)), truth).mean()
+        assert found == pytest.approx(exact, abs=0.005)
+    np.testing.assert_array_equal(fair_crps(np.array([[1.0, 5.0]]), np.array([3.0, 4.0])), [2.0, 1.0])

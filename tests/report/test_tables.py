@@ -167,7 +167,11 @@ def annual_scores() -> pd.DataFrame:
         ("reference", "et_modis", -1, "et_gleam", "all", 80.0, 0.95, 0.8, 5.0, 500.0),
     ]
     columns = ["kind", "method", "seed", "reference", "cells", "rmse", "pcc", "nse", "bias", "mean"]
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns).assign(
+        season_rmse=12.0, crps=66.0, less_default=np.nan, less_low=np.nan
+    )
+    table.loc[table["method"] == "net", ["less_default", "less_low", "less_high"]] = (-9.0, -14.0, -4.0)
+    return table
 
 
 def test_table_3_sets_products_against_each_other_and_hides_no_gap():
@@ -177,6 +181,8 @@ def test_table_3_sets_products_against_each_other_and_hides_no_gap():
     assert table.loc["net", "GLEAM RMSE"] == "105 ± 7"
     assert table.loc["net", "GLEAM NSE"] == "0.40 ± 0.14"
     assert table.loc["net", "MODIS RMSE"] == "–", "one seed without a score leaves no mean"
+    assert table.loc["net", ["GLEAM season RMSE", "GLEAM CRPS"]].tolist() == ["12.0 ± 0.0", "66"]
+    assert table["GLEAM less default"].tolist() == ["-9 (-14 .. -4)", "–"]
     assert table.loc["MODIS (product)", ["GLEAM PCC", "MODIS PCC"]].tolist() == ["0.950", "–"]
     assert evapotranspiration_table(annual_scores(), cells="unseen")["mean"].tolist() == ["1"]
     assert to_text(evapotranspiration_table(annual_scores().iloc[:0])).startswith("method  mean")

@@ -111,6 +111,35 @@ def attention(
     show(describe_attention(run, method, by, out))
 
 
+@verb(RESULTS, "assimilate runs/my ParaFormer_Z")
+def assimilate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="a run directory, judged by VIC")],
+    method: Annotated[
+        str | None, typer.Argument(metavar="METHOD", help="whose θ stands beside default VIC; the recommended one")
+    ] = None,
+    offset: Annotated[
+        bool,
+        typer.Option(
+            "--offset/--no-offset", help="whether an observation moves a lasting offset, too, or VIC's water alone"
+        ),
+    ] = True,
+    members: Annotated[int, typer.Option("--members", help="of the ensemble of each cell")] = 24,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FOLDER", help="where the tables go; RUN/assimilation by default")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Next-day soil moisture with and without a Kalman filter of observations, by default VIC and by a method's θ."""
+    from paraformer.core.log import shown_progress
+    from paraformer.pipeline.assimilate import assimilate as assimilate_run
+    from paraformer.pipeline.assimilate import describe_assimilation
+
+    folder = run / "assimilation" if out is None else out
+    progress = shown_progress(quiet)
+    table = assimilate_run(run, method, offset=offset, members=members, out=folder, progress=progress)
+    show(describe_assimilation(table, folder))
+
+
 @verb(RESULTS, "paper runs/paper_s4 runs/paper_s8")
 def paper(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="runs/paper_s4 runs/paper_s8, or others")],

@@ -30,8 +30,9 @@ MANIFEST, STUDY = "manifest.json", "study.yaml"
 CUBE, ENSEMBLE = "cube.zarr", "ensemble.zarr"
 """Stores of the folders ``cube`` and ``ensemble``."""
 
-SCORES_LAYOUT = 2
-"""Version of the files of the folder ``scores``, part of its stage's key; 1 was a long table of cells."""
+SCORES_LAYOUT = 3
+"""Version of the files of the folder ``scores``, part of its stage's key; 1 was a long table of cells, 2 knew neither
+seasonal cycles nor seeds as an ensemble."""
 
 METHODS, CELLS, SCORES, SUMMARY = "methods.csv", "cells.nc", "soil_moisture.csv", "summary.csv"
 GAP, CHECKLIST, RECOVERY, ROUNDS, SIGNATURES, CROSS_VALIDATION = (

@@ -8,6 +8,7 @@ the same table: where they differ as much as a method differs from them, the met
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import logging
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -18,15 +19,19 @@ import xarray as xr
 from jaxtyping import Bool, Float
 
 from paraformer.core.errors import DataError
-from paraformer.core.time import DAYS_OF_MONTH, DAYS_PER_YEAR, Period
+from paraformer.core.names import DEFAULT
+from paraformer.core.time import DAYS_OF_MONTH, DAYS_PER_YEAR, Period, month_of
 from paraformer.core.units import canonical
+from paraformer.evaluation.compare import MIN_BLOCKS, block_bootstrap, tiles
 from paraformer.evaluation.holdout import Holdout
-from paraformer.numerics.scores import accumulate, finish
+from paraformer.numerics.scores import accumulate, fair_crps, finish
 
 logger = logging.getLogger(__name__)
 
 MIN_CELLS = 3
 """Cells a score over cells needs."""
+_TILE = 8.0
+"""Side of the tiles that the interval of a difference draws [degree], as in ``compare``."""
 BUDYKO = "Budyko curve"
 """Row of the table that knows only climate: what any water balance model should beat."""
 
@@ -45,11 +50,24 @@ SCORE_COLUMNS = (
     "mean_reference",
     "n_cells",
     "n_masked",
+    "season_rmse",
+    "season_pcc",
+    "crps",
+    "coverage",
+    "nominal",
+    "less_default",
+    "less_low",
+    "less_high",
+    "less_p",
 )
-"""Columns of ``scores/evapotranspiration.csv``; RMSE, bias and means in mm year-1, PCC and NSE over cells."""
+"""Columns of ``scores/evapotranspiration.csv``; RMSE, bias and means in mm year-1, PCC and NSE over cells. The rest as
+``ApartScores`` and ``MethodScores`` say."""
 
 _PER_DAY = {"mm day-1": 1.0, "mm year-1": 1 / DAYS_PER_YEAR, "mm yr-1": 1 / DAYS_PER_YEAR}
 """Factor from a unit of constant length to mm day-1; months differ in length and are handled by their own days."""
+
+
+_CALENDAR = np.arange(1, 13)
 
 
 class Annual(NamedTuple):
@@ -61,6 +79,7 @@ class Annual(NamedTuple):
         seed: seed of the method, -1 where it has none.
         total: [mm year-1] [cell]; any value where ``known`` is False.
         known: [cell].
+        months: totals of the calendar months [mm month-1] [cell, 12], ``None`` where only the year is known.
     """
 
     kind: str
@@ -68,6 +87,41 @@ class Annual(NamedTuple):
     seed: int
     total: np.ndarray
     known: np.ndarray
+    months: np.ndarray | None = None
+
+
+class ApartScores(NamedTuple):
+    """The seasonal cycle apart from the annual total: calendar months less their own mean, mean over cells.
+
+    Attributes:
+        rmse: [mm month-1].
+        pcc: over the twelve months of a cell.
+    """
+
+    rmse: float
+    pcc: float
+
+
+class MethodScores(NamedTuple):
+    """Scores of all seeds of a method together, the same on each of its lines.
+
+    Attributes:
+        crps: fair continuous ranked probability score of the seeds as an ensemble, mean over cells [mm year-1]; that of
+            one seed is its mean absolute error.
+        coverage: share of cells whose reference lies between the lowest and the highest seed; NaN of one seed.
+        nominal: the share expected if the reference were one more seed: (m - 1) / (m + 1) of m seeds.
+        less_default: mean absolute error, mean over seeds, less that of default VIC [mm year-1]; below 0 is better.
+        less_low, less_high, less_p: its 95 % interval and p-value by a bootstrap of tiles (``evaluation.compare``);
+            NaN with too few tiles.
+    """
+
+    crps: float
+    coverage: float
+    nominal: float
+    less_default: float
+    less_low: float
+    less_high: float
+    less_p: float
 
 
 class Series(NamedTuple):
@@ -79,11 +133,13 @@ class Series(NamedTuple):
 
 
 class Years(NamedTuple):
-    """Whole years: ``days`` marks them on the time axis [time], ``number`` says how many, ``period`` which."""
+    """Whole years: ``days`` marks them on the time axis [time], ``number`` says how many, ``period`` which, and
+    ``calendar`` the month of each of their days, 1..12."""
 
     days: np.ndarray
     number: int
     period: Period
+    calendar: np.ndarray
 
 
 def whole_years(time: np.ndarray, period: Period) -> Years | None:
@@ -101,7 +157,8 @@ def whole_years(time: np.ndarray, period: Period) -> Years | None:
         return None
     last = _years_later(start, count) - 1
     whole = Period(start=period.start, end=dt.date.fromisoformat(str(last)))
-    return Years(whole.mask(time), count, whole)
+    days = whole.mask(time)
+    return Years(days, count, whole, month_of(time[days]))
 
 
 def annual_total(series: Series, years: Years, holdout: Holdout) -> Annual:
@@ -111,8 +168,10 @@ def annual_total(series: Series, years: Years, holdout: Holdout) -> Annual:
         DataError: if the simulation has the wrong shape or is not finite, naming cell and day.
     """
     holdout.require_simulated(series.daily, f"evapotranspiration of {series.method}, seed {series.seed}")
-    total = series.daily[:, years.days].sum(axis=1, dtype=np.float64) / years.number
-    return Annual("process model", series.method, series.seed, total, np.ones(total.size, dtype=bool))
+    evaluated = series.daily[:, years.days]
+    total = evaluated.sum(axis=1, dtype=np.float64) / years.number
+    months = _by_month(evaluated.astype(np.float64), years.calendar) / years.number
+    return Annual("process model", series.method, series.seed, total, np.ones(total.size, dtype=bool), months)
 
 
 def reference_total(variable: xr.DataArray, years: Years, time: np.ndarray) -> Annual:
@@ -133,18 +192,26 @@ def reference_total(variable: xr.DataArray, years: Years, time: np.ndarray) -> A
     name = str(variable.name)
     values = variable.transpose("cell", ...).values.astype(np.float64)
     if variable.ndim == 1:
-        values, length = np.repeat(values[:, None], 12, axis=1), DAYS_OF_MONTH
+        values, length, calendar = np.repeat(values[:, None], 12, axis=1), DAYS_OF_MONTH, None
     elif variable.dims[-1] == "month" and values.shape[1] == 12:
-        values, length = values[:, np.argsort(variable["month"].values)], DAYS_OF_MONTH
+        values, length, calendar = values[:, np.argsort(variable["month"].values)], DAYS_OF_MONTH, _CALENDAR
     elif variable.dims[-1] == "time" and values.shape[1] == time.size:
-        values, length = values[:, years.days], np.ones(int(years.days.sum()))
+        values, length, calendar = values[:, years.days], np.ones(int(years.days.sum())), years.calendar
     else:
         values, length = _months(variable, values, years)
+        calendar = (np.arange(length.size) + years.period.start.month - 1) % 12 + 1
     count = 1 if length is DAYS_OF_MONTH else years.number
     weight = _weights(name, str(variable.attrs.get("units", "")), length)
     known = np.asarray(np.isfinite(values).all(axis=1))
-    total = np.where(known[:, None], values, 0.0) @ weight / count
-    return Annual("reference", name, -1, total, known)
+    values = np.where(known[:, None], values, 0.0)
+    total = values @ weight / count
+    months = None if calendar is None else _by_month(values * weight, calendar) / count
+    return Annual("reference", name, -1, total, known, months)
+
+
+def _by_month(values: Float[np.ndarray, "cell entry"], calendar: np.ndarray) -> Float[np.ndarray, "cell 12"]:
+    """Sums of the entries of each calendar month, 1..12."""
+    return values @ (calendar[:, None] == _CALENDAR).astype(np.float64)
 
 
 def budyko(
@@ -230,31 +297,86 @@ def field_table(fields: Sequence[Annual], holdout: Holdout) -> xr.Dataset:
 def score_table(
     fields: Sequence[Annual], references: Sequence[Annual], holdout: Holdout, period: Period
 ) -> pd.DataFrame:
-    """RMSE, PCC, NSE and bias over cells of every field against every reference but itself, ``SCORE_COLUMNS``.
+    """Scores of every field against every reference but itself, ``SCORE_COLUMNS``.
 
     Over all, trained and unseen cells. Cells a reference (or the field, where it is itself a reference) lacks are left
     out and counted in ``n_masked``. Fewer than ``MIN_CELLS`` cells, or a reference that is the same in all, have no
     score (NaN).
     """
     groups = {"all": np.ones(len(holdout.cells), dtype=bool), "trained": holdout.trained, "unseen": ~holdout.trained}
-    rows = [
-        (
-            field.kind,
-            field.method,
-            field.seed,
-            reference.method,
-            name,
-            str(period),
-            *_scores(field, reference, cells & field.known & reference.known),
-            int((cells & ~(field.known & reference.known)).sum()),
-        )
-        for field in fields
+    groups = {name: cells for name, cells in groups.items() if cells.any()}
+    together = {
+        (reference.method, name): _method_scores([f for f in fields if f is not reference], reference, cells, holdout)
         for reference in references
-        if field is not reference
         for name, cells in groups.items()
-        if cells.any()
-    ]
+    }
+    rows = []
+    for field, reference in itertools.product(fields, references):
+        if field is reference:
+            continue
+        for name, cells in groups.items():
+            chosen = cells & field.known & reference.known
+            rows.append(
+                (
+                    *(field.kind, field.method, field.seed, reference.method, name, str(period)),
+                    *_scores(field, reference, chosen),
+                    int((cells & ~chosen).sum()),
+                    *_season(field, reference, chosen),
+                    *together[reference.method, name][field.kind, field.method],
+                )
+            )
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+
+
+def _season(field: Annual, reference: Annual, chosen: Bool[np.ndarray, " cell"]) -> ApartScores:
+    """Of the seasonal cycle; NaN where one of the two has no months, PCC where a cycle is flat."""
+    if field.months is None or reference.months is None or not chosen.any():
+        return ApartScores(np.nan, np.nan)
+    one, other = (months[chosen] for months in (field.months, reference.months))
+    one, other = (months - months.mean(axis=1, keepdims=True) for months in (one, other))
+    found = finish(accumulate(one, other, np.ones(one.shape, dtype=bool)), min_days=12).values
+    rmse = float(np.sqrt(((one - other) ** 2).mean(axis=1)).mean())
+    varies = np.isfinite(found["pcc"])
+    return ApartScores(rmse, float(found["pcc"][varies].mean()) if varies.any() else np.nan)
+
+
+def _method_scores(
+    fields: Sequence[Annual], reference: Annual, cells: Bool[np.ndarray, " cell"], holdout: Holdout
+) -> dict[tuple[str, str], MethodScores]:
+    """Of every method's seeds together, by kind and name."""
+    methods: dict[tuple[str, str], list[Annual]] = {}
+    for field in fields:
+        methods.setdefault((field.kind, field.method), []).append(field)
+    default = next((field for field in fields if field.method == DEFAULT), None)
+    block, found = tiles(holdout.lat, holdout.lon, _TILE), {}
+    for key, seeds in methods.items():
+        chosen = cells & reference.known & np.logical_and.reduce([seed.known for seed in seeds])
+        if chosen.sum() < MIN_CELLS:
+            found[key] = MethodScores(*[np.nan] * len(MethodScores._fields))
+            continue
+        truth = reference.total[chosen]
+        totals = np.stack([seed.total[chosen] for seed in seeds])
+        m = len(seeds)
+        inside = (totals.min(axis=0) <= truth) & (truth <= totals.max(axis=0))
+        less: tuple[float, ...] = (np.nan,) * 4
+        if default is not None and key[1] != DEFAULT:
+            difference = np.abs(totals - truth).mean(axis=0) - np.abs(default.total[chosen] - truth)
+            less = _paired(difference, block[chosen])
+        found[key] = MethodScores(
+            float(fair_crps(totals, truth).mean()),
+            float(inside.mean()) if m > 1 else np.nan,
+            (m - 1) / (m + 1) if m > 1 else np.nan,
+            *less,
+        )
+    return found
+
+
+def _paired(difference: Float[np.ndarray, " cell"], block: np.ndarray) -> tuple[float, ...]:
+    """Mean, interval and p-value; the mean alone with too few tiles."""
+    used = np.unique(block, return_inverse=True)[1]
+    if used.max() + 1 < MIN_BLOCKS:
+        return float(difference.mean()), np.nan, np.nan, np.nan
+    return tuple(block_bootstrap(difference, used))
 
 
 def _scores(field: Annual, reference: Annual, chosen: Bool[np.ndarray, " cell"]) -> tuple[float | int, ...]:

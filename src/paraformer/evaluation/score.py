@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from paraformer.core.schema import SCORE_COLUMNS
 from paraformer.evaluation.config import EvaluationConfig
 from paraformer.evaluation.holdout import Holdout
 from paraformer.numerics.observe import Line, fit_line, observe
-from paraformer.numerics.scores import METRICS, accumulate, finish
+from paraformer.numerics.scores import METRICS, accumulate, fair_crps, finish
+from paraformer.numerics.seasonal import seasonal_course
 
 GAP_COLUMNS = (
     "method",
@@ -30,6 +31,11 @@ GAP_COLUMNS = (
     "n_scored",
 )
 """Columns of the surrogate gap; ``difference`` is process model less surrogate."""
+
+APART = ("season_rmse", "season_pcc", "anomaly_rmse", "anomaly_pcc")
+"""The seasonal course apart from what is left of a series without it, within one period: RMSE about the mean error
+[m3 m-3] and PCC. The course is a mean and two harmonics of the year, fitted alike to simulation and observation on the
+observed days of the period; that of one year holds what was odd in that year's seasons."""
 
 _PERIODS = ("train", "test")
 _GROUP = ["method", "operator", "cells", "period", "metric"]
@@ -69,18 +75,21 @@ def score_cells(
     """
     holdout.require_simulated(simulated, f"{method}, seed {seed}")
     simulated, n_cells = simulated.astype(np.float64), len(holdout.cells)
-    score = np.empty((1, len(config.operators), len(_PERIODS), len(METRICS), n_cells))
+    score = np.empty((1, len(config.operators), len(_PERIODS), len(METRICS) + len(APART), n_cells))
     gain, offset = (np.empty((1, len(config.operators), n_cells)) for _ in range(2))
     for i, operator in enumerate(config.operators):
         line = fit_operator(operator, simulated, holdout)
         gain[0, i], offset[0, i] = line.gain[:, 0], line.offset[:, 0]
         fitted = observe(simulated, line)
         for j, days in enumerate((holdout.train_days, holdout.test_days)):
-            statistics = accumulate(fitted[:, days], holdout.observed[:, days], holdout.mask[:, days])
-            found = finish(statistics, min_days=config.min_days)
-            score[0, i, j] = [found.values[metric] for metric in METRICS]
+            part = fitted[:, days], holdout.observed[:, days], holdout.mask[:, days]
+            found = finish(accumulate(*part), min_days=config.min_days)
+            apart = _apart(*part, np.flatnonzero(days), config.min_days)
+            score[0, i, j] = [*(found.values[metric] for metric in METRICS), *apart]
     dims = ("row", "operator", "period", "metric", "cell")
-    meaning = "score of a cell; rmse, ubrmse and bias in m3 m-3, others without unit; missing where it is not scored"
+    meaning = (
+        "score of a cell; errors (rmse, ubrmse, bias) in m3 m-3, others without unit; missing where it is not scored"
+    )
     return xr.Dataset(
         {
             "score": (dims, score, {"long_name": meaning}),
@@ -97,9 +106,23 @@ def score_cells(
             "seed": ("row", np.array([seed])),
             "operator": np.array(config.operators, dtype=object),
             "period": np.array(_PERIODS, dtype=object),
-            "metric": np.array(METRICS, dtype=object),
+            "metric": np.array((*METRICS, *APART), dtype=object),
         },
     )
+
+
+def _apart(
+    simulated: Float[np.ndarray, "cell day"],
+    observed: Float[np.ndarray, "cell day"],
+    mask: Bool[np.ndarray, "cell day"],
+    day: Int[np.ndarray, " day"],
+    min_days: int,
+) -> list[Float[np.ndarray, " cell"]]:
+    """``APART`` of one period; ``day`` counts days from any origin."""
+    courses = [seasonal_course(day, values, mask, harmonics=2) for values in (simulated, observed)]
+    left = [values - course for values, course in zip((simulated, observed), courses, strict=True)]
+    found = [finish(accumulate(*pair, mask), min_days=min_days).values for pair in (courses, left)]
+    return [scores[metric] for scores in found for metric in ("ubrmse", "pcc")]
 
 
 def joined(rows: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -170,6 +193,48 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
         )
     columns = [*_GROUP, "mean", "std", "min", "max", "median", "seeds", "n_scored", "n_unscored"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def together(
+    method: str,
+    simulated: Float[np.ndarray, "cell seed time"],
+    cells: xr.Dataset,
+    holdout: Holdout,
+    config: EvaluationConfig,
+) -> pd.DataFrame:
+    """All seeds of a method as one ensemble, for the lines of ``rmse`` of ``summarise``.
+
+    Args:
+        simulated: volumetric soil moisture of the seeds [m3 m-3].
+        cells: rows of ``score_cells`` of the same seeds in the same order, for their lines.
+
+    Returns:
+        The columns that key a line of ``summarise``, and mean over scored cells of ``crps`` (fair, of a small ensemble;
+        the mean absolute error of one seed [m3 m-3]) and ``coverage`` (share of observed days between the lowest and
+        the highest seed; NaN of one seed) beside ``nominal``, its value if the observation were one more seed.
+    """
+    m, rows = simulated.shape[1], []
+    for i, operator in enumerate(config.operators):
+        gain, offset = (cells[name].values[:, i, :].T[..., None] for name in ("gain", "offset"))
+        fitted = gain * simulated.astype(np.float64) + offset
+        for subset in holdout.subsets():
+            part = np.ix_(subset.cell_mask, subset.day_mask)
+            mask, observed = holdout.mask[part], np.where(holdout.mask, holdout.observed, 0.0)[part]
+            members = fitted[subset.cell_mask][:, :, subset.day_mask].swapaxes(0, 1)
+            days = mask.sum(axis=1)
+            scored = days >= config.min_days
+            score = fair_crps(members.reshape(m, -1), observed.ravel()).reshape(mask.shape)
+            inside = (members.min(axis=0) <= observed) & (members.max(axis=0) >= observed)
+            crps, share = (
+                float((np.where(mask, values, 0.0).sum(axis=1)[scored] / days[scored]).mean())
+                if scored.any()
+                else np.nan
+                for values in (score, inside)
+            )
+            several = m > 1
+            key = (method, operator, subset.cells, subset.period, "rmse")
+            rows.append((*key, crps, share if several else np.nan, (m - 1) / (m + 1) if several else np.nan))
+    return pd.DataFrame(rows, columns=[*_GROUP, "crps", "coverage", "nominal"])
 
 
 def surrogate_gap(process_model: xr.Dataset, surrogate: xr.Dataset) -> pd.DataFrame:

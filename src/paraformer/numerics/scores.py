@@ -192,6 +192,24 @@ def finish(statistics: Statistics, *, min_days: int = MIN_DAYS) -> Scores:
     return Scores({name: np.where(scored[name], values[name], np.nan) for name in METRICS}, scored)
 
 
+def fair_crps(
+    members: Float[np.ndarray, "member item"], truth: Float[np.ndarray, " item"]
+) -> Float[np.ndarray, " item"]:
+    """Continuous ranked probability score of a small ensemble, in the unit of its values.
+
+    Σ_i |x_i - y| / m - Σ_ij |x_i - x_j| / (2 m (m - 1)): its expectation is the score of the distribution that the
+    members are drawn from, however few they are (Ferro 2014, doi 10.1002/qj.2270). Of one member it is the absolute
+    error, as nothing is said of its spread.
+    """
+    m = len(members)
+    error = np.abs(members - truth).mean(axis=0)
+    if m == 1:
+        return error
+    ranked = np.sort(members, axis=0)
+    weight = 2 * np.arange(1, m + 1) - m - 1  # Σ_ij |x_i - x_j| / 2 = Σ_k (2k - m - 1) x_(k)
+    return error - weight @ ranked / (m * (m - 1))
+
+
 def _varies(variance: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Whether a variance is more than the rounding of a constant series of this mean."""
     return variance > (32 * np.finfo(np.float64).eps * np.abs(mean)) ** 2

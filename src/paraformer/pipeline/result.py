@@ -22,6 +22,8 @@ from paraformer.process.parameter_field import write_vic_parameters
 from paraformer.report.study_page import tables
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from paraformer.pipeline.plots import Plots
 
 
@@ -123,6 +125,17 @@ class Result(Results):
         from paraformer.pipeline.plots import Plots  # here, for it loads matplotlib
 
         return Plots(self)
+
+    def assimilate(
+        self, method: str | None = None, *, offset: bool = True, members: int = 24, out: str | Path | None = None
+    ) -> pd.DataFrame:
+        """Soil moisture one step ahead, with and without a Kalman filter of observations, by default VIC and by a θ.
+
+        Arguments, table and errors: ``pipeline.assimilate.assimilate``.
+        """
+        from paraformer.pipeline.assimilate import assimilate
+
+        return assimilate(self.directory, method, offset=offset, members=members, out=out)
 
     def report(self) -> Path:
         """The report of the run, one page that opens in a browser without a network.

@@ -44,7 +44,7 @@ from paraformer.evaluation import checklist
 from paraformer.evaluation.gauges import Flow, judge_flow
 from paraformer.evaluation.holdout import Holdout, holdout_of
 from paraformer.evaluation.recovery import recovery
-from paraformer.evaluation.score import aggregate, joined, score_cells, summarise, surrogate_gap
+from paraformer.evaluation.score import aggregate, joined, score_cells, summarise, surrogate_gap, together
 from paraformer.evaluation.signatures import Fluxes, judge_signatures
 from paraformer.pipeline.evapotranspiration import evapotranspiration_tables, why_left_out
 from paraformer.pipeline.methods import methods_of
@@ -122,7 +122,8 @@ def write_scores(case: Verdict, path: Path) -> None:
     _write_methods(methods, path)
     _write_cells(case, cells, path)
     write_csv(path / SCORES, scores)
-    write_csv(path / SUMMARY, summarise(scores))
+    ensembles = pd.concat(_together(case, cells, holdout), ignore_index=True)
+    write_csv(path / SUMMARY, summarise(scores).merge(ensembles, how="left"))
     write_csv(path / GAP, in_order(gap, order))
     write_csv(path / CHECKLIST, _checks(case, fields, scores, gap))
     _judge_evapotranspiration(case, holdout, order, path)
@@ -182,6 +183,16 @@ def _score_archive(path: Path, rows: Sequence[tuple[str, int]], holdout: Holdout
     simulated = xr.open_zarr(path, consolidated=False)["soil_moisture"]
     for i, (method, seed) in enumerate(rows):
         yield score_cells(method, seed, simulated[:, i].values, holdout, study.evaluation)
+
+
+def _together(case: Verdict, cells: xr.Dataset, holdout: Holdout) -> Iterator[pd.DataFrame]:
+    """Every method's seeds as one ensemble."""
+    for path, rows in case.archives.items():
+        simulated, of = xr.open_zarr(path, consolidated=False)["soil_moisture"], np.array([name for name, _ in rows])
+        for method in dict.fromkeys(of.tolist()):
+            seeds = simulated[:, np.flatnonzero(of == method)].values
+            own = cells.isel(row=np.flatnonzero(cells["method"].values == method))
+            yield together(method, seeds, own, holdout, case.study.evaluation)
 
 
 def _score_surrogate(case: Verdict, fields: Sequence[ParameterField], holdout: Holdout) -> xr.Dataset:

@@ -70,6 +70,10 @@ _FULL = (
     ("ubRMSE", "ubrmse", "mean", 4),
     ("KGE", "kge", "mean", 3),
     ("bias", "bias", "mean", 4),
+    ("season RMSE", "season_rmse", "mean", 4),
+    ("season PCC", "season_pcc", "mean", 3),
+    ("anomaly RMSE", "anomaly_rmse", "mean", 4),
+    ("anomaly PCC", "anomaly_pcc", "mean", 3),
 )
 
 
@@ -143,12 +147,14 @@ def evapotranspiration_table(scores: pd.DataFrame, *, cells: str = "all") -> pd.
     """Annual evapotranspiration against every reference (the paper's Table 3): one row per method, then the products.
 
     Args:
-        scores: columns ``kind, method, seed, reference, cells, rmse, pcc, nse, bias, mean, n_cells, n_masked``.
+        scores: as ``scores/evapotranspiration.csv``.
         cells: ``all``, ``trained`` or ``unseen``.
 
     Returns:
         Text entries: mean, RMSE and bias in mm year-1, PCC and NSE over cells; ``±`` is the standard deviation over
-        seeds. The rows of the products say how far the references are from each other.
+        seeds. RMSE of the seasonal cycle in mm month-1; CRPS of all seeds together, and their mean absolute error less
+        default VIC's with its 95 % interval over tiles, in mm year-1. The rows of the products say how far the
+        references are from each other.
     """
     chosen = scores[scores["cells"] == cells]
     references = list(dict.fromkeys(chosen["reference"]))
@@ -163,10 +169,22 @@ def evapotranspiration_table(scores: pd.DataFrame, *, cells: str = "all") -> pd.
                 ("PCC", "pcc", 3),
                 ("NSE", "nse", 2),
                 ("bias", "bias", 0),
+                ("season RMSE", "season_rmse", 1),
             ):
                 row[f"{product_name(reference)} {header}"] = over_seeds(found[metric], decimals)
+            row[f"{product_name(reference)} CRPS"] = over_seeds(found["crps"][:1], 0)  # of all seeds together
+            row[f"{product_name(reference)} less default"] = _less_default(found)
         rows.append(row)
     return pd.DataFrame(rows, columns=None if rows else ["method", "mean"])
+
+
+def _less_default(found: pd.DataFrame) -> str:
+    """Difference to default VIC with its interval, where there is one."""
+    first = None if found.empty else found.iloc[0]
+    if first is None or not math.isfinite(first["less_default"]):
+        return "–"
+    interval = f" ({first['less_low']:+.0f} .. {first['less_high']:+.0f})" if math.isfinite(first["less_low"]) else ""
+    return f"{first['less_default']:+.0f}{interval}"
 
 
 def signature_table(scores: pd.DataFrame) -> pd.DataFrame:

@@ -69,7 +69,8 @@ def run_pair(
         derive_tile(site, inputs.plant[cell, tile], soil, calibrated.canopy_gap_factor, tiles[tile])
     set_state(inputs.initial[cell, min(member, inputs.initial.shape[1] - 1)], soil, state)
     work = Work(soil, workspace.column[worker], workspace.pack[worker], workspace.forest[worker])
-    tabulate_albedo(timing.snow_step, work.pack)
+    if work.pack.accumulating[0] == 0.0:  # once a worker: most of what a run of one day would cost
+        tabulate_albedo(timing.snow_step, work.pack)
     values = workspace.cell[worker]
     n_step = len(model_met)
     worst = 0.0
