@@ -13,7 +13,7 @@ import numpy as np
 
 def content(page: str) -> dict[str, Any]:
     """The data of a page."""
-    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+    (text,) = re.findall(r'<script type="application/json" id="data" data-prefix="">(.*?)</script>', page, re.S)
     return dict(json.loads(text))
 
 

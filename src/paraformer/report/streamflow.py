@@ -44,6 +44,8 @@ CAPTIONS = {
     "region or climate decides, not chance.",
 }
 """Figures of the chapter, and what is seen in each."""
+_EXPLORED = ("streamflow-kge", "hydrographs", "map-streamflow")
+"""Figures of what the map, the distribution and the hydrographs of the page show."""
 _OBSERVED = "#9aa3ab"
 """Colour of the observed flow, a broad line behind the others: the a-priori parameters are black."""
 _PICTURE_BYTES = 700_000
@@ -85,16 +87,20 @@ def _number(value: float, name: str) -> str:
     return f"{value:.1f}" if name in ("percent_bias", "high_flow", "low_flow", "peak_days", "lag") else f"{value:.3f}"
 
 
-def sections(results: Results, figures: Path, left_out: Collection[str] = ()) -> list[Section]:
+def sections(
+    results: Results, figures: Path, left_out: Collection[str] = (), gauges: str | None = None
+) -> list[Section]:
     """The chapter of flow; none where no flow was judged.
 
     Args:
         figures: folder that ``draw`` filled; figures beyond 0.7 MB together stay in it.
         left_out: figures that stand elsewhere on the page.
+        gauges: map and hydrographs to explore, in place of still ones.
     """
     scores = results.streamflow
     if scores is None:
         return []
+    left_out = {*left_out, *(() if gauges is None else _EXPLORED)}
     drawn, used = [], 0
     for name, caption in CAPTIONS.items():
         picture = figures / f"{name}.png"
@@ -112,7 +118,7 @@ def sections(results: Results, figures: Path, left_out: Collection[str] = ()) ->
     ]
     if results.streamflow_kept is not None:
         tables.insert(1, (_KEPT, flow_table(results.streamflow_kept)))
-    return [Section("Streamflow", TEXT, tables, drawn)]
+    return [Section("Streamflow", TEXT, tables, drawn, markup=gauges or "")]
 
 
 def draw(results: Results, config: ReportConfig, path: Path) -> None:

@@ -78,7 +78,7 @@ function decimal(value, digits = 3) {
 function scored(value, metric) {
   if (!Number.isFinite(value)) return "–";
   const text = value.toFixed(metric.decimals).replace("-", "−");
-  return value <= report.least && ["nse", "kge"].includes(metric.name) ? `below ${text}` : text;
+  return value <= report.least && ["nse", "kge", "log_nse"].includes(metric.name) ? `below ${text}` : text;
 }
 
 function degrees(value, positive, negative) {
