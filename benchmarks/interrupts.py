@@ -1,8 +1,8 @@
 """How soon Ctrl-C ends a run: ``python benchmarks/interrupts.py RUN [--times 5] [--compiling]``.
 
-RUN is a finished run of the built-in world (``paraformer demo --directory RUN``). For every stage it is copied and run
-with another setting, by which that stage is made anew; SIGINT comes at a random moment of the stage, whose length RUN
-tells. What counts is the time until the process has ended. ``--compiling`` interrupts the compiler, with nothing kept.
+RUN is a finished run of the built-in world (``paraformer demo --directory RUN``). For every stage it is copied without
+that stage, which the same command makes anew; SIGINT comes at a random moment of it, whose length RUN tells. What counts
+is the time until the process has ended. ``--compiling`` interrupts the compiler, with nothing kept.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-STAGES = {
-    "cube": "seed=1",
-    "ensemble": "ensemble.own=33",
-    "surrogate": "surrogate.training.steps=1201",
-    "parameters/SCE-UA": "searches.SCE-UA.budget=90",
-    "parameters/ParaFormer_Z": "learners.ParaFormer_Z.training.steps=301",
-    "verdict": "evaluation.min_days=31",
-    "report": "report.dpi=131",
-}
-"""Stage -> a setting by which it is made anew, and nothing before it."""
+STAGES = (
+    "cube",
+    "ensemble",
+    "surrogate",
+    "parameters/SCE-UA",
+    "parameters/ParaFormer_Z",
+    "verdict",
+    "scores",
+    "figures",
+)
 
 
 def main() -> None:
@@ -41,7 +41,8 @@ def main() -> None:
     draws, found = random.Random(asked.draw), {}
     with tempfile.TemporaryDirectory() as folder:
         for stage in stages:
-            found[stage] = [interrupted(asked.run, stage, Path(folder), draws, asked.compiling) for _ in range(asked.times)]
+            one = (asked.run, stage, Path(folder), draws, asked.compiling)
+            found[stage] = [interrupted(*one) for _ in range(asked.times)]
             logger.info("%s: %s s", stage, ", ".join(f"{seconds:.2f}" for seconds in found[stage]))
     logger.info("longest: %.2f s", max(map(max, found.values())))
 
@@ -50,7 +51,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="How soon Ctrl-C ends a run.")
     parser.add_argument("run", type=Path)
     parser.add_argument("--times", type=int, default=5, help="of every stage")
-    parser.add_argument("--stages", nargs="*", default=list(STAGES))
+    parser.add_argument("--stages", nargs="*", default=STAGES)
     parser.add_argument("--compiling", action="store_true", help="the compiler, with nothing kept")
     parser.add_argument("--draw", type=int, default=0, help="which random moments")
     return parser
@@ -63,18 +64,22 @@ def interrupted(run: Path, stage: str, folder: Path, draws: random.Random, compi
         copy = folder / "run"
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(run, copy)
+        shutil.rmtree(copy / stage)
         shutil.rmtree(folder / "kept", ignore_errors=True)
         kept = {"NUMBA_CACHE_DIR": str(folder / "kept")} if compiling else {}
-        command = [sys.executable, "-m", "paraformer", "demo", "--set", STAGES[stage], "--directory", str(copy)]
+        command = [sys.executable, "-m", "paraformer", "demo", "--directory", str(copy)]
         wait = draws.uniform(0.0, length)
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | kept)
+        streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        process = subprocess.Popen(command, **streams, text=True, env=os.environ | kept)
         assert process.stderr is not None
         line = next((line for line in process.stderr if line.startswith(f"{stage}: starting")), "")
         if not line:
             raise SystemExit(f"{stage}: never begun; exit code {process.wait()}")
         time.sleep(wait)
-        if process.poll() is not None:  # it was faster than when RUN was made
-            length = 0.8 * wait
+        if done(copy / stage):  # faster than when RUN was made
+            process.kill()
+            process.wait()
+            length = wait
             continue
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
@@ -82,6 +87,11 @@ def interrupted(run: Path, stage: str, folder: Path, draws: random.Random, compi
         code, seconds = process.wait(), time.monotonic() - began
         logger.info("%s after %.1f s: ended in %.2f s with %d: %s", stage, wait, seconds, code, told[-1:])
         return seconds
+
+
+def done(stage: Path) -> bool:
+    """Whether a stage is finished."""
+    return bool(json.loads((stage / "stage.json").read_text(encoding="utf-8")).get("complete"))
 
 
 def length_of(run: Path, stage: str) -> float:

@@ -48,7 +48,7 @@ _WORDS = WORDS | {
     "water": "flow",
     "unit": "m³ s⁻¹",
     "unseen": "gauges that no method learned from have a dark rim",
-    "observed": "#9aa3ab",
+    "observed": "#6f7780",
     "behind": True,
     "fromZero": True,
 }

@@ -192,10 +192,13 @@ def _hydrographs(series: xr.Dataset, gauges: list[str], methods: list[str], kge:
 
 
 def _durations(series: xr.Dataset, gauges: list[str], methods: list[str]) -> Figure:
-    figure = Figure(figsize=(3.2 * len(gauges), 3.2), layout="constrained")
-    axes = figure.subplots(1, len(gauges), squeeze=False)
+    rows = (len(gauges) + 1) // 2
+    figure = Figure(figsize=(6.4, 2.9 * rows), layout="constrained")  # two beside each other can be read on a telephone
+    axes = figure.subplots(rows, min(2, len(gauges)), squeeze=False).ravel()
+    for axis in axes[len(gauges) :]:
+        axis.remove()
     styles = method_styles(methods)
-    for axis, gauge in zip(axes[0], gauges, strict=True):
+    for axis, gauge in zip(axes, gauges, strict=False):
         observed = series["observed"].sel(gauge=gauge).values.astype(np.float64)
         seen = np.isfinite(observed)
         lines = {"observed": (observed, _OBSERVED)} | {
@@ -207,8 +210,9 @@ def _durations(series: xr.Dataset, gauges: list[str], methods: list[str]) -> Fig
             axis.plot(share, np.maximum(ordered, 1e-4), color=colour, label=name, lw=2.4 if name == "observed" else 1.0)
         axis.set(yscale="log", xlabel="days with more [%]", title=gauge)
         axis.grid(alpha=0.3)
-    axes[0, 0].set_ylabel("flow [m³ s⁻¹]")
-    axes[0, 0].legend(fontsize="x-small")
+    for axis in axes[: len(gauges) : 2]:
+        axis.set_ylabel("flow [m³ s⁻¹]")
+    axes[0].legend(fontsize="small")
     return figure
 
 

@@ -192,13 +192,19 @@ def _data(prefix: str, content: Mapping[str, Any]) -> str:
     return f'<script type="application/json" id="{prefix}data" data-prefix="{prefix}">{data}</script>\n'
 
 
+_KEPT_ASIDE = {"own_days": "reads days of the cell", "n_cells": "cells", "rmse": "RMSE", "behind": "behind the first"}
+"""Columns of the comparison on cells kept aside, as they are printed."""
+
+
 def _cross_validation(results: Results) -> list[tuple[str, pd.DataFrame]]:
     if results.cross_validation is None:
         return []
     caption = (
         "Learners on blocks of trained cells kept aside, training period, raw RMSE [m3 m-3]: the first is recommended"
     )
-    return [(caption, rounded(results.cross_validation, 3))]
+    table = rounded(results.cross_validation, 3)
+    own_days = ["yes" if own else "no" for own in table["own_days"]]
+    return [(caption, table.assign(own_days=own_days).rename(columns=_KEPT_ASIDE))]
 
 
 def _checklist_section(results: Results) -> Section:

@@ -108,7 +108,7 @@ function drawHydrograph(element, state, series) {
   const seen = draw("path", {
     d: dots,
     stroke: words.observed,
-    "stroke-width": last - first > 500 ? 3.2 : 5,
+    "stroke-width": last - first > 500 && !words.behind ? 3.2 : 5,
     "stroke-linecap": "round",
     fill: "none",
     class: "observed",

@@ -2,7 +2,17 @@
 
 const LINES = 5;
 
-const state = { method: 0, variable: null, scale: null, cell: 0, lines: new Set(), days: [0, 0], zoom: 1, shade: true };
+const state = {
+  method: 0,
+  variable: null,
+  scale: null,
+  cell: 0,
+  lines: new Set(),
+  days: [0, 0],
+  zoom: 1,
+  shade: true,
+  printing: false,
+};
 let place = null;
 let axes = null;
 let series = null;
@@ -222,6 +232,12 @@ function firstLines() {
   return new Set([...new Set(found)].slice(0, LINES - 1));
 }
 
+function drawAll() {
+  if (at("effect")) drawEffect(at("effect"));
+  showMap();
+  showDays();
+}
+
 async function start() {
   await decodeAll();
   state.variables = variables();
@@ -282,10 +298,13 @@ async function start() {
   window.addEventListener("resize", () => {
     if (document.body.clientWidth === width) return;
     width = document.body.clientWidth;
-    if (at("effect")) drawEffect(at("effect"));
-    showMap();
-    showDays();
+    drawAll();
   });
+  for (const [event, printing] of Object.entries({ beforeprint: true, afterprint: false }))
+    window.addEventListener(event, () => {
+      state.printing = printing;
+      drawAll();
+    });
 }
 
 await start().catch((error) => {
