@@ -1,8 +1,8 @@
 """How soon Ctrl-C ends a run: ``python benchmarks/interrupts.py RUN [--times 5] [--compiling]``.
 
 RUN is a finished run of the built-in world (``paraformer demo --directory RUN``). For every stage it is copied without
-that stage, which the same command makes anew; SIGINT comes at a random moment of it, whose length RUN tells. What counts
-is the time until the process has ended. ``--compiling`` interrupts the compiler, with nothing kept.
+that stage, which the same command makes anew; SIGINT comes at a random moment of it, whose length RUN tells. What
+counts is the time until the process has ended. ``--compiling`` interrupts the compiler, with nothing kept.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def interrupted(run: Path, stage: str, folder: Path, draws: random.Random, compi
         command = [sys.executable, "-m", "paraformer", "demo", "--directory", str(copy)]
         wait = draws.uniform(0.0, length)
         streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-        process = subprocess.Popen(command, **streams, text=True, env=os.environ | kept)
+        process = subprocess.Popen(command, **streams, text=True, env=os.environ | kept, preexec_fn=listening)
         assert process.stderr is not None
         line = next((line for line in process.stderr if line.startswith(f"{stage}: starting")), "")
         if not line:
@@ -87,6 +87,11 @@ def interrupted(run: Path, stage: str, folder: Path, draws: random.Random, compi
         code, seconds = process.wait(), time.monotonic() - began
         logger.info("%s after %.1f s: ended in %.2f s with %d: %s", stage, wait, seconds, code, told[-1:])
         return seconds
+
+
+def listening() -> None:
+    """Take SIGINT, which a job in the background ignores and its children with it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def done(stage: Path) -> bool:

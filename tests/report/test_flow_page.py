@@ -13,7 +13,7 @@ from paraformer.report.config import ReportConfig
 from paraformer.report.flow_screen import flow_sentences, leading, median_interval
 from paraformer.report.gauges import LEAST_FLOW, PREFIX, STEP
 from report.embedded import arrays, content, decoded, inflated
-from report.made_flow import SPACE, MadeFlow, made_flow
+from report.made_flow import MadeFlow, made_flow
 
 
 @pytest.fixture

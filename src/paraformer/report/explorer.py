@@ -211,9 +211,7 @@ def of_seeds(
     return seeds.min(axis=0), seeds.max(axis=0), spread, (spread > SPREAD).astype(np.float64)
 
 
-def add_theta(
-    pack: Pack, space: ParameterSpace, parts: dict[str, Float[np.ndarray, "method place parameter"]]
-) -> None:
+def add_theta(pack: Pack, space: ParameterSpace, parts: dict[str, Float[np.ndarray, "method place parameter"]]) -> None:
     """θ (``value``) with its interval (``low``, ``high``), ``spread``, and 1 where it is ``unknown``."""
     for i, p in enumerate(space):
         for part, values in parts.items():

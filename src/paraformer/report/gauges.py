@@ -83,8 +83,8 @@ class Gauges:
             PREFIX,
             _WORDS,
             drawn="A dot is a gauge",
-            series=f"{rain} flow at the chosen gauge: grey dots are observed, lines simulated with the θ of each method, "
-            "mean over seeds.",
+            series=f"{rain} flow at the chosen gauge: grey dots are observed, lines simulated with the θ of each "
+            "method, mean over seeds.",
             rounded=f"Flow is rounded to half a percent, below {LEAST_FLOW:g} m3 s-1 to that.",
         )
 
@@ -106,7 +106,9 @@ class Gauges:
         return {
             "words": _WORDS,
             "study": results.name,
-            "periods": {name: [str(getattr(results.cube.period(name), e)) for e in ("start", "end")] for name in _PERIODS},
+            "periods": {
+                name: [str(getattr(results.cube.period(name), e)) for e in ("start", "end")] for name in _PERIODS
+            },
             "default": results.default,
             "recommended": self.leading,
             "search": self.search,
@@ -183,11 +185,14 @@ class Gauges:
         return held | {
             "start": str(days[0]),
             "days": len(days),
-            "shown": [max(int(test[0]), int(test[-1]) - 365 * _YEARS + 1), int(test[-1])] if len(test) else [0, len(days) - 1],
+            "shown": [max(int(test[0]), int(test[-1]) - 365 * _YEARS + 1), int(test[-1])]
+            if len(test)
+            else [0, len(days) - 1],
             "cells": list(range(count)),
             "first": self._first(count),
-            "note": "" if count == len(self.names) else f"{count} of {len(self.names)} gauges have a hydrograph, so "
-            "that the page stays below 3 MB.",
+            "note": ""
+            if count == len(self.names)
+            else f"{count} of {len(self.names)} gauges have a hydrograph, so that the page stays below 3 MB.",
         }
 
     def _flow(self, method: str) -> Float[np.ndarray, "gauge time"]:
@@ -207,7 +212,9 @@ class Gauges:
 
     def _first(self, count: int) -> int:
         """The gauge with the median KGE of the method that leads."""
-        part = self.scores[(self.scores["period"] == "test") & (self.scores["method"] == (self.leading or self.results.default))]
+        part = self.scores[
+            (self.scores["period"] == "test") & (self.scores["method"] == (self.leading or self.results.default))
+        ]
         kge = part.groupby("gauge")["kge"].mean().reindex(self.names[:count])
         order = np.argsort(kge.to_numpy(), kind="stable")
         return int(order[np.isfinite(kge).sum() // 2]) if count else 0

@@ -34,6 +34,16 @@ from paraformer.report.tables import (
 
 MOST_BYTES = 3_000_000
 """Longest report: hydrographs of so many cells as fit."""
+_STARTED = """(() => {
+"use strict";
+const explore = async (prefix) => {
+CODE
+};
+const parts = [...document.querySelectorAll("script[data-prefix]")];
+Promise.all(parts.map((part) => explore(part.dataset.prefix))).then(() => { document.body.dataset.ready = "yes"; });
+})();
+"""
+"""Around the files of ``SCRIPTS``, which are run for every explorable part."""
 _SPARE = 10_000
 _FLOW_SHARE = 0.4
 """Most of the room for hydrographs that those of gauges take beside those of cells."""
@@ -133,7 +143,9 @@ def page(results: Results, compared: Compared | None, config: ReportConfig, figu
 
     def rendered(held: Mapping[str, Any], flow: Mapping[str, Any] | None) -> str:
         parts = {"": content | {"hydrographs": held}} | ({} if flow is None else {PREFIX: flow})
-        return render_page(f"ParaFormer: {results.name}", _lead(results), shown, _facts(results), scripts=scripts(parts))
+        return render_page(
+            f"ParaFormer: {results.name}", _lead(results), shown, _facts(results), scripts=scripts(parts)
+        )
 
     room = MOST_BYTES - len(rendered({}, None).encode()) - _SPARE
     flow = None if gauges is None else gauges.content(int(_FLOW_SHARE * room))
@@ -176,14 +188,9 @@ def scripts(parts: Mapping[str, Mapping[str, Any]]) -> str:
 
     No text of a study can end the element it stands in.
     """
+    data = "".join(_data(prefix, content) for prefix, content in parts.items())
     code = "\n".join(asset(name) for name in SCRIPTS)
-    return (
-        "".join(_data(prefix, content) for prefix, content in parts.items())
-        + '<script>\n(() => {\n"use strict";\nconst explore = async (prefix) => {\n'
-        + code
-        + '};\nPromise.all([...document.querySelectorAll("script[data-prefix]")].map((one) => explore(one.dataset.prefix)))\n'
-        + '.then(() => { document.body.dataset.ready = "yes"; });\n})();\n</script>\n'
-    )
+    return f"{data}<script>\n{_STARTED.replace('CODE', code)}</script>\n"
 
 
 def _data(prefix: str, content: Mapping[str, Any]) -> str:
