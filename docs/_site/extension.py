@@ -105,10 +105,37 @@ def first_page(app: Any, error: Exception | None) -> None:
         shutil.copyfile(out / f"{app.config.root_doc}.html", out / "index.html")
 
 
+_NAMED = {
+    'role="heading"><span class="caption-text">': 'role="heading" aria-level="2"><span class="caption-text">',
+    '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="Pages">',
+    '<aside class="toc-drawer': '<aside aria-label="On this page" class="toc-drawer',
+    "<pre>": '<pre tabindex="0">',
+    '<div class="table-wrapper': '<div tabindex="0" class="table-wrapper',
+}
+"""What the theme leaves out for who reads by ear or by keyboard: levels, names, boxes that can be scrolled."""
+
+
+def named(page: str) -> str:
+    """A page of the site with it."""
+    for found, better in _NAMED.items():
+        page = page.replace(found, better)
+    return page
+
+
+def name_parts(app: Any, error: Exception | None) -> None:
+    """``named`` for every page that was written."""
+    for path in Path(app.outdir).rglob("*.html") if error is None else ():
+        before = path.read_text(encoding="utf-8")
+        after = named(before)
+        if after != before:
+            path.write_text(after, encoding="utf-8")
+
+
 def setup(app: Any) -> dict[str, bool]:
     app.add_lexer("usage", TextLexer)
     app.connect("config-inited", copy_pages)
     app.connect("source-read", fill)
     app.connect("autodoc-process-docstring", plain_property, priority=400)  # before napoleon
+    app.connect("build-finished", name_parts, priority=400)  # before the first page is copied
     app.connect("build-finished", first_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

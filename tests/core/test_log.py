@@ -59,8 +59,8 @@ def test_log_lines_say_the_time_left(monkeypatch: pytest.MonkeyPatch, caplog: py
         advance(2, "best 0.05")  # within 30 s of the line before: none
         advance(2, "best 0.04")
     assert caplog.messages == [
-        "runs: 2 of 8 cells, 2.0 min left ",
-        "runs: 6 of 8 cells, 20 s left best 0.04",
+        "runs: 2 of 8 cells, 2.0 min left",
+        "runs: 6 of 8 cells, 20 s left, best 0.04",
         "runs: done, 6 cells in 1.4 min",
     ]
 
@@ -76,4 +76,4 @@ def test_the_bar_is_on_standard_error_and_fits(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "1,280/2,560 runs" in shown.err
-    assert "left best 0.0541" in shown.err
+    assert "left, best 0.0541" in shown.err

@@ -110,3 +110,12 @@ def test_the_site_is_built_without_a_warning(links: Any, tmp_path: Path) -> None
     built = {path.relative_to(out).with_suffix(".md").as_posix() for path in out.rglob("*.html")}
     assert {*PAGES} <= built
     assert 'class="output' in (out / "tutorials/calibrate.html").read_text(encoding="utf-8")
+
+
+def test_what_the_theme_leaves_out_is_named_once(site: Any) -> None:
+    caption = '<p class="caption" role="heading"><span class="caption-text">How-to</span></p>'
+    named = site.named(f'<aside class="sidebar-drawer">{caption}</aside><pre></pre>')
+    assert 'role="heading" aria-level="2"' in named
+    assert '<aside class="sidebar-drawer" aria-label="Pages">' in named
+    assert '<pre tabindex="0">' in named
+    assert site.named(named) == named

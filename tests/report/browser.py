@@ -34,10 +34,10 @@ def require_browser() -> None:
 
 _READY = """new Promise((done, fail) => {
     const look = () => {
-        const problem = document.getElementById("problem");
-        if (problem && !problem.hidden) fail(new Error(problem.textContent));
+        const problem = document.querySelector("[role=alert]:not([hidden])");
+        if (problem) fail(new Error(problem.textContent));
         else if (document.readyState !== "complete") setTimeout(look, 20);
-        else if (document.getElementById("data") && !document.body.dataset.ready) setTimeout(look, 20);
+        else if (document.querySelector("script[data-prefix]") && !document.body.dataset.ready) setTimeout(look, 20);
         else done(true);
     };
     look();

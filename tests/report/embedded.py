@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 
-def content(page: str) -> dict[str, Any]:
-    """The data of a page."""
-    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+def content(page: str, prefix: str = "") -> dict[str, Any]:
+    """The data of a part of a page."""
+    pattern = rf'<script type="application/json" id="{prefix}data" data-prefix="{prefix}">(.*?)</script>'
+    (text,) = re.findall(pattern, page, re.S)
     return dict(json.loads(text))
 
 

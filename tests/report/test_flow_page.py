@@ -6,65 +6,19 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-import xarray as xr
-import yaml
 
-from paraformer.core.method import Method
-from paraformer.core.parameters import VIC_PARAMETERS, ParameterSpace
-from paraformer.core.results import Results
 from paraformer.report import streamflow, study_page
 from paraformer.report.config import ReportConfig
 from paraformer.report.flow_screen import flow_sentences, leading, median_interval
-from report.made_run import _cube
-
-METHODS = (
-    Method("default VIC", "default", 1, 1, 0, "a-priori parameters"),
-    Method("SCE-UA", "search", 1, 1, 900, "a search at each gauge"),
-    Method("FFN_A", "learner", 1, 1, 300, "a network <i>"),
-)
-SPACE = ParameterSpace([VIC_PARAMETERS[name] for name in ("infilt", "ds")])
-KGE = {"default VIC": 0.2, "SCE-UA": 0.6, "FFN_A": 0.5, "seasonal flow": 0.1}
-SCORES = ("kge", "r", "alpha", "beta", "nse", "log_nse", "percent_bias", "high_flow", "low_flow", "peak_days", "lag")
-
-
-class MadeFlow(Results):
-    """Results of flow without files but the manifest and the study."""
-
-    moisture = False
-
-    def theta_fields(self) -> dict[str, np.ndarray]:
-        return {m.name: SPACE.from_unit(np.full((1, 12, 2), 0.5)) for m in METHODS[1:]}
+from paraformer.report.gauges import LEAST_FLOW, PREFIX, STEP
+from report.embedded import arrays, content, decoded, inflated
+from report.made_flow import MadeFlow, made_flow
 
 
 @pytest.fixture
 def flow(tmp_path: Path) -> MadeFlow:
-    """12 gauges, every fourth unseen; KGE of a gauge is that of its method and 0.01 more from gauge to gauge."""
-    (tmp_path / "study.yaml").write_text(yaml.safe_dump({"name": "rivers", "learner_seeds": 1, "learners": {}}))
-    (tmp_path / "manifest.json").write_text('{"seed": 3}')
-    made = MadeFlow(tmp_path)
-    made.methods, made.space, made.cross_validation, made.recovery = METHODS, SPACE, None, None
-    made.cube = _cube(np.random.default_rng(0), 3, 4, 400)
-    gauges = [f"{i:02d}" for i in range(12)]
-    rows = [
-        {"gauge": name, "lat": 40.0 + i, "lon": -90.0 - i, "area_km2": 100.0, "method": method, "seed": -1}
-        | {"period": period, "cells": "trained" if i % 4 else "unseen"}
-        | dict.fromkeys(SCORES, 0.5)
-        | {"kge": kge + 0.01 * i}
-        for i, name in enumerate(gauges)
-        for method, kge in KGE.items()
-        for period in ("train", "test")
-    ]
-    made.streamflow = pd.DataFrame(rows)
-    time = made.cube.time.astype("datetime64[ns]")
-    values = np.random.default_rng(1).gamma(1.0, 3.0, (3, 12, len(time))).astype(np.float32)
-    made.discharge = xr.Dataset(
-        {"simulated": (("row", "gauge", "time"), values), "observed": (("gauge", "time"), values[0])},
-        {"method": ("row", [m.name for m in METHODS]), "seed": ("row", [-1, 0, 0])}
-        | {"gauge": gauges, "time": time, "area_km2": ("gauge", np.full(12, 100.0))},
-    )
-    return made
+    return made_flow(tmp_path)
 
 
 def test_the_page_has_first_screen_tables_figures_and_files(flow: MadeFlow) -> None:
@@ -73,8 +27,8 @@ def test_the_page_has_first_screen_tables_figures_and_files(flow: MadeFlow) -> N
     streamflow.draw(flow, config, figures)
     page = study_page.page(flow, None, config, figures)
     assert len(page.encode()) < study_page.MOST_BYTES
-    assert page.count("<img") == len(streamflow.CAPTIONS), "each figure once"
-    assert [int(n) for n in re.findall(r"<b>Figure (\d+)\.</b>", page)] == [1, 2, 3, 4]
+    assert page.count("<img") == 2, "of the first screen, and flow-duration curves; the others are explored"
+    assert [int(n) for n in re.findall(r"<b>Figure (\d+)\.</b>", page)] == [1, 2, 3, 4, 5]
     assert "trained (9 of 9)" in page
     assert "unseen (3 of 3)" in page
     assert {"scores/streamflow.csv", "scores/discharge.nc", "study.yaml"} <= set(re.findall(r'href="\./(.*?)"', page))
@@ -89,6 +43,48 @@ def test_pictures_that_do_not_fit_stay_beside_the_page(flow: MadeFlow, monkeypat
     page = study_page.page(flow, None, config, figures)
     assert page.count("<img") == 1, "the one of the first screen"
     assert page.count('href="./figures/') == len(streamflow.CAPTIONS)
+
+
+def test_gauges_are_explored_with_flow_rain_scores_and_parameters(flow: MadeFlow) -> None:
+    """What the script reads is what the results hold, to half a percent of flow."""
+    held = content(study_page.page(flow, None, ReportConfig(), flow.directory), PREFIX)
+    methods, hydrographs = [method["name"] for method in held["methods"]], held["hydrographs"]
+    assert methods == ["default VIC", "FFN_A", "SCE-UA", "seasonal flow"], "those that matter most first"
+    assert hydrographs["methods"] == methods[:3]
+    assert held["cells"]["id"] == [f"{i:02d}" for i in range(12)]
+    found = arrays(held)
+    np.testing.assert_allclose(found["kge/test"][1], 0.5 + 0.01 * np.arange(12), atol=0.006)
+    np.testing.assert_allclose(found["infilt/value"][1], flow.theta_fields()["FFN_A"][0][:, 0], rtol=1e-3)
+    assert np.isnan(found["infilt/value"][0]).all(), "a-priori θ is not among these results"
+    assert flow.discharge is not None
+    for gauge in (0, 7):
+        data = inflated(hydrographs["blocks"][gauge])
+        rain, observed, lines = (decoded(data, hydrographs["specs"][n]) for n in ("rain", "observed", "simulated"))
+        flows = flow.discharge.isel(gauge=gauge)
+        for shown, true in ((observed, flows["observed"]), (lines[1], flows["simulated"][2])):
+            np.testing.assert_allclose(shown, np.maximum(true, LEAST_FLOW), rtol=2.4 * STEP / 2 + 1e-4)
+        np.testing.assert_allclose(rain, flow.cube.dataset["prcp"].values[gauge], atol=0.051)
+
+
+def test_without_basins_there_is_neither_rain_nor_a_parameter(flow: MadeFlow) -> None:
+    flow.basins = None
+    page = study_page.page(flow, None, ReportConfig(), flow.directory)
+    held = content(page, PREFIX)
+    assert held["parameters"] == []
+    assert "Rain over the basin" not in page
+    data = inflated(held["hydrographs"]["blocks"][0])
+    assert np.isnan(decoded(data, held["hydrographs"]["specs"]["rain"])).all()
+
+
+def test_gauges_beyond_the_limit_are_left_out_and_counted(flow: MadeFlow, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = study_page.page(flow, None, ReportConfig(), flow.directory)
+    blocks = sum(map(len, content(whole, PREFIX)["hydrographs"]["blocks"]))
+    monkeypatch.setattr(study_page, "MOST_BYTES", len(whole.encode()) - blocks // 2 + study_page._SPARE)
+    page = study_page.page(flow, None, ReportConfig(), flow.directory)
+    held = content(page, PREFIX)["hydrographs"]
+    assert 4 <= len(held["blocks"]) < 8
+    assert held["note"].startswith(f"{len(held['blocks'])} of 12 gauges")
+    assert len(page.encode()) <= study_page.MOST_BYTES
 
 
 def test_three_sentences_say_what_leads_and_by_how_much(flow: MadeFlow) -> None:

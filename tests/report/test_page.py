@@ -105,6 +105,7 @@ def test_a_wide_table_goes_on_below_with_its_first_column() -> None:
             "S8NG of 2015-04-01, LSTM_Z-3, methods m3, s-1 and K2",
         ),
         ("cell 12 of 30 days", "cell 12 of 30 days"),
+        ("KGE -0.41, [-1 to -.5], 2-3, p-1", "KGE −0.41, [−1 to −.5], 2-3, p-1"),
     ],
 )
 def test_units_inside_a_text_are_raised(text: str, shown: str) -> None:

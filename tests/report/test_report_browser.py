@@ -21,6 +21,7 @@ from paraformer.report.figures import save_figure, score_cdfs
 from paraformer.report.page import Section, write_page
 from paraformer.report.tables import score_table
 from report.browser import Browser, require_browser
+from report.made_flow import made_flow
 from report.made_run import HOSTILE, METHODS, SPACE, Made, made_run
 from report.results import cell_scores, summary
 
@@ -63,12 +64,21 @@ def plain_page(folder: Path) -> Path:
     return folder / "page.html"
 
 
+@pytest.fixture(scope="module")
+def flow_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a study of streamflow alone."""
+    flow = made_flow(tmp_path_factory.mktemp("flow"))
+    (flow.directory / "report.html").write_text(study_page.page(flow, None, ReportConfig(), flow.directory))
+    return flow.directory / "report.html"
+
+
 @pytest.mark.parametrize("width", [WIDE, TELEPHONE])
-@pytest.mark.parametrize("kind", ["report", "page"])
+@pytest.mark.parametrize("kind", ["report", "flow", "page"])
 def test_axe_finds_nothing_and_nothing_is_asked_for(
-    browser: Browser, made: Made, tmp_path: Path, width: int, kind: str
+    browser: Browser, made: Made, flow_report: Path, tmp_path: Path, width: int, kind: str
 ) -> None:
-    browser.open(made.directory / "report.html" if kind == "report" else plain_page(tmp_path), width)
+    pages = {"report": made.directory / "report.html", "flow": flow_report}
+    browser.open(pages[kind] if kind in pages else plain_page(tmp_path), width)
     browser.value("document.querySelectorAll('details').forEach((one) => (one.open = true))")
     if kind == "report":
         browser.value("document.getElementById('score-fold').click()")
@@ -251,11 +261,14 @@ def test_every_control_is_reached_by_the_keyboard_and_named(report: Browser) -> 
     assert {"method", "variable", "cell", "shade", "map", "hydrograph", "score-period", "score-filter"} <= seen
 
 
-@pytest.mark.parametrize("kind", ["report", "page"])
-def test_on_paper_nothing_is_cut(browser: Browser, made: Made, tmp_path: Path, kind: str) -> None:
-    browser.open(made.directory / "report.html" if kind == "report" else plain_page(tmp_path), WIDE)
-    pages = len(re.findall(rb"/Type\s*/Page\b", browser.printed()))
-    assert 1 <= pages <= 8
+@pytest.mark.parametrize("width", [WIDE, TELEPHONE])
+@pytest.mark.parametrize("kind", ["report", "flow", "page"])
+def test_on_paper_nothing_is_cut(
+    browser: Browser, made: Made, flow_report: Path, tmp_path: Path, width: int, kind: str
+) -> None:
+    pages = {"report": made.directory / "report.html", "flow": flow_report}
+    browser.open(pages[kind] if kind in pages else plain_page(tmp_path), width)
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", browser.printed())) <= 8
     browser.send("Emulation.setEmulatedMedia", media="print")
     browser.send("Emulation.setDeviceMetricsOverride", width=A4, height=1000, deviceScaleFactor=1, mobile=False)
     try:
@@ -271,6 +284,38 @@ def test_on_paper_nothing_is_cut(browser: Browser, made: Made, tmp_path: Path, k
         browser.send("Emulation.setEmulatedMedia", media="")
     assert out == []
     assert hidden == 0
+
+
+def test_drawings_are_made_anew_for_paper(browser: Browser, made: Made) -> None:
+    """Printed from a telephone they would else be enlarged, letters and all."""
+    browser.open(made.directory / "report.html", TELEPHONE)
+    widths = (
+        "['effect', 'map', 'hydrograph'].map((id) => document.querySelector(`#${id} svg`).viewBox.baseVal.width - "
+        "document.getElementById(id).dataset.paper)"
+    )
+    browser.value("window.dispatchEvent(new Event('beforeprint'))")
+    assert browser.value(widths) == [0, 0, 0]
+    browser.value("window.dispatchEvent(new Event('afterprint'))")
+    assert browser.value(widths) != [0, 0, 0]
+
+
+def test_gauges_are_explored_as_cells_are(browser: Browser, flow_report: Path) -> None:
+    browser.open(flow_report, WIDE)
+    assert subpaths(browser, "#gauge-map .cells") == 12
+    assert subpaths(browser, "#gauge-map .unseen") == 3
+    assert browser.value("document.querySelectorAll('#gauge-hydrograph .line').length") == 3
+    assert browser.value("document.querySelectorAll('#gauge-hydrograph .rain').length") == 1
+    assert browser.value("document.querySelectorAll('#gauge-hydrograph .test').length") == 1
+    choose(browser, "gauge-cell", "7")
+    assert text(browser, "#gauge-cell-title") == "Gauge 07, 47°N 97°W, 100 km², trained"
+    assert ": KGE 0.57 (FFN_A)" in text(browser, "#gauge-map-readout")
+    browser.value("document.getElementById('gauge-hydrograph').focus()")
+    browser.press("Home")
+    assert text(browser, "#gauge-day-readout") == "2015-04-01 to 2016-05-04"
+    browser.press("+")
+    assert text(browser, "#gauge-day-readout") == "2015-07-10 to 2016-01-25"
+    choose(browser, "gauge-variable", "value/infilt")
+    assert "infilt" in text(browser, "#gauge-map-caption")
 
 
 def test_a_browser_that_cannot_inflate_says_so(browser: Browser, made: Made) -> None:

@@ -17,7 +17,7 @@ from paraformer.core.errors import ParaformerError
 RESUMES = "interrupted; the same command goes on where it stopped"
 """What to say of work that is resumed."""
 
-GRACE = 1.0
+GRACE = 0.5
 """Seconds that work in Python has to end."""
 
 _words: list[str] = []

@@ -104,8 +104,8 @@ class LogProgress(Progress):
             left = pace.left(now)
             if now - last >= self.every and left is not None:
                 last = now
-                said = (description, pace.at, total, unit, duration(left), note)
-                logger.info("%s: %d of %d %s, %s left %s", *said)
+                said = (description, pace.at, total, unit, duration(left), f", {note}" if note else "")
+                logger.info("%s: %d of %d %s, %s left%s", *said)
 
         yield advance
         taken = duration(time.monotonic() - start)
@@ -129,7 +129,7 @@ class BarProgress(Progress):
                 now = time.monotonic()
                 left = pace.left(now)
                 words = f"{duration(now - start)} so far" if left is None else f"{duration(left)} left"
-                return Text(f"{pace.at:,}/{total:,} {unit}, {words} {task.fields['note']}")
+                return Text(", ".join(filter(None, (f"{pace.at:,}/{total:,} {unit}", words, task.fields["note"]))))
 
         columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=10), Times())
         with RichBar(*columns, console=Console(stderr=True), refresh_per_second=2) as bar:

@@ -293,5 +293,5 @@ class ParameterSpace:
             cell = cells[index] if cells is not None else index
             raise DataError(
                 f"theta out of bounds: parameter '{parameter.name}', cell {cell}: "
-                f"found {theta[where]:g}, expected [{low:g}, {high:g}] {parameter.unit}"
+                f"found {theta[where]:g}, expected {low:g} to {high:g} [{parameter.unit}]"
             )

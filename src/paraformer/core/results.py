@@ -38,6 +38,7 @@ from paraformer.core.run_files import (
     METHODS,
     PARAMS,
     RECOVERY,
+    RIVER,
     ROUNDS,
     RUNS,
     SCORES,
@@ -308,6 +309,27 @@ class Results:
         """Daily flow ``simulated (row, gauge, time)`` and ``observed (gauge, time)`` [m3 s-1], NaN on days that do not
         count; ``method`` and ``seed`` of a row; ``None`` where no flow was judged."""
         return opened(path) if (path := self.folder("scores") / DISCHARGE).exists() else None
+
+    @cached_property
+    def basins(self) -> Float[np.ndarray, "gauge cell"] | None:
+        """Share of the drainage area of every gauge of ``discharge`` that lies in each cell of the cube; ``None`` where
+        the run holds no river."""
+        from paraformer.core.netcdf import read_dataset
+
+        path = self.folder("streamflow") / RIVER
+        if self.discharge is None or not path.exists():
+            return None
+        river = read_dataset(path)
+        area = dict(zip(river["cell"].values.tolist(), river["area"].values.tolist(), strict=True))
+        rows = {str(name): i for i, name in enumerate(self.discharge["gauge"].values)}
+        columns = {cell: i for i, cell in enumerate(self.cube.cells.tolist())}
+        gauges = [str(name) for name in river["gauge"].values]
+        found = np.zeros((len(rows), len(columns)))
+        pairs = (river[name].values.tolist() for name in ("pair_gauge", "pair_cell", "fraction"))
+        for gauge, cell, fraction in zip(*pairs, strict=True):
+            if gauges[gauge] in rows:
+                found[rows[gauges[gauge]], columns[cell]] += fraction * area[cell]
+        return found / np.maximum(found.sum(axis=1, keepdims=True), 1e-9)
 
     # -- θ and series
 

@@ -140,8 +140,9 @@ def _without_interval(table: pd.DataFrame) -> Iterator[str]:
     """Why rows have no interval, once for each group of cells."""
     bare = table[~np.isfinite(table["low"])]
     for row in bare.drop_duplicates(["cells", "n_cells", "n_blocks"]).itertuples():
+        tiles = f"{row.n_blocks} tile{'' if row.n_blocks == 1 else 's'}"
         yield (
-            f"no interval for {row.cells} cells: the {row.n_cells} that are scored lie in {row.n_blocks} tile(s) of "
+            f"no interval for {row.cells} cells: the {row.n_cells} that are scored lie in {tiles} of "
             f"{table.attrs['tile']:g} degrees, and a bootstrap needs {MIN_BLOCKS}; smaller tiles (--tile) take "
             "neighbours for independent"
         )

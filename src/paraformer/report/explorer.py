@@ -1,7 +1,11 @@
-"""What the explorable part of a report holds: cells, fields of every method, scores, colours, lines of the map."""
+"""What the explorable part of a report holds: cells, fields of every method, scores, colours, lines of the map.
+
+``report.gauges`` holds the same of gauges; both are shown by ``markup`` and the script of ``assets``.
+"""
 
 from __future__ import annotations
 
+from string import Template
 from typing import Any
 
 import matplotlib
@@ -10,11 +14,12 @@ import xarray as xr
 from jaxtyping import Float, Int
 from matplotlib.colors import to_hex
 
-from paraformer.core.parameters import Parameter
+from paraformer.core.parameters import Parameter, ParameterSpace
 from paraformer.core.results import TRUSTED_K, Results
 from paraformer.report.colours import RAIN, RAIN_TEXT, SITE, look
 from paraformer.report.geography import Extent, lines_inside
 from paraformer.report.packing import Pack
+from paraformer.report.page import asset, escaped
 from paraformer.report.rectangles import Cells, true_rectangles
 from paraformer.report.rivals import Compared, rivals
 from paraformer.report.units import typeset
@@ -37,9 +42,35 @@ SPREAD = 0.1
 
 MOST_CELLS = 20_000
 _FIELD_BYTES = 1_200_000
+_AFTER = ", after the line that the study's operator fits to the training period"
 _PERIODS = ("test", "train")
 _COLOURS = 33
+WORDS: dict[str, Any] = {
+    "place": "cell",
+    "places": "cells",
+    "theta": "θ of this cell",
+    "water": "soil moisture",
+    "unit": "m³ m⁻³",
+    "unseen": "unseen cells are outlined where there is room",
+    "observed": "#222",
+    "behind": False,
+    "fromZero": False,
+}
+"""What the script says of places and series, and how it draws the observed one."""
+
 _DASHES = {"-": "", "--": "6 3", "-.": "6 3 1.5 3", ":": "1.5 3"}
+
+
+def markup(prefix: str, words: dict[str, Any], **told: str) -> str:
+    """The elements that the script fills.
+
+    Args:
+        prefix: before the names of all elements.
+        words: as ``WORDS``.
+        told: ``drawn``, how places are drawn; ``series``, what the hydrograph shows; ``rounded``, to what.
+    """
+    names = {"p": prefix, "Place": words["place"].capitalize(), "place": words["place"], "places": words["places"]}
+    return Template(asset("explorer.html")).substitute(names | {key: escaped(text) for key, text in told.items()})
 
 
 class Explorer:
@@ -61,6 +92,18 @@ class Explorer:
         fit = max(2, int(_FIELD_BYTES / (1.4 * per_method)))
         self.methods, self.left_out = ranked[:fit], ranked[fit:]
 
+    def markup(self) -> str:
+        """The elements of the page."""
+        after = "" if self.results.operator == "raw" else _AFTER
+        return markup(
+            "",
+            WORDS,
+            drawn="Each cell is drawn at its true size",
+            series="Rain (bars from above) and soil moisture of the chosen cell: dots are observed, lines simulated "
+            f"with the θ of each method{after}, first seed.",
+            rounded="Values are rounded to 0.001 m3 m-3 and 0.1 mm.",
+        )
+
     def content(self) -> dict[str, Any]:
         """Everything but hydrographs, as values of JSON; arrays under ``arrays``, as ``packing`` stores them."""
         pack = Pack()
@@ -71,12 +114,7 @@ class Explorer:
             pack.add(name, values, 1e-4)
         bases = self._add_theta(pack)
         self._add_scores(pack)
-        lines = _add_lines(pack, cells, height, width)
-        parameters = [
-            {"name": p.name, "meaning": p.meaning, "unit": typeset(p.unit), "log": p.transform == "log"}
-            | dict(zip(("lower", "upper"), p.physical_bounds, strict=True))
-            for p in self.space
-        ]
+        lines = add_lines(pack, cells, height, width)
         return {
             "study": self.results.name,
             "operator": self.results.operator,
@@ -85,35 +123,22 @@ class Explorer:
             "recommended": self.rivals.recommended,
             "search": self.rivals.search,
             "ceiling": self.rivals.ceiling,
-            "methods": [self._method(name, bases) for name in self.methods],
-            "parameters": parameters,
+            "methods": [
+                shown_method(self.results, name, name in bases or name == self.results.default, bases.get(name, ""))
+                for name in self.methods
+            ],
+            "parameters": shown_parameters(self.space),
+            "prior": True,
             "metrics": [m | {"unit": typeset(m["unit"])} for m in METRICS],
             "cells": {"id": [str(i) for i in cube.cells[here]], "trained": cells.trained.astype(int).tolist()},
             "least": LEAST,
             "effect": _effect(self.compared, self.methods, self.results.default),
             "lines": lines,
-            "palettes": {
-                "value": _palette("viridis"),
-                "change": _palette("PuOr_r"),
-                "gain": _palette("PRGn"),
-                "spread": _palette("YlOrRd"),
-            },
+            "palettes": palettes(),
             "colours": {"rain": RAIN, "rain_text": RAIN_TEXT, "site": SITE},
+            "words": WORDS,
             "arrays": pack.specs,
             "packed": pack.text(),
-        }
-
-    def _method(self, name: str, bases: dict[str, str]) -> dict[str, Any]:
-        (found,) = (method for method in self.results.methods if method.name == name)
-        own = look(name)
-        dash = _DASHES.get(own.dash, "6 1.5 1.5 1.5") if isinstance(own.dash, str) else "6 1.5 1.5 1.5"
-        return {
-            "name": name,
-            "kind": found.kind,
-            "colour": own.colour,
-            "dash": dash,
-            "theta": name in bases or name == self.results.default,
-            "interval": bases.get(name, ""),
         }
 
     def _add_theta(self, pack: Pack) -> dict[str, str]:
@@ -134,17 +159,11 @@ class Explorer:
                 low[at], high[at], spread[at], unknown[at] = _posterior(posterior)
                 bases[name] = f"{100 * posterior.attrs['level']:g} % interval of the posterior"
             elif len(seeds) > 1:
-                low[at], high[at] = seeds.min(axis=0), seeds.max(axis=0)
-                spread[at] = space.to_unit(seeds).std(axis=0, ddof=1)
-                unknown[at] = spread[at] > SPREAD
+                low[at], high[at], spread[at], unknown[at] = of_seeds(space, seeds)
                 bases[name] = f"range of {len(seeds)} seeds"
+        add_theta(pack, space, {"value": value, "low": low, "high": high, "spread": spread, "unknown": unknown})
         for i, p in enumerate(space):
-            step, log = _step(p), p.transform == "log"
-            for part, values in (("value", value), ("low", low), ("high", high)):
-                pack.add(f"{p.name}/{part}", values[..., i], step, log=log)
-            pack.add(f"{p.name}/prior", results.prior[here, i], step, log=log)
-            pack.add(f"{p.name}/spread", spread[..., i], 0.002)
-            pack.add(f"{p.name}/unknown", unknown[..., i], 1.0)
+            pack.add(f"{p.name}/prior", results.prior[here, i], _step(p), log=p.transform == "log")
         return bases
 
     def _add_scores(self, pack: Pack) -> None:
@@ -165,6 +184,40 @@ def ranking(results: Results) -> list[str]:
     with_theta = [m.name for m in results.methods if m.kind != "reference"]
     rest = sorted(with_theta, key=lambda name: errors.get(name, np.inf)) + results.names("reference")
     return list(dict.fromkeys([*first, *rest]))
+
+
+def shown_method(results: Results, name: str, theta: bool, interval: str) -> dict[str, Any]:
+    """A method as the page knows it: its look, whether it has θ, and what its interval of θ is."""
+    kind = next((method.kind for method in results.methods if method.name == name), "reference")
+    own = look(name)
+    dash = _DASHES.get(own.dash, "6 1.5 1.5 1.5") if isinstance(own.dash, str) else "6 1.5 1.5 1.5"
+    return {"name": name, "kind": kind, "colour": own.colour, "dash": dash, "theta": theta, "interval": interval}
+
+
+def shown_parameters(space: ParameterSpace) -> list[dict[str, Any]]:
+    """Parameters as the page knows them."""
+    return [
+        {"name": p.name, "meaning": p.meaning, "unit": typeset(p.unit), "log": p.transform == "log"}
+        | dict(zip(("lower", "upper"), p.physical_bounds, strict=True))
+        for p in space
+    ]
+
+
+def of_seeds(
+    space: ParameterSpace, seeds: Float[np.ndarray, "seed place parameter"]
+) -> tuple[Float[np.ndarray, "place parameter"], ...]:
+    """Ends of the range over seeds, standard deviation where the bounds are 0 and 1, and 1 where it is too large."""
+    spread = space.to_unit(seeds).std(axis=0, ddof=1)
+    return seeds.min(axis=0), seeds.max(axis=0), spread, (spread > SPREAD).astype(np.float64)
+
+
+def add_theta(pack: Pack, space: ParameterSpace, parts: dict[str, Float[np.ndarray, "method place parameter"]]) -> None:
+    """θ (``value``) with its interval (``low``, ``high``), ``spread``, and 1 where it is ``unknown``."""
+    for i, p in enumerate(space):
+        for part, values in parts.items():
+            step = {"spread": 0.002, "unknown": 1.0}.get(part, _step(p))
+            log = p.transform == "log" and part in ("value", "low", "high")
+            pack.add(f"{p.name}/{part}", values[..., i], step, log=log)
 
 
 def _posterior(posterior: xr.Dataset) -> tuple[Float[np.ndarray, "cell parameter"], ...]:
@@ -200,7 +253,7 @@ def _effect(compared: Compared, methods: list[str], default: str) -> list[dict[s
     return [{key: None if value != value else value for key, value in row.items()} for row in rows]
 
 
-def _add_lines(pack: Pack, cells: Cells, height: np.ndarray, width: np.ndarray) -> dict[str, list[int]]:
+def add_lines(pack: Pack, cells: Cells, height: np.ndarray, width: np.ndarray) -> dict[str, list[int]]:
     """Coasts, borders and states around the cells; kind -> number of points of each of its lines."""
     margin = 0.08 * max(float(np.ptp(cells.lat)), float(np.ptp(cells.lon)), 1.0)
     extent = Extent(
@@ -216,6 +269,12 @@ def _add_lines(pack: Pack, cells: Cells, height: np.ndarray, width: np.ndarray) 
             pack.add(f"line/{kind}", np.concatenate(pieces), 0.01)
             found[kind] = [len(piece) for piece in pieces]
     return found
+
+
+def palettes() -> dict[str, list[str]]:
+    """Colours of every kind of field, from low to high."""
+    names = {"value": "viridis", "change": "PuOr_r", "gain": "PRGn", "spread": "YlOrRd"}
+    return {kind: _palette(name) for kind, name in names.items()}
 
 
 def _palette(name: str) -> list[str]:

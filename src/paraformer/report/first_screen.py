@@ -23,7 +23,8 @@ def first_screen(results: Results, compared: Compared) -> str:
         "is better; where the interval crosses the line, the difference may be chance."
     )
     figure = (
-        '<figure><div class="chart" id="effect" role="img" aria-label="Error of every method less that of the a-priori '
+        '<figure><div class="chart" id="effect" data-paper="310" role="img" '
+        'aria-label="Error of every method less that of the a-priori '
         f'parameters; the errors are in the table of scores"></div><figcaption>{escaped(caption)}</figcaption></figure>'
     )
     table = ""

@@ -1,8 +1,9 @@
-"""Hydrographs inside a page: rain, observed and simulated soil moisture of as many cells as fit, each packed alone."""
+"""Hydrographs inside a page: rain, observed and simulated series of as many places as fit, each packed alone."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -23,7 +24,8 @@ _TRIED = 8
 
 
 def hydrographs(results: Results, explorer: Explorer, sites: tuple[int | str, ...], budget: int) -> dict[str, Any]:
-    """Hydrographs as values of JSON: ``blocks`` has a text for each of ``cells``, positions among the shown cells.
+    """Hydrographs of soil moisture as values of JSON: ``blocks`` has a text for each of ``cells``, positions among the
+    shown cells.
 
     As many methods with θ as fit for every cell, never fewer than the five that matter most; where these do not fit,
     cells are taken evenly from the worst to the best, the sites that the study names before all.
@@ -41,34 +43,55 @@ def hydrographs(results: Results, explorer: Explorer, sites: tuple[int | str, ..
     observed, mask = (part[at] for part in cube.observed())
     seen = np.where(mask, observed, np.nan)
     rain = cube.dataset["prcp"].isel(cell=at).values.astype(np.float64)
-    blocks: list[str] = []
+    series = Series(rain, seen, {name: found[name] for name in wanted})
+    held = packed(series, budget, len(order), lambda values, line: coding(values, MOISTURE, series=line))
+    kept = taken[: len(held["blocks"])]
+    return held | {
+        "start": str(cube.time[0].astype("datetime64[D]")),
+        "days": len(cube.time),
+        "shown": [0, len(cube.time) - 1],
+        "cells": kept.tolist(),
+        "first": _first(results, explorer, kept, sites),
+        "note": _note(len(kept), len(results.cube.cells), held["methods"], wanted),
+    }
+
+
+class Series(NamedTuple):
+    """Daily series of places, NaN where there is none; those of a method under its name, what matters most first."""
+
+    rain: Float[np.ndarray, "place time"]
+    observed: Float[np.ndarray, "place time"]
+    simulated: Mapping[str, Float[np.ndarray, "place time"]]
+
+
+def packed(series: Series, budget: int, total: int, water: Callable[[np.ndarray, bool], Coding]) -> dict[str, Any]:
+    """``methods`` and ``blocks``, a text a place, that fit into a budget, and how a block is read (``specs``).
+
+    Args:
+        budget: bytes.
+        total: places that there are to be room for: methods beyond the fifth are left out where they would not fit.
+        water: coding of observed values, and of lines (true).
+    """
+    wanted = list(series.simulated)
     for count in range(len(wanted), min(LINES, len(wanted)) - 1, -1):
         methods = wanted[:count]
-        packed = _Packed.of(rain, seen, np.stack([found[name] for name in methods], axis=1))
-        tried = [len(packed.block(i)) for i in range(min(_TRIED, len(taken)))]
-        if sum(tried) / len(tried) * len(order) < 0.95 * budget:
+        own = _Packed.of(series.rain, series.observed, np.stack([series.simulated[n] for n in methods], axis=1), water)
+        tried = [len(own.block(i)) for i in range(min(_TRIED, len(series.rain)))]
+        if sum(tried) / len(tried) * total < 0.95 * budget:
             break
+    blocks: list[str] = []
     used = 0
-    for i in range(len(taken)):
-        block = packed.block(i)
+    for i in range(len(series.rain)):
+        block = own.block(i)
         used += len(block) + 12
         if used > budget:
             break
         blocks.append(block)
-    return {
-        "methods": methods,
-        "start": str(cube.time[0].astype("datetime64[D]")),
-        "days": len(cube.time),
-        "specs": packed.specs(),
-        "cells": taken[: len(blocks)].tolist(),
-        "first": _first(results, explorer, taken[: len(blocks)], sites),
-        "blocks": blocks,
-        "note": _note(len(blocks), len(results.cube.cells), methods, wanted),
-    }
+    return {"methods": methods, "specs": own.specs(), "blocks": blocks}
 
 
 class _Packed:
-    """Series of the taken cells with one coding for all of them."""
+    """Series of the taken places with one coding for all of them."""
 
     def __init__(self, parts: dict[str, np.ndarray], codings: dict[str, Coding]) -> None:
         self._parts, self._codings = parts, codings
@@ -76,20 +99,21 @@ class _Packed:
     @classmethod
     def of(
         cls,
-        rain: Float[np.ndarray, "cell time"],
-        observed: Float[np.ndarray, "cell time"],
-        series: Float[np.ndarray, "cell method time"],
+        rain: Float[np.ndarray, "place time"],
+        observed: Float[np.ndarray, "place time"],
+        series: Float[np.ndarray, "place method time"],
+        water: Callable[[np.ndarray, bool], Coding],
     ) -> _Packed:
         parts = {"rain": rain, "observed": observed, "simulated": series}
         codings = {
             "rain": coding(np.append(rain, 0.0), RAIN),  # a day without rain is exactly 0
-            "observed": coding(observed, MOISTURE),
-            "simulated": coding(series, MOISTURE, series=True),
+            "observed": water(observed, False),
+            "simulated": water(series, True),
         }
         return cls(parts, codings)
 
-    def block(self, cell: int) -> str:
-        return compressed(b"".join(self._codings[name].encode(part[cell]) for name, part in self._parts.items()))
+    def block(self, place: int) -> str:
+        return compressed(b"".join(self._codings[name].encode(part[place]) for name, part in self._parts.items()))
 
     def specs(self) -> dict[str, dict[str, Any]]:
         found, at = {}, 0

@@ -44,6 +44,8 @@ CAPTIONS = {
     "region or climate decides, not chance.",
 }
 """Figures of the chapter, and what is seen in each."""
+_EXPLORED = ("streamflow-kge", "hydrographs", "map-streamflow")
+"""Figures of what the map, the distribution and the hydrographs of the page show."""
 _OBSERVED = "#9aa3ab"
 """Colour of the observed flow, a broad line behind the others: the a-priori parameters are black."""
 _PICTURE_BYTES = 700_000
@@ -85,16 +87,20 @@ def _number(value: float, name: str) -> str:
     return f"{value:.1f}" if name in ("percent_bias", "high_flow", "low_flow", "peak_days", "lag") else f"{value:.3f}"
 
 
-def sections(results: Results, figures: Path, left_out: Collection[str] = ()) -> list[Section]:
+def sections(
+    results: Results, figures: Path, left_out: Collection[str] = (), gauges: str | None = None
+) -> list[Section]:
     """The chapter of flow; none where no flow was judged.
 
     Args:
         figures: folder that ``draw`` filled; figures beyond 0.7 MB together stay in it.
         left_out: figures that stand elsewhere on the page.
+        gauges: map and hydrographs to explore, in place of still ones.
     """
     scores = results.streamflow
     if scores is None:
         return []
+    left_out = {*left_out, *(() if gauges is None else _EXPLORED)}
     drawn, used = [], 0
     for name, caption in CAPTIONS.items():
         picture = figures / f"{name}.png"
@@ -112,7 +118,7 @@ def sections(results: Results, figures: Path, left_out: Collection[str] = ()) ->
     ]
     if results.streamflow_kept is not None:
         tables.insert(1, (_KEPT, flow_table(results.streamflow_kept)))
-    return [Section("Streamflow", TEXT, tables, drawn)]
+    return [Section("Streamflow", TEXT, tables, drawn, markup=gauges or "")]
 
 
 def draw(results: Results, config: ReportConfig, path: Path) -> None:
@@ -186,10 +192,13 @@ def _hydrographs(series: xr.Dataset, gauges: list[str], methods: list[str], kge:
 
 
 def _durations(series: xr.Dataset, gauges: list[str], methods: list[str]) -> Figure:
-    figure = Figure(figsize=(3.2 * len(gauges), 3.2), layout="constrained")
-    axes = figure.subplots(1, len(gauges), squeeze=False)
+    rows = (len(gauges) + 1) // 2
+    figure = Figure(figsize=(6.4, 2.9 * rows), layout="constrained")  # two beside each other can be read on a telephone
+    axes = figure.subplots(rows, min(2, len(gauges)), squeeze=False).ravel()
+    for axis in axes[len(gauges) :]:
+        axis.remove()
     styles = method_styles(methods)
-    for axis, gauge in zip(axes[0], gauges, strict=True):
+    for axis, gauge in zip(axes, gauges, strict=False):
         observed = series["observed"].sel(gauge=gauge).values.astype(np.float64)
         seen = np.isfinite(observed)
         lines = {"observed": (observed, _OBSERVED)} | {
@@ -201,8 +210,9 @@ def _durations(series: xr.Dataset, gauges: list[str], methods: list[str]) -> Fig
             axis.plot(share, np.maximum(ordered, 1e-4), color=colour, label=name, lw=2.4 if name == "observed" else 1.0)
         axis.set(yscale="log", xlabel="days with more [%]", title=gauge)
         axis.grid(alpha=0.3)
-    axes[0, 0].set_ylabel("flow [m³ s⁻¹]")
-    axes[0, 0].legend(fontsize="x-small")
+    for axis in axes[: len(gauges) : 2]:
+        axis.set_ylabel("flow [m³ s⁻¹]")
+    axes[0].legend(fontsize="small")
     return figure
 
 

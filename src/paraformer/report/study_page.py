@@ -16,7 +16,8 @@ from paraformer.report import streamflow
 from paraformer.report.config import ReportConfig
 from paraformer.report.explorer import HALF, Explorer
 from paraformer.report.first_screen import first_screen
-from paraformer.report.flow_screen import FIGURE, flow_screen
+from paraformer.report.flow_screen import FIGURE, flow_screen, leading
+from paraformer.report.gauges import PREFIX, Gauges
 from paraformer.report.hydrographs import hydrographs
 from paraformer.report.linked_table import linked_table
 from paraformer.report.page import Section, asset, render_page
@@ -34,7 +35,19 @@ from paraformer.report.tables import (
 
 MOST_BYTES = 3_000_000
 """Longest report: hydrographs of so many cells as fit."""
+_STARTED = """(() => {
+"use strict";
+const explore = async (prefix) => {
+CODE
+};
+const parts = [...document.querySelectorAll("script[data-prefix]")];
+Promise.all(parts.map((part) => explore(part.dataset.prefix))).then(() => { document.body.dataset.ready = "yes"; });
+})();
+"""
+"""Around the files of ``SCRIPTS``, which are run for every explorable part."""
 _SPARE = 10_000
+_FLOW_SHARE = 0.4
+"""Most of the room for hydrographs that those of gauges take beside those of cells."""
 SCRIPTS = ("data.js", "draw.js", "effect.js", "map.js", "hydrograph.js", "cell.js", "table.js", "report.js")
 """The script of the explorable part, in the order in which its files need each other."""
 
@@ -103,12 +116,12 @@ def page(results: Results, compared: Compared | None, config: ReportConfig, figu
     """
     if compared is None:
         return _flow_page(results, config, figures)
-    explorer = Explorer(results, compared)
+    explorer, gauges = Explorer(results, compared), _gauges(results)
     shown = [
         Section("Result", markup=first_screen(results, compared)),
-        Section("Map and hydrographs", markup=asset("explorer.html")),
+        Section("Map and hydrographs", markup=explorer.markup()),
         Section("Scores", transfer_note(results), _cross_validation(results), markup=linked_table(results)),
-        *streamflow.sections(results, figures),
+        *streamflow.sections(results, figures, gauges=None if gauges is None else gauges.markup()),
         *_recovery_section(results),
         *_evapotranspiration_section(results),
         *_signature_section(results),
@@ -129,23 +142,40 @@ def page(results: Results, compared: Compared | None, config: ReportConfig, figu
     ]
     content = explorer.content() | {"left_out": explorer.left_out}
 
-    def rendered(held: Mapping[str, Any]) -> str:
-        embedded = scripts(content | {"hydrographs": held})
-        return render_page(f"ParaFormer: {results.name}", _lead(results), shown, _facts(results), scripts=embedded)
+    def rendered(held: Mapping[str, Any], flow: Mapping[str, Any] | None) -> str:
+        parts = {"": content | {"hydrographs": held}} | ({} if flow is None else {PREFIX: flow})
+        return render_page(
+            f"ParaFormer: {results.name}", _lead(results), shown, _facts(results), scripts=scripts(parts)
+        )
 
-    room = MOST_BYTES - len(rendered({}).encode()) - _SPARE
-    return rendered(hydrographs(results, explorer, config.sites, room))
+    room = MOST_BYTES - len(rendered({}, None).encode()) - _SPARE
+    flow = None if gauges is None else gauges.content(int(_FLOW_SHARE * room))
+    room = MOST_BYTES - len(rendered({}, flow).encode()) - _SPARE
+    return rendered(hydrographs(results, explorer, config.sites, room), flow)
+
+
+def _gauges(results: Results) -> Gauges | None:
+    return None if results.streamflow is None or results.discharge is None else Gauges(results, leading(results))
 
 
 def _flow_page(results: Results, config: ReportConfig, figures: Path) -> str:
     """The report of a study of streamflow alone."""
+    gauges = _gauges(results)
     shown = [
         Section("Result", markup=flow_screen(results, figures)),
-        *streamflow.sections(results, figures, (FIGURE,)),
+        *streamflow.sections(results, figures, (FIGURE,), None if gauges is None else gauges.markup()),
         *_recovery_section(results),
         still_figures(results, config, figures),
     ]
-    return render_page(f"ParaFormer: {results.name}", _lead(results), shown, _facts(results))
+
+    def rendered(parts: Mapping[str, Mapping[str, Any]]) -> str:
+        own = scripts(parts) if parts else ""
+        return render_page(f"ParaFormer: {results.name}", _lead(results), shown, _facts(results), scripts=own)
+
+    if gauges is None:
+        return rendered({})
+    room = MOST_BYTES - len(rendered({PREFIX: gauges.content(0)}).encode()) - _SPARE
+    return rendered({PREFIX: gauges.content(room)})
 
 
 def _lead(results: Results) -> str:
@@ -154,15 +184,24 @@ def _lead(results: Results) -> str:
     return f"Learned from {learned}, judged on {judged}, {seeds} seed{'s' if seeds > 1 else ''} of each learner."
 
 
-def scripts(content: Mapping[str, Any]) -> str:
-    """Data and script of the explorable part: no text of a study can end the element it stands in."""
+def scripts(parts: Mapping[str, Mapping[str, Any]]) -> str:
+    """Data of the explorable parts by the prefix of their elements, and the script that shows them.
+
+    No text of a study can end the element it stands in.
+    """
+    data = "".join(_data(prefix, content) for prefix, content in parts.items())
+    code = "\n".join(asset(name) for name in SCRIPTS)
+    return f"{data}<script>\n{_STARTED.replace('CODE', code)}</script>\n"
+
+
+def _data(prefix: str, content: Mapping[str, Any]) -> str:
     data = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     data = data.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    code = "\n".join(asset(name) for name in SCRIPTS)
-    return (
-        f'<script type="application/json" id="data">{data}</script>\n<script>\n(() => {{\n"use strict";\n{code}}})();\n'
-        "</script>\n"
-    )
+    return f'<script type="application/json" id="{prefix}data" data-prefix="{prefix}">{data}</script>\n'
+
+
+_KEPT_ASIDE = {"own_days": "reads days of the cell", "n_cells": "cells", "rmse": "RMSE", "behind": "behind the first"}
+"""Columns of the comparison on cells kept aside, as they are printed."""
 
 
 def _cross_validation(results: Results) -> list[tuple[str, pd.DataFrame]]:
@@ -171,7 +210,9 @@ def _cross_validation(results: Results) -> list[tuple[str, pd.DataFrame]]:
     caption = (
         "Learners on blocks of trained cells kept aside, training period, raw RMSE [m3 m-3]: the first is recommended"
     )
-    return [(caption, rounded(results.cross_validation, 3))]
+    table = rounded(results.cross_validation, 3)
+    own_days = ["yes" if own else "no" for own in table["own_days"]]
+    return [(caption, table.assign(own_days=own_days).rename(columns=_KEPT_ASIDE))]
 
 
 def _checklist_section(results: Results) -> Section:

@@ -1,4 +1,4 @@
-"""Units in one notation on figures and pages: ``m3 m-3`` of files and tables is m³ m⁻³."""
+"""Units and numbers in one notation on figures and pages: ``m3 m-3`` of files and tables is m³ m⁻³, -1 is −1."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _FACTOR = r"(?:mm|cm|km|m|kg|g|J|W|K|day|year|h|s)"
 _UNIT = re.compile(rf"\b{_FACTOR}\d?(?: {_FACTOR}-\d)+\b")
 """At least two factors, so that the name of a method is never taken for a unit."""
+_MINUS = re.compile(r"(?<![\w.)\]-])-(?=\.?\d)")
+"""Before a number, at no hyphen inside a name or a date."""
 
 
 def typeset(unit: str) -> str:
@@ -16,5 +18,5 @@ def typeset(unit: str) -> str:
 
 
 def typeset_text(text: str) -> str:
-    """The same for every unit inside a text."""
-    return _UNIT.sub(lambda match: typeset(match[0]), text)
+    """The same for every unit inside a text, and minus signs before numbers."""
+    return _MINUS.sub("−", _UNIT.sub(lambda match: typeset(match[0]), text))

@@ -294,9 +294,10 @@ def route_runoff(runoff: Path, river: Path, out: Path, options: RouteOptions, pr
         series = local_days(series, options.local_days)
     write_discharge(series, routing.network, routing.model_area, out, routing.method, options.local_days)
     balance, begin, step = series.balance, series.clock.begin, series.clock.step
+    number = len(routing.router.gauges)
     return "\n".join(
         [
-            f"{len(routing.router.gauges)} gauges, {len(begin)} steps of {step:g} s, {begin[0]} to {begin[-1]}",
+            f"{number} gauge{'' if number == 1 else 's'}, {len(begin)} steps of {step:g} s, {begin[0]} to {begin[-1]}",
             f"water into the rivers {balance.given:.6g} m3, past the gauges {balance.passed:.6g}, under way at the end "
             f"{balance.under_way:.6g}, lost {balance.error:.0e}",
             str(out),

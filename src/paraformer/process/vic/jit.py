@@ -45,14 +45,18 @@ def contracted_inlined(function: F) -> F:
     return cast(F, numba.njit(error_model="numpy", nogil=True, fastmath={"contract"}, forceinline=True)(function))
 
 
-def entry_point(function: F) -> F:
+def entry_point(function: F, *, told: bool = True) -> F:
     """Compile a function that runs the model over many columns in parallel; its machine code is cached on disk.
 
     Where no folder for it can be written, it is compiled in every process anew.
+
+    Args:
+        told: whether the log says that it is compiled now.
     """
     dispatcher: Any = numba.njit(error_model="numpy", nogil=True, parallel=True)(function)
     try:
         dispatcher._cache = _Cache(function)  # as numba's own ``cache=True`` does
+        dispatcher._cache.told = told
     except RuntimeError as error:
         logger.warning("the compiled model is not kept (%s): every start takes about 25 s; %s", error, _ELSEWHERE)
     return cast(F, dispatcher)
@@ -61,10 +65,13 @@ def entry_point(function: F) -> F:
 class _Cache(FunctionCache):
     """numba's cache, without which the model runs as well: one that is damaged or cannot be written stops nothing."""
 
+    told = True
+    """Whether the log says that code is compiled now."""
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             kept = super().load_overload(sig, target_context)
-            if kept is None:
+            if kept is None and self.told:
                 logger.info("compiling VIC, once (about 25 s)")
             return kept
         except Exception as error:  # whatever unpickling half a file raises

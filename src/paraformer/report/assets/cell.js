@@ -2,7 +2,11 @@
 
 function cellName(cell) {
   const place = `${degrees(arrays.lat[cell], "N", "S")} ${degrees(arrays.lon[cell], "E", "W")}`;
-  return `Cell ${report.cells.id[cell]}, ${place}, ${report.cells.trained[cell] ? "trained" : "unseen"}`;
+  const id = report.cells.id[cell];
+  const name = id.toLowerCase().startsWith(words.place) ? id : `${words.place} ${id}`;
+  const area = report.cells.area ? [`${decimal(report.cells.area[cell])} km²`] : [];
+  const about = [place, ...area, report.cells.trained[cell] ? "trained" : "unseen"];
+  return `${name[0].toUpperCase()}${name.slice(1)}, ${about.join(", ")}`;
 }
 
 function fillCell(state) {
@@ -13,17 +17,17 @@ function fillCell(state) {
   const bases = [...new Set(withTheta.map((method) => report.methods[method].interval).filter(Boolean))];
   fillTable(
     "cell-theta",
-    `θ of this cell; in brackets ${bases.join(", or ") || "no interval: one seed and no posterior"}. A wide one says that the observations do not fix the parameter.`,
-    ["parameter", "a priori", ...withTheta.map((method) => report.methods[method].name)],
+    `${words.theta}; in brackets ${bases.join(", or ") || "no interval: one seed and no posterior"}. A wide one says that the observations do not fix the parameter.`,
+    ["parameter", ...(report.prior ? ["a priori"] : []), ...withTheta.map((method) => report.methods[method].name)],
     report.parameters.map((p) => [
       withUnit(p.name, p.unit),
-      [decimal(arrays[`${p.name}/prior`][state.cell])],
+      ...(report.prior ? [[decimal(arrays[`${p.name}/prior`][state.cell])]] : []),
       ...withTheta.map((method) => thetaText(p, method, state.cell)),
     ]),
   );
   fillTable(
     "cell-scores",
-    "Scores of this cell in the test period, mean over seeds; in brackets those of the training period.",
+    `Scores of this ${words.place} in the test period, mean over seeds; in brackets those of the training period.`,
     ["score", ...chosen.map((method) => report.methods[method].name)],
     report.metrics.map((m) => [
       withUnit(m.label, m.unit),
@@ -56,7 +60,7 @@ function fillTable(id, caption, head, rows) {
     ),
   );
   const table = make("table", {}, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...body));
-  const told = document.getElementById(id);
+  const told = at(id);
   told.querySelector("span").textContent = caption;
   told.nextElementSibling.replaceChildren(table);
 }

@@ -1,6 +1,10 @@
 /* Numbers of the page, decoded as paraformer/report/packing.py stores them. */
 
-const report = JSON.parse(document.getElementById("data").textContent);
+// All files of this folder are the body of one function, called for every explorable part of the page: ``prefix`` stands
+// before the names of its elements.
+const at = (name) => document.getElementById(prefix + name);
+const report = JSON.parse(at("data").textContent);
+const words = report.words;
 
 /** Bytes of a compressed text. */
 async function inflate(text) {
@@ -46,7 +50,7 @@ function ofMethod(name, method) {
   return arrays[name].subarray(method * count, (method + 1) * count);
 }
 
-/** Rain, observed and simulated soil moisture [method, day] of a cell; null where the page holds none. */
+/** Rain, observed and simulated series [method, day] of a place; null where the page holds none. */
 async function hydrographOf(cell) {
   const held = report.hydrographs;
   const at = held.cells.indexOf(cell);

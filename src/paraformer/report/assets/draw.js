@@ -33,8 +33,9 @@ function canvas(element, width, height) {
   return drawing;
 }
 
-/** Width to draw at: that of the place, so that letters keep their size. */
+/** Width to draw at: that of the place, on screen or on paper (A4, page.css), so that letters keep their size. */
 function widthOf(element) {
+  if (state.printing) return Number(element.dataset.paper);
   return Math.max(280, Math.round(element.clientWidth || 700));
 }
 
@@ -78,7 +79,7 @@ function decimal(value, digits = 3) {
 function scored(value, metric) {
   if (!Number.isFinite(value)) return "–";
   const text = value.toFixed(metric.decimals).replace("-", "−");
-  return value <= report.least && ["nse", "kge"].includes(metric.name) ? `below ${text}` : text;
+  return value <= report.least && ["nse", "kge", "log_nse"].includes(metric.name) ? `below ${text}` : text;
 }
 
 function degrees(value, positive, negative) {

@@ -25,15 +25,16 @@ function drawEffect(place) {
     drawing.append(label(x(tick), bottom + 16, decimal(tick, 2), { "text-anchor": "middle" }));
   }
   drawing.append(draw("path", { d: `M${x(0)} ${top - 6}V${bottom}`, stroke: "#000" }));
-  drawing.append(label(x(0) - 6, top - 12, "← better", { "text-anchor": "end" }));
-  drawing.append(label(x(0) + 6, top - 12, "worse →"));
-  drawing.append(
-    label((left + right) / 2, bottom + 36, `RMSE less that of ${report.default} [m³ m⁻³]`, { "text-anchor": "middle" }),
-  );
+  const zero = Math.min(x(0), width - 60); // "worse" needs room
+  drawing.append(label(zero - 6, top - 12, "← better", { "text-anchor": "end" }));
+  drawing.append(label(zero + 6, top - 12, "worse →"));
+  const axis = `RMSE less that of ${report.default} [m³ m⁻³]`;
+  const middle = Math.min((left + right) / 2, width - 3.5 * axis.length);
+  drawing.append(label(middle, bottom + 36, axis, { "text-anchor": "middle" }));
   rows.forEach((method, i) => {
     const middle = top + high * (i + 0.5);
     const name = method.name === report.recommended ? `${method.name} ★` : method.name;
-    const text = label(left - 8, middle + 4, shortened(name, left / 8), { "text-anchor": "end" });
+    const text = label(left - 8, middle + 4, shortened(name, left / 7), { "text-anchor": "end" });
     if (method.name === report.recommended) text.setAttribute("font-weight", "600");
     drawing.append(text);
     const own = shown.filter((row) => row.method === method.name);

@@ -1,4 +1,4 @@
-/* Hydrograph of a cell: rain from above, observed points, lines of the chosen methods; some of its days or all. */
+/* Hydrograph of a cell or gauge: rain from above, observed points, lines of the chosen methods; some of its days or all. */
 
 const DAY = 86400000;
 
@@ -40,13 +40,14 @@ function drawHydrograph(element, state, series) {
   const width = widthOf(element);
   if (series === null) {
     element.replaceChildren(
-      make("p", { className: "note", textContent: "The page holds no hydrograph of this cell." }),
+      make("p", { className: "note", textContent: `The page holds no hydrograph of this ${words.place}.` }),
     );
     return null;
   }
   const [left, right] = [58, width - 10];
-  const rain = { top: 8, bottom: 92 };
-  const water = { top: 110, bottom: 350 };
+  const falls = finite(series.rain.subarray(state.days[0], state.days[1] + 1));
+  const rain = { top: 8, bottom: falls.length ? 92 : 8 };
+  const water = { top: rain.bottom + 18, bottom: 350 };
   const drawing = canvas(element, width, water.bottom + 28);
   const [first, last] = state.days;
   const x = (day) => left + ((day - first + 0.5) / (last - first + 1)) * (right - left);
@@ -65,9 +66,9 @@ function drawHydrograph(element, state, series) {
     ? [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))]
     : [0, 1];
   const margin = 0.05 * (high - low || 0.1);
-  [low, high] = [low - margin, high + margin];
+  [low, high] = [words.fromZero ? 0 : low - margin, high + margin];
   const y = (value) => water.bottom - ((value - low) / (high - low)) * (water.bottom - water.top);
-  const wettest = Math.max(1, ...series.rain.subarray(first, last + 1));
+  const wettest = falls.reduce((a, b) => Math.max(a, b), 1);
   const fall = (value) => rain.top + (value / wettest) * (rain.bottom - rain.top);
   const days = Array.from({ length: last - first + 1 }, (_, i) => x(first + i));
   let bars = "";
@@ -77,7 +78,7 @@ function drawHydrograph(element, state, series) {
   drawing.append(
     draw("path", { d: bars, stroke: report.colours.rain, "stroke-width": thick, fill: "none", class: "rain" }),
   );
-  for (const tick of ticks(0, wettest, 2))
+  for (const tick of falls.length ? ticks(0, wettest, 2) : [])
     drawing.append(
       label(left - 5, fall(tick) + 4, decimal(tick), { "text-anchor": "end", fill: report.colours.rain_text }),
     );
@@ -92,30 +93,27 @@ function drawHydrograph(element, state, series) {
   }
   const upright = (y, text, fill) =>
     label(0, 0, text, { transform: `translate(11 ${y}) rotate(-90)`, "text-anchor": "middle", fill });
-  drawing.append(upright((rain.top + rain.bottom) / 2, "rain [mm day⁻¹]", report.colours.rain_text));
-  drawing.append(upright((water.top + water.bottom) / 2, "soil moisture [m³ m⁻³]", "#333"));
-  for (const [method, line] of chosen)
-    drawing.append(
-      draw("path", {
-        d: pathOf(days, Array.from(line, y)),
-        class: "line",
-        "data-method": method.name,
-        ...stroke(method, 1.5),
-      }),
-    );
-  let dots = "";
-  observed.forEach((value, i) => Number.isFinite(value) && (dots += `M${days[i].toFixed(1)} ${y(value).toFixed(1)}h0`));
-  const size = last - first > 500 ? 3.2 : 5;
-  drawing.append(
+  if (falls.length) drawing.append(upright((rain.top + rain.bottom) / 2, "rain [mm day⁻¹]", report.colours.rain_text));
+  drawing.append(upright((water.top + water.bottom) / 2, withUnit(words.water, words.unit), "#333"));
+  const lines = chosen.map(([method, line]) =>
     draw("path", {
-      d: dots,
-      stroke: "#222",
-      "stroke-width": size,
-      "stroke-linecap": "round",
-      fill: "none",
-      class: "observed",
+      d: pathOf(days, Array.from(line, y)),
+      class: "line",
+      "data-method": method.name,
+      ...stroke(method, 1.5),
     }),
   );
+  let dots = "";
+  observed.forEach((value, i) => Number.isFinite(value) && (dots += `M${days[i].toFixed(1)} ${y(value).toFixed(1)}h0`));
+  const seen = draw("path", {
+    d: dots,
+    stroke: words.observed,
+    "stroke-width": last - first > 500 && !words.behind ? 3.2 : 5,
+    "stroke-linecap": "round",
+    fill: "none",
+    class: "observed",
+  });
+  drawing.append(...(words.behind ? [seen, ...lines] : [...lines, seen]));
   const brush = draw("rect", {
     y: rain.top,
     height: water.bottom - rain.top,

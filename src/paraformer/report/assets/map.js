@@ -1,5 +1,7 @@
 /* The map: one field of one method over all cells, its colour scale, and the distribution of the field over cells. */
 
+const DOT = 5;
+
 /** What the map can show: groups of variables, each with its field, scale and words. */
 function variables() {
   const found = [];
@@ -15,10 +17,10 @@ function variables() {
       theta: true,
       parameter: p,
       field: (method) => ofMethod(`${p.name}/value`, method),
-      says: "θ of the first seed. A pattern that follows soil and climate can be believed more than single cells.",
+      says: `θ of the first seed. A pattern that follows soil and climate can be believed more than single ${words.places}.`,
     });
   }
-  for (const p of report.parameters) {
+  for (const p of report.prior ? report.parameters : []) {
     found.push({
       key: `change/${p.name}`,
       group: "Change from the a-priori value",
@@ -88,7 +90,7 @@ function variables() {
               : Math.abs(other[i]) - Math.abs(value),
         );
       },
-      says: `Green cells are better than with ${report.default}, purple ones worse.`,
+      says: `Green ${words.places} are better than with ${report.default}, purple ones worse.`,
     });
   }
   return found;
@@ -149,9 +151,12 @@ function projection(width, zoom, centre) {
   return { x, y, lonAt, latAt, left, top, right: left + inner, bottom: top + heightInside, narrow, scale };
 }
 
+/** Outlines of cells at their true size; gauges, which have none, are dots. */
 function boxesOf(place, cells) {
   return cells
     .map((i) => {
+      if (!arrays.height[i])
+        return `M${(place.x(arrays.lon[i]) - DOT).toFixed(1)} ${place.y(arrays.lat[i]).toFixed(1)}a${DOT} ${DOT} 0 1 0 ${2 * DOT} 0a${DOT} ${DOT} 0 1 0 ${-2 * DOT} 0z`;
       const [wide, tall] = [arrays.width[i] * place.narrow * place.scale, arrays.height[i] * place.scale];
       return `M${(place.x(arrays.lon[i]) - wide / 2).toFixed(1)} ${(place.y(arrays.lat[i]) - tall / 2).toFixed(1)}h${wide.toFixed(1)}v${tall.toFixed(1)}h${(-wide).toFixed(1)}z`;
     })
@@ -167,17 +172,17 @@ function drawMap(element, state) {
     draw(
       "defs",
       {},
-      draw("clipPath", { id: "inside" }, draw("rect", { x: place.left, y: place.top, width: wide, height: tall })),
+      draw("clipPath", { id: `${prefix}inside` }, draw("rect", { x: place.left, y: place.top, width: wide, height: tall })),
       draw(
         "pattern",
-        { id: "hatch", width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+        { id: `${prefix}hatch`, width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
         draw("rect", { width: 5, height: 5, fill: "#fff", "fill-opacity": 0.45 }),
         draw("path", { d: "M0 0V5", stroke: "#222", "stroke-width": 1.6 }),
       ),
     ),
   );
   drawing.append(draw("rect", { x: place.left, y: place.top, width: wide, height: tall, fill: "#e1e5e8" }));
-  const inside = draw("g", { "clip-path": "url(#inside)" });
+  const inside = draw("g", { "clip-path": `url(#${prefix}inside)` });
   const { variable, scale } = state;
   const values = variable.field(state.method);
   const bins = scale.colours.map(() => []);
@@ -190,10 +195,10 @@ function drawMap(element, state) {
   if (nothing.length) inside.append(draw("path", { d: boxesOf(place, nothing), fill: "#bbb", class: "cells none" }));
   const hatched = hatchedCells(state);
   if (hatched.length)
-    inside.append(draw("path", { d: boxesOf(place, hatched), fill: "url(#hatch)", class: "hatched" }));
+    inside.append(draw("path", { d: boxesOf(place, hatched), fill: `url(#${prefix}hatch)`, class: "hatched" }));
   drawLines(inside, place);
   const unseen = report.cells.trained.flatMap((trained, i) => (trained ? [] : [i]));
-  if (unseen.length && arrays.height[unseen[0]] * place.scale >= 5) {
+  if (unseen.length && (!arrays.height[unseen[0]] || arrays.height[unseen[0]] * place.scale >= 5)) {
     inside.append(
       draw("path", { d: boxesOf(place, unseen), fill: "none", stroke: "#000", "stroke-width": 1, class: "unseen" }),
     );

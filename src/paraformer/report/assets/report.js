@@ -1,9 +1,18 @@
 /* What is chosen, and who draws it anew. */
 
 const LINES = 5;
-const at = (id) => document.getElementById(id);
 
-const state = { method: 0, variable: null, scale: null, cell: 0, lines: new Set(), days: [0, 0], zoom: 1, shade: true };
+const state = {
+  method: 0,
+  variable: null,
+  scale: null,
+  cell: 0,
+  lines: new Set(),
+  days: [0, 0],
+  zoom: 1,
+  shade: true,
+  printing: false,
+};
 let place = null;
 let axes = null;
 let series = null;
@@ -29,10 +38,8 @@ function fillLines() {
       { viewBox: "0 0 26 12", "aria-hidden": "true" },
       draw("path", { d: "M0 6H26", ...stroke(method, 3) }),
     );
-    const words = report.hydrographs.methods.includes(method.name)
-      ? method.name
-      : `${method.name} (distribution alone)`;
-    at("lines").append(make("label", { className: "check" }, box, sample, words));
+    const text = report.hydrographs.methods.includes(method.name) ? method.name : `${method.name} (distribution alone)`;
+    at("lines").append(make("label", { className: "check" }, box, sample, text));
     box.addEventListener("change", () => {
       if (box.checked) state.lines.add(i);
       else state.lines.delete(i);
@@ -75,8 +82,8 @@ function showMap() {
 }
 
 function legend(method) {
-  const words = [];
-  if (report.cells.trained.some((trained) => !trained)) words.push("unseen cells are outlined where there is room");
+  const found = [];
+  if (report.cells.trained.some((trained) => !trained)) found.push(words.unseen);
   const how =
     !method.theta || !state.variable.parameter
       ? ""
@@ -85,10 +92,10 @@ function legend(method) {
           ? "hatched: the observations take away less than half of what was unknown, or that cannot be told"
           : "hatched: seeds differ by more than a tenth of the range"
         : "";
-  if (how) words.push(how);
+  if (how) found.push(how);
   else if (state.variable.parameter && !method.interval)
-    words.push("whether the parameter is identified is not known: one seed and no posterior");
-  return words.length ? `; ${words.join("; ")}` : "";
+    found.push("whether the parameter is identified is not known: one seed and no posterior");
+  return found.length ? `; ${found.join("; ")}` : "";
 }
 
 async function showCell() {
@@ -137,8 +144,8 @@ function chooseMethod(method) {
   if (state.lines.size < LINES || state.lines.has(method)) state.lines.add(method);
   markRows(report.methods[method].name);
   if (state.variable.theta && !report.methods[method].theta) {
-    at("variable").value = "score/rmse";
-    chooseVariable("score/rmse");
+    at("variable").value = `score/${report.metrics[0].name}`;
+    chooseVariable(at("variable").value);
   }
   showMap();
   showLines();
@@ -205,15 +212,15 @@ function listenToDays() {
 
 /** What a day holds, in words. */
 function dayText(day) {
-  const unit = "m³ m⁻³";
-  const words = [`rain ${decimal(series.rain[day])} mm`];
-  if (Number.isFinite(series.observed[day])) words.push(`observed ${series.observed[day].toFixed(3)}`);
+  const written = (value) => (words.fromZero ? decimal(value) : value.toFixed(3));
+  const found = Number.isFinite(series.rain[day]) ? [`rain ${decimal(series.rain[day])} mm`] : [];
+  if (Number.isFinite(series.observed[day])) found.push(`observed ${written(series.observed[day])}`);
   report.hydrographs.methods.forEach((name, row) => {
     const method = report.methods.findIndex((one) => one.name === name);
     if (state.lines.has(method))
-      words.push(`${name} ${series.simulated[row * report.hydrographs.days + day].toFixed(3)}`);
+      found.push(`${name} ${written(series.simulated[row * report.hydrographs.days + day])}`);
   });
-  return `${isoOf(day)}: ${words.join(", ")} [${unit}]`;
+  return `${isoOf(day)}: ${found.join(", ")} [${words.unit}]`;
 }
 
 function firstLines() {
@@ -223,6 +230,12 @@ function firstLines() {
     .map((name) => report.methods.findIndex((method) => method.name === name))
     .filter((i) => i >= 0 && held.includes(report.methods[i].name));
   return new Set([...new Set(found)].slice(0, LINES - 1));
+}
+
+function drawAll() {
+  if (at("effect")) drawEffect(at("effect"));
+  showMap();
+  showDays();
 }
 
 async function start() {
@@ -244,10 +257,11 @@ async function start() {
     0,
     report.methods.findIndex((method) => method.name === report.recommended),
   );
-  state.variable = state.variables[0];
+  state.variable = state.variables.find(({ key }) => key === report.opens) ?? state.variables[0];
+  at("variable").value = state.variable.key;
   state.scale = scaleOf(state.variable);
   state.cell = report.hydrographs.first;
-  state.days = [0, report.hydrographs.days - 1];
+  state.days = report.hydrographs.shown;
   state.lines = firstLines();
   fillLines();
   at("method").addEventListener("change", () => chooseMethod(Number(at("method").value)));
@@ -260,24 +274,23 @@ async function start() {
     state.shade = at("shade").checked;
     showMap();
   });
-  for (const button of document.querySelectorAll("[data-map]"))
+  for (const button of at("explorer").querySelectorAll("[data-map]"))
     button.addEventListener("click", () => zoomMap(button.dataset.map));
-  for (const button of document.querySelectorAll("[data-days]"))
+  for (const button of at("explorer").querySelectorAll("[data-days]"))
     button.addEventListener("click", () => moveDays(button.dataset.days));
   listenToMap();
   listenToDays();
-  at("operator-caption").textContent =
-    report.operator === "raw" ? "" : ", after the line that the study's operator fits to the training period";
   const left = report.left_out.length
     ? ` Not on map and hydrograph for want of room: ${report.left_out.join(", ")}.`
     : "";
   at("hydrograph-note").textContent = report.hydrographs.note + left;
   at("method").value = String(state.method);
-  drawEffect(at("effect"));
-  linkTable((name) => {
-    const method = report.methods.findIndex((one) => one.name === name);
-    if (method >= 0) chooseMethod(method);
-  });
+  if (at("effect")) drawEffect(at("effect"));
+  if (at("scores"))
+    linkTable((name) => {
+      const method = report.methods.findIndex((one) => one.name === name);
+      if (method >= 0) chooseMethod(method);
+    });
   markRows(report.methods[state.method].name);
   await showCell();
   showLines();
@@ -285,14 +298,16 @@ async function start() {
   window.addEventListener("resize", () => {
     if (document.body.clientWidth === width) return;
     width = document.body.clientWidth;
-    drawEffect(at("effect"));
-    showMap();
-    showDays();
+    drawAll();
   });
-  document.body.dataset.ready = "yes";
+  for (const [event, printing] of Object.entries({ beforeprint: true, afterprint: false }))
+    window.addEventListener(event, () => {
+      state.printing = printing;
+      drawAll();
+    });
 }
 
-start().catch((error) => {
+await start().catch((error) => {
   at("problem").textContent =
     `Map and hydrographs cannot be shown (${error.message}); they need a browser of 2023 or later.`;
   at("problem").hidden = false;

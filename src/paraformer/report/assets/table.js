@@ -1,8 +1,8 @@
 /* The table of scores: which rows are shown, their order, and the method that a name chooses. */
 
 function linkTable(choose) {
-  const table = document.getElementById("scores");
-  const controls = ["period", "operator", "cells", "filter"].map((name) => document.getElementById(`score-${name}`));
+  const table = at("scores");
+  const controls = ["period", "operator", "cells", "filter"].map((name) => at(`score-${name}`));
   const filter = () => {
     const [period, operator, cells, text] = controls.map((control) => control.value);
     let [shown, all] = [0, 0];
@@ -14,7 +14,7 @@ function linkTable(choose) {
       all += asked;
       shown += asked && found;
     }
-    document.getElementById("score-count").textContent = `${shown} of ${all} rows match, folded ones included.`;
+    at("score-count").textContent = `${shown} of ${all} rows match, folded ones included.`;
   };
   for (const control of controls) control.addEventListener("input", filter);
   const heads = [...table.tHead.rows[0].cells];
@@ -24,11 +24,11 @@ function linkTable(choose) {
   for (const button of table.querySelectorAll("button.name")) {
     button.addEventListener("click", () => choose(button.closest("tr").dataset.method));
   }
-  const fold = document.getElementById("score-fold");
+  const fold = at("score-fold");
   fold.addEventListener("click", () => {
     const open = fold.getAttribute("aria-expanded") === "true";
     fold.setAttribute("aria-expanded", String(!open));
-    document.getElementById("score-references").hidden = open;
+    at("score-references").hidden = open;
   });
   filter();
 }
@@ -53,6 +53,6 @@ function sortBy(table, heads, column) {
 }
 
 function markRows(name) {
-  for (const row of document.querySelectorAll("#scores tr[data-method]"))
+  for (const row of at("scores")?.querySelectorAll("tr[data-method]") ?? [])
     row.classList.toggle("chosen", row.dataset.method === name);
 }
