@@ -121,7 +121,8 @@ def _apart(
     """``APART`` of one period; ``day`` counts days from any origin."""
     courses = [seasonal_course(day, values, mask, harmonics=2) for values in (simulated, observed)]
     left = [values - course for values, course in zip((simulated, observed), courses, strict=True)]
-    found = [finish(accumulate(*pair, mask), min_days=min_days).values for pair in (courses, left)]
+    pairs = [(courses[0], courses[1]), (left[0], left[1])]
+    found = [finish(accumulate(one, other, mask), min_days=min_days).values for one, other in pairs]
     return [scores[metric] for scores in found for metric in ("ubrmse", "pcc")]
 
 

@@ -80,14 +80,16 @@ def error_of_observations(study: Study, results: Results, method: str, shared: M
     observed, mask = cube.observed()
     mask = mask & cube.period("train").mask(cube.time) & (fold >= 0)[:, None]
     half = np.broadcast_to((fold % 2)[:, None], mask.shape)[mask]
-    centre, width, seen = series.mean(axis=1)[mask], series.std(axis=1, ddof=1)[mask], observed[mask]
-    parts = [(half == part) for part in (0, 1)]
-    days = [tuple(values[part, None] for values in (centre, width, seen)) for part in parts]
-    held = [covered(*days[there], shared_error(*days[1 - there]))[0] for there in (0, 1)]
+    days = np.stack([series.mean(axis=1)[mask], series.std(axis=1, ddof=1)[mask], observed[mask]])[..., None]
+    held, number = [], []
+    for here, there in ((half == 0, half == 1), (half == 1, half == 0)):
+        asked = shared_error(days[0, here], days[1, here], days[2, here])
+        held.append(covered(days[0, there], days[1, there], days[2, there], asked)[0])
+        number.append(there.sum())
     return {
         "days": int(mask.sum()),
-        "error": round(float(shared_error(centre[:, None], width[:, None], seen[:, None])[0]), 4),
-        "coverage": round(float(np.average(held, weights=[part.sum() for part in parts])), 3),
+        "error": round(float(shared_error(days[0], days[1], days[2])[0]), 4),
+        "coverage": round(float(np.average(held, weights=number)), 3),
     }
 
 
