@@ -17,7 +17,7 @@ from paraformer.core.log import Progress
 from paraformer.core.parameters import ParameterSpace
 from paraformer.evaluation.holdout import Holdout
 from paraformer.pipeline import assimilate as module
-from paraformer.pipeline.assimilate import Case, assimilate, describe_assimilation, summed
+from paraformer.pipeline.assimilate import Case, assimilate, describe_assimilation, summed, write_series
 from paraformer.process.vic.model import VIC
 from paraformer.process.vic.settings import VICSettings
 from process.miniature import make_forcing, make_parameters
@@ -74,7 +74,7 @@ def test_the_filter_is_nearer_to_what_comes_than_the_open_loop(case: Case, tmp_p
     assert series["forecast"].shape == (4, CELLS, DAYS)
     assert np.isfinite(series["std"][2:]).all()
     assert series["increment"][:3].isnull().all()
-    series.to_netcdf(tmp_path / "series.nc")
+    write_series(series, tmp_path / "series.nc")
     assert problems(tmp_path / "series.nc", tmp_path) == []
 
 
