@@ -107,16 +107,14 @@ def test_without_the_offset_all_goes_into_the_soil(case: Case) -> None:
     assert set(row.errors.moisture) <= {0.004, 0.02}
 
 
-def small(folder: Path, **changes: object) -> pf.Result:
-    few = {**TINY["learners"]["FFN_A"]}
+def small(folder: Path) -> pf.Result:
     settings = {
-        "learners": {"A": few},
+        "learners": {"A": TINY["learners"]["FFN_A"]},
         "learner_seeds": 1,
         "searches": None,
         "gap_filling": None,
         "references": {"direct": None},
         "data__synthetic": {"rows": 2, "columns": 2, "years": 2},
-        **changes,
     }
     return pf.run(write_study(folder, **settings), folder / "run", until="scores", quiet=True)
 
@@ -135,10 +133,6 @@ def test_of_a_run_from_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert series.sizes["row"] == len(table)
     with pytest.raises(DataError, match="no θ of a method 'B'"):
         assimilate(result.directory, "B")
-
-
-@pytest.mark.long  # trains a learner
-def test_a_model_without_vics_state_is_refused(tmp_path: Path) -> None:
-    result = small(tmp_path, process__model="bucket", parameters=None, process__spin_up=None)
-    with pytest.raises(SettingsError, match="a filter needs VIC's state, found 'bucket'"):
+    monkeypatch.setattr(module, "build_process", lambda *_: object())
+    with pytest.raises(SettingsError, match="a filter needs VIC's state"):
         assimilate(result.directory, "A")
