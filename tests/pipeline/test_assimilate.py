@@ -17,7 +17,7 @@ from paraformer.core.log import Progress
 from paraformer.core.parameters import ParameterSpace
 from paraformer.evaluation.holdout import Holdout
 from paraformer.pipeline import assimilate as module
-from paraformer.pipeline.assimilate import Case, assimilate, describe_assimilation, summed
+from paraformer.pipeline.assimilate import Case, assimilate, describe_assimilation, summed, write_series
 from paraformer.process.vic.model import VIC
 from paraformer.process.vic.settings import VICSettings
 from process.miniature import make_forcing, make_parameters
@@ -74,7 +74,7 @@ def test_the_filter_is_nearer_to_what_comes_than_the_open_loop(case: Case, tmp_p
     assert series["forecast"].shape == (4, CELLS, DAYS)
     assert np.isfinite(series["std"][2:]).all()
     assert series["increment"][:3].isnull().all()
-    series.to_netcdf(tmp_path / "series.nc")
+    write_series(series, tmp_path / "series.nc")
     assert problems(tmp_path / "series.nc", tmp_path) == []
 
 
@@ -107,16 +107,14 @@ def test_without_the_offset_all_goes_into_the_soil(case: Case) -> None:
     assert set(row.errors.moisture) <= {0.004, 0.02}
 
 
-def small(folder: Path, **changes: object) -> pf.Result:
-    few = {**TINY["learners"]["FFN_A"]}
+def small(folder: Path) -> pf.Result:
     settings = {
-        "learners": {"A": few},
+        "learners": {"A": TINY["learners"]["FFN_A"]},
         "learner_seeds": 1,
         "searches": None,
         "gap_filling": None,
         "references": {"direct": None},
         "data__synthetic": {"rows": 2, "columns": 2, "years": 2},
-        **changes,
     }
     return pf.run(write_study(folder, **settings), folder / "run", until="scores", quiet=True)
 
@@ -135,10 +133,6 @@ def test_of_a_run_from_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert series.sizes["row"] == len(table)
     with pytest.raises(DataError, match="no θ of a method 'B'"):
         assimilate(result.directory, "B")
-
-
-@pytest.mark.long  # trains a learner
-def test_a_model_without_vics_state_is_refused(tmp_path: Path) -> None:
-    result = small(tmp_path, process__model="bucket", parameters=None, process__spin_up=None)
-    with pytest.raises(SettingsError, match="a filter needs VIC's state, found 'bucket'"):
+    monkeypatch.setattr(module, "build_process", lambda *_: object())
+    with pytest.raises(SettingsError, match="a filter needs VIC's state"):
         assimilate(result.directory, "A")

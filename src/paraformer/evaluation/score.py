@@ -121,8 +121,7 @@ def _apart(
     """``APART`` of one period; ``day`` counts days from any origin."""
     courses = [seasonal_course(day, values, mask, harmonics=2) for values in (simulated, observed)]
     left = [values - course for values, course in zip((simulated, observed), courses, strict=True)]
-    pairs = [(courses[0], courses[1]), (left[0], left[1])]
-    found = [finish(accumulate(one, other, mask), min_days=min_days).values for one, other in pairs]
+    found = [finish(accumulate(one, other, mask), min_days=min_days).values for one, other in (courses, left)]
     return [scores[metric] for scores in found for metric in ("ubrmse", "pcc")]
 
 

@@ -19,7 +19,7 @@ import xarray as xr
 from jaxtyping import Bool, Float
 
 from paraformer.config import load_study
-from paraformer.core.conventions import axes, labels
+from paraformer.core.conventions import axes, days_since, labels
 from paraformer.core.errors import SettingsError
 from paraformer.core.files import write_csv
 from paraformer.core.log import Progress
@@ -140,8 +140,15 @@ def assimilate(
     table = summed(cells)
     write_csv(folder / "rows.csv", table)
     write_csv(folder / "cells.csv", cells)
-    write_dataset(case.series(rows), folder / "series.nc")
+    write_series(case.series(rows), folder / "series.nc")
     return table
+
+
+def write_series(series: xr.Dataset, path: Path) -> None:
+    """Write ``Case.series``, packed."""
+    packed = {"zlib": True, "complevel": 4, "shuffle": True, "dtype": "float32", "_FillValue": np.float32(np.nan)}
+    encoding = {str(name): packed for name in series.data_vars}
+    write_dataset(series, path, encoding={**encoding, "time": days_since(series["time"].values[0])})
 
 
 @dataclass(frozen=True)
