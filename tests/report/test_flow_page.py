@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from paraformer.report import streamflow, study_page
 from paraformer.report.config import ReportConfig
@@ -74,6 +75,28 @@ def test_without_basins_there_is_neither_rain_nor_a_parameter(flow: MadeFlow) ->
     assert "Rain over the basin" not in page
     data = inflated(held["hydrographs"]["blocks"][0])
     assert np.isnan(decoded(data, held["hydrographs"]["specs"]["rain"])).all()
+
+
+def test_shares_of_a_basin_are_by_area_inside_it(flow: MadeFlow) -> None:
+    """Gauges and cells of the river's file stand in another order than those of the results."""
+    cells = flow.cube.cells[::-1]
+    river = xr.Dataset(
+        {
+            "area": ("cell", np.full(12, 50.0) + 50.0 * (np.arange(12) == 0)),
+            "pair_gauge": ("pair", [0, 1, 1]),
+            "pair_cell": ("pair", cells[[3, 0, 1]]),
+            "fraction": ("pair", [1.0, 0.5, 1.0]),
+        },
+        {"cell": cells, "gauge": ["05", "02"]},
+    )
+    (flow.directory / "streamflow").mkdir()
+    river.to_netcdf(flow.directory / "streamflow" / "network.nc")
+    del flow.basins
+    shares = flow.basins
+    assert shares is not None
+    assert shares[5].tolist() == [float(cell == 8) for cell in range(12)]
+    np.testing.assert_allclose(shares[2, [11, 10]], 0.5, err_msg="half of a cell twice as large, and a whole one")
+    assert shares[[0, 1, 3, 4]].sum() == 0
 
 
 def test_gauges_beyond_the_limit_are_left_out_and_counted(flow: MadeFlow, monkeypatch: pytest.MonkeyPatch) -> None:
