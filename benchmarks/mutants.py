@@ -337,7 +337,7 @@ def _in_child(tree: Path, file: str, compiled: bool, limit: int) -> int:
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
-    sys.path[:0] = [str(tree / "src"), str(tree / "tests")]
+    sys.path[:1] = [str(tree / "src"), str(tree / "tests")]  # in place of this folder, which has a routing.py too
     os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
     import hypothesis
     import numba
