@@ -83,6 +83,8 @@ def test_the_range_of_packed_values_counts_in_the_unit_it_is_stated_in() -> None
         np.testing.assert_allclose(decode(counts, attributes), expected)
     downward = {"scale_factor": -0.01, "valid_min": -10.0, "valid_max": 0.0}
     np.testing.assert_allclose(decode(counts, downward), [np.nan, 0.0, -10.0, np.nan])
+    shifted = {"scale_factor": 0.01, "add_offset": 5.0, "valid_min": 5.0, "valid_max": 15.0}
+    np.testing.assert_allclose(decode(counts, shifted), [np.nan, 5.0, 15.0, np.nan])
 
 
 def test_signed_bytes_that_stand_for_unsigned_ones() -> None:

@@ -120,6 +120,14 @@ def test_no_cell_runs_more_often_than_the_budget_allows(budget: int, tmp_path: P
     assert set(found.stopped.tolist()) <= {Stop.BUDGET, Stop.NO_GAIN}
 
 
+@pytest.mark.parametrize(("budget", "runs"), [(30, 23), (31, 32), (39, 32), (40, 41)])
+def test_a_round_that_still_fits_is_run(budget: int, runs: int, tmp_path: Path) -> None:
+    """A round of three parameters is six members, two parts of the update and the best point so far."""
+    config = KalmanConfig(budget=budget, least_gain=0.0)
+    found = Search(config).search(bucket(), twin(), seed=0, directory=tmp_path, progress=Progress())
+    assert (found.evaluations == runs).all()
+
+
 def test_settings_that_cannot_be_are_refused() -> None:
     with pytest.raises(ValidationError, match="starts from its prior"):
         KalmanConfig.model_validate({"loss": {"inference": None}})

@@ -32,7 +32,7 @@ def error_of_theta(study: Study, results: Results, method: str) -> dict[str, Any
     """The error that the networks share [unit coordinates], and in how many cells it makes intervals hold.
 
     ``None`` where the study compares no learners on cells kept aside, or has no search that says what θ is there.
-    Coverage is that of half of the folds by the error that the other half asks for.
+    Coverage is that of each fold by the error that the others ask for.
     """
     search = next((name for name, config in study.searches.items() if not of_streamflow(config)), None)
     folder = results.folder(f"cross_validation/{method}")
@@ -45,19 +45,18 @@ def error_of_theta(study: Study, results: Results, method: str) -> dict[str, Any
     mean, std = theta_kept_aside(study, results, method, fold)
     found = space.to_unit(read_theta(results.seed_folder(search).parent, space))
     kept = fold >= 0
-    halves = [kept & (fold % 2 == part) for part in (0, 1)]
-    held = [
-        covered(mean[there], std[there], found[there], shared_error(mean[here], std[here], found[here]))
-        for here, there in (halves, halves[::-1])
-    ]
-    weight = [float(there.sum()) for there in halves[::-1]]
+    held = np.zeros(len(space))
+    for number in range(study.cross_validation.folds):
+        here, there = kept & (fold != number), fold == number
+        asked = shared_error(mean[here], std[here], found[here])
+        held += covered(mean[there], std[there], found[there], asked) * there.sum() / kept.sum()
     shared = shared_error(mean[kept], std[kept], found[kept])
     return {
         "search": search,
         "cells": int(kept.sum()),
         "folds": study.cross_validation.folds,
         "shared": dict(zip(space.names, shared.round(4).tolist(), strict=True)),
-        "coverage": dict(zip(space.names, np.average(held, axis=0, weights=weight).round(3).tolist(), strict=True)),
+        "coverage": dict(zip(space.names, held.round(3).tolist(), strict=True)),
     }
 
 
@@ -66,7 +65,7 @@ def error_of_observations(study: Study, results: Results, method: str, shared: M
 
     Networks that were trained without a cell give its θ, uncertain by their own spread and what they share; the process
     model runs draws of it, and its own error beside theirs is as large as 90 % of the observed days of the training
-    period ask for. As for θ, coverage is that of half of the folds by the error that the other half asks for.
+    period ask for. As for θ, coverage is that of each fold by the error that the others ask for.
     """
     assert study.cross_validation is not None
     space, cube = study.space, results.cube
@@ -79,17 +78,17 @@ def error_of_observations(study: Study, results: Results, method: str, shared: M
     series = model.simulate(space.clip(space.from_unit(drawn)), ("soil_moisture",))["soil_moisture"]
     observed, mask = cube.observed()
     mask = mask & cube.period("train").mask(cube.time) & (fold >= 0)[:, None]
-    half = np.broadcast_to((fold % 2)[:, None], mask.shape)[mask]
+    of = np.broadcast_to(fold[:, None], mask.shape)[mask]
     days = np.stack([series.mean(axis=1)[mask], series.std(axis=1, ddof=1)[mask], observed[mask]])[..., None]
-    held, number = [], []
-    for here, there in ((half == 0, half == 1), (half == 1, half == 0)):
+    held = 0.0
+    for number in range(study.cross_validation.folds):
+        here, there = of != number, of == number
         asked = shared_error(days[0, here], days[1, here], days[2, here])
-        held.append(covered(days[0, there], days[1, there], days[2, there], asked)[0])
-        number.append(there.sum())
+        held += float(covered(days[0, there], days[1, there], days[2, there], asked)[0]) * float(there.mean())
     return {
         "days": int(mask.sum()),
         "error": round(float(shared_error(days[0], days[1], days[2])[0]), 4),
-        "coverage": round(float(np.average(held, weights=number)), 3),
+        "coverage": round(held, 3),
     }
 
 
