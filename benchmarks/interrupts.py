@@ -45,6 +45,8 @@ def main() -> None:
             found[stage] = [interrupted(*one) for _ in range(asked.times)]
             logger.info("%s: %s s", stage, ", ".join(f"{seconds:.2f}" for seconds in found[stage]))
     logger.info("longest: %.2f s", max(map(max, found.values())))
+    if asked.out is not None:
+        asked.out.write_text(json.dumps(found), encoding="utf-8")
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -54,6 +56,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--stages", nargs="*", default=STAGES)
     parser.add_argument("--compiling", action="store_true", help="the compiler, with nothing kept")
     parser.add_argument("--draw", type=int, default=0, help="which random moments")
+    parser.add_argument("--out", type=Path, help="seconds of every stage as JSON")
     return parser
 
 

@@ -41,7 +41,7 @@ def test_out_of_bounds_names_parameter_cell_and_range() -> None:
     space = ParameterSpace.of(*PAPER_SET)
     theta = np.tile(space.from_unit(np.full(5, 0.5)), (3, 1))
     theta[1, 4] = 31.0
-    with pytest.raises(DataError, match=r"'expt', cell 207: found 31, expected \[4, 30\]"):
+    with pytest.raises(DataError, match=r"'expt', cell 207: found 31, expected 4 to 30 \[1\]"):
         space.require_inside(theta, cells=[101, 207, 309])
     theta[1, 4] = np.nan
     with pytest.raises(DataError, match="found nan"):

@@ -8,6 +8,7 @@ it gets. New blocks are found by themselves; one that cannot be checked says why
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import inspect
 import os
@@ -336,7 +337,19 @@ def run_vic(text: str, folder: Path) -> None:
     assert shown == [(3, 1, 10)]
 
 
+def run_sum_of_waters(text: str, folder: Path) -> None:
+    """Runoff and baseflow become one, and what is below zero zero."""
+    waters = {"runoff": ("time", [-0.2, 1.0]), "baseflow": ("time", [0.1, 0.5])}
+    xr.Dataset(waters, {"time": [0, 1]}).to_netcdf(folder / "stehekin.nc")
+    with contextlib.chdir(folder):
+        exec(text, {})
+    found = xr.load_dataset(folder / "runoff.nc")["runoff"]
+    assert found.values.tolist() == [0.0, 1.5]
+    assert found.units == "mm day-1"
+
+
 RUN: dict[str, Callable[[str, Path], None]] = {
+    "docs/routing.md: import xarray as xr\n\nvic": run_sum_of_waters,
     "docs/bring_your_own_model.md: def build(space: Paramet": run_reservoir,
     "docs/bring_your_own_model.md: from paraformer.process.": run_gradients,
     "docs/vic_code.md: from paraformer.process.": run_vic,

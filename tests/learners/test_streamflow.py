@@ -145,7 +145,7 @@ def task_of(settings: LearnerConfig, data: CalibrationData) -> LearnTask:
     return LearnTask(net, settings, Shares(), seen, 0)
 
 
-@pytest.mark.parametrize("score", ["nse", "kge"])
+@pytest.mark.parametrize("score", ["nse", pytest.param("kge", marks=pytest.mark.long)])
 def test_theta_and_velocity_are_found_and_carry_over_to_basins_without_a_gauge(tmp_path: Path, score: str) -> None:
     """Nearly exact where gauges are; in the two basins without, nearer than the prior in all three."""
     data = twin()
