@@ -16,7 +16,7 @@ from process.drop_in import global_file
 from process.drop_in import make_world as make_vic_files
 
 MAPS = packaged()
-NAMES = ("conus36-7-attributes", "conus36-7-history")
+NAMES = ("conus36-5-attributes", "conus36-5-history", "conus36-7-attributes", "conus36-7-history")
 MOST_BYTES = 5_000_000
 """Of all maps together: a wheel is downloaded by many who take none of them."""
 
