@@ -56,3 +56,13 @@ def test_weather_that_is_made_up_is_no_exchange() -> None:
     assert prove(forcing).refused == []
     made_up = {"swdown": np.full_like(forcing["tair"], 200.0), "lwdown": np.full_like(forcing["tair"], 300.0)}
     assert prove(forcing | made_up).refused == []
+
+
+def test_the_top_of_the_atmosphere_is_that_of_fao_56_and_of_polar_days_and_nights() -> None:
+    """Example 8 of Allen et al. (1998): 20 degrees south, 3 September, 32.2 MJ m-2 day-1."""
+    days = np.array(["2015-09-03", "2015-12-21", "2015-06-21"], dtype="datetime64[D]")
+    found = top_of_atmosphere(np.array([-20.0, 80.0, 90.0]), days)
+    assert found[0, 0] * 0.0864 == pytest.approx(32.2, abs=0.05)
+    assert found[1, 1:].tolist() == [0.0, 0.0]
+    at_the_pole = 1367.0 * (1 - 0.033) * np.sin(0.409)
+    assert found[2, 2] == pytest.approx(at_the_pole, rel=2e-3)

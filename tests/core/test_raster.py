@@ -124,3 +124,9 @@ def test_a_cell_just_outside_a_window_is_not_in_it(row: int, column: int) -> Non
     assert window.positions(corners).tolist() == [0, 2, 3, 5]
     with pytest.raises(DataError, match=f"cell {row * 964 + column} is not in the raster"):
         window.positions(np.array([*corners, row * 964 + column]))
+
+
+def test_a_box_holds_the_centres_on_its_edges() -> None:
+    raster = Raster("quarter degree", "EPSG:4326", x0=-100.0, y0=40.0, dx=0.25, dy=-0.25, rows=8, columns=8)
+    assert raster.box(38.875, 39.625, -99.875, -99.125) == (slice(1, 5), slice(0, 4))
+    assert raster.box(38.9, 39.6, -99.8, -99.2) == (slice(2, 4), slice(1, 3))

@@ -190,3 +190,21 @@ def test_nothing_is_loaded_before_it_is_asked_for() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+def test_the_parameter_file_of_a_method_is_that_of_its_mean_or_of_a_seed(run: Path) -> None:
+    """A run of an earlier version has no mean: its first seed stands for it."""
+    folder = run / "parameters" / "A"
+    for part in ("seed-0", "seed-1"):
+        (folder / part).mkdir(parents=True)
+        (folder / part / "theta.nc").touch()
+    results = Results(run)
+    assert results.parameter_file("A") == folder / "seed-0/theta.nc"
+    (folder / "theta.nc").touch()
+    assert results.parameter_file("A") == folder / "theta.nc"
+    assert results.parameter_file("A", 1) == folder / "seed-1/theta.nc"
+    (folder / "params.nc").touch()
+    (folder / "seed-1/params.nc").touch()
+    assert results.parameter_file("A") == folder / "params.nc"
+    assert results.parameter_file("A", 1) == folder / "seed-1/params.nc"
+    assert results.parameter_file("A", 0) == folder / "seed-0/theta.nc"

@@ -302,6 +302,28 @@ def test_unknown_split_value(tmp_path):
     assert re.search(r"found excluded, neighbour, train$", found)
 
 
+def by_rows(dataset: xr.Dataset, rows: object, columns: object) -> xr.Dataset:
+    return dataset.assign(row=("cell", np.array(rows)), col=("cell", np.array(columns)))
+
+
+def test_a_design_goes_by_the_rows_and_columns_of_the_file(tmp_path):
+    """Corners of squares of 2 by 2; the latitudes of these cells alone are no grid. Whole numbers may be floating."""
+    columns = [0, 1, 2, 0, 1, 0, 1]
+    for number, rows in enumerate(([0, 0, 0, 1, 1, 2, 2], [0.0, 0.0, 0.0, 1.0, 1.0, 2.0, 2.0])):
+        path = write(by_rows(simple_dataset(), rows, columns), tmp_path / f"{number}.nc")
+        found = check(settings_for(path, split={"design": "S2"}, select={}))
+        assert found.cells[found.trained].tolist() == [CELLS[0], CELLS[2], CELLS[5]]
+
+
+@pytest.mark.parametrize("name", ["row", "col"])
+@pytest.mark.parametrize("rows", [[0, 0, 0, 1, 1, 2, 2.5], ["a", "b", "c", "d", "e", "f", "g"]])
+def test_rows_that_are_no_whole_numbers(tmp_path, name, rows):
+    whole = [0, 0, 0, 1, 1, 2, 2]
+    given = {"row": whole, "col": [0, 1, 2, 0, 1, 0, 1], name: rows}
+    message = f"variable '{name}' holds values that are not whole numbers"
+    refused(tmp_path, lambda d: by_rows(d, given["row"], given["col"]), message, split={"design": "S2"}, select={})
+
+
 def test_unknown_selected_value(tmp_path):
     refused(tmp_path, lambda d: None, "variable 'qc': no cell has the selected value 7; found 0, 1", select={"qc": 7})
 
