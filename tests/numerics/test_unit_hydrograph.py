@@ -12,6 +12,7 @@ from paraformer.numerics.unit_hydrograph import (
     TravelTimes,
     Window,
     _digamma,
+    _integral,
     unit_hydrographs,
     unit_hydrographs_transposed,
     windows,
@@ -117,3 +118,12 @@ def test_derivatives_are_those_of_differences(name: str) -> None:
 def test_digamma_to_rounding() -> None:
     x = np.array([0.1, 0.5, 1.0, 1.4616321449683623, 2.5, 7.0, 11.9, 12.0, 30.0])
     np.testing.assert_allclose([_digamma(value) for value in x], digamma(x), rtol=1e-15, atol=4e-15)
+
+
+@pytest.mark.parametrize(("t", "early", "late"), [(-2.0, 0.0, 2.0), (0.0, 0.0, 0.0), (3.0, 3.0, 0.0)])
+def test_the_integral_of_no_travel_at_all(t: float, early: float, late: float) -> None:
+    """J(t) = max(t, 0), and its complement J - t."""
+    nothing = (0.0, 0.0, 0.0, 0.0)
+    none = np.empty(0)
+    assert _integral(t, *nothing, False, none, none) == early
+    assert _integral(t, *nothing, True, none, none) == late
