@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from paraformer.core.errors import DataError
-from paraformer.core.time import decode_times, require_steps
+from paraformer.core.time import DAYS_OF_MONTH, DAYS_PER_YEAR, decode_times, require_steps
 
 APRIL = np.datetime64("2015-04-01", "s")
 
@@ -79,3 +79,10 @@ def test_steps_are_proved_and_rounding_is_taken_out() -> None:
         require_steps(APRIL + np.array([0, 3600]).astype("timedelta64[s]"), 8, "f.nc")
     with pytest.raises(DataError, match="'time' is empty"):
         require_steps(exact[:0], 8, "f.nc")
+
+
+def test_mean_months_are_those_of_four_years() -> None:
+    days = np.arange("2013-01-01", "2017-01-01", dtype="datetime64[D]")
+    month = days.astype("datetime64[M]").astype(int) % 12
+    assert (np.bincount(month) / 4).tolist() == DAYS_OF_MONTH.tolist()
+    assert DAYS_OF_MONTH.sum() == DAYS_PER_YEAR
