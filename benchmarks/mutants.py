@@ -86,6 +86,7 @@ _OWN_TESTS = {
     "core/proof.py": "core/test_proof.py data/test_values.py",
     "data/quality.py": "data/test_quality.py data/test_presampled.py data/test_cube.py data/test_values.py",
     "data/regrid.py": "data/test_regrid.py data/sources/test_granules.py",
+    "numerics/composition.py": "routing/test_router.py",
     "numerics/seasonal.py": "numerics/test_seasonal.py evaluation/test_baselines.py",
     "search/config.py": "search/test_config.py search/test_search.py",
     "search/search.py": "search/test_search.py search/test_streamflow.py",

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import digamma
+from scipy.special import digamma, gammaincc
 
 from paraformer.numerics.unit_hydrograph import (
     TravelTimes,
     Window,
     _digamma,
+    _hillslope_end,
     _integral,
     unit_hydrographs,
     unit_hydrographs_transposed,
@@ -127,3 +128,10 @@ def test_the_integral_of_no_travel_at_all(t: float, early: float, late: float) -
     none = np.empty(0)
     assert _integral(t, *nothing, False, none, none) == early
     assert _integral(t, *nothing, True, none, none) == late
+
+
+@pytest.mark.parametrize("shape", [0.5, 1.0, 2.5, 12.0])
+@pytest.mark.parametrize("tail", [1e-6, 1e-12])
+def test_the_end_of_the_hillslope_leaves_what_is_asked_for_and_not_much_less(shape: float, tail: float) -> None:
+    left = gammaincc(shape, _hillslope_end(shape, -np.log(tail)))
+    assert 1e-6 * tail < left <= tail
