@@ -13,7 +13,7 @@ import xarray as xr
 from data.simple_world import CELLS, simple_dataset, write
 from data.simple_world import settings as settings_for
 from paraformer.core.errors import DataError
-from paraformer.data.quality import check
+from paraformer.data.quality import check, equals
 
 
 def refused(
@@ -300,6 +300,12 @@ def test_unknown_split_value(tmp_path):
     split = {"trained": "train", "unseen": "neighbor"}
     found = refused(tmp_path, lambda d: None, "variable 'split'", "split value 'neighbor'", split=split)
     assert re.search(r"found excluded, neighbour, train$", found)
+
+
+def test_labels_and_numbers_are_compared_as_text_if_either_is():
+    assert equals(np.array([0, 1]), "1").tolist() == [False, True]
+    assert equals(np.array(["0", "1"]), 1).tolist() == [False, True]
+    assert equals(np.array([0.0, 1.0]), 1).tolist() == [False, True]
 
 
 def by_rows(dataset: xr.Dataset, rows: object, columns: object) -> xr.Dataset:
