@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from paraformer.core import text_table
-from paraformer.core.text_table import to_text
+from paraformer.core.text_table import is_text, to_text
 
 TABLE = pd.DataFrame(
     {
@@ -44,3 +44,8 @@ def test_the_width_is_that_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> N
     assert max(map(len, to_text(TABLE).splitlines())) > 60  # standard output is no terminal
     monkeypatch.setattr(text_table.sys.stdout, "isatty", lambda: True, raising=False)
     assert max(map(len, to_text(TABLE).splitlines())) <= 60
+
+
+def test_a_column_is_text_if_an_entry_begins_with_a_letter() -> None:
+    assert is_text(pd.Series(["1", "x1"]))
+    assert not is_text(pd.Series(["1x", "0.1 ± 0.0", "–"]))

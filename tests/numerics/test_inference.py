@@ -8,7 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from paraformer.core.parameters import ParameterSpace
-from paraformer.numerics.inference import Inference, InferenceConfig, effective_days
+from paraformer.numerics.inference import Inference, InferenceConfig, effective_days, error_model
 
 
 def autoregression(correlation: float, cells: int, days: int) -> np.ndarray:
@@ -72,3 +72,14 @@ def test_prior_std_by_name() -> None:
     np.testing.assert_allclose(by_name.std(space), [12**-0.5, 0.1])
     with pytest.raises(ValidationError, match="above 0 for 'expt', found 0"):
         InferenceConfig.model_validate({"prior_std": {"expt": 0.0}})
+
+
+def test_variance_and_correlation_of_successive_observed_days() -> None:
+    """Cells with fewer than three observations get the mean variance and no correlation."""
+    residual = 0.04 * autoregression(0.6, 2, 20_000)
+    mask = np.ones(residual.shape, dtype=bool)
+    mask[1, 2:] = False
+    found = error_model(residual, mask)
+    assert found.variance[0] == pytest.approx(0.04**2, rel=0.05)
+    assert found.correlation[0] == pytest.approx(0.6, abs=0.02)
+    assert (found.variance[1], found.correlation[1]) == (found.variance[0], 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,32 @@ def test_a_round_that_still_fits_is_run(budget: int, runs: int, tmp_path: Path) 
     config = KalmanConfig(budget=budget, least_gain=0.0)
     found = Search(config).search(bucket(), twin(), seed=0, directory=tmp_path, progress=Progress())
     assert (found.evaluations == runs).all()
+
+
+class Remembers(Linear):
+    """Keeps every θ that it was run with."""
+
+    def __init__(self, slopes: np.ndarray) -> None:
+        super().__init__(slopes)
+        self.asked: list[np.ndarray] = []
+
+    def simulate(self, theta: np.ndarray | None, outputs: Sequence[str]) -> dict[str, np.ndarray]:
+        assert theta is not None
+        self.asked.append(theta)
+        return super().simulate(theta, outputs)
+
+    def select(self, cells: np.ndarray) -> Linear:
+        return self
+
+
+def test_the_first_ensemble_is_as_wide_as_the_prior(tmp_path: Path) -> None:
+    """Pairs about the mean along the axes of the prior: √p standard deviations away, whatever was observed."""
+    model, data = Remembers(linear().slopes), observed()
+    settings = {"budget": 40, "loss": {"inference": {"prior_std": 0.01}}}
+    Search(KalmanConfig.model_validate(settings)).search(model, data, seed=0, directory=tmp_path, progress=Progress())
+    members = [theta for theta in model.asked if theta.shape[1] == 2 * theta.shape[2]]
+    around = members[1] - members[1].mean(axis=1, keepdims=True)
+    assert np.abs(around).max() <= 0.01 * np.sqrt(3) * 1.001
 
 
 def test_settings_that_cannot_be_are_refused() -> None:
