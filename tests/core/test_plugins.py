@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from paraformer.core.own_code import source_of
 from paraformer.core.plugins import BUILT_IN, resolved
 from paraformer.learners.config import LearnerConfig, OwnConfig, OwnHistoryConfig
 from paraformer.process.config import ProcessConfig
@@ -66,3 +67,16 @@ def test_a_name_that_nobody_has_is_refused() -> None:
             model.model_validate(given)
     with pytest.raises(ValidationError, match="sceua"):
         TypeAdapter(SearchConfig).validate_python({"name": "dreams"})
+
+
+def test_the_source_of_what_a_setting_names(tmp_path: Path) -> None:
+    """The file of a module, the folder of a package: what a stage's key hashes."""
+    (tmp_path / "one_module.py").write_text("def build(): ...\n")
+    (tmp_path / "a_package").mkdir()
+    for name in ("__init__.py", "part.py"):
+        (tmp_path / "a_package" / name).write_text("def build(): ...\n")
+    assert source_of("one_module:build", tmp_path, "network.name") == tmp_path / "one_module.py"
+    assert source_of("a_package.part:build", tmp_path, "network.name") in (
+        tmp_path / "a_package",
+        tmp_path / "a_package" / "part.py",
+    )

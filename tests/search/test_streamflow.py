@@ -112,6 +112,17 @@ def search(config: Any, folder: Path, data: CalibrationData | None = None) -> Se
     return Search(config).search(model(), data or twin(), seed=3, directory=folder, progress=Progress())
 
 
+def test_a_basin_begins_at_its_prior_and_its_rivers_times_of_travel() -> None:
+    evaluate = FlowResiduals(model(), twin(), np.arange(2), levenberg())
+    begin = evaluate.prior()
+    np.testing.assert_allclose(begin[:, :2], np.tile(SPACE.to_unit(np.array([0.5, 10.0])), (2, 1)), rtol=1e-12)
+    rivers = basins()
+    assert rivers.parameters is not None
+    velocity = rivers.parameters.to_unit(rivers.prior())
+    assert ((velocity > 0.0) & (velocity < 1.0)).all()
+    np.testing.assert_array_equal(begin[:, 2:], velocity)
+
+
 @pytest.mark.parametrize("score", ["kge", "nse"])
 def test_levenberg_finds_theta_and_velocity_again(tmp_path: Path, score: str) -> None:
     found = search(levenberg(flow={"min_days": 30, "score": score}, budget=200), tmp_path)
