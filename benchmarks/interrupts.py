@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="How soon Ctrl-C ends a run.")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--times", type=int, default=5, help="of every stage")
     parser.add_argument("--stages", nargs="*", default=STAGES)
