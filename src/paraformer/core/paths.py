@@ -36,24 +36,24 @@ def located(value: Any, base: Path, key: str = "") -> Any:
     Raises:
         SettingsError: naming key and path that is too long, is not UTF-8, or is neither a file nor a folder.
     """
-
-    def below(name: str | int) -> str:
-        return f"{key}.{name}" if key else str(name)
-
     if isinstance(value, Path):
         return _absolute(value, base, key)
     if isinstance(value, BaseModel):
         given = {name: getattr(value, name) for name in type(value).model_fields}
-        found = {name: located(entry, base, below(name)) for name, entry in given.items()}
+        found = {name: located(entry, base, _below(key, name)) for name, entry in given.items()}
         changed = {name: entry for name, entry in found.items() if entry is not given[name]}
         return value.model_copy(update=changed) if changed else value
     if isinstance(value, dict):
-        entries = {name: located(entry, base, below(name)) for name, entry in value.items()}
+        entries = {name: located(entry, base, _below(key, name)) for name, entry in value.items()}
         return entries if any(entries[name] is not value[name] for name in value) else value
     if isinstance(value, tuple):
-        parts = tuple(located(entry, base, below(i)) for i, entry in enumerate(value))
+        parts = tuple(located(entry, base, _below(key, i)) for i, entry in enumerate(value))
         return parts if any(new is not old for new, old in zip(parts, value, strict=True)) else value
     return value
+
+
+def _below(key: str, name: str | int) -> str:
+    return f"{key}.{name}" if key else str(name)
 
 
 def _absolute(path: Path, base: Path, key: str) -> Path:
