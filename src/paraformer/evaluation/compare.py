@@ -43,6 +43,8 @@ COMPARE_COLUMNS = (
 
 MIN_BLOCKS = 8
 """Tiles a bootstrap needs: with fewer there are not enough distinct draws for a 95 % interval."""
+TILE = 8.0
+"""Side of the tiles that a bootstrap draws [degree], unless a user asks for another."""
 _LEVEL = 0.95
 
 
@@ -118,7 +120,7 @@ def compare(
     metric: str = "rmse",
     operator: str = "raw",
     period: str = "test",
-    tile: float = 8.0,
+    tile: float = TILE,
 ) -> pd.DataFrame:
     """Differences of methods, with interval and p-value, over trained and over unseen cells.
 

@@ -22,7 +22,7 @@ from paraformer.core.errors import DataError
 from paraformer.core.names import DEFAULT
 from paraformer.core.time import DAYS_OF_MONTH, DAYS_PER_YEAR, Period, month_of
 from paraformer.core.units import canonical
-from paraformer.evaluation.compare import MIN_BLOCKS, block_bootstrap, tiles
+from paraformer.evaluation.compare import MIN_BLOCKS, TILE, block_bootstrap, tiles
 from paraformer.evaluation.holdout import Holdout
 from paraformer.numerics.scores import accumulate, fair_crps, finish
 
@@ -30,8 +30,6 @@ logger = logging.getLogger(__name__)
 
 MIN_CELLS = 3
 """Cells a score over cells needs."""
-_TILE = 8.0
-"""Side of the tiles that the interval of a difference draws [degree], as in ``compare``."""
 BUDYKO = "Budyko curve"
 """Row of the table that knows only climate: what any water balance model should beat."""
 
@@ -348,7 +346,7 @@ def _method_scores(
     for field in fields:
         methods.setdefault((field.kind, field.method), []).append(field)
     default = next((field for field in fields if field.method == DEFAULT), None)
-    block, found = tiles(holdout.lat, holdout.lon, _TILE), {}
+    block, found = tiles(holdout.lat, holdout.lon, TILE), {}
     for key, seeds in methods.items():
         chosen = cells & reference.known & np.logical_and.reduce([seed.known for seed in seeds])
         if chosen.sum() < MIN_CELLS:

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from paraformer.evaluation.compare import MIN_BLOCKS, Interval, block_bootstrap, draw_blocks, interval_of, tiles
+from paraformer.evaluation.compare import MIN_BLOCKS, TILE, Interval, block_bootstrap, draw_blocks, interval_of, tiles
 from paraformer.numerics.scores import MIN_DAYS, Statistics, accumulate, finish, resample
 from paraformer.numerics.seasonal import moving_anomalies
 
@@ -175,7 +175,7 @@ def score_sites(sites: Iterator[Site]) -> pd.DataFrame:
     return pd.DataFrame([row for site in sites for row in score_site(site)], columns=list(SCORE_COLUMNS))
 
 
-def summarise_sites(scores: pd.DataFrame, *, tile: float = 8.0) -> pd.DataFrame:
+def summarise_sites(scores: pd.DataFrame, *, tile: float = TILE) -> pd.DataFrame:
     """Medians over stations and differences to the first method, ``SUMMARY_COLUMNS``.
 
     Args:

@@ -27,7 +27,7 @@ from paraformer.core.names import DEFAULT
 from paraformer.core.netcdf import write_dataset
 from paraformer.core.text_table import to_text
 from paraformer.core.time import DAYS_PER_YEAR
-from paraformer.evaluation.compare import MIN_BLOCKS, block_bootstrap, tiles
+from paraformer.evaluation.compare import MIN_BLOCKS, TILE, block_bootstrap, tiles
 from paraformer.evaluation.holdout import Holdout, holdout_of
 from paraformer.evaluation.score import fit_operator
 from paraformer.numerics.kalman_filter import innovations, offset_filter
@@ -66,8 +66,6 @@ _LEAD = ("lead", "low", "high")
 _INNOVATION = ("innovation", "normalised", "correlation")
 _WATER = ("increment", "moved", "noise")
 _ERRORS = ("moisture", "offset", "memory", "observation")
-_TILE = 8.0
-"""Side of the tiles that the interval of a difference draws [degree], as in ``compare``."""
 
 
 class Row(NamedTuple):
@@ -299,7 +297,7 @@ def summed(cells: pd.DataFrame) -> pd.DataFrame:
     wide = cells.pivot(index="cell", columns="row", values="ubrmse")[names]
     both = wide.dropna().index
     place = cells[cells["row"] == names[0]].set_index("cell").loc[both]
-    block = tiles(place["lat"].to_numpy(), place["lon"].to_numpy(), _TILE)
+    block = tiles(place["lat"].to_numpy(), place["lon"].to_numpy(), TILE)
     rows = []
     for name in names:
         part = cells[(cells["row"] == name) & cells["cell"].isin(both)]

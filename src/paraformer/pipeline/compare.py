@@ -14,7 +14,7 @@ from paraformer.core.names import DEFAULT
 from paraformer.core.results import Results
 from paraformer.core.schema import Cube
 from paraformer.core.text_table import to_text
-from paraformer.evaluation.compare import MIN_BLOCKS, compare
+from paraformer.evaluation.compare import MIN_BLOCKS, TILE, compare
 from paraformer.evaluation.gauges import paired_flow
 from paraformer.pipeline.streamflow import default_through
 from paraformer.report.tables import compare_table, rounded
@@ -37,7 +37,7 @@ class Question(NamedTuple):
     metric: str = "rmse"
     operator: str = "raw"
     period: str = "test"
-    tile: float = 8.0
+    tile: float = TILE
 
 
 def compare_runs(directories: Sequence[Path], question: Question, against: str | None = None) -> pd.DataFrame:

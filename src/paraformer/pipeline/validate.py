@@ -19,6 +19,7 @@ from paraformer.core.log import Progress, shown_progress
 from paraformer.core.names import DEFAULT
 from paraformer.core.netcdf import read_dataset
 from paraformer.core.parameters import ParameterSpace
+from paraformer.core.physics import MM_PER_M
 from paraformer.core.results import Results
 from paraformer.core.variables import OBSERVATIONS
 from paraformer.data.cube import whole_cube
@@ -38,8 +39,6 @@ from paraformer.report.stations import stations_text
 
 LAYERS = ("soil_moisture_mean", "soil_moisture_2", "soil_moisture_3")
 """Outputs of VIC in site mode: layer 1 as the mean of the day, the others at its end."""
-
-_MM = 1000.0
 
 SATELLITE, STATION = "satellite", "station"
 """Series of triple collocation beside the model's."""
@@ -196,7 +195,7 @@ def _of_run(directory: Path, cells: np.ndarray) -> Modelled:
         for layer in (2, 3):
             if (output := f"soil_moisture_{layer}") in series:
                 water = series[output][row].values.astype(np.float64)
-                moisture[name][layer] = water / (thickness[name][:, layer - 1, None] * _MM)
+                moisture[name][layer] = water / (thickness[name][:, layer - 1, None] * MM_PER_M)
     observed, mask = cube.observed()
     period = cube.period("test")
     told = f"methods of {directory}: {period}, the test period; every layer at the end of the UTC day"
@@ -249,7 +248,7 @@ def _run(
     assert target.model is not None
     found = target.model(space).simulate(None if theta is None else theta[:, None], LAYERS)
     series = [found[name][:, 0].astype(np.float64) for name in LAYERS]
-    return {1: series[0]} | {k: series[k - 1] / (thickness[:, k - 1, None] * _MM) for k in (2, 3)}
+    return {1: series[0]} | {k: series[k - 1] / (thickness[:, k - 1, None] * MM_PER_M) for k in (2, 3)}
 
 
 def _satellite(path: Path) -> np.ndarray | None:

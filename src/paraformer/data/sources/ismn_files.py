@@ -20,13 +20,12 @@ import numpy as np
 import xarray as xr
 
 from paraformer.core.errors import DataError, SettingsError
+from paraformer.core.physics import SECONDS_PER_DAY
 from paraformer.data.sources.granules import reading
 from paraformer.data.stations import Probe, daily_means, stations_dataset
 
 GOOD = "G"
 """The flag of values that are kept; others may stand with it, separated by commas, and drop the value."""
-
-_SECONDS_PER_DAY = 86400
 
 
 def read_ismn(path: Path) -> xr.Dataset:
@@ -87,7 +86,7 @@ def _probe(path: Path, network: str, station: Any, sensor: Any, dropped: Counter
 def _least(time: np.ndarray) -> int:
     """Half of the values that a day of this series may have."""
     steps = np.diff(np.unique(time)).astype("timedelta64[s]").astype(float)
-    return max(1, int(_SECONDS_PER_DAY / np.median(steps)) // 2) if steps.size else 1
+    return max(1, int(SECONDS_PER_DAY / np.median(steps)) // 2) if steps.size else 1
 
 
 def _fraction(sensor: Any, name: str) -> float:
