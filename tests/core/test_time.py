@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from paraformer.core.errors import DataError
-from paraformer.core.time import DAYS_OF_MONTH, DAYS_PER_YEAR, decode_times, require_steps
+from paraformer.core.time import (
+    DAYS_OF_MONTH,
+    DAYS_PER_YEAR,
+    FIRST_DAY,
+    LAST_DAY,
+    Period,
+    decode_times,
+    require_steps,
+)
 
 APRIL = np.datetime64("2015-04-01", "s")
 
@@ -86,3 +97,12 @@ def test_mean_months_are_those_of_four_years() -> None:
     month = days.astype("datetime64[M]").astype(int) % 12
     assert (np.bincount(month) / 4).tolist() == DAYS_OF_MONTH.tolist()
     assert DAYS_OF_MONTH.sum() == DAYS_PER_YEAR
+
+
+def test_days_of_settings_are_those_that_nanoseconds_can_hold() -> None:
+    assert Period(start=FIRST_DAY, end=LAST_DAY).end == LAST_DAY
+    assert np.datetime64(FIRST_DAY, "ns").astype("datetime64[D]") == np.datetime64(FIRST_DAY)
+    assert np.datetime64(LAST_DAY, "ns").astype("datetime64[D]") == np.datetime64(LAST_DAY)
+    for start, end in ((FIRST_DAY - dt.timedelta(days=1), LAST_DAY), (FIRST_DAY, LAST_DAY + dt.timedelta(days=1))):
+        with pytest.raises(ValidationError, match="expected a date from 1678-01-01 to 2261-12-31"):
+            Period(start=start, end=end)
