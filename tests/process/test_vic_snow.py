@@ -357,6 +357,14 @@ def test_a_pack_keeps_its_water_through_a_winter() -> None:
     assert seen == {"gone", "deep", "thin", "pack"}
 
 
+def test_the_melt_season_ends_with_the_pack() -> None:
+    step = pack(air_temperature=15.0, shortwave=900.0, longwave=400.0, day_of_year=150.0)
+    state = record(STATE, swe=0.002, depth=0.01, density=200.0, albedo=0.5, melting=1)
+    evolve_pack(step, state)
+    assert (state.swe, state.melting) == (0.0, 0)
+    assert step.outflow == pytest.approx(0.002 + step.vapour, abs=1e-15)
+
+
 def test_no_pack() -> None:
     state = record(STATE, swe=1.0, density=2.0, depth=3.0, surface_water=4.0, pack_water=5.0, albedo=0.6)
     state.surface_temperature, state.pack_temperature = -1.0, -2.0

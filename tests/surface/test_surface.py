@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 import paraformer
 from paraformer.cli import app
 from paraformer.config import Study
+from paraformer.core.settings import Settings
 from surface.count_settings import all_settings, settings_of_shipped
 
 HERE = Path(__file__).parent
@@ -107,3 +108,19 @@ def test_every_setting_is_set_by_a_study_or_has_its_use_in_the_docs() -> None:
 def test_settings() -> None:
     schema = Study.model_json_schema()
     require_same("settings.txt", "\n".join(keys(schema, schema["$defs"])) + "\n")
+
+
+def test_every_default_lies_within_its_own_limits() -> None:
+    """Pydantic takes a default unseen; written into a study it has to be accepted."""
+    waiting, seen = [Settings], set()
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if not any(field.is_required() for field in kind.model_fields.values()):
+            try:
+                given = kind()
+            except ValueError:
+                continue  # needs one of several
+            kind.model_validate(given.model_dump())
+            seen.add(kind.__name__)
+    assert {"LevenbergConfig", "SurrogateConfig", "EvaluationConfig", "TrainingConfig"} <= seen
