@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from paraformer.core.results import TRUSTED_K
@@ -293,3 +294,18 @@ def test_a_run_without_a_scored_method_says_so(tmp_path: Path) -> None:
     text = study_page.page(made, compared(made), ReportConfig(operator="cell_moments"), tmp_path)
     assert "Recommended: none; no search or learner could be scored" in text
     assert content(text)["recommended"] is None
+
+
+def test_coverage_is_told_in_words_and_decimals() -> None:
+    covered = pd.DataFrame(
+        {"method": ["m", "m"], "of": ["expt", "observed soil moisture"], "cells": "trained", "laplace": [1.0, np.nan]}
+        | {"importance": [0.98765, 0.9], "n": [9, 1085], "crps": [np.nan, 0.024451], "error": [np.nan, 0.0384]}
+    )
+    told = study_page.coverage_table(covered)
+    assert told.drop(columns=["method", "of", "cells"]).to_dict("list") == {
+        "linear": ["1.00", "–"],
+        "weighted draws": ["0.99", "0.90"],
+        "values": [9, 1085],
+        "CRPS": ["–", "0.0245"],
+        "mean absolute error": ["–", "0.0384"],
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -290,7 +291,9 @@ def _uncertainty_section(results: Results) -> list[Section]:
     level = f"{100 * results.posterior(methods[0]).attrs['level']:g} %"
     text = (
         "Posterior of θ in every cell from its own observations of the training period, prior uniform within "
-        f"the bounds. Coverage: share of test-period values inside their {level} intervals. Gain: 1 - posterior "
+        f"the bounds. Coverage: share of test-period values inside their {level} intervals, of the posterior of a "
+        "linear model around θ, and of draws from it that are weighted by runs of the process model. CRPS: the "
+        "continuous ranked probability score, the mean absolute error of a distribution. Gain: 1 − posterior "
         "variance / prior variance; a parameter near 0 is not identified, whatever value was found. The map "
         f"hatches cells below {HALF:g} and those whose weighted draws are not to be trusted (Pareto k above "
         f"{TRUSTED_K})."
@@ -305,8 +308,8 @@ def _uncertainty_section(results: Results) -> list[Section]:
     if covered is not None:
         shown.append(
             (
-                f"Coverage: near {level} an interval can be believed. CRPS beside the error of θ alone",
-                rounded(covered, 4),
+                f"Coverage: near {level} an interval can be believed. CRPS beside the error of θ alone [m³ m⁻³]",
+                coverage_table(covered),
             )
         )
     targets = results.uncertainty("targets")
@@ -332,11 +335,32 @@ def by_parameter(table: pd.DataFrame, entry: str, *columns: str) -> pd.DataFrame
     return text.unstack("parameter", sort=False).fillna("–").reset_index().rename_axis(columns=None)
 
 
+_COVERAGE = {
+    "laplace": "linear",
+    "importance": "weighted draws",
+    "n": "values",
+    "crps": "CRPS",
+    "error": "mean absolute error",
+}
+
+
+def coverage_table(covered: pd.DataFrame) -> pd.DataFrame:
+    """Shares of two decimals, errors of four."""
+    text = covered.copy()
+    for name, digits in (("laplace", 2), ("importance", 2), ("crps", 4), ("error", 4)):
+        text[name] = covered[name].map(lambda value, digits=digits: _decimals(value, digits))
+    return text.rename(columns=_COVERAGE)
+
+
+def _decimals(value: float, digits: int) -> str:
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
 def targets_table(targets: pd.DataFrame) -> pd.DataFrame:
     """Median gain over trained cells: a row for each kind of observation, a column for each parameter."""
     trained = targets[targets["cells"] == "trained"]
     wide = trained.pivot_table(index=["method", "observation"], columns="parameter", values="gain_median", sort=False)
-    return rounded(wide.reset_index(), 2)
+    return wide.map(lambda value: _decimals(value, 2)).reset_index()
 
 
 _AUDIT = {
