@@ -165,7 +165,9 @@ def _small(study: Study, data: DataConfig, steps: int, anchors: int) -> Study:
     changes = {
         "data": data,
         "process": study.process.model_copy(update={"executor": LocalExecutor()}),
-        "ensemble": study.ensemble.model_copy(update={"common": max(anchors, 1), "own": own, "outputs": with_needed(study, study.ensemble.outputs)}),
+        "ensemble": study.ensemble.model_copy(
+            update={"common": max(anchors, 1), "own": own, "outputs": with_needed(study, study.ensemble.outputs)}
+        ),
         "surrogate": few(study.surrogate, anchors=anchors, outputs=with_needed(study, study.surrogate.outputs)),
         "gap_filling": study.gap_filling and few(study.gap_filling),
         "learners": {name: few(learner, **alone) for name, learner in study.learners.items()},

@@ -99,7 +99,9 @@ class _Counted:
         self.base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0  # interpreter and compiled code
         self.factor, self.series = size.cells / self.few.cells, 4.0 * size.cells * size.days
         self.run = self.units["ensemble"].rest / small.runs  # a run over all days
-        self.value = self.units["ensemble"].grown / (small.runs * self.few.days * len(with_needed(study, study.ensemble.outputs)))
+        self.value = self.units["ensemble"].grown / (
+            small.runs * self.few.days * len(with_needed(study, study.ensemble.outputs))
+        )
         spin_up = study.process.spin_up.days * study.process.spin_up.cycles
         self.short = (size.train_days + spin_up) / (size.days + spin_up)  # of a run up to the end of training
         self.kept = self._disk("surrogate")

@@ -1,7 +1,7 @@
 """Velocity of reaches by a power law of the area they drain, v = velocity (A / A_ref)^exponent.
 
-Down a river velocity grows with discharge, and so with area, by a small power (Leopold & Maddock 1953, USGS Professional
-Paper 252, "downstream" exponent m = 0.1).
+Down a river velocity grows with discharge, and so with area, by a small power (Leopold & Maddock 1953, USGS
+Professional Paper 252, exponent m = 0.1 downstream).
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ def relative_area(network: Network) -> Float[np.ndarray, " cell"]:
     return np.where(area > 0.0, area, REFERENCE_AREA) / REFERENCE_AREA
 
 
-def reach_velocity(
-    network: Network, velocity: float | None, exponent: float | None
-) -> Float[np.ndarray, " cell"]:
+def reach_velocity(network: Network, velocity: float | None, exponent: float | None) -> Float[np.ndarray, " cell"]:
     """Velocity of the flood wave in each cell's reach [m s-1].
 
     Args:
