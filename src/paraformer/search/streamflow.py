@@ -131,7 +131,7 @@ class FlowMisfit(Grouped):
             cost[i, j] = float(self._residuals(cell, *map(torch.as_tensor, series)).square().sum().sqrt())
         return cost
 
-    def _compared(self, cell: int, point: np.ndarray, series: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def _compared(self, cell: int, point: np.ndarray, series: Sequence[np.ndarray] | np.ndarray) -> list[np.ndarray]:
         """What is compared of a searched basin: flow of the training days [gauge, day]; of several targets also the
         series of its cells [cell, day]."""
         flow = self._route(cell, point, series[0], series[1])
