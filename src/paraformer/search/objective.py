@@ -164,7 +164,7 @@ class Misfit(Grouped):
 
     def residual(
         self, cells: Int[np.ndarray, " cell"], simulated: Float[np.ndarray, "cell set day"]
-    ) -> Float[np.ndarray, "cell set day"]:
+    ) -> Float[np.ndarray, "cell set residual"]:
         """Series after the observation operator less what was observed [m3 m-3], 0 on days without an observation; and
         behind it what other targets add, so that the mean square over observed days is the squared cost."""
         series = self.parts(simulated)[OUTPUT]
