@@ -21,6 +21,8 @@ from paraformer.data.config import DataConfig, Split
 from paraformer.data.quality import check
 from paraformer.pipeline.stages import Chain
 from paraformer.process.config import LocalExecutor
+from paraformer.routing.basins import RiverBasins
+from paraformer.routing.files import read_network
 from paraformer.search.config import FlowMisfitConfig, RandomConfig
 
 _TRAINED, _UNSEEN, _WORLD = 64, 16, (8, 12)
@@ -59,14 +61,15 @@ class Unit(NamedTuple):
 
 
 class Miniature(NamedTuple):
-    """Sizes of the study and of its miniature, the miniature's stages, the runs of its ensemble, and how many runs of
-    the process model the gradient of one takes."""
+    """Sizes of the study and of its miniature, the miniature's stages, the runs of its ensemble, how many runs of the
+    process model the gradient of one takes, and the cells of the largest basin, which a batch holds as a whole."""
 
     whole: Size
     small: Size
     units: Mapping[str, Unit]
     runs: int
     gradient: int
+    basin: int = 1
 
 
 def measure(study: Study) -> Miniature:
@@ -87,7 +90,11 @@ def measure(study: Study) -> Miniature:
         days, steps = (len(cube.time), chain._training_days), int(cube.dataset.sizes.get("step", 1))
         size = Size(len(cube.cells), int(cube.trained.sum()), *days, steps)
         whole = size._replace(cells=cells, trained=trained) if trained else size.scaled(cells)
-        return Miniature(whole, size, units, chain.done["ensemble"].runs, gradient)
+        flow, basins = study.data.streamflow, chain._basins
+        if flow is not None and flow.network is not None:
+            basins = RiverBasins(read_network(flow.network), None)
+        largest = 1 if basins is None else max(map(len, basins.cells))
+        return Miniature(whole, size, units, chain.done["ensemble"].runs, gradient, largest)
 
 
 def _run(study: Study, folder: Path) -> tuple[Chain, dict[str, np.ndarray]]:

@@ -95,7 +95,7 @@ class _Counted:
 
     def __init__(self, study: Study, small: Miniature, size: Size) -> None:
         self.study, self.size, self.few, self.units = study, size, small.small, small.units
-        self.gradient = small.gradient
+        self.gradient, self.basin = small.gradient, small.basin
         self.base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0  # interpreter and compiled code
         self.factor, self.series = size.cells / self.few.cells, 4.0 * size.cells * size.days
         self.run = self.units["ensemble"].rest / small.runs  # a run over all days
@@ -183,8 +183,10 @@ class _Counted:
         if not learner.has_gradient:
             return self._stage(f"parameters/{name}", share=seeds * trained / self.few.trained, memory=self.kept)
         days, nets, through = self.study.data.train.days, learner.members * seeds, learner.refined()
-        steps = self._batches(learner.steps(trained, days), learner.cells_per_batch, trained)
-        runs = through.steps(trained, days) * min(through.cells_per_batch, trained) * self.gradient
+        least = self.basin if learner.of_streamflow else 1
+        batch, refined = (max(each.cells_per_batch, least) for each in (learner, through))
+        steps = self._batches(learner.steps(trained, days), batch, trained)
+        runs = through.steps(trained, days) * min(refined, trained) * self.gradient
         stage = f"parameters/{name}"
         steps, runs = steps * (learner.simulator != "process"), runs * (learner.simulator != "surrogate")
         told: dict[str, Any] = {"memory": self.kept, "disk": self._disk(stage, learner.members) * seeds}
