@@ -1,6 +1,7 @@
 """Evapotranspiration as a second target of basins: ``python benchmarks/flow_and_et.py [--out FOLDER]``.
 
-The built-in world with a river of ``studies/river.yaml``, whose gauges and evapotranspiration are observed with errors.
+The built-in world with a river of ``studies/river.yaml``, with seven hidden parameters, whose gauges and
+evapotranspiration are observed with errors.
 Each basin is searched by its flow alone, and by flow and the months' evapotranspiration. Told are KGE of the training
 years and of the last year, mean over gauges, and the difference of monthly evapotranspiration from that of the true θ
 in the training years, root mean square over the cells of the basins and their mean [mm month-1].
@@ -27,18 +28,24 @@ from paraformer.pipeline import run_study
 from paraformer.pipeline.stages import Chain
 
 STUDY = Path(__file__).resolve().parents[1] / "studies" / "river.yaml"
-WEIGHT = 0.3
+PARAMETERS = ("infilt", "ds", "dsmax", "ws", "expt", "canopy_gap", "wcr")
+"""Those of the study, and two of plants, which evapotranspiration depends on."""
+WEIGHTS = (0.3, 3.0)
 
 
 def searches() -> dict[str, object]:
-    """Both searches: flow alone, and with evapotranspiration."""
+    """Searches by flow alone, and with evapotranspiration of some weights."""
     flow = {"soil_moisture": 0, "streamflow": {"score": "kge", "min_days": 300}}
-    beside = {"reference": ["et_obs"], "period": "month", "weight": WEIGHT}
-    common = {"name": "levenberg", "budget": 120}
-    return {
-        "flow": {**common, "targets": flow},
-        "flow and ET": {**common, "targets": {**flow, "evapotranspiration": beside}},
+    beside = {"reference": ["et_obs"], "period": "month"}
+    common = {"name": "levenberg", "budget": 150}
+    both = {
+        f"flow and ET, weight {weight:g}": {
+            **common,
+            "targets": {**flow, "evapotranspiration": {**beside, "weight": weight}},
+        }
+        for weight in WEIGHTS
     }
+    return {"flow": {**common, "targets": flow}, **both}
 
 
 def gauged(world: Study, cube: Path) -> Study:
@@ -60,8 +67,8 @@ def gauged(world: Study, cube: Path) -> Study:
 
 
 def work(out: Path) -> str:
-    """Run both and compare."""
-    world = load_study(STUDY, ["data.synthetic.fluxes={}"])
+    """Run all and compare."""
+    world = load_study(STUDY, ["data.synthetic.fluxes={}", f"parameters=[{', '.join(PARAMETERS)}]"])
     run_study(world, out / "world", until="cube")
     cube = out / "world" / "cube"
     study = gauged(world, cube)
