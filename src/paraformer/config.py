@@ -114,10 +114,11 @@ class Study(Settings):
         """Soil moisture or streamflow, whichever is learned from, is among the data."""
         flow = self.data.streamflow is not None
         for name, search in self.searches.items():
-            if search.targets == "streamflow" and not flow:
+            if search.of_flow and not flow:
                 raise ValueError(f"searches.{name}.targets: streamflow, but there is no 'data.streamflow'")
-            if search.targets == "soil_moisture" and not self.moisture:
-                raise ValueError(f"searches.{name}.targets: soil moisture, but 'data.observation' is none")
+            if search.of_moisture and not self.moisture:
+                hint = "" if search.others is None else "; write 'soil_moisture: 0' among the targets"
+                raise ValueError(f"searches.{name}.targets: soil moisture, but 'data.observation' is none{hint}")
         for name, learner in self.learners.items():
             if learner.of_streamflow and not flow:
                 raise ValueError(f"learners.{name}.targets.streamflow: there is no 'data.streamflow'")

@@ -15,10 +15,10 @@ from paraformer.core.contracts import CalibrationData, DifferentiableModel, Refe
 from paraformer.core.errors import DataError, RunError
 from paraformer.core.log import Progress
 from paraformer.core.parameters import Parameter, ParameterSpace
+from paraformer.core.targets_config import TargetsConfig
 from paraformer.learners.config import LearnerConfig
 from paraformer.learners.learn import Learner
 from paraformer.learners.targets import OtherTargets
-from paraformer.learners.targets_config import TargetsConfig
 from paraformer.numerics.months import monthly_operator
 
 CELLS, DAYS = 24, 366

@@ -16,6 +16,8 @@ from paraformer.learners.config import LearnerConfig
 from paraformer.pipeline import run_study
 from paraformer.pipeline.miniature import SEARCH, Miniature, Size, Unit, measure
 from paraformer.pipeline.plan import Plan, StagePlan, plan_of, plan_study
+from paraformer.routing.basins import RiverBasins
+from paraformer.routing.files import read_network
 from worlds import TINY, write_study
 
 FFN = TINY["learners"]["FFN_A"]
@@ -181,6 +183,71 @@ def test_transfers_and_rounds_are_counted(study: Study) -> None:
     assert counted(asked, SIZE)["verdict"].runs == plain["verdict"].runs + 2 * 48
     rounds = Study.model_validate({**study.model_dump(), "rounds": {"rounds": 2, "perturbations": 3}})
     assert counted(rounds, SIZE)["rounds"].runs == 48 * 2 * 1 * 4
+
+
+FLOW = {"min_days": 60}
+
+
+@pytest.fixture(scope="module")
+def gauged(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """Flow alone on a river network: the files of a built-in world, whose river has two basins or more."""
+    folder = tmp_path_factory.mktemp("gauged")
+    world = {"rows": 5, "columns": 4, "years": 2, "river": {"least_cells": 2}, "unseen": 0.0}
+    flow = {"warm_up": 30}
+    made = study_of(folder, data__synthetic=world, data__streamflow=flow, searches={}, uncertainty=None)
+    run_study(made, folder / "world", until="cube")
+    files = folder / "world" / "cube"
+    data = {
+        "source": "cells",
+        "path": str(files / "inputs.nc"),
+        "observation": None,
+        "train": made.data.train.model_dump(mode="json"),
+        "test": made.data.test.model_dump(mode="json"),
+        "streamflow": {**flow, "network": str(files / "river.nc"), "observed": str(files / "flow.nc")},
+    }
+    learner = {**FFN, "simulator": "process", "targets": {"soil_moisture": 0, "streamflow": FLOW}}
+    learner["training"] = {"steps": 2, "schedule": {"warm_up": 1}}
+    del learner["window"]
+    searches = {
+        "routing": {"name": "sceua", "targets": "streamflow", "find": "routing", "budget": 20, "flow": FLOW},
+        "basin": {"name": "random", "targets": "streamflow", "budget": 10, "flow": FLOW},
+    }
+    path = write_study(
+        folder,
+        name="gauged",
+        data=data,
+        process={**TINY["process"], "parameters": str(files / "params.nc"), "domain": str(files / "domain.nc")},
+        searches=searches,
+        learners={"by flow": learner},
+        learner_seeds=1,
+        gap_filling=None,
+        references=None,
+        cross_validation={"degrees": 0.1, "folds": 2},
+    )
+    return load_study(path)
+
+
+def test_flow_alone_on_a_river_is_planned(gauged: Study, tmp_path: Path) -> None:
+    """Stages are those of the run, runs at most those said: cells of no basin are counted, too."""
+    planned = plan_study(gauged)
+    run_study(gauged, tmp_path, until="scores")
+    manifest = json.loads((tmp_path / "manifest.json").read_text())["stages"]
+    runs = {name: entry["runs"] for name, entry in manifest.items()}
+    said = {s.name: s.runs for s in planned.stages}
+    assert set(said) == {*runs, "figures"}
+    assert "ensemble" not in said, "nothing here needs a surrogate"
+    assert planned.size.cells == 20
+    inside = len(np.unique(np.concatenate(_basins(tmp_path))))
+    assert runs["parameters/routing"] == inside <= said["parameters/routing"] == 20
+    assert runs["parameters/basin"] == 10 * inside <= said["parameters/basin"] == 200
+    assert said["verdict"] == runs["verdict"]
+    assert said["parameters/by flow"] >= runs["parameters/by flow"] > 0
+    assert said["cross_validation/by flow"] >= runs["cross_validation/by flow"] > 0
+    assert all((s.time >= 0).all() and s.memory > 0 for s in planned.stages)
+
+
+def _basins(run: Path) -> tuple[np.ndarray, ...]:
+    return RiverBasins(read_network(run / "streamflow" / "network.nc"), None).cells
 
 
 def test_refusals(study: Study) -> None:

@@ -23,6 +23,8 @@ from paraformer.pipeline.judge import judge_thetas
 from worlds import TINY, write_study
 
 FLOW = {"min_days": 60}
+RIVER = {"least_cells": 2, "velocity_exponent": 0.2}
+TARGETS = {"streamflow": FLOW, "evapotranspiration": {"reference": ["et_obs"], "period": "month"}}
 LEARNER: dict[str, Any] = {
     "network": {"name": "ffn_a", "hidden": 8},
     "simulator": "process",
@@ -33,8 +35,8 @@ LEARNER: dict[str, Any] = {
 
 def study(folder: Path, **changes: Any) -> Study:
     given = {
-        "data__synthetic": {"rows": 5, "columns": 4, "years": 2, "river": {"least_cells": 2}, "unseen": 0.2},
-        "data__streamflow": {"warm_up": 30},
+        "data__synthetic": {"rows": 5, "columns": 4, "years": 2, "river": RIVER, "unseen": 0.2, "fluxes": {}},
+        "data__streamflow": {"warm_up": 30, "routing": ["velocity", "velocity_exponent"]},
         "gap_filling": None,
         "references": None,
         "learners": {"by flow": LEARNER},
@@ -42,6 +44,7 @@ def study(folder: Path, **changes: Any) -> Study:
         "searches": {
             "velocity": {"name": "sceua", "targets": "streamflow", "find": "routing", "budget": 60, "flow": FLOW},
             "basin": {"name": "levenberg", "targets": "streamflow", "budget": 40, "flow": FLOW},
+            "both": {"name": "levenberg", "targets": {**TARGETS, "soil_moisture": 0.1}, "budget": 40},
         },
         "cross_validation": {"degrees": 0.1, "folds": 2},
     }
@@ -66,7 +69,7 @@ def test_flow_is_judged_at_every_gauge_by_every_method(judged: Path) -> None:
     assert scores is not None
     assert series is not None
     gauges = set(scores["gauge"])
-    assert set(scores["method"]) >= {"default VIC", "velocity", "basin", "by flow", "persistence"}
+    assert set(scores["method"]) >= {"default VIC", "velocity", "basin", "both", "by flow", "persistence"}
     assert {"trained", "unseen"} == set(scores["cells"])
     assert set(series["gauge"].values) == gauges
     page = (judged / "report.html").read_text()
@@ -85,6 +88,14 @@ def test_searches_come_nearer_to_flow_than_the_default(judged: Path) -> None:
     assert truth["velocity"].min() > 0.3
     found = xr.open_dataset(judged / "parameters" / "basin" / "seed-0" / "routing.nc")
     assert set(found["gauge"].values) == set(truth["gauge"].values)
+    assert (truth["velocity_exponent"] == 0.2).all()
+    assert (np.abs(found["velocity_exponent"]) <= 0.5).all()
+
+
+def test_what_a_search_is_by_stands_in_its_note(judged: Path) -> None:
+    notes = {method.name: method.note for method in Results(judged).methods}
+    assert "by its own flow and soil moisture and evapotranspiration of the training period" in notes["both"]
+    assert "by its own flow of the training period" in notes["basin"]
 
 
 def test_basins_kept_aside_are_judged_once_beside_the_default_through_the_same_river(judged: Path) -> None:
@@ -179,6 +190,18 @@ def test_a_world_drains_without_circles_and_its_unseen_basins_are_whole() -> Non
 def test_a_world_without_a_river_has_no_flow(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
     with pytest.raises(SettingsError, match=told):
         study(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    ("targets", "told"),
+    [
+        ({**TARGETS, "soil_moisture": 0}, r"searches\.s\.targets: streamflow, but there is no"),
+    ],
+)
+def test_a_search_needs_what_its_targets_name(tmp_path: Path, targets: dict[str, Any], told: str) -> None:
+    searches = {"s": {"name": "random", "budget": 4, "targets": targets}}
+    with pytest.raises(SettingsError, match=told):
+        check_study(load_study(write_study(tmp_path, searches=searches, data__synthetic__fluxes={})))
 
 
 def test_a_learner_needs_what_it_learns_from(tmp_path: Path) -> None:

@@ -104,6 +104,8 @@ def test_a_river_without_gauges_is_refused() -> None:
     "learned",
     [
         ("velocity",),
+        ("velocity", "velocity_exponent"),
+        ("velocity_exponent", "runoff_delay"),
         ("velocity", "diffusivity", "runoff_delay", "runoff_shape"),
         ("runoff_delay", "runoff_shape", "baseflow_delay", "baseflow_shape"),
         (),

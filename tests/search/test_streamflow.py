@@ -69,16 +69,16 @@ def model() -> DifferentiableProcess:
     return DifferentiableProcess(Reservoir(rain), TIME)
 
 
-def basins() -> RiverBasins:
-    return RiverBasins(river(3, 5, 2), ParameterSpace([ROUTING_PARAMETERS["velocity"]]))
+def basins(*names: str) -> RiverBasins:
+    return RiverBasins(river(3, 5, 2), ParameterSpace(ROUTING_PARAMETERS[name] for name in names or ("velocity",)))
 
 
-def twin() -> CalibrationData:
-    rivers, theta = basins(), np.tile([0.5, 10.0], (CELLS, 1))
+def twin(rivers: RiverBasins | None = None, routing: np.ndarray = TRUE[:, 2:]) -> CalibrationData:
+    rivers, theta = rivers or basins(), np.tile([0.5, 10.0], (CELLS, 1))
     for cells, truth in zip(rivers.cells, TRUE, strict=True):
         theta[cells] = truth[:2]
     water = model().simulate(theta[:, None], ("runoff", "baseflow"))
-    flow = rivers.flows(water["runoff"][:, 0], water["baseflow"][:, 0], TRUE[:, 2:])[:, FIRST : FIRST + LENGTH]
+    flow = rivers.flows(water["runoff"][:, 0], water["baseflow"][:, 0], routing)[:, FIRST : FIRST + LENGTH]
     mask = np.random.default_rng(1).random(flow.shape) < 0.8
     nothing = np.zeros((CELLS, LENGTH))
     return CalibrationData(
@@ -132,6 +132,18 @@ def test_levenberg_finds_theta_and_velocity_again(tmp_path: Path, score: str) ->
         np.testing.assert_allclose(found.theta[cells], np.tile(TRUE[basin, :2], (len(cells), 1)), rtol=1e-3)
     np.testing.assert_allclose(found.routing[:, 0], TRUE[:, 2], rtol=5e-3)
     np.testing.assert_array_equal(found.theta[6], [0.5, 10.0])  # in no basin
+
+
+def test_two_gauges_of_a_basin_give_velocity_and_its_exponent(tmp_path: Path) -> None:
+    """Gauge 2 lies inside the basin of gauge 3; the other basin has one gauge and one reach, which say one number."""
+    truth = np.array([[0.9, 0.3], [0.9, 0.3]])
+    data = twin(basins("velocity", "velocity_exponent"), truth)
+    found = search(levenberg(budget=250, flow={"min_days": 30, "score": "nse"}), tmp_path, data)
+    assert found.routing is not None
+    np.testing.assert_allclose(found.theta[basins().cells[0]], np.tile(TRUE[0, :2], (4, 1)), rtol=5e-3)
+    np.testing.assert_allclose(found.routing[0], truth[0], rtol=0.03)
+    reach = found.routing[1, 0] * 0.5 ** found.routing[1, 1]  # cell 4 drains 500 km2
+    assert reach == pytest.approx(0.9 * 0.5**0.3, rel=0.02)
 
 
 def test_sceua_comes_near(tmp_path: Path) -> None:

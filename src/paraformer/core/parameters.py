@@ -147,6 +147,12 @@ ROUTING_PARAMETERS: dict[str, Parameter] = {
             name="velocity", lower=0.1, upper=5.0, unit="m s-1", transform="log", meaning="velocity of the flood wave"
         ),
         Parameter(
+            name="velocity_exponent",
+            lower=-0.5,
+            upper=0.5,
+            meaning="exponent of upstream area over 1000 km2 in the velocity of the flood wave",
+        ),
+        Parameter(
             name="diffusivity",
             lower=20.0,
             upper=20000.0,
@@ -187,7 +193,8 @@ ROUTING_PARAMETERS: dict[str, Parameter] = {
     )
 }
 """Parameters of routing that a study may name, one of each a basin (docs/streamflow.md). Where none of ``baseflow_...``
-is named, the hillslope of surface runoff is that of baseflow too."""
+is named, the hillslope of surface runoff is that of baseflow too. ``velocity_exponent`` spreads ``velocity``, or that
+of the network, over reaches: ``routing.reaches``."""
 
 PAPER_SET = ("infilt", "ds", "dsmax", "ws", "expt")
 """The five parameters of the paper's Table 1."""

@@ -129,6 +129,9 @@ class RiverConfig(Settings):
     """The river of the built-in world: gauges where it leaves the world, a hidden velocity of each basin."""
 
     velocity: tuple[float, float] = Field(default=(0.3, 1.5), description="lowest and highest true one [m s-1]")
+    velocity_exponent: float = Field(
+        default=0.0, ge=-0.5, le=0.5, description="true exponent of upstream area over 1000 km2 in the velocity"
+    )
     noise: float = Field(default=0.1, ge=0, le=1, description="standard deviation of the error of flow, share of it")
     least_cells: int = Field(default=3, ge=1, description="cells that a river has to have for a gauge")
 

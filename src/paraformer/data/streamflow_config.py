@@ -14,7 +14,10 @@ from paraformer.core.settings import Distinct, Settings
 GAUGE = "{gauge}"
 """Stands for the name of the gauge in the name of a file of one gauge."""
 
-CHANNEL = ("velocity", "diffusivity")
+CHANNEL = ("velocity", "velocity_exponent", "diffusivity")
+
+_SIGNED = ("velocity_exponent",)
+"""Parameters of routing that may be 0 or below."""
 
 
 class StreamflowConfig(Settings):
@@ -66,7 +69,7 @@ class StreamflowConfig(Settings):
         if len(set(names)) < len(names):
             raise ValueError("routing: a parameter occurs twice")
         for parameter in self.routing or ():
-            if not parameter.physical_bounds[0] > 0:
+            if parameter.name not in _SIGNED and not parameter.physical_bounds[0] > 0:
                 raise ValueError(f"routing: the lower bound of '{parameter.name}' must be above 0")
         for kind in ("runoff", "baseflow"):
             if f"{kind}_shape" in names and f"{kind}_delay" not in names and self.network is None and not channel:

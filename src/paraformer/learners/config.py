@@ -13,7 +13,7 @@ from paraformer.core.own_calibrator import OwnCalibrator
 from paraformer.core.own_code import OWN
 from paraformer.core.plugins import resolved
 from paraformer.core.settings import Settings
-from paraformer.learners.targets_config import TargetsConfig
+from paraformer.core.targets_config import TargetsConfig
 from paraformer.learners.training_config import LearningConfig, RefinementConfig, completed_learning
 from paraformer.numerics.inference import InferenceConfig
 

@@ -13,7 +13,7 @@ from paraformer.core.contracts import CalibrationData
 from paraformer.core.errors import DataError
 from paraformer.core.hashing import hash_json
 from paraformer.core.parameters import ParameterSpace
-from paraformer.learners.targets_config import StreamflowTarget
+from paraformer.core.targets_config import StreamflowTarget
 from paraformer.numerics.flow_loss import flow_residuals
 
 LEAD = 180

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from paraformer.core.contracts import CalibrationData
 from paraformer.core.errors import DataError
+from paraformer.core.targets_config import EvapotranspirationTarget, TargetConfig, TargetsConfig
 from paraformer.core.variables import FORCING
-from paraformer.learners.comparable import comparable
-from paraformer.learners.targets_config import EvapotranspirationTarget, TargetConfig, TargetsConfig
+from paraformer.numerics.comparable import comparable
 from paraformer.numerics.months import monthly_operator
 from paraformer.numerics.totals import baseflow_index, relative_error, runoff_ratio
 from paraformer.training.tensors import to_tensor

@@ -20,8 +20,8 @@ from paraformer.core.time import Period
 from paraformer.data.quality import Selection, check_values
 from paraformer.data.sources.cells import CellsFile
 from paraformer.data.summary import input_table
-from paraformer.learners.comparable import comparable
 from paraformer.learners.config import OwnConfig, OwnHistoryConfig
+from paraformer.numerics.comparable import comparable
 from paraformer.numerics.scores import accumulate, finish
 from paraformer.pipeline.advice import suits
 from paraformer.pipeline.consistent import Extent, least_days, require_consistent, require_fits, require_outputs
@@ -229,13 +229,15 @@ def _require_attributes(study: Study, selection: Selection) -> None:
 
 
 def _require_comparable(study: Study, selection: Selection) -> None:
-    """References of the learners' targets vary over the trained cells."""
+    """References of the targets vary over the cells: of learners over those trained, of searches over all."""
     trained = selection.position[selection.trained]
-    for key, learner in study.learners.items():
-        for target, config in {} if learner.targets is None else learner.targets.chosen.items():
+    asked = [(f"learners.{key}", each.targets, trained) for key, each in study.learners.items()]
+    asked += [(f"searches.{key}", each.others, selection.position) for key, each in study.searches.items()]
+    for key, targets, cells in asked:
+        for target, config in {} if targets is None else targets.chosen.items():
             for name in config.reference:
-                values = selection.file.reference(name, trained)
-                comparable(f"learners.{key}.targets.{target}", config, name, values.reshape(len(trained), -1))
+                values = selection.file.reference(name, cells)
+                comparable(f"{key}.targets.{target}", config, name, values.reshape(len(cells), -1))
 
 
 def _streamflow(study: Study, selection: Selection) -> list[str]:

@@ -17,6 +17,7 @@ from paraformer.config import Study
 from paraformer.core.errors import SettingsError, nearest
 from paraformer.core.names import PER_CELL
 from paraformer.core.schema import Cube
+from paraformer.core.targets_config import TargetsConfig
 from paraformer.core.time import Period
 from paraformer.core.variables import REFERENCES
 from paraformer.learners.config import HistoryConfig, LearnerConfig
@@ -120,6 +121,14 @@ def require_outputs(study: Study, offered: Sequence[str]) -> None:
         if name not in study.ensemble.outputs:
             hint = nearest(name, study.ensemble.outputs)
             raise SettingsError(f"surrogate.outputs: '{name}' is not in ensemble.outputs{hint}")
+    for key, search in study.searches.items():
+        for name in () if search.others is None else search.others.outputs:
+            there = study.surrogate.outputs if search.model == "surrogate" else offered
+            if name not in there:
+                whose = (
+                    "is not in surrogate.outputs" if search.model == "surrogate" else "the process model does not offer"
+                )
+                raise SettingsError(f"searches.{key}.targets need '{name}', which {whose}")
     for key, learner in study.learners.items():
         for name in () if learner.targets is None else learner.targets.outputs:
             if learner.simulator != "process" and name not in study.surrogate.outputs:
@@ -180,6 +189,9 @@ def require_fits(study: Study, extent: Extent) -> None:
     _require_days(study, extent.days)
     for name, learner in study.learners.items():
         _require_learner(f"learners.{name}", learner, study, extent)
+    for name, search in study.searches.items():
+        if search.others is not None:
+            _require_targets(f"searches.{name}", search.others, study, extent)
     if study.uncertainty is not None and study.uncertainty.targets is not None:
         _require_months("uncertainty.targets", study)
     if extent.cells is not None:
@@ -214,7 +226,7 @@ def _require_days(study: Study, there: Period) -> None:
 def least_days(study: Study) -> dict[str, int]:
     """Observed days that a cell needs for each search, by the setting that says so."""
     built_in = {n: s for n, s in study.searches.items() if not isinstance(s, OwnSearchConfig)}
-    of_moisture = {n: s for n, s in built_in.items() if s.targets == "soil_moisture"}
+    of_moisture = {n: s for n, s in built_in.items() if not s.of_flow}
     return {f"searches.{name}.loss.min_days": search.loss.min_days for name, search in of_moisture.items()}
 
 
@@ -225,16 +237,19 @@ def _require_learner(key: str, learner: LearnerConfig, study: Study, extent: Ext
     if isinstance(network, HistoryConfig):
         _at_most(f"{key}.network.history_days", network.history_days, train, "the training period has")
     if learner.targets is not None:
-        if learner.targets.evapotranspiration is not None:
-            _require_months(f"{key}.targets.evapotranspiration", study)
-        if extent.references is not None:
-            _require_references(key, learner, extent.references)
+        _require_targets(key, learner.targets, study, extent)
 
 
-def _require_references(key: str, learner: LearnerConfig, there: Sequence[str]) -> None:
+def _require_targets(key: str, targets: TargetsConfig, study: Study, extent: Extent) -> None:
+    if targets.evapotranspiration is not None:
+        _require_months(f"{key}.targets.evapotranspiration", study)
+    if extent.references is not None:
+        _require_references(key, targets, extent.references)
+
+
+def _require_references(key: str, targets: TargetsConfig, there: Sequence[str]) -> None:
     """References of targets are in the data, by month for evapotranspiration, one a cell for signatures."""
-    assert learner.targets is not None
-    for target, config in learner.targets.chosen.items():
+    for target, config in targets.chosen.items():
         dims = ("cell", "month") if target == "evapotranspiration" else ("cell",)
         fit = [name for name in there if REFERENCES[name].dims == dims]
         for name in config.reference:

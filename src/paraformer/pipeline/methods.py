@@ -67,10 +67,14 @@ def _kind_and_note(study: Study, name: str) -> tuple[Kind, str]:
 
 def _search_note(search: SearchConfig) -> str:
     through = "process model" if search.model == "process" else "surrogate"
+    beside = () if search.others is None else tuple(search.others.chosen)
+    and_by = f" and {', '.join(name.replace('_', ' ') for name in beside)}" if beside else ""
     if of_streamflow(search):
         found = "times of travel alone" if search.find == "routing" else "with its times of travel"
-        return f"{search.name} in each basin by its own flow of the training period, {found}, through the {through}"
-    return f"{search.name} in each cell by its own observations of the training period, through the {through}"
+        moist = " and soil moisture" if search.of_moisture else ""
+        by = f"its own flow{moist}{and_by}"
+        return f"{search.name} in each basin by {by} of the training period, {found}, through the {through}"
+    return f"{search.name} in each cell by its own observations{and_by} of the training period, through the {through}"
 
 
 def _learner_note(learner: LearnerConfig) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,8 @@ from paraformer.data.config import DataConfig, Split
 from paraformer.data.quality import check
 from paraformer.pipeline.stages import Chain
 from paraformer.process.config import LocalExecutor
+from paraformer.routing.basins import RiverBasins
+from paraformer.routing.files import read_network
 from paraformer.search.config import FlowMisfitConfig, RandomConfig
 
 _TRAINED, _UNSEEN, _WORLD = 64, 16, (8, 12)
@@ -28,6 +30,8 @@ _TRAINED, _UNSEEN, _WORLD = 64, 16, (8, 12)
 and columns of a built-in world."""
 _STEPS, _TRAINS = (2, 12), ("gap_filling", "surrogate", "parameters/", "references")
 """Steps of its trainings, and the stages that have some."""
+_FLOW = "planned_flow"
+"""Flow of the cells of a river in miniature."""
 SEARCH, BUDGET = "parameters/surrogate runs", 8
 """The one search of a miniature, and its runs of the surrogate a cell."""
 
@@ -57,19 +61,19 @@ class Unit(NamedTuple):
 
 
 class Miniature(NamedTuple):
-    """Sizes of the study and of its miniature, the miniature's stages, the runs of its ensemble, and how many runs of
-    the process model the gradient of one takes."""
+    """Sizes of the study and of its miniature, the miniature's stages, the runs of its ensemble, how many runs of the
+    process model the gradient of one takes, and the cells of the largest basin, which a batch holds as a whole."""
 
     whole: Size
     small: Size
     units: Mapping[str, Unit]
     runs: int
     gradient: int
+    basin: int = 1
 
 
 def measure(study: Study) -> Miniature:
     """Run a study in miniature, once for what is compiled and loaded first, then with few and with more steps."""
-    study = _without_network(study)
     with warnings_alone(), tempfile.TemporaryDirectory(prefix="paraformer-plan-") as place:
         folder, anchors = Path(place), study.surrogate.anchors
         data, cells, trained = _sample(study, folder)
@@ -86,7 +90,11 @@ def measure(study: Study) -> Miniature:
         days, steps = (len(cube.time), chain._training_days), int(cube.dataset.sizes.get("step", 1))
         size = Size(len(cube.cells), int(cube.trained.sum()), *days, steps)
         whole = size._replace(cells=cells, trained=trained) if trained else size.scaled(cells)
-        return Miniature(whole, size, units, chain.done["ensemble"].runs, gradient)
+        flow, basins = study.data.streamflow, chain._basins
+        if flow is not None and flow.network is not None:
+            basins = RiverBasins(read_network(flow.network), None)
+        largest = 1 if basins is None else max(map(len, basins.cells))
+        return Miniature(whole, size, units, chain.done["ensemble"].runs, gradient, largest)
 
 
 def _run(study: Study, folder: Path) -> tuple[Chain, dict[str, np.ndarray]]:
@@ -100,7 +108,7 @@ def _run(study: Study, folder: Path) -> tuple[Chain, dict[str, np.ndarray]]:
 
 def _sample(study: Study, folder: Path) -> tuple[DataConfig, int, int]:
     """Data of the miniature; cells and trained cells of the study, 0 where their share is that of the miniature."""
-    data, world = study.data, study.data.synthetic
+    data, world, flow = study.data, study.data.synthetic, study.data.streamflow
     if data.source == "synthetic" and world is not None:
         least = {"rows": min(world.rows, _WORLD[0]), "columns": min(world.columns, _WORLD[1])}
         return data.model_copy(update={"synthetic": world.model_copy(update=least)}), world.rows * world.columns, 0
@@ -115,35 +123,26 @@ def _sample(study: Study, folder: Path) -> tuple[DataConfig, int, int]:
         whole = selection.file.dataset
         assert isinstance(whole, xr.Dataset)  # as every file is read
         dataset = whole.isel(cell=position).load().drop_encoding()
+        if flow is not None and flow.network is not None:
+            rain = selection.file.series("prcp", position).mean(axis=2, dtype=np.float64)
+            dataset = _one_cell_basins(dataset, rain, selection.file.days)
+            alone = {"network": None, "observed": None, "variable": _FLOW, "routing": None if flow.learned else ()}
+            flow = flow.model_copy(update=alone)
         write_dataset(dataset.assign(planned=("cell", labels)), folder / "sample.nc")
     finally:
         selection.file.close()
     split = Split(variable="planned", trained=("train",), unseen=("unseen",) if unseen.size else ())
-    sample = data.model_copy(update={"path": folder / "sample.nc", "split": split})
+    sample = data.model_copy(update={"path": folder / "sample.nc", "split": split, "streamflow": flow})
     return sample, len(selection.cells), int(selection.trained.sum())
 
 
-def _without_network(study: Study) -> Study:
-    """The study without flow where its river has a network, of which a few cells are none; routing costs little.
-
-    Raises:
-        SettingsError: there is nothing else to learn from.
-    """
-    flow = study.data.streamflow
-    if flow is None or flow.network is None:
-        return study
-    if not study.moisture:
-        raise SettingsError(
-            "plan: a river network cannot be tried on a few cells, and this study has flow alone; a search takes about "
-            "its budget times the cells times a run of VIC ('paraformer vic run' times one)"
-        )
-    learners = {}
-    for name, learner in study.learners.items():
-        others = learner.targets.model_copy(update={"streamflow": None}) if learner.targets is not None else None
-        targets = others if others is not None and others.chosen else None
-        learners[name] = learner.model_copy(update={"targets": targets})
-    data = study.data.model_copy(update={"streamflow": None})
-    return study.model_copy(update={"data": data, "learners": learners})
+def _one_cell_basins(dataset: xr.Dataset, rain: np.ndarray, days: np.ndarray) -> xr.Dataset:
+    """Cells as basins of their own: a few cells of a river are none. All of their rain is their flow, which costs what
+    any flow does; routing costs little beside the runs."""
+    flow = (("cell", "date"), rain, {"units": "mm day-1"})
+    area = ("cell", np.ones(len(rain)), {"units": "km2"})
+    named = dataset.drop_vars("gauge_id", errors="ignore").assign_coords(date=days.astype("datetime64[ns]"))
+    return named.assign({_FLOW: flow, "area_km2": area})
 
 
 def _search(study: Study) -> RandomConfig:
@@ -151,6 +150,13 @@ def _search(study: Study) -> RandomConfig:
     if study.moisture:
         return RandomConfig(budget=BUDGET, model="surrogate")
     return RandomConfig(budget=BUDGET, model="surrogate", targets="streamflow", flow=FlowMisfitConfig(min_days=2))
+
+
+def with_needed(study: Study, outputs: Sequence[str]) -> tuple[str, ...]:
+    """Outputs of the miniature's ensemble and surrogate: also what learners and the search need that in the study go
+    through the process model alone."""
+    needed = [name for learner in study.learners.values() if learner.targets for name in learner.targets.outputs]
+    return tuple(dict.fromkeys([*outputs, *needed, *(() if study.moisture else ("runoff", "baseflow"))]))
 
 
 def _small(study: Study, data: DataConfig, steps: int, anchors: int) -> Study:
@@ -166,8 +172,10 @@ def _small(study: Study, data: DataConfig, steps: int, anchors: int) -> Study:
     changes = {
         "data": data,
         "process": study.process.model_copy(update={"executor": LocalExecutor()}),
-        "ensemble": study.ensemble.model_copy(update={"common": max(anchors, 1), "own": own}),
-        "surrogate": few(study.surrogate, anchors=anchors),
+        "ensemble": study.ensemble.model_copy(
+            update={"common": max(anchors, 1), "own": own, "outputs": with_needed(study, study.ensemble.outputs)}
+        ),
+        "surrogate": few(study.surrogate, anchors=anchors, outputs=with_needed(study, study.surrogate.outputs)),
         "gap_filling": study.gap_filling and few(study.gap_filling),
         "learners": {name: few(learner, **alone) for name, learner in study.learners.items()},
         "searches": {SEARCH.removeprefix("parameters/"): _search(study)},

@@ -18,7 +18,7 @@ from paraformer.core.log import duration
 from paraformer.core.text_table import to_text
 from paraformer.learners.config import LearnerConfig
 from paraformer.pipeline.consistent import require_consistent
-from paraformer.pipeline.miniature import BUDGET, SEARCH, Miniature, Size, measure
+from paraformer.pipeline.miniature import BUDGET, SEARCH, Miniature, Size, measure, with_needed
 from paraformer.pipeline.rounds import followed
 from paraformer.pipeline.world import TOGETHER
 from paraformer.process.ensemble import chunk_bytes
@@ -95,11 +95,13 @@ class _Counted:
 
     def __init__(self, study: Study, small: Miniature, size: Size) -> None:
         self.study, self.size, self.few, self.units = study, size, small.small, small.units
-        self.gradient = small.gradient
+        self.gradient, self.basin = small.gradient, small.basin
         self.base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0  # interpreter and compiled code
         self.factor, self.series = size.cells / self.few.cells, 4.0 * size.cells * size.days
         self.run = self.units["ensemble"].rest / small.runs  # a run over all days
-        self.value = self.units["ensemble"].grown / (small.runs * self.few.days * len(study.ensemble.outputs))
+        self.value = self.units["ensemble"].grown / (
+            small.runs * self.few.days * len(with_needed(study, study.ensemble.outputs))
+        )
         spin_up = study.process.spin_up.days * study.process.spin_up.cycles
         self.short = (size.train_days + spin_up) / (size.days + spin_up)  # of a run up to the end of training
         self.kept = self._disk("surrogate")
@@ -109,6 +111,8 @@ class _Counted:
         study, cells, series = self.study, self.size.cells, self.series
         made = cells if study.data.source == "synthetic" else 0
         yield self._stage("cube", memory=self._cube(made))._replace(runs=made)
+        if study.data.streamflow is not None:
+            yield self._stage("streamflow", memory=6 * series)
         if study.gap_filling is not None:
             yield self._trained("gap_filling", study.gap_filling, 20 * series)
         if study.emulated:
@@ -179,8 +183,10 @@ class _Counted:
         if not learner.has_gradient:
             return self._stage(f"parameters/{name}", share=seeds * trained / self.few.trained, memory=self.kept)
         days, nets, through = self.study.data.train.days, learner.members * seeds, learner.refined()
-        steps = self._batches(learner.steps(trained, days), learner.cells_per_batch, trained)
-        runs = through.steps(trained, days) * min(through.cells_per_batch, trained) * self.gradient
+        least = self.basin if learner.of_streamflow else 1
+        batch, refined = (max(each.cells_per_batch, least) for each in (learner, through))
+        steps = self._batches(learner.steps(trained, days), batch, trained)
+        runs = through.steps(trained, days) * min(refined, trained) * self.gradient
         stage = f"parameters/{name}"
         steps, runs = steps * (learner.simulator != "process"), runs * (learner.simulator != "surrogate")
         told: dict[str, Any] = {"memory": self.kept, "disk": self._disk(stage, learner.members) * seeds}
@@ -190,8 +196,10 @@ class _Counted:
         """A learner without each fold of the trained cells, and a run of the θ that it has in each of them."""
         trained = self.size.trained
         one = self._learned(name, learner, trained - trained // folds, folds)
-        time, runs = one.time + self.run * trained * self.short, one.runs + trained
-        return one._replace(name=f"cross_validation/{name}", runs=runs, time=time)
+        moist = trained if self.study.moisture else 0
+        through = 2 * self.size.cells if learner.of_streamflow else 0  # its θ and the default's through its river
+        time = one.time + self.run * (moist * self.short + through)
+        return one._replace(name=f"cross_validation/{name}", runs=one.runs + moist + through, time=time)
 
     def _rounds(self, config: RoundsConfig, held: float) -> StagePlan:
         """Every round that may come: one seed of each learner followed, runs near its θ, more of the fit."""
@@ -210,9 +218,10 @@ class _Counted:
         their θ), and the scores made of it; each in proportion to the miniature's."""
         study, by, near = self.study, self.study.evaluation.transfers, 1 + AuditConfig().perturbations
         carried = 0 if by is None else len(by.by) * study.calibrators.get(by.source, 1)
-        more = 2 + (study.data.source == "synthetic")
+        more = 2 * study.moisture + (study.data.source == "synthetic")
         fields, few = more + carried + sum(study.calibrators.values()), more + 1 + len(study.learners)
-        sets, small = 1 + fields + near * len(study.calibrators), 1 + few + near * (1 + len(study.learners))
+        small = 1 + few + near * (1 + len(study.learners))
+        sets = 1 + fields + (near * len(study.calibrators) if study.emulated else 0)
         memory, disk = 2 * self.series * (4 + fields), self._disk("verdict") * (1 + fields) / (1 + few)
         verdict = self._stage("verdict", share=sets / small, memory=memory, disk=disk)
         yield verdict._replace(runs=self.size.cells * sets)

@@ -124,7 +124,7 @@ class Chain(Work):
         study = self.study
         for name, search in study.searches.items():
             depends = parts(study, "search_seeds", "seed", search=search.numerical())
-            reads: tuple[str, ...] = ("cube", "streamflow") if search.targets == "streamflow" else ("cube",)
+            reads: tuple[str, ...] = ("cube", "streamflow") if search.of_flow else ("cube",)
             if search.model == "process":
                 depends |= parts(study, "process", "parameters")
             else:

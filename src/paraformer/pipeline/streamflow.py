@@ -182,8 +182,9 @@ def flow_lines(
     count = {name: river.observed.mask[:, mask].sum(axis=1) for name, mask in masks.items()}
     for name, search in study.searches.items():
         most = int(count["train"].max())
-        if of_streamflow(search) and most < search.flow.min_days:
-            key, wanted = f"searches.{name}.flow.min_days", search.flow.min_days
+        if of_streamflow(search) and most < search.gauged.min_days:
+            where = "flow" if search.others is None else "targets.streamflow"
+            key, wanted = f"searches.{name}.{where}.min_days", search.gauged.min_days
             raise SettingsError(f"{key}: {wanted}, but no gauge has more than {most} observed days of training")
     lines = [
         f"streamflow: {len(may)} gauges, {int(may.sum())} trained, in {len(basins.gauges)} basins; routing learns "

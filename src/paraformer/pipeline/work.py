@@ -259,9 +259,10 @@ class Work(Opened):
 
     def _search(self, name: str, config: SearchConfig, path: Path) -> int:
         """Every seed of one search, each cell by its own observations of the training period."""
-        data = calibration_view(self._cube, self.study.space, self._prior, every_cell=True)
+        wanted = () if config.others is None else config.others.references
+        data = calibration_view(self._cube, self.study.space, self._prior, every_cell=True, references=wanted)
         search = config.calibrator() if isinstance(config, OwnSearchConfig) else Search(config)
-        if config.targets == "streamflow":
+        if config.of_flow:
             data = replace(data, streamflow=self._gauged(data.trained))
         return self._calibrate(name, search, self._searched(config), data, self.study.search_seeds, path)
 

@@ -26,7 +26,7 @@ from paraformer.routing.make import distances
 from paraformer.routing.network import DIFFUSIVITY, VELOCITY, Gauges, Network, no_gauges, no_hillslope
 
 RIVER_TRUTH = "river_truth.nc"
-"""What is hidden of a world's river: velocities, and flow without error."""
+"""What is hidden of a world's river: velocities, their exponent, and flow without error."""
 
 TOGETHER = 512
 """Cells that are simulated together: VIC's forcing of them, three years long, takes a third of a gigabyte."""
@@ -86,10 +86,11 @@ def _write_river(
     area = np.array([network.area[river.basin == i].sum() for i in range(len(outlets))])
     gauged = network.with_gauges(Gauges(names, land.lat[outlets], land.lon[outlets], outlets, area))
     write_network(gauged, directory / WORLD_RIVER)
-    basins = RiverBasins(gauged, ParameterSpace([ROUTING_PARAMETERS["velocity"]]))
+    basins = RiverBasins(gauged, ParameterSpace(ROUTING_PARAMETERS[name] for name in ("velocity", "velocity_exponent")))
     runoff, baseflow = (np.asarray(series[name], dtype=np.float64) for name in ("runoff", "baseflow"))
     order = [int(gauges[0]) for gauges in basins.gauges]
-    true = basins.flows(runoff, baseflow, river.velocity[order, None])
+    exponent = np.full(len(outlets), config.river.velocity_exponent)
+    true = basins.flows(runoff, baseflow, np.stack([river.velocity, exponent], axis=1)[order])
     error = generator(seed, "world", config.seed, "gauges").standard_normal(true.shape)
     seen = true * np.maximum(1 + config.river.noise * error, 0.0)
     days = world.days.astype("datetime64[ns]")
@@ -98,6 +99,7 @@ def _write_river(
     write_dataset(xr.Dataset({"discharge": (("gauge", "time"), seen, unit)}, axes), directory / WORLD_FLOW)
     hidden = {
         "velocity": (("gauge",), river.velocity, {"units": "m s-1", "long_name": "true velocity of the flood wave"}),
+        "velocity_exponent": (("gauge",), exponent, ROUTING_PARAMETERS["velocity_exponent"].attributes),
         "discharge": (("gauge", "time"), true, unit),
     }
     write_dataset(xr.Dataset(hidden, axes), directory / RIVER_TRUTH)

@@ -16,6 +16,7 @@ from paraformer.core.parameters import ParameterSpace
 from paraformer.core.physics import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from paraformer.numerics.routing import convolve
 from paraformer.routing.network import Gauges, Hillslope, Network
+from paraformer.routing.reaches import reach_velocity, reach_velocity_of
 from paraformer.routing.router import exact_response, respond
 
 if TYPE_CHECKING:  # routing alone needs no torch, which takes seconds to load
@@ -63,7 +64,8 @@ class RiverBasins:
         }
 
     def prior(self) -> Float[np.ndarray, "basin parameter"]:
-        """Learned parameters as the network has them, means of the basin, inside the bounds; delays of 0 at a day."""
+        """Learned parameters as the network has them, means of the basin, inside the bounds; delays of 0 at a day, an
+        exponent of 0."""
         if self.parameters is None:
             return np.empty((len(self.cells), 0))
         rows = [[_value(river, name) for name in self.parameters.names] for river in self._rivers]
@@ -108,14 +110,15 @@ class RiverBasins:
             return respond(river, SECONDS_PER_DAY, runoff, baseflow, tail=_TAIL)
         inside = routing.double().clamp(0.0, 1.0)
         ones = inside.new_ones(river.n_cell)
-        given = {p.name: ones * p.from_unit(inside[i]) for i, p in enumerate(self.parameters)}
-        channel = {name: given.pop(name) for name in ("velocity", "diffusivity") if name in given}
+        one = {p.name: p.from_unit(inside[i]) for i, p in enumerate(self.parameters)}
+        velocity = reach_velocity_of(river, one.pop("velocity", None), one.pop("velocity_exponent", None))
+        given = {name: ones * value for name, value in one.items()}
+        diffusivity = given.pop("diffusivity", None)
         hillslope = {
             name: value * (SECONDS_PER_HOUR if name.endswith("delay") else 1.0) for name, value in given.items()
         }
-        return respond(
-            river, SECONDS_PER_DAY, runoff, baseflow, **channel, hillslope=_both_kinds(hillslope), tail=_TAIL
-        )
+        times: dict[str, Any] = {"velocity": velocity, "diffusivity": diffusivity, "hillslope": _both_kinds(hillslope)}
+        return respond(river, SECONDS_PER_DAY, runoff, baseflow, **times, tail=_TAIL)
 
     def flows(
         self,
@@ -132,18 +135,17 @@ class RiverBasins:
 
 
 def with_routing(network: Network, values: dict[str, float]) -> Network:
-    """The same river with other times of travel in all of its cells; delays in hours.
+    """The same river with other times of travel in all of its cells; delays in hours, velocity by its power law.
 
     Where no ``baseflow_...`` is given, the hillslope of surface runoff is that of baseflow, too.
     """
-    n, slope = network.n_cell, network.hillslope
+    n, slope, one = network.n_cell, network.hillslope, dict(values)
+    velocity = reach_velocity(network, one.pop("velocity", None), one.pop("velocity_exponent", None))
     given = {
-        name: np.full(n, value * (SECONDS_PER_HOUR if name.endswith("delay") else 1.0))
-        for name, value in values.items()
+        name: np.full(n, value * (SECONDS_PER_HOUR if name.endswith("delay") else 1.0)) for name, value in one.items()
     }
-    given = _both_kinds(given)
-    channel = {name: given.pop(name) for name in ("velocity", "diffusivity") if name in given}
-    return network.with_times(replace(slope, **given), **channel)
+    diffusivity = given.pop("diffusivity", network.diffusivity)
+    return network.with_times(replace(slope, **_both_kinds(given)), velocity=velocity, diffusivity=diffusivity)
 
 
 def _both_kinds(given: dict[str, Any]) -> dict[str, Any]:
@@ -199,5 +201,7 @@ def _value(network: Network, name: str) -> float:
     """A learned parameter as a network has it; a delay of 0, which has no logarithm, begins at a day."""
     if name in ("velocity", "diffusivity"):
         return float(getattr(network, name).mean())
+    if name == "velocity_exponent":
+        return 0.0
     found = float(getattr(network.hillslope, name).mean())
     return (found / SECONDS_PER_HOUR or 24.0) if name.endswith("delay") else found

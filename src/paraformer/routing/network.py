@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -123,6 +124,14 @@ class Network:
         """Drainage area of each gauge in the network [m2]."""
         share = self.fraction * self.area[self.pairs.source]
         return np.bincount(self.pairs.gauge, share, minlength=len(self.gauges))
+
+    @cached_property
+    def drained_area(self) -> Float[np.ndarray, " cell"]:
+        """Area upstream of each cell, its own included, as far as it lies in a gauge's basin [m2]; at a gauge's cell
+        its ``model_area``, where gauges agree on the fractions."""
+        share = np.zeros(self.n_cell)
+        np.maximum.at(share, self.pairs.source, self.fraction)
+        return upstream_area(self.downstream, share * self.area)
 
     def with_gauges(self, gauges: Gauges, fraction: Float[np.ndarray, " cell"] | None = None) -> Network:
         """The same river with other gauges.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeGuard
+from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
@@ -14,6 +14,7 @@ from paraformer.core.own_calibrator import OwnCalibrator
 from paraformer.core.own_code import OWN
 from paraformer.core.plugins import resolved
 from paraformer.core.settings import Settings
+from paraformer.core.targets_config import StreamflowTarget, TargetsConfig
 from paraformer.numerics.inference import InferenceConfig
 
 
@@ -53,6 +54,21 @@ class _AnyConfig(Settings):
     model: Literal["process", "surrogate"] = Field(default="process", description="forward model that is searched")
     budget: int = Field(default=500, ge=1, description="most forward runs of a cell, never exceeded [maxn]")
 
+    @property
+    def of_flow(self) -> bool:
+        """Whether basins are searched by the flow at their gauges, not cells."""
+        return False
+
+    @property
+    def of_moisture(self) -> bool:
+        """Whether soil moisture counts."""
+        return True
+
+    @property
+    def others(self) -> TargetsConfig | None:
+        """Weights of several targets; ``None`` where there is one alone."""
+        return None
+
     def size(self, parameters: int, routing: int) -> int:
         """Number of parameters that are searched, of so many of the process model and of routing."""
         return parameters
@@ -66,10 +82,10 @@ class _AnyConfig(Settings):
 
 
 class _CommonConfig(_AnyConfig):
-    targets: Literal["soil_moisture", "streamflow"] = Field(
+    targets: Literal["soil_moisture", "streamflow"] | TargetsConfig = Field(
         default="soil_moisture",
         description="what θ is found by: each cell by its soil moisture, or each basin by the flow at its gauges, one "
-        "θ for its cells and its parameters of routing with it",
+        "θ for its cells and its parameters of routing with it; or several targets with weights, as of learners",
     )
     find: Literal["theta", "routing"] = Field(
         default="theta", description="streamflow only: theta and routing; or routing alone, with the a-priori θ"
@@ -82,22 +98,55 @@ class _CommonConfig(_AnyConfig):
 
     @model_validator(mode="after")
     def _settings_are_those_of_the_target(self) -> _CommonConfig:
-        other, keys = (
-            ("streamflow", ("flow", "find")) if self.targets == "soil_moisture" else ("soil_moisture", ("loss",))
-        )
-        for key in keys:
+        for key in self._without_effect:
             if getattr(self, key) != type(self).model_fields[key].default:
+                if key == "flow" and self.of_flow:
+                    raise ValueError("'flow' stands in 'targets.streamflow', where targets have weights")
+                other = "soil_moisture" if key == "loss" else "streamflow"
                 raise ValueError(f"'{key}' applies to targets '{other}' only")
+        if self.others is not None:
+            if not (self.of_flow or self.of_moisture):
+                raise ValueError(
+                    "'targets.soil_moisture: 0' leaves nothing that cells are searched by; name streamflow"
+                )
+            if self.of_flow and self.find == "routing" and (self.of_moisture or self.others.chosen):
+                raise ValueError("'find: routing' leaves θ as it is, so that flow is its only target")
+            if self.of_flow and self.loss.inference is not None:
+                raise ValueError("'loss.inference' is of cells; it does not apply where streamflow is a target")
         return self
 
+    @property
+    def _without_effect(self) -> tuple[str, ...]:
+        """Keys that do not apply to the targets."""
+        flow = () if self.of_flow and self.others is None else ("flow",)
+        return (*flow, *(() if self.of_flow else ("find",)), *(() if self.of_moisture else ("loss",)))
+
+    @property
+    def of_flow(self) -> bool:
+        return self.targets == "streamflow" if self.others is None else self.others.streamflow is not None
+
+    @property
+    def of_moisture(self) -> bool:
+        return self.targets == "soil_moisture" if self.others is None else self.others.soil_moisture > 0
+
+    @property
+    def others(self) -> TargetsConfig | None:
+        return None if isinstance(self.targets, str) else self.targets
+
+    @property
+    def gauged(self) -> FlowMisfitConfig | StreamflowTarget:
+        """What the misfit of flow is."""
+        given = None if self.others is None else self.others.streamflow
+        return self.flow if given is None else given
+
     def size(self, parameters: int, routing: int) -> int:
-        if self.targets == "soil_moisture":
+        if not self.of_flow:
             return parameters
         return routing if self.find == "routing" else parameters + routing
 
     def numerical(self) -> dict[str, Any]:
         """The settings on which θ depends: all but how much is run at once and how often a checkpoint is written."""
-        other = {"targets", "find", "flow"} if self.targets == "soil_moisture" else {"loss"}
+        other = {*self._without_effect, *(("targets",) if self.targets == "soil_moisture" else ())}
         settings = self.model_dump(mode="json", exclude={"runs_together", "checkpoint_seconds"} | other)
         if "loss" in settings and self.loss.inference is None:
             del settings["loss"]["inference"]
@@ -179,7 +228,7 @@ class KalmanConfig(_CommonConfig):
 
     @model_validator(mode="after")
     def _infers(self) -> KalmanConfig:
-        if self.targets != "soil_moisture":
+        if self.of_flow:
             raise ValueError("an inversion is of soil moisture; streamflow is searched by sceua, levenberg or random")
         if self.loss.inference is None or not self.start_from_prior:
             raise ValueError(
@@ -197,8 +246,6 @@ class KalmanConfig(_CommonConfig):
 
 class OwnSearchConfig(_AnyConfig):
     """A search of the user's own: ``factory(**settings)`` makes it (``core.own_calibrator``)."""
-
-    targets: ClassVar[str] = "soil_moisture"
 
     name: str = Field(description="package.module:factory")
     module_folder: Path | None = Field(default=None, description="folder of its module; none: it is installed")
@@ -241,4 +288,4 @@ BuiltInSearchConfig = SCEUAConfig | RandomConfig | LevenbergConfig | KalmanConfi
 
 def of_streamflow(search: SearchConfig) -> TypeGuard[BuiltInSearchConfig]:
     """Whether a search finds θ by the flow at gauges."""
-    return search.targets == "streamflow"
+    return search.of_flow

@@ -18,6 +18,7 @@ from scipy.stats import qmc
 
 from paraformer.core.contracts import CalibrationData, ForwardModel
 from paraformer.core.seeding import generator
+from paraformer.core.targets_config import TargetsConfig
 from paraformer.numerics.inference import Inference
 from paraformer.numerics.observe import fit_line, observe
 from paraformer.search.config import LevenbergConfig, MisfitConfig
@@ -63,8 +64,9 @@ class Residuals(Misfit):
         cells: Int[np.ndarray, " cell"],
         loss: MisfitConfig,
         runs_together: int,
+        targets: TargetsConfig | None = None,
     ) -> None:
-        super().__init__(model, data, cells, loss, runs_together)
+        super().__init__(model, data, cells, loss, runs_together, targets)
         self.slopes = linearisable(model)
 
     def normal_equations(
@@ -89,14 +91,21 @@ class Residuals(Misfit):
         here = self.cells[cells]
         whole = np.array_equal(here, np.arange(self.slopes.n_cells))
         part: Any = self.slopes if whole else self.slopes.select(here)
-        slope = part.linearise(at[:, None], (OUTPUT,), {OUTPUT: series[:, None]}, self.days).slope[OUTPUT][:, 0]
+        value = {name: one[:, None] for name, one in self.parts(series).items()}
+        slopes = part.linearise(at[:, None], self.outputs, value, self.days).slope
+        slope = np.concatenate([slopes[name][:, 0] for name in self.outputs], axis=1)
         if part is not self.slopes:
             self.slopes.runs += part.runs
         mask, observed = torch.as_tensor(self.mask[cells]), torch.as_tensor(self.observed[cells])
+        root = mask.sum(dim=1, keepdim=True).double().sqrt()
 
         def residual(simulated: torch.Tensor) -> torch.Tensor:
-            seen = observe(simulated, fit_line(self.operator, simulated, observed, mask))
-            return torch.where(mask, seen - observed, 0.0)
+            moisture = self.parts(simulated)[OUTPUT]
+            seen = observe(moisture, fit_line(self.operator, moisture, observed, mask))
+            wrong = torch.where(mask, seen - observed, 0.0)
+            if self.others is None:
+                return wrong
+            return torch.cat([self.weight**0.5 * wrong, root * self.beside(cells, simulated)], dim=1)
 
         point = torch.as_tensor(series)
         columns = torch.as_tensor(slope).unbind(-1)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
 from paraformer.core.contracts import CalibrationData, ForwardModel, Linearisable
 from paraformer.core.errors import DataError, ModelError
+from paraformer.core.targets_config import TargetsConfig
 from paraformer.numerics import scores
 from paraformer.numerics.inference import Inference, InferenceConfig, effective_days
 from paraformer.numerics.observe import fit_line, observe
 from paraformer.search.config import MisfitConfig
+from paraformer.search.targets import OtherTargets
 
 OUTPUT = "soil_moisture"
 
@@ -71,6 +78,9 @@ class Misfit(Grouped):
     """RMSE [m3 m-3] over a cell's observed training days, after the observation operator; with ``loss.inference`` the
     posterior cost [m3 m-3] (``numerics.inference``).
 
+    Targets beside soil moisture add their weighted squared relative errors, times the variance of observed soil
+    moisture over all cells, to the squared RMSE: as residuals of more days.
+
     Only cells that want a run are run. The model runs the same number of sets in every cell, so cells are taken
     together that want the same number.
 
@@ -80,9 +90,11 @@ class Misfit(Grouped):
         cells: positions of the searched cells; ``__call__`` counts within them.
         loss: operator and inference.
         runs_together: forward runs in one call of the model.
+        targets: weights and references of several targets; ``None`` for soil moisture alone.
 
     Raises:
-        DataError: if model and data do not have the same number of cells.
+        DataError: if model and data do not have the same number of cells, or a reference does not do.
+        ModelError: if the model lacks an output that a target needs.
     """
 
     def __init__(
@@ -92,6 +104,7 @@ class Misfit(Grouped):
         cells: Int[np.ndarray, " cell"],
         loss: MisfitConfig,
         runs_together: int,
+        targets: TargetsConfig | None = None,
     ) -> None:
         if model.n_cells != len(data.cells):
             raise DataError(f"search: the forward model has {model.n_cells} cells, the data {len(data.cells)}")
@@ -102,6 +115,10 @@ class Misfit(Grouped):
         self.observed = np.where(self.mask, data.observed[cells], 0.0)
         self.days = slice(data.first_day, data.first_day + len(data.time))
         self.operator = loss.operator
+        self.others = None if targets is None else OtherTargets(targets, data)
+        self.weight = 1.0 if targets is None else targets.soil_moisture
+        self.outputs = (OUTPUT,) if self.others is None else (OUTPUT, *self.others.outputs)
+        require_outputs(model, self.outputs)
         self.runs_together = runs_together
         self.inference = None if loss.inference is None else self._inference(loss.inference, data.prior[cells])
 
@@ -112,7 +129,7 @@ class Misfit(Grouped):
         size = self.runs_together
         blocks = [slice(i, i + size) for i in range(0, len(cells), size)]
         simulated = np.concatenate([self._simulate(cells[b], prior[b][:, None])[:, 0] for b in blocks])
-        days = effective_days(simulated.astype(np.float64), self.observed, self.mask)
+        days = effective_days(self.parts(simulated.astype(np.float64))[OUTPUT], self.observed, self.mask)
         return Inference(prior, config.std(space), days)
 
     def _cost(
@@ -123,7 +140,8 @@ class Misfit(Grouped):
     def run(
         self, cells: Int[np.ndarray, " cell"], points: Float[np.ndarray, "cell set parameter"]
     ) -> tuple[Float[np.ndarray, "cell set"], Float[np.ndarray, "cell set day"]]:
-        """Cost [m3 m-3] and series of the training days [m3 m-3] at points in unit coordinates."""
+        """Cost [m3 m-3] and series of the training days, of all outputs one after the other, at points in unit
+        coordinates."""
         size = max(1, self.runs_together // points.shape[1])
         blocks = [slice(i, i + size) for i in range(0, len(cells), size)]
         series = np.concatenate([self._simulate(cells[b], points[b]).astype(np.float64) for b in blocks])
@@ -135,19 +153,44 @@ class Misfit(Grouped):
         points: Float[np.ndarray, "cell set parameter"],
         simulated: Float[np.ndarray, "cell set day"],
     ) -> Float[np.ndarray, "cell set"]:
-        """Cost [m3 m-3] of the series of the training days at some points [m3 m-3]."""
+        """Cost [m3 m-3] of the series of the training days at some points, as ``run`` gives them."""
         n, sets, _ = simulated.shape
-        seen, observed, mask = self._seen(cells, simulated)
+        seen, observed, mask = self._seen(cells, self.parts(simulated)[OUTPUT])
         fit = scores.finish(scores.accumulate(seen, observed, mask), min_days=1)
         rmse = fit.values["rmse"].reshape(n, sets)
+        if self.others is not None:
+            rmse = np.sqrt(self.weight * rmse**2 + (self._beside(cells, simulated) ** 2).sum(axis=2))
         return rmse if self.inference is None else rmse * np.exp(self.inference.at(cells).log_excess(points))
 
     def residual(
         self, cells: Int[np.ndarray, " cell"], simulated: Float[np.ndarray, "cell set day"]
-    ) -> Float[np.ndarray, "cell set day"]:
-        """Series after the observation operator less what was observed [m3 m-3]; 0 on days without an observation."""
-        seen, observed, mask = self._seen(cells, simulated)
-        return np.where(mask, seen - observed, 0.0).reshape(simulated.shape)
+    ) -> Float[np.ndarray, "cell set residual"]:
+        """Series after the observation operator less what was observed [m3 m-3], 0 on days without an observation; and
+        behind it what other targets add, so that the mean square over observed days is the squared cost."""
+        series = self.parts(simulated)[OUTPUT]
+        seen, observed, mask = self._seen(cells, series)
+        wrong = np.where(mask, seen - observed, 0.0).reshape(series.shape)
+        if self.others is None:
+            return wrong
+        days = self.mask[cells].sum(axis=1)[:, None, None]
+        return np.concatenate([self.weight**0.5 * wrong, days**0.5 * self._beside(cells, simulated)], axis=2)
+
+    def parts(self, simulated: Any) -> dict[str, Any]:
+        """The series of each output, from all of them one after the other on the last axis."""
+        length = simulated.shape[-1] // len(self.outputs)
+        return {name: simulated[..., i * length : (i + 1) * length] for i, name in enumerate(self.outputs)}
+
+    def beside(self, cells: Int[np.ndarray, " run"], simulated: Float[Tensor, "run day"]) -> Float[Tensor, "run value"]:
+        """Residuals of the other targets of some runs, in the unit of soil moisture [m3 m-3] (torch)."""
+        assert self.others is not None
+        return self.others.unit * self.others.residuals(self.parts(simulated), self.cells[cells], together=False)
+
+    def _beside(
+        self, cells: Int[np.ndarray, " cell"], simulated: Float[np.ndarray, "cell set day"]
+    ) -> Float[np.ndarray, "cell set value"]:
+        n, sets, days = simulated.shape
+        runs = torch.as_tensor(simulated.reshape(n * sets, days))
+        return self.beside(np.repeat(cells, sets), runs).numpy().reshape(n, sets, -1)
 
     def _seen(
         self, cells: Int[np.ndarray, " cell"], simulated: Float[np.ndarray, "cell set day"]
@@ -165,23 +208,37 @@ class Misfit(Grouped):
         theta = space.clip(space.from_unit(points))
         whole = np.array_equal(here, np.arange(self.model.n_cells))
         part = self.model if whole else self.model.select(here)
-        simulated = part.simulate(theta, (OUTPUT,))[OUTPUT]
+        found = part.simulate(theta, self.outputs)
         if part is not self.model:
             self.model.runs += part.runs
-        if simulated.shape[2] < self.days.stop:
-            raise ModelError(
-                f"search: the forward model has {simulated.shape[2]} days; the training period ends on day "
-                f"{self.days.stop} of its time axis"
-            )
-        simulated = simulated[:, :, self.days]
-        if not np.isfinite(simulated).all():
-            cell, member, day = (int(i) for i in np.argwhere(~np.isfinite(simulated))[0])
-            values = ", ".join(f"{k} {v:g}" for k, v in zip(space.names, theta[cell, member], strict=True))
-            raise ModelError(
-                f"search: simulated '{OUTPUT}' of cell {self.names[cells[cell]]} is {simulated[cell, member, day]} on "
-                f"day {day} of the training period with {values}"
-            )
-        return simulated
+        series = []
+        for name in self.outputs:
+            if found[name].shape[2] < self.days.stop:
+                raise ModelError(
+                    f"search: the forward model has {found[name].shape[2]} days; the training period ends on day "
+                    f"{self.days.stop} of its time axis"
+                )
+            one = found[name][:, :, self.days]
+            if not np.isfinite(one).all():
+                cell, member, day = (int(i) for i in np.argwhere(~np.isfinite(one))[0])
+                values = ", ".join(f"{k} {v:g}" for k, v in zip(space.names, theta[cell, member], strict=True))
+                raise ModelError(
+                    f"search: simulated '{name}' of cell {self.names[cells[cell]]} is {one[cell, member, day]} on "
+                    f"day {day} of the training period with {values}"
+                )
+            series.append(one)
+        return series[0] if len(series) == 1 else np.concatenate(series, axis=2)
+
+
+def require_outputs(model: ForwardModel, outputs: Sequence[str]) -> None:
+    """Raise unless the model has what the targets of a search need.
+
+    Raises:
+        ModelError: naming the output.
+    """
+    for name in outputs:
+        if name not in model.outputs:
+            raise ModelError(f"search: targets need the output '{name}', which the model lacks")
 
 
 def linearisable(model: ForwardModel) -> Linearisable:

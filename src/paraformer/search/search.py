@@ -106,7 +106,7 @@ class Search:
         """
         found = self.search(model, data, seed=seed, directory=directory, progress=progress)
         evaluations = found.evaluations
-        if self.config.targets == "streamflow":
+        if self.config.of_flow:
             size = np.array([len(cells) for cells in data.gauged().basins.cells])
             evaluations = size * (np.minimum(evaluations, 1) if self.config.find == "routing" else evaluations)
         return Calibrated(found.theta, int(evaluations.sum()) if self.config.model == "process" else 0, found.routing)
@@ -147,25 +147,26 @@ class Search:
                 settled, was = self._settled(state), settled
                 advance(settled - was, f"best {np.median(state.best()[1]):.4g}")
         reasons = ", ".join(f"{(state.stopped == stop).sum()} {stop.name.lower()}" for stop in Stop)
-        what = "basins" if self.config.targets == "streamflow" else "cells"
+        what = "basins" if self.config.of_flow else "cells"
         logger.info("%s: %d runs in %d %s; stopped: %s", self.name, state.evaluations.sum(), len(cells), what, reasons)
         return state, trace
 
     def _case(self, model: ForwardModel, data: CalibrationData) -> _Case:
-        if self.config.targets == "streamflow":
+        if self.config.of_flow:
             evaluate = self._flow_misfit(model, data)
             first = [evaluate.basins.cells[basin][0] for basin in evaluate.at]
             return _Case(evaluate, data.cells[first], evaluate.prior())
         cells = searchable(data, self.config.loss.min_days)
-        misfit = OBJECTIVES.get(self.name, Misfit)(model, data, cells, self.config.loss, self.config.runs_together)
+        settings = self.config.loss, self.config.runs_together, self.config.others
+        misfit = OBJECTIVES.get(self.name, Misfit)(model, data, cells, *settings)
         return _Case(misfit, data.cells[cells], np.clip(model.parameters.to_unit(data.prior[cells]), 0.0, 1.0))
 
     def _flow_misfit(self, model: ForwardModel, data: CalibrationData) -> FlowMisfit:
-        at = searchable_basins(data, self.config.flow.min_days)
+        at = searchable_basins(data, self.config.gauged.min_days)
         return FLOW_OBJECTIVES.get(self.name, FlowMisfit)(model, data, at, self.config)
 
     def _result(self, model: ForwardModel, data: CalibrationData, state: State) -> SearchResult:
-        if self.config.targets == "soil_moisture":
+        if not self.config.of_flow:
             return self._result_of_cells(model, data, state)
         misfit, (point, best) = self._flow_misfit(model, data), state.best()
         n = len(misfit.basins.cells)
@@ -204,10 +205,19 @@ class Search:
             "days": [data.first_day, len(data.time)],
             "forward_model": hash_json(model.description()),
             **self._flow_identity(data),
+            **self._other_identity(data),
         }
 
+    def _other_identity(self, data: CalibrationData) -> dict[str, Any]:
+        """References that targets are compared with, and the rain that a runoff ratio needs."""
+        if self.config.others is None or not self.config.others.chosen:
+            return {}
+        given = [data.references[name] for name in self.config.others.references if name in data.references]
+        arrays = [data.forcing, *(each.values for each in given), *(each.known for each in given)]
+        return {"references": hash_bytes(*(np.ascontiguousarray(a).tobytes() for a in arrays))}
+
     def _flow_identity(self, data: CalibrationData) -> dict[str, Any]:
-        if self.config.targets == "soil_moisture":
+        if not self.config.of_flow:
             return {}
         flow = data.gauged()
         arrays = (np.ascontiguousarray(a).tobytes() for a in (flow.observed, flow.mask))

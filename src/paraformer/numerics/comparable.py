@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from paraformer.core.errors import DataError
-from paraformer.learners.targets_config import EvapotranspirationTarget, TargetConfig
+from paraformer.core.targets_config import EvapotranspirationTarget, TargetConfig
 
 
 def comparable(

@@ -1,0 +1,289 @@
+"""Searches of several targets: what each pins down, in cells and in basins, slopes against differences, refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from paraformer.core.contracts import CalibrationData, ForwardModel, GaugedFlow, Reference
+from paraformer.core.errors import DataError, ModelError
+from paraformer.core.log import Progress
+from paraformer.core.parameters import ROUTING_PARAMETERS, Parameter, ParameterSpace
+from paraformer.numerics.months import monthly_operator
+from paraformer.process.differentiable import DifferentiableProcess
+from paraformer.routing.basins import RiverBasins
+from paraformer.search.config import SearchConfig
+from paraformer.search.levenberg import Residuals
+from paraformer.search.objective import Misfit
+from paraformer.search.search import Search, SearchResult
+from paraformer.search.streamflow import FlowMisfit, FlowResiduals
+from routing.test_basins import river
+
+SPACE = ParameterSpace(Parameter(name=name, lower=0.05, upper=0.95) for name in ("level", "loss", "leak"))
+CELLS, FIRST, LENGTH = 7, 20, 366
+TIME = np.datetime64("2001-01-01") + np.arange(FIRST + LENGTH)
+SERIES = ("soil_moisture", "evapotranspiration", "runoff", "baseflow")
+VELOCITY = np.array([[1.3], [0.8]])
+ET = {"reference": ["et"], "weight": 1.0}
+
+
+class Ledger(ForwardModel):
+    """``level`` sets soil moisture alone, ``loss`` is the share of rain that evaporates, ``leak`` the share of the rest
+    that no gauge sees: flow knows (1 - loss) (1 - leak)."""
+
+    differentiable, parameters, outputs = False, SPACE, SERIES
+
+    def __init__(self, rain: np.ndarray) -> None:
+        self.rain, self.runs = rain, 0
+
+    @property
+    def n_cells(self) -> int:
+        return len(self.rain)
+
+    def select(self, cells: np.ndarray) -> Ledger:
+        return Ledger(self.rain[cells])
+
+    def simulate(self, theta: Any, outputs: Sequence[str]) -> dict[str, np.ndarray]:
+        self.runs += theta[..., 0].size
+        level, loss, leak = (theta[..., i : i + 1] for i in range(3))
+        rain, day = self.rain[:, None], np.arange(self.rain.shape[1])
+        left = (1 - loss) * (1 - leak) * rain
+        found = {
+            "soil_moisture": 0.1 + 0.3 * level + 0.05 * np.sin(day / 40.0) * (0.5 + level),
+            "evapotranspiration": loss * rain,
+            "runoff": 0.6 * left,
+            "baseflow": 0.4 * left,
+        }
+        return {name: found[name] for name in outputs}
+
+
+def model() -> DifferentiableProcess:
+    random = np.random.default_rng(0)
+    wet = random.random((CELLS, TIME.size)) < 0.4
+    rain = np.where(wet, random.exponential(6.0, wet.shape), 0.0) * np.linspace(0.8, 1.4, CELLS)[:, None]
+    return DifferentiableProcess(Ledger(rain), TIME)
+
+
+def basins() -> RiverBasins:
+    return RiverBasins(river(3, 5, 2), ParameterSpace([ROUTING_PARAMETERS["velocity"]]))
+
+
+def truth() -> np.ndarray:
+    """One θ in each basin, and another in the cell of none."""
+    theta = np.tile([0.4, 0.5, 0.5], (CELLS, 1))
+    for cells, values in zip(basins().cells, ([0.3, 0.6, 0.2], [0.7, 0.35, 0.4]), strict=True):
+        theta[cells] = values
+    return theta
+
+
+def twin() -> CalibrationData:
+    """Half the days of soil moisture; flow with errors of a twentieth; totals of evapotranspiration and signatures."""
+    random, process = np.random.default_rng(2), model()
+    series = {name: values[:, 0] for name, values in process.simulate(truth()[:, None], SERIES).items()}
+    inside = slice(FIRST, FIRST + LENGTH)
+    flow = basins().flows(series["runoff"], series["baseflow"], VELOCITY)[:, inside]
+    flow *= np.maximum(1 + 0.05 * random.normal(size=flow.shape), 0.0)
+    mask = random.random((CELLS, LENGTH)) < 0.5
+    forcing = np.zeros((CELLS, LENGTH, 7))
+    forcing[..., 0] = process.model.rain[:, inside]
+    total = (series["runoff"] + series["baseflow"])[:, inside].sum(1, keepdims=True)
+    known = np.ones((CELLS, 12), dtype=bool)
+    return CalibrationData(
+        cells=np.arange(CELLS) + 10,
+        time=TIME[inside],
+        attributes=np.zeros((CELLS, 1)),
+        attribute_names=("none",),
+        forcing=forcing,
+        observed=np.where(mask, series["soil_moisture"][:, inside], 0.0),
+        mask=mask,
+        trained=np.ones(CELLS, dtype=bool),
+        prior=np.full((CELLS, 3), 0.5),
+        first_day=FIRST,
+        history=np.zeros((CELLS, LENGTH)),
+        history_mask=mask,
+        references={
+            "et": Reference(series["evapotranspiration"][:, inside] @ monthly_operator(TIME[inside]), known),
+            "ratio": Reference(total / forcing[..., 0].sum(1, keepdims=True), known[:, :1]),
+        },
+        streamflow=GaugedFlow(basins(), flow, np.ones_like(flow, dtype=bool)),
+    )
+
+
+def settings(name: str = "levenberg", **given: Any) -> Any:
+    return TypeAdapter(SearchConfig).validate_python({"name": name, "checkpoint_seconds": 0, **given})
+
+
+def search(config: Any, folder: Path) -> SearchResult:
+    return Search(config).search(model(), twin(), seed=3, directory=folder, progress=Progress())
+
+
+def errors(found: SearchResult) -> tuple[np.ndarray, np.ndarray]:
+    """Mean error of evapotranspiration in the cells of basins [mm year-1], and 1 - NSE at the gauges."""
+    data, inside = twin(), slice(FIRST, FIRST + LENGTH)
+    series = {name: values[:, 0] for name, values in model().simulate(found.theta[:, None], SERIES).items()}
+    totals = series["evapotranspiration"][:, inside] @ monthly_operator(data.time)
+    assert data.streamflow is not None
+    flow = basins().flows(series["runoff"], series["baseflow"], found.routing)[:, inside]
+    wrong = ((flow - data.streamflow.observed) ** 2).sum(1)
+    spread = data.streamflow.observed.var(axis=1) * LENGTH
+    return (totals - data.references["et"].values).sum(1)[:6], wrong / spread
+
+
+@pytest.mark.parametrize("name", ["levenberg", "sceua"])
+def test_evapotranspiration_beside_flow_is_met_at_little_cost_of_flow(name: str, tmp_path: Path) -> None:
+    """Flow alone takes any evapotranspiration that leaves it the same water."""
+    budget = {"budget": 250, **({"complexes": 3} if name == "sceua" else {"starts": 1, "candidates": 1})}
+    flow = {"streamflow": {"min_days": 30}, "soil_moisture": 0}
+    alone = search(settings(name, targets=flow, **budget), tmp_path / "alone")
+    both = search(settings(name, targets={**flow, "evapotranspiration": ET}, **budget), tmp_path / "both")
+    (et_alone, flow_alone), (et_both, flow_both) = errors(alone), errors(both)
+    observed = twin().references["et"].values.sum(1)[:6]
+    assert (np.abs(et_alone) > 0.08 * observed).any(), "unknown to flow"
+    assert (np.abs(et_both) < 0.03 * observed).all()
+    assert (flow_both < flow_alone + 0.01).all()
+
+
+@pytest.mark.parametrize("name", ["levenberg", "sceua", "kalman"])
+def test_evapotranspiration_beside_soil_moisture_finds_what_soil_moisture_does_not(name: str, tmp_path: Path) -> None:
+    found = search(settings(name, targets={"evapotranspiration": ET}, budget=200), tmp_path)
+    within = {"levenberg": 1e-3, "sceua": 0.05, "kalman": 0.05}[name]
+    np.testing.assert_allclose(found.theta[:, :2], truth()[:, :2], atol=within)
+    moist = search(settings(name, budget=200), tmp_path / "alone")
+    assert np.abs(moist.theta[:, 0] - truth()[:, 0]).max() < within
+    assert np.abs(moist.theta[:, 1] - truth()[:, 1]).max() > 0.1
+
+
+def test_soil_moisture_beside_flow_finds_its_level(tmp_path: Path) -> None:
+    targets = {"streamflow": {"min_days": 30}, "soil_moisture": 0.5, "evapotranspiration": ET}
+    found = search(settings(targets=targets, budget=200), tmp_path)
+    np.testing.assert_allclose(found.theta[:6], truth()[:6], atol=0.03)
+    assert found.routing is not None
+    np.testing.assert_allclose(found.routing, VELOCITY, rtol=0.1)
+
+
+ALL = {
+    "streamflow": {"min_days": 30, "score": "kge", "weight": 0.7},
+    "soil_moisture": 0.4,
+    "evapotranspiration": {**ET, "bias": "remove", "period": "month"},
+    "runoff_ratio": {"reference": ["ratio"], "weight": 0.3},
+}
+
+
+def sloped(evaluate: Any, cells: np.ndarray, at: np.ndarray) -> None:
+    """Gradient of half the squared cost against differences; the curvature has no negative direction."""
+    step = 1e-5
+    _, series = evaluate.run(cells, at[:, None])
+    gradient, curvature = evaluate.normal_equations(cells, at, series[:, 0])
+    for i in range(at.shape[1]):
+        move = step * np.eye(at.shape[1])[i]
+        cost, _ = evaluate.run(cells, np.stack([at + move, at - move], axis=1))
+        expected = (cost[:, 0] ** 2 - cost[:, 1] ** 2) / (4 * step)
+        np.testing.assert_allclose(gradient[:, i], expected, rtol=2e-4, atol=1e-8)
+    assert (np.linalg.eigvalsh(curvature) > -1e-12).all()
+
+
+def test_slopes_in_basins_are_those_of_the_cost() -> None:
+    evaluate = FlowResiduals(model(), twin(), np.arange(2), settings(targets=ALL))
+    sloped(evaluate, np.arange(2), np.array([[0.4, 0.6, 0.5, 0.5], [0.3, 0.2, 0.7, 0.4]]))
+
+
+@pytest.mark.parametrize("operator", ["raw", "cell_moments"])
+def test_slopes_in_cells_are_those_of_the_cost(operator: str) -> None:
+    config = settings(targets={k: v for k, v in ALL.items() if k != "streamflow"}, loss={"operator": operator})
+    evaluate = Residuals(model(), twin(), np.arange(CELLS), config.loss, 512, config.others)
+    sloped(evaluate, np.arange(CELLS), np.random.default_rng(5).uniform(0.2, 0.8, (CELLS, 3)))
+
+
+def test_the_cost_is_the_sum_of_weighted_squares() -> None:
+    """By hand, in a cell and in a basin."""
+    data, points = twin(), np.full((CELLS, 1, 3), 0.6)
+    series = model().simulate(SPACE.from_unit(points), SERIES)
+    totals = series["evapotranspiration"][:, 0, FIRST:] @ monthly_operator(data.time)
+    reference, observed = data.references["et"].values, data.observed[data.mask]
+    square = ((totals - reference) ** 2).mean(1) / reference.var()
+    moist = np.where(data.mask, series["soil_moisture"][:, 0, FIRST:] - data.observed, 0.0)
+    rmse = (moist**2).sum(1) / data.mask.sum(1)
+    targets = {"soil_moisture": 0.5, "evapotranspiration": {**ET, "period": "month", "weight": 0.3}}
+    config = settings(targets=targets)
+    cells = np.arange(CELLS)
+    evaluate = Misfit(model(), data, cells, config.loss, 512, config.others)
+    cost, found = evaluate.run(cells, points)
+    np.testing.assert_allclose(cost[:, 0] ** 2, 0.5 * rmse + 0.3 * observed.var() * square, rtol=1e-6)
+    residual = evaluate.residual(cells, found)[:, 0]
+    np.testing.assert_allclose((residual**2).sum(1) / data.mask.sum(1), cost[:, 0] ** 2, rtol=1e-6)
+
+    flow = {"streamflow": {"min_days": 30, "score": "kge", "weight": 0.8}}
+    point = np.append(points[0, 0], 0.5)[None, None]
+    several = FlowMisfit(model(), data, np.arange(2), settings(targets={**targets, **flow}))
+    alone = FlowMisfit(model(), data, np.arange(2), settings(targets="streamflow", flow={"min_days": 30}))
+    own = basins().cells[0]
+    basin = 0.5 * (moist[own] ** 2).sum() / data.mask[own].sum() / observed.var() + 0.3 * square[own].mean()
+    wanted, first = np.ones((1, 1), dtype=bool), np.arange(1)
+    expected = 0.8 * alone(first, point, wanted) ** 2 + basin
+    np.testing.assert_allclose(several(first, point, wanted) ** 2, expected, rtol=1e-6)
+
+
+def test_one_target_in_either_form_is_the_same() -> None:
+    flow = {"min_days": 30, "score": "kge"}
+    point, wanted = np.full((2, 1, 4), 0.6), np.ones((2, 1), dtype=bool)
+    forms = (settings(targets="streamflow", flow=flow), settings(targets={"streamflow": flow, "soil_moisture": 0}))
+    costs = [FlowMisfit(model(), twin(), np.arange(2), form)(np.arange(2), point, wanted) for form in forms]
+    np.testing.assert_array_equal(*costs)
+    for form in forms:
+        assert form.of_flow
+        assert not form.of_moisture
+        assert form.size(3, 1) == 4
+
+
+def test_a_basin_without_a_reference_is_found_by_flow_alone() -> None:
+    data = twin()
+    known = data.references["et"].known.copy()
+    known[basins().cells[0]] = False
+    part = replace(data, references={"et": Reference(data.references["et"].values, known)})
+    targets = {"streamflow": {"min_days": 30}, "soil_moisture": 0, "evapotranspiration": ET}
+    point, wanted, one = np.full((1, 1, 4), 0.6), np.ones((1, 1), dtype=bool), np.arange(1)
+    both, alone = (
+        FlowMisfit(model(), part, np.arange(2), settings(targets=given))(one, point, wanted)
+        for given in (targets, {k: v for k, v in targets.items() if k != "evapotranspiration"})
+    )
+    np.testing.assert_array_equal(both, alone)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"targets": {"streamflow": {}}, "flow": {"min_days": 30}}, "'flow' stands in 'targets.streamflow'"),
+        ({"targets": {"evapotranspiration": ET}, "find": "routing"}, "'find' applies to targets 'streamflow' only"),
+        ({"targets": {"evapotranspiration": ET, "soil_moisture": 0}}, "leaves nothing that cells are searched by"),
+        ({"targets": {"streamflow": {}}, "find": "routing"}, "leaves θ as it is"),
+        ({"targets": {"streamflow": {}}, "loss": {"inference": {}}}, r"'loss\.inference' is of cells"),
+        ({"targets": {"streamflow": {}, "soil_moisture": 0}, "loss": {"min_days": 30}}, "'loss' applies"),
+        ({"targets": {"soil_moisture": 1}}, "'targets' names none beside soil moisture"),
+        ({"targets": "flow"}, "streamflow"),
+        ({"name": "kalman", "targets": {"streamflow": {}}}, "cells|inversion is of soil moisture"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        settings(**{"name": "sceua", **given})
+
+
+def test_faults_of_data_and_model_are_told() -> None:
+    data, config = twin(), settings(targets={"evapotranspiration": ET})
+    where = np.arange(CELLS), config.loss, 512, config.others
+    with pytest.raises(DataError, match="reference 'et' is not among the data"):
+        Misfit(model(), replace(data, references={}), *where)
+    flat = Reference(np.ones((CELLS, 12)), np.ones((CELLS, 12), dtype=bool))
+    with pytest.raises(DataError, match="does not vary"):
+        Misfit(model(), replace(data, references={"et": flat}), *where)
+    dry = model()
+    dry.model.outputs = ("soil_moisture",)
+    dry.outputs = dry.model.outputs
+    with pytest.raises(ModelError, match="need the output 'evapotranspiration'"):
+        Misfit(dry, data, *where)
