@@ -12,7 +12,8 @@ from paraformer.learners.targets_config import EvapotranspirationTarget, TargetC
 def comparable(
     key: str, settings: TargetConfig, name: str, values: Float[np.ndarray, "cell value"]
 ) -> tuple[Float[np.ndarray, "cell compared"], float]:
-    """Values of a reference as they are compared, NaN where unknown, and their spread, which errors are divided by.
+    """Values of a reference as they are compared, NaN where unknown, and what errors are divided by: their spread, or
+    the error that is given.
 
     Args:
         key: of the target, for the message.
@@ -23,6 +24,8 @@ def comparable(
     """
     if isinstance(settings, EvapotranspirationTarget) and settings.period == "year":
         values = values.sum(axis=1, keepdims=True)
+    if settings.error is not None:
+        return values, settings.error
     known = values[np.isfinite(values)]
     scale = float(known.std()) if known.size else 0.0
     if not scale > 0.0:

@@ -1,8 +1,8 @@
-"""Targets beside soil moisture: evapotranspiration and signatures of runoff, in units of their own spread."""
+"""Targets beside soil moisture: evapotranspiration and signatures of runoff, in units of their spread or error."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -16,12 +16,12 @@ from paraformer.core.variables import FORCING
 from paraformer.learners.comparable import comparable
 from paraformer.learners.targets_config import EvapotranspirationTarget, TargetConfig, TargetsConfig
 from paraformer.numerics.months import monthly_operator
-from paraformer.numerics.totals import baseflow_index, relative_error, runoff_ratio
+from paraformer.numerics.totals import baseflow_index, chi_squared, relative_error, runoff_ratio
 from paraformer.training.tensors import to_tensor
 
 
 class Compared(NamedTuple):
-    """One reference of one target, and the spread its errors are divided by."""
+    """One reference of one target, and what its errors are divided by: its spread, or the error that is given."""
 
     target: str
     values: Float[Tensor, "cell value"]
@@ -67,15 +67,23 @@ class OtherTargets:
         self, simulated: Mapping[str, Float[Tensor, "sample day"]], cells: Int[Tensor, " sample"]
     ) -> Float[Tensor, ""]:
         """Weighted relative errors of the whole training period of some cells, times the spread of soil moisture."""
-        found = {target: self._value(target, simulated, cells) for target in self.config.chosen}
-        errors = [
-            c.weight
-            * relative_error(
-                found[c.target], c.values[cells].to(found[c.target]), c.known[cells], c.scale, remove_bias=c.remove_bias
-            )
-            for c in self.compared
-        ]
+        errors = [c.weight * found for c, found in self._each(relative_error, simulated, cells)]
         return self.unit * torch.stack(errors).sum() if errors else torch.zeros(())
+
+    def chi_squared(
+        self, simulated: Mapping[str, Float[Tensor, "sample day"]], cells: Int[Tensor, " sample"]
+    ) -> Float[Tensor, ""]:
+        """Squared differences of all values of all references over the variances of their errors, summed."""
+        found = [squares for _, squares in self._each(chi_squared, simulated, cells)]
+        return torch.stack(found).sum() if found else torch.zeros(())
+
+    def _each(
+        self, difference: Callable[..., Tensor], simulated: Mapping[str, Tensor], cells: Int[Tensor, " sample"]
+    ) -> Iterator[tuple[Compared, Float[Tensor, ""]]]:
+        found = {target: self._value(target, simulated, cells) for target in self.config.chosen}
+        for c in self.compared:
+            values = c.values[cells].to(found[c.target])
+            yield c, difference(found[c.target], values, c.known[cells], c.scale, remove_bias=c.remove_bias)
 
     def _value(self, target: str, simulated: Mapping[str, Tensor], cells: Tensor) -> Float[Tensor, "sample value"]:
         if target == "evapotranspiration":
@@ -101,7 +109,5 @@ def _compared(target: str, settings: TargetConfig, name: str, data: CalibrationD
     seen = np.where(known & data.trained[:, None], values, np.nan)
     values, scale = comparable(f"targets: {target}", settings, name, seen)
     known = np.isfinite(values)
-    share = settings.weight / len(settings.reference)
-    return Compared(
-        target, to_tensor(np.where(known, values, 0.0)), torch.as_tensor(known), scale, share, settings.bias == "remove"
-    )
+    filled, removed = to_tensor(np.where(known, values, 0.0)), settings.bias == "remove"
+    return Compared(target, filled, torch.as_tensor(known), scale, settings.share, removed)

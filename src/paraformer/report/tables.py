@@ -205,6 +205,60 @@ def signature_table(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def pareto_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Every method's error in every variable, ready to print: one row per method, all cells together.
+
+    Args:
+        table: columns ``evaluation.trade_off.COLUMNS``.
+
+    Returns:
+        Text entries: mean over seeds, ``±`` their standard deviation; ``left out`` stands behind what θ was not
+        learned from, where it was learned from something. ``Pareto front`` names the variables with which, beside soil
+        moisture, no other method is better.
+    """
+    rows = {}
+    for (variable, reference, unit), part in table.groupby(["variable", "reference", "unit"], sort=False):
+        name = variable_name(str(variable), str(reference), str(unit))
+        for line in part.to_dict("records"):
+            learning = rows.setdefault(line["method"], {"learns": False, "front": [], "shown": {}})
+            learning["learns"] |= bool(line["learned"] or line["learned_soil_moisture"])
+            entry = (line["soil_moisture"], line["soil_moisture_std"], 4, bool(line["learned_soil_moisture"]))
+            learning["shown"].setdefault("soil moisture [m3 m-3]", entry)
+            decimals = 0 if str(unit).startswith("mm") else 3
+            learning["shown"][name] = (line["error"], line["error_std"], decimals, bool(line["learned"]))
+            learning["inference"] = "yes" if line["inference"] else ""
+            if line["front"]:
+                learning["front"].append(name.split(" [")[0])
+    names = list(dict.fromkeys(name for row in rows.values() for name in row["shown"]))
+    printed = []
+    for method, row in rows.items():
+        line = {"method": str(method), "inference": row["inference"]}
+        for name in names:
+            line[name] = _left_out(row["shown"].get(name), row["learns"])
+        printed.append({**line, "Pareto front": ", ".join(row["front"]) or "–"})
+    return pd.DataFrame(printed)
+
+
+def _left_out(entry: tuple[float, float, int, bool] | None, learns: bool) -> str:
+    if entry is None or not math.isfinite(entry[0]):
+        return "–"
+    mean, spread, decimals, learned = entry
+    text = f"{mean:.{decimals}f}" + (f" ± {spread:.{decimals}f}" if math.isfinite(spread) else "")
+    return f"{text}, left out" if learns and not learned else text
+
+
+def variable_name(variable: str, reference: str, unit: str) -> str:
+    """A judged variable, what it was judged by, and its unit where it has one."""
+    name = variable.replace("_", " ")
+    if variable == "streamflow":
+        return "streamflow, 1 - NSE"
+    if reference.startswith(("et_", f"{variable}_")):
+        against = product_name(reference) if reference.startswith("et_") else "observed"
+    else:
+        against = reference
+    return f"{name}, {against}" + ("" if unit == "1" else f" [{unit}]")
+
+
 def product_name(variable: str) -> str:
     """Name of a reference product from its variable: ``et_gleam`` is GLEAM, ``et_obs`` observed."""
     return "observed" if variable == "et_obs" else variable.removeprefix("et_").upper()
