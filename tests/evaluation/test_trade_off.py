@@ -18,9 +18,7 @@ def test_what_none_beats_in_both_makes_the_front() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12))
 def test_the_front_is_what_a_loop_finds(points: list[tuple[int, int, int]]) -> None:
-    expected = [
-        not any(all(a <= b for a, b in zip(q, p, strict=True)) and q != p for q in points) for p in points
-    ]
+    expected = [not any(all(a <= b for a, b in zip(q, p, strict=True)) and q != p for q in points) for p in points]
     assert not_dominated(np.array(points, dtype=float)).tolist() == expected
     assert any(expected)
 

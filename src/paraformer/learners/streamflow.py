@@ -120,8 +120,10 @@ class FlowTarget:
         for gauges, flow in self._flows(simulated, cells, routing):
             pair, mask = (flow.numpy(), self.flow.observed[gauges]), self.flow.mask[gauges]
             if self.config.log_share == 1.0:
-                epsilon = EPSILON_SHARE * np.where(mask, pair[1], 0.0).sum(axis=1, keepdims=True) / mask.sum(
-                    axis=1, keepdims=True
+                epsilon = (
+                    EPSILON_SHARE
+                    * np.where(mask, pair[1], 0.0).sum(axis=1, keepdims=True)
+                    / mask.sum(axis=1, keepdims=True)
                 )
                 pair = tuple(np.log(np.maximum(np.where(mask, one, 0.0), 0.0) + epsilon) for one in pair)
             found[gauges] = np.maximum(effective_days(*pair, mask), 1.0)

@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from paraformer.core.flow_score import FlowScore
 from paraformer.core.settings import Distinct, Settings
 
-
 _WEIGHT = 0.05
 
 

@@ -170,11 +170,11 @@ class LearnTask:
         starts: Int[np.ndarray, " sample"],
     ) -> Tensor:
         at, theta = self._index(cells), u[:, : self.size]
-        within = {name: one[:, self.lead :] for name, one in series.items()}
         settings = self.config.loss
         if settings.inference is not None:
-            fit = self._posterior(settings.inference, series, within, u, cells, starts)
+            fit = self._posterior(settings.inference, series, u, cells, starts)
         else:
+            within = {name: one[:, self.lead :] for name, one in series.items()}
             fit = self._moisture(within["soil_moisture"], at, starts) if self.moisture else torch.zeros(()).to(u)
             if self.others is not None:
                 fit = self.others.config.soil_moisture * fit + self.others.loss(within, at).to(fit)
@@ -187,13 +187,13 @@ class LearnTask:
         self,
         config: InferenceConfig,
         series: Mapping[str, Float[Tensor, "sample day"]],
-        within: Mapping[str, Float[Tensor, "sample day"]],
         u: Float[Tensor, "sample parameter"],
         cells: Int[np.ndarray, " sample"],
         starts: Int[np.ndarray, " sample"],
     ) -> Tensor:
-        """Joint posterior of all targets; ``within`` is the part of ``series`` in the training period."""
+        """Joint posterior of all targets."""
         at, theta = self._index(cells), u[:, : self.size]
+        within = {name: one[:, self.lead :] for name, one in series.items()}
         if self.counted:
             compared = self._compared(within["soil_moisture"], at, starts)
         else:
@@ -271,9 +271,7 @@ class LearnTask:
         at = self._index(cells)
         outputs = ("runoff", "baseflow")
         with torch.no_grad():
-            series = self.model.respond(
-                self.prior[at], at, self.first_day - self.lead, self.days + self.lead, outputs
-            )
+            series = self.model.respond(self.prior[at], at, self.first_day - self.lead, self.days + self.lead, outputs)
             return self.flow.effective_days(series, cells, self.start[at][:, self.size :])
 
     def runs(self, steps: int) -> int:

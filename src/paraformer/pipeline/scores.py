@@ -210,9 +210,7 @@ def _score_surrogate(case: Verdict, fields: Sequence[ParameterField], holdout: H
     return joined([score_cells(f.method, f.seed, simulated[:, i], holdout, case.study.evaluation) for i, f in each])
 
 
-def _judge_evapotranspiration(
-    case: Verdict, holdout: Holdout, order: Sequence[str], path: Path
-) -> pd.DataFrame | None:
+def _judge_evapotranspiration(case: Verdict, holdout: Holdout, order: Sequence[str], path: Path) -> pd.DataFrame | None:
     """Annual evapotranspiration against every product of the cube, its table; where there is nothing to judge the log
     says why."""
     missing = why_left_out(case.cube, case.outputs)

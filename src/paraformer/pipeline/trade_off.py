@@ -79,7 +79,10 @@ def _of_products(table: pd.DataFrame | None) -> pd.DataFrame | None:
         return None
     part = table[(table["cells"] == "all") & (table["kind"] == "process model")]
     named = part.assign(
-        variable="evapotranspiration", unit=QUANTITIES["evapotranspiration"], target=part["reference"], error=part["rmse"]
+        variable="evapotranspiration",
+        unit=QUANTITIES["evapotranspiration"],
+        target=part["reference"],
+        error=part["rmse"],
     )
     return named[_COLUMNS]
 
