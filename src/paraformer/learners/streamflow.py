@@ -118,15 +118,12 @@ class FlowTarget:
         """
         found = np.ones(len(self.good))
         for gauges, flow in self._flows(simulated, cells, routing):
-            pair, mask = (flow.numpy(), self.flow.observed[gauges]), self.flow.mask[gauges]
+            mask, runs = self.flow.mask[gauges], flow.numpy()
+            observed = np.where(mask, self.flow.observed[gauges], 0.0)
             if self.config.log_share == 1.0:
-                epsilon = (
-                    EPSILON_SHARE
-                    * np.where(mask, pair[1], 0.0).sum(axis=1, keepdims=True)
-                    / mask.sum(axis=1, keepdims=True)
-                )
-                pair = tuple(np.log(np.maximum(np.where(mask, one, 0.0), 0.0) + epsilon) for one in pair)
-            found[gauges] = np.maximum(effective_days(*pair, mask), 1.0)
+                mean = observed.sum(axis=1, keepdims=True) / mask.sum(axis=1, keepdims=True)
+                runs, observed = (np.log(np.maximum(each, 0.0) + EPSILON_SHARE * mean) for each in (runs, observed))
+            found[gauges] = np.maximum(effective_days(runs, observed, mask), 1.0)
         return found
 
     def _flows(
