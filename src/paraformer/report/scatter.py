@@ -203,6 +203,8 @@ def trade_off(panels: Mapping[str, pd.DataFrame]) -> Figure:
                 ring = {"markersize": 12, "markerfacecolor": "none", "markeredgecolor": colour}
                 panel.plot(row.soil_moisture, row.error, linestyle="", marker="o", **ring)
         panel.set(xlabel="RMSE of raw soil moisture [m³ m⁻³]", title=name)
+        panel.set_ylabel("" if name.endswith("NSE") else "RMSE")
+        panel.xaxis.set_major_locator(MaxNLocator(4))
         quiet(panel)
     methods = list(dict.fromkeys(m for table in panels.values() for m in table["method"]))
     handles = [Line2D([], [], linestyle="", marker=look(m).marker, color=look(m).colour, label=m) for m in methods]

@@ -235,7 +235,7 @@ def pareto_table(table: pd.DataFrame) -> pd.DataFrame:
         line = {"method": str(method), "inference": row["inference"]}
         for name in names:
             line[name] = _left_out(row["shown"].get(name), row["learns"])
-        printed.append({**line, "Pareto front": ", ".join(row["front"]) or "–"})
+        printed.append({**line, "Pareto front": "; ".join(row["front"]) or "–"})
     return pd.DataFrame(printed)
 
 
