@@ -216,35 +216,31 @@ def pareto_table(table: pd.DataFrame) -> pd.DataFrame:
         learned from, where it was learned from something. ``Pareto front`` names the variables with which, beside soil
         moisture, no other method is better.
     """
-    rows = {}
-    for (variable, reference, unit), part in table.groupby(["variable", "reference", "unit"], sort=False):
-        name = variable_name(str(variable), str(reference), str(unit))
-        for line in part.to_dict("records"):
-            learning = rows.setdefault(line["method"], {"learns": False, "front": [], "shown": {}})
-            learning["learns"] |= bool(line["learned"] or line["learned_soil_moisture"])
-            entry = (line["soil_moisture"], line["soil_moisture_std"], 4, bool(line["learned_soil_moisture"]))
-            learning["shown"].setdefault("soil moisture [m3 m-3]", entry)
-            decimals = 0 if str(unit).startswith("mm") else 3
-            learning["shown"][name] = (line["error"], line["error_std"], decimals, bool(line["learned"]))
-            learning["inference"] = "yes" if line["inference"] else ""
-            if line["front"]:
-                learning["front"].append(name.split(" [")[0])
-    names = list(dict.fromkeys(name for row in rows.values() for name in row["shown"]))
     printed = []
-    for method, row in rows.items():
-        line = {"method": str(method), "inference": row["inference"]}
-        for name in names:
-            line[name] = _left_out(row["shown"].get(name), row["learns"])
-        printed.append({**line, "Pareto front": "; ".join(row["front"]) or "–"})
-    return pd.DataFrame(printed)
+    for method, part in table.groupby("method", sort=False):
+        first, learns = part.iloc[0], bool(part[["learned", "learned_soil_moisture"]].to_numpy().any())
+        line = {"method": str(method), "inference": "yes" if first["inference"] else ""}
+        moisture = _with_spread(first["soil_moisture"], first["soil_moisture_std"], 4)
+        line["soil moisture [m3 m-3]"] = moisture + _left_out(learns, first["learned_soil_moisture"])
+        front = []
+        for _, row in part.iterrows():
+            name = variable_name(row["variable"], row["reference"], row["unit"])
+            error = _with_spread(row["error"], row["error_std"], 0 if row["unit"].startswith("mm") else 3)
+            line[name] = error + _left_out(learns, row["learned"])
+            front += [name.split(" [")[0]] if row["front"] else []
+        printed.append({**line, "Pareto front": "; ".join(front) or "–"})
+    found = pd.DataFrame(printed).fillna("–")
+    return found[[*(name for name in found if name != "Pareto front"), "Pareto front"]]
 
 
-def _left_out(entry: tuple[float, float, int, bool] | None, learns: bool) -> str:
-    if entry is None or not math.isfinite(entry[0]):
+def _with_spread(mean: float, spread: float, decimals: int) -> str:
+    if not math.isfinite(mean):
         return "–"
-    mean, spread, decimals, learned = entry
-    text = f"{mean:.{decimals}f}" + (f" ± {spread:.{decimals}f}" if math.isfinite(spread) else "")
-    return f"{text}, left out" if learns and not learned else text
+    return f"{mean:.{decimals}f}" + (f" ± {spread:.{decimals}f}" if math.isfinite(spread) else "")
+
+
+def _left_out(learns: bool, learned: bool) -> str:
+    return ", left out" if learns and not learned else ""
 
 
 def variable_name(variable: str, reference: str, unit: str) -> str:
