@@ -161,6 +161,10 @@ def evapotranspiration_scatter(
     return figure
 
 
+_RING: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 12, "markerfacecolor": "none"}
+"""Of what was found by inference."""
+
+
 def trade_off(panels: Mapping[str, pd.DataFrame]) -> Figure:
     """Error of a variable (y) against that of soil moisture (x), a panel for each, a dot a method, a bar its seeds.
 
@@ -200,18 +204,17 @@ def trade_off(panels: Mapping[str, pd.DataFrame]) -> Figure:
                 color=colour,
             )
             if row.inference:
-                ring = {"markersize": 12, "markerfacecolor": "none", "markeredgecolor": colour}
-                panel.plot(row.soil_moisture, row.error, linestyle="", marker="o", **ring)
+                panel.plot(row.soil_moisture, row.error, markeredgecolor=colour, **_RING)
         panel.set(xlabel="RMSE of raw soil moisture [m³ m⁻³]", title=name)
         panel.set_ylabel("" if name.endswith("NSE") else "RMSE")
         panel.xaxis.set_major_locator(MaxNLocator(4))
+        panel.tick_params(labelbottom=True)
         quiet(panel)
     methods = list(dict.fromkeys(m for table in panels.values() for m in table["method"]))
     handles = [Line2D([], [], linestyle="", marker=look(m).marker, color=look(m).colour, label=m) for m in methods]
     handles.append(Line2D([], [], color="#999999", linewidth=0.9, label="Pareto front"))
     if any(table["inference"].any() for table in panels.values()):
-        empty = {"markersize": 10, "markerfacecolor": "none", "markeredgecolor": "black"}
-        handles.append(Line2D([], [], linestyle="", marker="o", label="by inference", **empty))
+        handles.append(Line2D([], [], markeredgecolor="black", label="by inference", **_RING))
     figure.legend(handles=handles, loc="outside right center", frameon=False, fontsize=9)
     return figure
 
