@@ -229,7 +229,6 @@ def test_flow_of_basins_kept_aside_reaches_no_weight() -> None:
     ("changes", "told"),
     [
         ({"window": 60}, "of the whole training period"),
-        ({"loss": {"inference": {}}}, "'loss.inference' is of soil moisture"),
         (
             {"network": {"name": "lstm_z", "history_days": 30}, "windows_per_batch": 2},
             "'windows_per_batch' does not apply to targets.streamflow",

@@ -8,7 +8,7 @@ import torch
 
 from paraformer.core.time import DAYS_OF_MONTH
 from paraformer.numerics.months import monthly_operator
-from paraformer.numerics.totals import baseflow_index, relative_error, runoff_ratio
+from paraformer.numerics.totals import baseflow_index, chi_squared, relative_error, runoff_ratio
 
 YEAR = np.datetime64("2015-04-01") + np.arange(366)
 
@@ -47,3 +47,12 @@ def test_a_relative_error_is_in_units_of_the_spread_and_never_reads_the_unknown(
     assert torch.isfinite(slope).all()
     assert float(relative_error(simulated, reference, known, 2.0, remove_bias=True).detach()) < 1e-5
     assert float(relative_error(simulated, reference, torch.zeros_like(known), 2.0).detach()) < 1e-5
+
+
+def test_chi_squared_is_the_sum_of_squares_in_standard_deviations() -> None:
+    reference = torch.tensor([[1.0], [3.0], [float("nan")]])
+    known = torch.tensor([[True], [True], [False]])
+    simulated = torch.tensor([[5.0], [9.0], [1e9]])
+    assert float(chi_squared(simulated, reference, known, 2.0)) == pytest.approx(4 + 9)
+    assert float(chi_squared(simulated, reference, known, 2.0, remove_bias=True)) == pytest.approx(2 * 0.5**2)
+    assert float(chi_squared(simulated, reference, torch.zeros_like(known), 2.0)) == 0.0

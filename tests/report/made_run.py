@@ -78,7 +78,7 @@ def made_run(folder: Path, *, rows: int = 4, columns: int = 9, days: int = 400, 
     made.checklist = pd.DataFrame(checks, columns=columns_of)
     made.audit = made.audit_learned = pd.DataFrame([{"where": "held_out", "output": "soil_moisture", "rmse": 0.02}])
     made.evapotranspiration, made.recovery = _evapotranspiration(random), _recovery(random)
-    made.signatures = made.rounds = made.cross_validation = None
+    made.signatures = made.pareto = made.rounds = made.cross_validation = None
     return made
 
 

@@ -1,6 +1,7 @@
 """Scatter figures show every pair once, share their axes, and say what they were told."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
@@ -121,12 +122,21 @@ def test_evapotranspiration_shows_each_cell_its_seeds_and_how_dense_they_lie():
 
 
 def test_a_method_has_its_colour_and_marker_in_the_trade_off():
-    one = (np.array([0.05, 0.06]), np.array([80.0, 90.0]))
-    figure = trade_off({"GLEAM": {"LSTM_Z": one}, "FLUXCOM": {"mine": one, "LSTM_Z": one}})
+    """Bars of seeds where there are several, a line through the front, a ring around what was inferred."""
+
+    def panel(*rows: tuple[str, float, float, float, bool, bool]) -> pd.DataFrame:
+        columns = ["method", "soil_moisture", "soil_moisture_std", "error", "error_std", "front", "inference"]
+        return pd.DataFrame([(m, x, d, y, d, front, ring) for m, x, y, d, front, ring in rows], columns=columns)
+
+    two = panel(("LSTM_Z", 0.05, 90.0, np.nan, True, False), ("mine", 0.06, 80.0, 0.01, True, True))
+    figure = trade_off({"GLEAM": two, "FLUXCOM": panel(("LSTM_Z", 0.05, 70.0, np.nan, True, False))})
     draw(figure)
-    for axes in figure.axes:
-        for line, method in zip(
-            axes.lines, ("LSTM_Z",) if axes.get_title() == "GLEAM" else ("mine", "LSTM_Z"), strict=True
-        ):
-            assert (line.get_color(), line.get_marker()) == (look(method).colour, look(method).marker)
-    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["LSTM_Z", "mine"]
+    axes = next(axes for axes in figure.axes if axes.get_title() == "GLEAM")
+    front, *marks = axes.lines
+    assert front.get_xydata().tolist() == [[0.05, 90.0], [0.06, 80.0]]
+    drawn = [(line.get_color(), line.get_marker()) for line in marks if line.get_marker() != "|"]
+    assert (look("LSTM_Z").colour, look("LSTM_Z").marker) in drawn
+    rings = [line for line in marks if line.get_markerfacecolor() == "none"]
+    assert [line.get_xydata().tolist() for line in rings] == [[[0.06, 80.0]]]
+    told = ["LSTM_Z", "mine", "Pareto front", "by inference"]
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == told

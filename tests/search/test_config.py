@@ -37,3 +37,10 @@ def test_only_settings_without_an_influence_on_theta_are_left_out() -> None:
     moisture, flow = SCEUAConfig(), SCEUAConfig(targets="streamflow")
     assert set(moisture.model_dump()) - set(moisture.numerical()) == speed | {"targets", "find", "flow"}
     assert set(flow.model_dump()) - set(flow.numerical()) == speed | {"loss"}
+
+
+def test_an_error_in_place_of_a_weight_is_of_learners() -> None:
+    asked = {"streamflow": {}, "evapotranspiration": {"reference": ["et_obs"], "error": 75}}
+    told = r"'targets.evapotranspiration.error' applies beside 'loss.inference' of a learner only; give 'weight'"
+    with pytest.raises(ValidationError, match=told):
+        LevenbergConfig.model_validate({"targets": asked})

@@ -37,6 +37,7 @@ from paraformer.core.run_files import (
     MANIFEST,
     METHODS,
     PARAMS,
+    PARETO,
     RECOVERY,
     RIVER,
     ROUNDS,
@@ -268,6 +269,12 @@ class Results:
     def signatures(self) -> pd.DataFrame | None:
         """Scores of fluxes against signatures and truth; ``None`` where there is nothing to compare with."""
         return self._optional(SIGNATURES)
+
+    @cached_property
+    def pareto(self) -> pd.DataFrame | None:
+        """Soil moisture against every other variable, and which methods make the Pareto front
+        (``evaluation.trade_off.COLUMNS``); ``None`` where no other variable was judged."""
+        return self._optional(PARETO)
 
     @cached_property
     def recovery(self) -> pd.DataFrame | None:

@@ -6,7 +6,7 @@ Who writes one takes its name here, and ``core.results`` reads it. Files of the 
 - ``cells.nc``: scores of every cell, and the line that each observation operator fitted (``cell_scores``);
 - ``soil_moisture.csv``: their statistics over cells, a line a seed (``SCORE_COLUMNS``); ``summary.csv``: over seeds;
 - ``surrogate_gap.csv``, ``checklist.csv``, and where the study has them ``evapotranspiration.csv`` and ``.nc``,
-  ``signatures.csv``, ``recovery.csv``, ``rounds.csv`` and ``cross_validation.csv``;
+  ``signatures.csv``, ``pareto.csv``, ``recovery.csv``, ``rounds.csv`` and ``cross_validation.csv``;
 - ``streamflow.csv``: scores of flow at every gauge, a line a seed and period; ``discharge.nc``: its daily series. A
   study of streamflow alone has these, ``methods.csv``, and where it is known ``recovery.csv``.
 """
@@ -30,17 +30,18 @@ MANIFEST, STUDY = "manifest.json", "study.yaml"
 CUBE, ENSEMBLE = "cube.zarr", "ensemble.zarr"
 """Stores of the folders ``cube`` and ``ensemble``."""
 
-SCORES_LAYOUT = 3
+SCORES_LAYOUT = 4
 """Version of the files of the folder ``scores``, part of its stage's key; 1 was a long table of cells, 2 knew neither
-seasonal cycles nor seeds as an ensemble."""
+seasonal cycles nor seeds as an ensemble, 3 no Pareto front."""
 
 METHODS, CELLS, SCORES, SUMMARY = "methods.csv", "cells.nc", "soil_moisture.csv", "summary.csv"
-GAP, CHECKLIST, RECOVERY, ROUNDS, SIGNATURES, CROSS_VALIDATION = (
+GAP, CHECKLIST, RECOVERY, ROUNDS, SIGNATURES, PARETO, CROSS_VALIDATION = (
     "surrogate_gap.csv",
     "checklist.csv",
     "recovery.csv",
     "rounds.csv",
     "signatures.csv",
+    "pareto.csv",
     "cross_validation.csv",
 )
 EVAPOTRANSPIRATION, ANNUAL = "evapotranspiration.csv", "evapotranspiration.nc"

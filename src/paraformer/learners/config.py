@@ -244,7 +244,7 @@ class LearnerConfig(Settings):
         "packaged map; none begins anew",
     )
     targets: TargetsConfig | None = Field(
-        default=None, description="what is compared beside soil moisture, and with what weight; none compares no other"
+        default=None, description="what is compared beside soil moisture, and by what it counts; none compares no other"
     )
 
     @field_validator("training", mode="before")
@@ -312,14 +312,18 @@ class LearnerConfig(Settings):
         assert self.targets is not None
         if self.windows_per_batch > 1:
             raise ValueError("'windows_per_batch' does not apply to targets.streamflow: raise 'cells_per_batch'")
-        if self.targets.soil_moisture == 0 and self.loss.inference is not None:
-            raise ValueError("'loss.inference' is of soil moisture, whose weight in 'targets' is 0; leave it out")
         return self
 
     @model_validator(mode="after")
     def _targets_apply(self) -> LearnerConfig:
-        if self.targets is not None and self.window is not None:
+        if self.targets is None:
+            return self
+        if self.window is not None:
             raise ValueError(f"'targets' are of the whole training period; leave 'window' ({self.window} days) out")
+        if self.loss.inference is None:
+            self.targets.require_weights()
+        else:
+            self.targets.require_errors()
         return self
 
     @model_validator(mode="after")

@@ -186,6 +186,9 @@ class Learner:
         model, refinement = phases[0].model, self.config.refinement
         if self.config.loss.inference is None:
             del settings["loss"]["inference"]
+        for target in (settings["targets"] or {}).values():
+            if isinstance(target, dict) and target.get("error") is None:
+                target.pop("error", None)
         models, refined = {"forward_model": model}, {}
         if refinement is not None:
             models["refined_with"], refined = phases[1].model, {"refinement": refinement.numerical()}

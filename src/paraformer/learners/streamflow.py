@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -11,10 +11,13 @@ from torch import Tensor
 
 from paraformer.core.contracts import CalibrationData
 from paraformer.core.errors import DataError
+from paraformer.core.flow_score import EPSILON_SHARE
 from paraformer.core.hashing import hash_json
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.targets_config import StreamflowTarget
 from paraformer.numerics.flow_loss import flow_residuals
+from paraformer.numerics.inference import effective_days
+from paraformer.numerics.losses import Evidence
 
 LEAD = 180
 """Days before the training period, as far as there are any, whose runoff is routed too: a river is dry before them."""
@@ -76,7 +79,58 @@ class FlowTarget:
             cells: all cells of every basin that has one among them.
             routing: learned parameters that the cells ask for, unit coordinates; a basin has the mean of its cells.
         """
-        place, errors = {int(cell): row for row, cell in enumerate(cells)}, []
+        errors = [self._errors(flow, gauges) for gauges, flow in self._flows(simulated, cells, routing)]
+        if not errors:
+            return routing.new_zeros(())
+        weight = 1.0 if self.config.weight is None else self.config.weight
+        return weight * torch.cat(errors).mean().to(routing)
+
+    def evidence(
+        self,
+        simulated: Mapping[str, Float[Tensor, "sample day"]],
+        cells: Int[np.ndarray, " sample"],
+        routing: Float[Tensor, "sample routing"],
+        days: Float[np.ndarray, " gauge"],
+    ) -> Evidence:
+        """What flow says of θ: each gauge as much as its effective days, the variance of its errors integrated out.
+
+        Args:
+            simulated, cells, routing: as of ``loss``.
+            days: effective days of each gauge (``effective_days``).
+        """
+        minus_log, total = routing.new_zeros(()), routing.new_zeros(())
+        for gauges, flow in self._flows(simulated, cells, routing):
+            weight = torch.as_tensor(days[gauges])
+            minus_log = minus_log + (weight * torch.log(self._errors(flow, gauges))).sum().to(routing)
+            total = total + weight.sum().to(routing)
+        return Evidence(minus_log, total)
+
+    def effective_days(
+        self,
+        simulated: Mapping[str, Float[Tensor, "sample day"]],
+        cells: Int[np.ndarray, " sample"],
+        routing: Float[Tensor, "sample routing"],
+    ) -> Float[np.ndarray, " gauge"]:
+        """Independent days that say as much as the observed days of each gauge, from a run of the a-priori θ.
+
+        Args:
+            simulated, cells, routing: as of ``loss``.
+        """
+        found = np.ones(len(self.good))
+        for gauges, flow in self._flows(simulated, cells, routing):
+            mask, runs = self.flow.mask[gauges], flow.numpy()
+            observed = np.where(mask, self.flow.observed[gauges], 0.0)
+            if self.config.log_share == 1.0:
+                mean = observed.sum(axis=1, keepdims=True) / mask.sum(axis=1, keepdims=True)
+                runs, observed = (np.log(np.maximum(each, 0.0) + EPSILON_SHARE * mean) for each in (runs, observed))
+            found[gauges] = np.maximum(effective_days(runs, observed, mask), 1.0)
+        return found
+
+    def _flows(
+        self, simulated: Mapping[str, Tensor], cells: Int[np.ndarray, " sample"], routing: Tensor
+    ) -> Iterator[tuple[Int[np.ndarray, " gauge"], Float[Tensor, "gauge day"]]]:
+        """Gauges that count of every basin with a cell among the samples, and their flow in the training period."""
+        place = {int(cell): row for row, cell in enumerate(cells)}
         for basin in np.unique(self.of[cells][self.of[cells] >= 0]).tolist():
             rows = torch.as_tensor([place[int(cell)] for cell in self.flow.basins.cells[basin]])
             runoff, baseflow = (simulated[name][rows].double().cpu() for name in ("runoff", "baseflow"))
@@ -84,14 +138,12 @@ class FlowTarget:
             flow = self.flow.basins.respond(basin, runoff, baseflow, times)[:, self.lead :]
             gauges = self.flow.basins.gauges[basin]
             good = self.good[gauges]
-            observed, mask = (torch.as_tensor(a[gauges[good]]) for a in (self.flow.observed, self.flow.mask))
-            found = flow_residuals(
-                flow[torch.as_tensor(good)], observed, mask, self.config.score, self.config.log_share
-            )
-            errors.append((found.square().sum(dim=-1) + 1e-12).sqrt())
-        if not errors:
-            return routing.new_zeros(())
-        return self.config.weight * torch.cat(errors).mean().to(routing)
+            yield gauges[good], flow[torch.as_tensor(good)]
+
+    def _errors(self, flow: Float[Tensor, "gauge day"], gauges: Int[np.ndarray, " gauge"]) -> Float[Tensor, " gauge"]:
+        observed, mask = (torch.as_tensor(a[gauges]) for a in (self.flow.observed, self.flow.mask))
+        found = flow_residuals(flow, observed, mask, self.config.score, self.config.log_share)
+        return (found.square().sum(dim=-1) + 1e-12).sqrt()
 
 
 def routing_start(data: CalibrationData) -> Float[np.ndarray, " routing"]:

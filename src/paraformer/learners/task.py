@@ -18,7 +18,7 @@ from paraformer.learners.config import HistoryConfig, LearnerConfig
 from paraformer.learners.networks import ParameterMap
 from paraformer.learners.seen import Seen, Targets
 from paraformer.numerics.inference import Inference, InferenceConfig, effective_days
-from paraformer.numerics.losses import LOSSES, posterior_cost, range_boundary_loss
+from paraformer.numerics.losses import LOSSES, Evidence, posterior_cost, range_boundary_loss
 from paraformer.numerics.observe import Line, fit_line, observe
 from paraformer.training.ranks import gathered, share
 from paraformer.training.windows import Windows
@@ -52,6 +52,7 @@ class LearnTask:
         self.inputs, self.prior, self.targets, self.others = seen.inputs, seen.prior, seen.targets, seen.others
         self.flow, self.size = seen.flow, seen.prior.shape[1]
         self.moisture = config.targets is None or seen.flow is None or config.targets.soil_moisture > 0
+        self.counted = config.targets is None or config.targets.soil_moisture > 0
         outputs = () if config.targets is None else config.targets.outputs
         self.outputs = ("soil_moisture", *outputs) if self.moisture else outputs
         self.start = torch.cat(
@@ -169,26 +170,53 @@ class LearnTask:
         starts: Int[np.ndarray, " sample"],
     ) -> Tensor:
         at, theta = self._index(cells), u[:, : self.size]
-        within = {name: one[:, self.lead :] for name, one in series.items()}
-        fit = self._moisture(within["soil_moisture"], theta, at, starts) if self.moisture else torch.zeros(()).to(u)
         settings = self.config.loss
-        kept = torch.zeros(()).to(u)
-        if settings.inference is None:
-            kept = settings.prior_weight * (theta - self.prior[at]).square().mean()
-        if self.others is not None:
-            fit = self.others.config.soil_moisture * fit + self.others.loss(within, at).to(fit)
-            if self.flow is not None:
-                fit = fit + self.others.unit * self.flow.loss(series, cells, u[:, self.size :])
-        return fit + kept + range_boundary_loss(u, alpha=settings.range_weight)
+        if settings.inference is not None:
+            fit = self._posterior(settings.inference, series, u, cells, starts)
+        else:
+            within = {name: one[:, self.lead :] for name, one in series.items()}
+            fit = self._moisture(within["soil_moisture"], at, starts) if self.moisture else torch.zeros(()).to(u)
+            if self.others is not None:
+                fit = self.others.config.soil_moisture * fit + self.others.loss(within, at).to(fit)
+                if self.flow is not None:
+                    fit = fit + self.others.unit * self.flow.loss(series, cells, u[:, self.size :])
+            fit = fit + settings.prior_weight * (theta - self.prior[at]).square().mean()
+        return fit + range_boundary_loss(u, alpha=settings.range_weight)
 
-    def _moisture(
+    def _posterior(
         self,
-        simulated: Float[Tensor, "sample day"],
+        config: InferenceConfig,
+        series: Mapping[str, Float[Tensor, "sample day"]],
         u: Float[Tensor, "sample parameter"],
-        at: Int[Tensor, " sample"],
+        cells: Int[np.ndarray, " sample"],
         starts: Int[np.ndarray, " sample"],
     ) -> Tensor:
+        """Joint posterior of all targets."""
+        at, theta = self._index(cells), u[:, : self.size]
+        within = {name: one[:, self.lead :] for name, one in series.items()}
+        if self.counted:
+            compared = self._compared(within["soil_moisture"], at, starts)
+        else:
+            nothing = torch.zeros(len(at), 1).to(u)
+            compared = nothing, nothing, nothing > 0
+        others = None
+        if self.others is not None:
+            others = Evidence(self.others.chi_squared(within, at).to(u) / 2, torch.zeros(()).to(u))
+            if self.flow is not None:
+                flow = self.flow.evidence(series, cells, u[:, self.size :], self._flow_days)
+                others = Evidence(others.minus_log + flow.minus_log, flow.days)
+        return posterior_cost(*compared, theta, self._inference(config, at), others)
+
+    def _moisture(
+        self, simulated: Float[Tensor, "sample day"], at: Int[Tensor, " sample"], starts: Int[np.ndarray, " sample"]
+    ) -> Tensor:
         """Misfit of soil moisture."""
+        return LOSSES[self.config.loss.fit](*self._compared(simulated, at, starts))
+
+    def _compared(
+        self, simulated: Float[Tensor, "sample day"], at: Int[Tensor, " sample"], starts: Int[np.ndarray, " sample"]
+    ) -> tuple[Float[Tensor, "sample day"], Float[Tensor, "sample day"], Bool[Tensor, "sample day"]]:
+        """Soil moisture after the observation operator, what was observed, and where."""
         days = self._index(starts[:, None] + np.arange(simulated.shape[1]))
         observed, mask, weight = self.targets.at(at, days)
         observed = observed.to(simulated.dtype)
@@ -198,9 +226,7 @@ class LearnTask:
             together = settings.fit == "rmse" and settings.inference is None
             scale, mask = _relative_root(weight, together), weight > 0
             seen, observed = scale * seen, scale * observed
-        if settings.inference is None:
-            return LOSSES[settings.fit](seen, observed, mask)
-        return posterior_cost(seen, observed, mask, u, self._inference(settings.inference, at))
+        return seen, observed, mask
 
     def _line(self, simulated: Tensor, observed: Tensor, mask: Tensor, cells: Tensor) -> Line:
         settings = self.config.loss
@@ -218,13 +244,14 @@ class LearnTask:
     def _inference(self, config: InferenceConfig, cells: Tensor) -> Inference:
         """Prior and effective days of some cells; those of the whole training period, whatever the window."""
         if self._prior_inference is None:
-            every = self._index(self.pool)
-            arrays = (self._prior_run, self.targets.observed[every], self.targets.mask[every])
-            found = effective_days(
-                *(a.cpu().double().numpy() if a.dtype != torch.bool else a.cpu().numpy() for a in arrays)
-            )
             days = torch.ones(len(self.prior)).to(self.prior)
-            days[every] = torch.as_tensor(found).to(days)
+            if self.counted:
+                every = self._index(self.pool)
+                arrays = (self._prior_run, self.targets.observed[every], self.targets.mask[every])
+                found = effective_days(
+                    *(a.cpu().double().numpy() if a.dtype != torch.bool else a.cpu().numpy() for a in arrays)
+                )
+                days[every] = torch.as_tensor(np.where(found > 0, found, 1.0)).to(days)
             std = torch.as_tensor(config.std(self.model.parameters)).to(self.prior)
             self._prior_inference = Inference(self.prior, std, days)
         return self._prior_inference.at(cells)
@@ -236,6 +263,17 @@ class LearnTask:
         with torch.no_grad():
             return self.model.respond(self.prior[every], every, self.first_day, self.days)["soil_moisture"]
 
+    @cached_property
+    def _flow_days(self) -> Float[np.ndarray, " gauge"]:
+        """Effective days of every gauge, from a run of the a-priori θ in all cells of basins that count."""
+        assert self.flow is not None
+        cells = np.flatnonzero(self.flow.of >= 0)
+        at = self._index(cells)
+        outputs = ("runoff", "baseflow")
+        with torch.no_grad():
+            series = self.model.respond(self.prior[at], at, self.first_day - self.lead, self.days + self.lead, outputs)
+            return self.flow.effective_days(series, cells, self.start[at][:, self.size :])
+
     def runs(self, steps: int) -> int:
         """Forward runs of the model in the first ``steps`` steps, that of the a-priori θ included where it is needed.
 
@@ -244,7 +282,9 @@ class LearnTask:
         """
         config = self.config
         batch = min(config.cells_per_batch, self.pool.size) * config.windows_per_batch
-        once = self.pool.size if config.loss.reads_prior_run else 0
+        once = self.pool.size if config.loss.reads_prior_run and self.counted else 0
+        if config.loss.inference is not None and self.flow is not None:
+            once += int((self.flow.of >= 0).sum())
         if self.flow is not None:
             drawn = sum(self.draw(step).cells.size for step in range(steps))
             return drawn * self.model.runs_per_gradient + once

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -32,25 +34,48 @@ def cell_rmse(
     return torch.where(seen, each, 0.0).sum() / seen.sum().clamp(min=1)
 
 
+class Evidence(NamedTuple):
+    """What observations beside soil moisture say of the θ of some cells.
+
+    Attributes:
+        minus_log: the negative logarithm of their likelihood, up to a constant: half of χ² where the variance of the
+            errors is known, n_e times the logarithm of the RMSE where it is integrated out.
+        days: their n_e summed; values with an error of known variance have none.
+    """
+
+    minus_log: Float[Tensor, ""]
+    days: Float[Tensor, ""]
+
+
 def posterior_cost(
     simulated: Float[Tensor, "cell time"],
     observed: Float[Tensor, "cell time"],
     mask: Bool[Tensor, "cell time"],
     u: Float[Tensor, "cell parameter"],
     inference: Inference,
+    others: Evidence | None = None,
 ) -> Float[Tensor, ""]:
-    """Posterior of all cells: geometric mean of their posterior costs, each by its effective days [m3 m-3].
+    """Posterior of all cells: exp(-log p / N), N the effective days of all of them together [m3 m-3].
 
-    Its logarithm times the effective days of all cells is the negative logarithm of their joint posterior.
+    Of soil moisture alone it is the geometric mean of the cells' posterior costs, each by its effective days. Where
+    there are no effective days N is the number of cells. Beyond 1, which no RMSE of soil moisture reaches, it goes on
+    as a straight line, so that nothing overflows.
 
     Args:
         u: θ, unit coordinates.
         inference: prior and effective days of these cells.
+        others: what else is observed; the prior of cells without soil moisture counts then, too.
     """
     each, seen = _each_cell(simulated, observed, mask)
     weight = torch.where(seen, inference.days, 0.0)
-    logarithm = torch.log(each) + inference.log_excess(u)
-    return torch.exp((weight * logarithm).sum() / weight.sum().clamp(min=_TINY))
+    excess = inference.log_excess(u)
+    total, days = (weight * (torch.log(each) + excess)).sum(), weight.sum()
+    if others is not None:
+        total = total + torch.where(seen, 0.0, inference.days * excess).sum() + others.minus_log.to(total)
+        days = days + others.days.to(days)
+        days = torch.where(days > 0, days, float(len(u)))
+    logarithm = total / days.clamp(min=_TINY)
+    return torch.where(logarithm <= 0, torch.exp(logarithm.clamp(max=0)), 1 + logarithm)
 
 
 def _each_cell(

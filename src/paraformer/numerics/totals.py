@@ -39,8 +39,31 @@ def relative_error(
         scale: in the unit of both; the spread of the reference makes targets of different units comparable.
         remove_bias: subtract the mean difference first, so that only the pattern over cells (and months) counts.
     """
-    count = known.sum().clamp(min=1)
+    error = _errors(simulated, reference, known, remove_bias)
+    return torch.sqrt(error.square().sum() / known.sum().clamp(min=1) / scale**2 + _TINY)
+
+
+def chi_squared(
+    simulated: Float[Tensor, "cell value"],
+    reference: Float[Tensor, "cell value"],
+    known: Bool[Tensor, "cell value"],
+    error: float,
+    *,
+    remove_bias: bool = False,
+) -> Float[Tensor, ""]:
+    """Sum over all known values of the squared difference in standard deviations: twice the negative logarithm of the
+    likelihood of independent Gaussian errors, but for a constant.
+
+    Args:
+        reference: ignored where ``known`` is False.
+        error: standard deviation, in the unit of both.
+        remove_bias: an error that all values have in common does not count, whatever it is.
+    """
+    return (_errors(simulated, reference, known, remove_bias) / error).square().sum()
+
+
+def _errors(simulated: Tensor, reference: Tensor, known: Tensor, remove_bias: bool) -> Float[Tensor, "cell value"]:
     error = torch.where(known, simulated - torch.where(known, reference, 0.0), 0.0)
     if remove_bias:
-        error = torch.where(known, error - error.sum() / count, 0.0)
-    return torch.sqrt(error.square().sum() / count / scale**2 + _TINY)
+        error = torch.where(known, error - error.sum() / known.sum().clamp(min=1), 0.0)
+    return error

@@ -31,6 +31,7 @@ from paraformer.core.run_files import (
     EVAPOTRANSPIRATION,
     GAP,
     METHODS,
+    PARETO,
     RECOVERY,
     RUNS,
     SCORES,
@@ -50,6 +51,7 @@ from paraformer.pipeline.evapotranspiration import evapotranspiration_tables, wh
 from paraformer.pipeline.methods import methods_of
 from paraformer.pipeline.references import references
 from paraformer.pipeline.streamflow import River, Routing, gauge_set, no_routing
+from paraformer.pipeline.trade_off import trade_offs
 from paraformer.pipeline.verdict import judged_fields, stack
 from paraformer.routing.basins import RiverBasins
 from paraformer.surrogate.model import Surrogate
@@ -126,9 +128,14 @@ def write_scores(case: Verdict, path: Path) -> None:
     write_csv(path / SUMMARY, summarise(scores).merge(ensembles, how="left"))
     write_csv(path / GAP, in_order(gap, order))
     write_csv(path / CHECKLIST, _checks(case, fields, scores, gap))
-    _judge_evapotranspiration(case, holdout, order, path)
-    _judge_signatures(case, holdout, order, path)
-    _judge_streamflow(case, order, path)
+    others = (
+        _judge_evapotranspiration(case, holdout, order, path),
+        _judge_signatures(case, holdout, order, path),
+        _judge_streamflow(case, order, path),
+    )
+    front = trade_offs(study, methods, scores, *others)
+    if len(front):
+        write_csv(path / PARETO, front)
     if case.truth is not None:
         write_csv(path / RECOVERY, in_order(_recovery(case, fields), order))
 
@@ -138,14 +145,15 @@ def _write_methods(methods: Sequence[Method], path: Path) -> None:
     write_csv(path / METHODS, table.astype({"process_model_runs": "Int64"}))
 
 
-def _judge_streamflow(case: Verdict, order: Sequence[str], path: Path) -> None:
-    """Flow at every gauge by every row, each through the times of travel that it has learned."""
+def _judge_streamflow(case: Verdict, order: Sequence[str], path: Path) -> pd.DataFrame | None:
+    """Flow at every gauge by every row, each through the times of travel that it has learned; the table."""
     if case.river is None or case.basins is None:
-        return
+        return None
     table, series = judge_flow(gauge_set(case.river, case.basins, case.cube), _flows(case, case.basins))
     write_csv(path / STREAMFLOW, in_order(table, order))
     packed = {"zlib": True, "complevel": 4, "shuffle": True, "_FillValue": np.float32(np.nan)}
     write_dataset(series, path / DISCHARGE, encoding={"simulated": packed, "observed": packed})
+    return table
 
 
 def _flows(case: Verdict, basins: RiverBasins) -> Iterator[Flow]:
@@ -202,27 +210,31 @@ def _score_surrogate(case: Verdict, fields: Sequence[ParameterField], holdout: H
     return joined([score_cells(f.method, f.seed, simulated[:, i], holdout, case.study.evaluation) for i, f in each])
 
 
-def _judge_evapotranspiration(case: Verdict, holdout: Holdout, order: Sequence[str], path: Path) -> None:
-    """Annual evapotranspiration against every product of the cube; where there is nothing to judge the log says why."""
+def _judge_evapotranspiration(case: Verdict, holdout: Holdout, order: Sequence[str], path: Path) -> pd.DataFrame | None:
+    """Annual evapotranspiration against every product of the cube, its table; where there is nothing to judge the log
+    says why."""
     missing = why_left_out(case.cube, case.outputs)
     if missing is not None:
         logger.info(missing)
-        return
+        return None
     judged = evapotranspiration_tables(case.cube, holdout, case.archives, "test")
-    if judged is not None:
-        annual, scores = judged
-        write_dataset(annual, path / ANNUAL)
-        write_csv(path / EVAPOTRANSPIRATION, in_order(scores, order))
+    if judged is None:
+        return None
+    annual, scores = judged
+    write_dataset(annual, path / ANNUAL)
+    write_csv(path / EVAPOTRANSPIRATION, in_order(scores, order))
+    return scores
 
 
-def _judge_signatures(case: Verdict, holdout: Holdout, order: Sequence[str], path: Path) -> None:
+def _judge_signatures(case: Verdict, holdout: Holdout, order: Sequence[str], path: Path) -> pd.DataFrame | None:
     """Fluxes against the cube's signatures and the true θ's; nothing where there is neither, or the model lacks one."""
     if not set(Fluxes._fields[2:]) <= case.outputs:
-        return
+        return None
     truth = TRUTH if case.truth is not None else None
     table = judge_signatures(case.cube.dataset, _fluxes(case.archives), holdout, case.cube.period("test"), truth)
     if len(table):
         write_csv(path / SIGNATURES, in_order(table, order))
+    return table
 
 
 def _fluxes(archives: Mapping[Path, Sequence[tuple[str, int]]]) -> Iterator[Fluxes]:

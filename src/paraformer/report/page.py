@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
 
@@ -24,8 +25,11 @@ from paraformer.report.units import typeset_text
 
 _FOLDED = 40
 """Rows above which a table is folded until it is asked for."""
-_MOST_COLUMNS = 13
-"""Columns of a table beyond which the others follow below, so that none is cut on paper."""
+_MOST_LETTERS = 98
+"""Longest words of a table's columns, and the space between them, beyond which the other columns follow below, so that
+none is cut on paper (A4, letters of 8.5 points)."""
+_FIRST, _BETWEEN = 12, 1.5
+"""Letters of the first column, whose words are broken, and of the space between two."""
 _NUMBERED = re.compile(r'<(figcaption|p class="caption")([^>]*)>')
 
 
@@ -178,11 +182,28 @@ def _with_numbers(body: str) -> str:
 
 
 def _parts(table: pd.DataFrame) -> list[pd.DataFrame]:
-    columns = list(range(len(table.columns)))
-    if len(columns) <= _MOST_COLUMNS:
-        return [table]
-    step = _MOST_COLUMNS - 1
-    return [table.iloc[:, [0, *columns[start : start + step]]] for start in range(1, len(columns), step)]
+    """Tables below each other that a page is wide enough for, the first column in each of them.
+
+    Columns whose names begin with the same word, as those of a product, stay together where they fit.
+    """
+    widths = [_widest(table.iloc[:, i]) + _BETWEEN for i in range(len(table.columns))]
+    room, parts, taken = _MOST_LETTERS - _FIRST - _BETWEEN, [], 0.0
+    for _, group in groupby(range(1, len(widths)), key=lambda i: str(table.columns[i]).split(" ")[0]):
+        columns = list(group)
+        if not parts or taken + sum(widths[i] for i in columns) > room:
+            parts, taken = [*parts, []], 0.0
+        for i in columns:
+            if parts[-1] and taken + widths[i] > room:
+                parts, taken = [*parts, []], 0.0
+            parts[-1].append(i)
+            taken += widths[i]
+    return [table.iloc[:, [0, *columns]] for columns in parts] or [table]
+
+
+def _widest(column: pd.Series) -> int:
+    """Letters of the longest word of a column, its name included."""
+    entries = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in (column.name, *column))
+    return max(len(word) for text in entries for word in text.split(" "))
 
 
 def _base64(path: Path) -> str:

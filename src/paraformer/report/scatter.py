@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
@@ -160,39 +161,60 @@ def evapotranspiration_scatter(
     return figure
 
 
-def trade_off(panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]]) -> Figure:
-    """Error of evapotranspiration (y) against that of soil moisture (x), a panel for each reference, a dot a seed.
+_RING: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 12, "markerfacecolor": "none"}
+"""Of what was found by inference."""
 
-    A method to the lower left of another is better in both; those that none is lower left of make the Pareto front.
+
+def trade_off(panels: Mapping[str, pd.DataFrame]) -> Figure:
+    """Error of a variable (y) against that of soil moisture (x), a panel for each, a dot a method, a bar its seeds.
+
+    A method to the lower left of another is better in both; those that none is lower left of make the Pareto front,
+    the line. A ring marks what was found by inference.
 
     Args:
-        panels: reference -> method -> RMSE of raw soil moisture [m3 m-3] and of annual evapotranspiration
-            [mm year-1], by seed.
+        panels: variable and unit -> columns ``method, soil_moisture, soil_moisture_std, error, error_std, front,
+            inference`` (``evaluation.trade_off``).
 
     Raises:
         DataError: if there is no panel.
     """
     if not panels:
-        raise DataError("no reference of evapotranspiration to draw a trade-off against")
-    figure = Figure(figsize=(4.2 * len(panels) + 2.2, 4.2), layout="constrained")
-    axes = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
-    methods = list(dict.fromkeys(m for panel in panels.values() for m in panel))
-    for panel, (reference, found) in zip(axes, panels.items(), strict=True):
-        for method, (moisture, evaporation) in found.items():
-            panel.plot(
-                moisture,
-                evaporation,
+        raise DataError("no variable beside soil moisture to draw a trade-off against")
+    columns = min(len(panels), 3)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(4.2 * columns + 2.2, 4.2 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
+    for panel in axes[len(panels) :]:
+        panel.set_visible(False)
+    for panel, (name, table) in zip(axes, panels.items(), strict=False):
+        front = table[table["front"]].sort_values("soil_moisture")
+        panel.step(front["soil_moisture"], front["error"], where="post", color="#999999", linewidth=0.9, zorder=0.5)
+        for row in table.itertuples():
+            colour, spread = look(row.method).colour, np.nan_to_num([row.soil_moisture_std, row.error_std])
+            panel.errorbar(
+                row.soil_moisture,
+                row.error,
+                xerr=spread[0] or None,
+                yerr=spread[1] or None,
                 linestyle="",
-                marker=look(method).marker,
+                marker=look(row.method).marker,
                 markersize=6,
-                alpha=0.8,
                 markeredgewidth=0,
-                color=look(method).colour,
+                elinewidth=0.8,
+                color=colour,
             )
-        panel.set(xlabel="RMSE of raw soil moisture [m³ m⁻³]", title=reference)
-        panel.set_ylabel("RMSE of evapotranspiration [mm year⁻¹]")
+            if row.inference:
+                panel.plot(row.soil_moisture, row.error, markeredgecolor=colour, **_RING)
+        panel.set(xlabel="RMSE of raw soil moisture [m³ m⁻³]", title=name)
+        panel.set_ylabel("" if name.endswith("NSE") else "RMSE")
+        panel.xaxis.set_major_locator(MaxNLocator(4))
+        panel.tick_params(labelbottom=True)
         quiet(panel)
+    methods = list(dict.fromkeys(m for table in panels.values() for m in table["method"]))
     handles = [Line2D([], [], linestyle="", marker=look(m).marker, color=look(m).colour, label=m) for m in methods]
+    handles.append(Line2D([], [], color="#999999", linewidth=0.9, label="Pareto front"))
+    if any(table["inference"].any() for table in panels.values()):
+        handles.append(Line2D([], [], markeredgecolor="black", label="by inference", **_RING))
     figure.legend(handles=handles, loc="outside right center", frameon=False, fontsize=9)
     return figure
 

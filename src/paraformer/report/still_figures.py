@@ -42,7 +42,7 @@ def _captions(results: Results, config: ReportConfig) -> dict[str, str]:
         "scatter-trained": f"Simulated and observed, trained cells: {points} (Figure 4)",
         "scatter-unseen": f"Simulated and observed, unseen cells: {points} (Figure 4)",
         "series": f"{sites}: where they are, the test period, and their heaviest rain (Figure 8)",
-        "trade-off": "Evapotranspiration against soil moisture, test period; a dot is a seed",
+        "trade-off": "Other variables against soil moisture, test period: the Pareto front; rings mark inference",
         "response": "Response of soil moisture to a change of θ, surrogate and process model",
     }
     found |= {} if results.streamflow is None else streamflow.CAPTIONS

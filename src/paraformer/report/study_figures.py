@@ -39,7 +39,7 @@ from paraformer.report.scatter import (
 )
 from paraformer.report.series import Site, choose_sites, climate_of, shown_methods, site_positions, site_series
 from paraformer.report.simulated import simulated
-from paraformer.report.tables import product_name
+from paraformer.report.tables import product_name, variable_name
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,7 @@ def draw(results: Results, config: ReportConfig, path: Path) -> None:
     _draw_parameters(atlas)
     _draw_scores(atlas)
     _draw_evapotranspiration(atlas)
+    _draw_trade_off(atlas)
     for method in results.posteriors:
         gain = trusted_gain(results.posterior(method))
         atlas.save(gain_maps(gain, atlas.where, results.space, method=method), f"map-identified-{method}")
@@ -249,24 +250,23 @@ def _draw_evapotranspiration(atlas: Atlas) -> None:
             title = f"Annual evapotranspiration of {group} cells"
             figure = evapotranspiration_scatter(panels, known, name=product, title=title)
             atlas.save(figure, f"evapotranspiration-{reference.removeprefix('et_')}-{group}")
-    _draw_trade_off(atlas, scores)
 
 
-def _draw_trade_off(atlas: Atlas, scores: pd.DataFrame) -> None:
-    """Both errors of every seed of every method that has a θ, all cells together."""
-    raw = atlas.cells[(atlas.cells["operator"] == "raw") & (atlas.cells["metric"] == "rmse") & atlas.cells["scored"]]
-    moisture = raw.groupby(["method", "seed"])["value"].mean()
-    annual = scores[(scores["cells"] == "all") & (scores["kind"] == "process model")]
-    panels: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
-    for reference, part in annual.groupby("reference", sort=False):
-        found = part.set_index(["method", "seed"])["rmse"]
-        both = pd.concat({"x": moisture, "y": found}, axis=1, join="inner").dropna()
-        names = [m for m in atlas.order if m in both.index.get_level_values("method")]
-        panels[product_name(str(reference))] = {
-            m: (both.loc[m, "x"].to_numpy(), both.loc[m, "y"].to_numpy()) for m in names
-        }
-    if panels:
-        atlas.save(trade_off(panels), "trade-off")
+def _draw_trade_off(atlas: Atlas) -> None:
+    """Both errors of every method that has a θ, all cells together: a panel for each variable that was judged.
+
+    Where the truth is known a variable is drawn against it, and not against its observations too.
+    """
+    table = atlas.results.pareto
+    if table is None:
+        return
+    known = set(table.loc[table["reference"] == TRUTH, "variable"])
+    shown = table[(table["reference"] == TRUTH) | ~table["variable"].isin(known)]
+    panels = {
+        variable_name(str(variable), str(reference), str(unit)): part
+        for (variable, reference, unit), part in shown.groupby(["variable", "reference", "unit"], sort=False)
+    }
+    atlas.save(trade_off(panels), "trade-off")
 
 
 def _annual_scores(scores: pd.DataFrame, method: str, reference: str, cells: str) -> str:

@@ -27,6 +27,7 @@ from paraformer.report.still_figures import still_figures
 from paraformer.report.tables import (
     evapotranspiration_table,
     full_score_table,
+    pareto_table,
     rounded,
     score_table,
     signature_table,
@@ -89,7 +90,8 @@ def write_tables(results: Results, directory: Path) -> None:
     """Tables 2 and 3 as numbers (CSV) and ready to print (markdown, LaTeX), and Table 2 under every operator.
 
     Args:
-        directory: made if needed; files ``table2.csv|md|tex``, ``table2_full.md|tex`` and ``table3.csv|md|tex``.
+        directory: made if needed; files ``table2.csv|md|tex``, ``table2_full.md|tex``, ``table3.csv|md|tex`` and
+            ``pareto.md|tex``.
     """
     if results.streamflow is not None:
         write_csv(directory / "streamflow.csv", results.streamflow)
@@ -103,6 +105,8 @@ def write_tables(results: Results, directory: Path) -> None:
     if results.evapotranspiration is not None:
         printed["table3"] = evapotranspiration(results)
         write_csv(directory / "table3.csv", results.evapotranspiration)
+    if results.pareto is not None:
+        printed["pareto"] = pareto_table(results.pareto)
     for name, table in printed.items():
         write_text(directory / f"{name}.md", to_markdown(table) + "\n")
         write_text(directory / f"{name}.tex", to_latex(table) + "\n")
@@ -126,6 +130,7 @@ def page(results: Results, compared: Compared | None, config: ReportConfig, figu
         *_recovery_section(results),
         *_evapotranspiration_section(results),
         *_signature_section(results),
+        *_trade_off_section(results),
         *_uncertainty_section(results),
         Section(
             "Surrogate",
@@ -249,6 +254,18 @@ def _signature_section(results: Results) -> list[Section]:
     )
     caption = "Error of the water balance: θ that fits soil moisture alone may spoil it"
     return [Section("Water balance", text, [(caption, signature_table(results.signatures))])]
+
+
+def _trade_off_section(results: Results) -> list[Section]:
+    if results.pareto is None:
+        return []
+    text = (
+        "RMSE of the test period over all cells, of streamflow 1 - NSE (median of the gauges). A method is on the "
+        "Pareto front of soil moisture and another variable if no other is better in one of the two and as good in the "
+        "other. 'Left out' stands behind variables that θ was not learned from: those are the verdict on it."
+    )
+    caption = "One variable against the other: the Pareto front, rows by inference marked"
+    return [Section("Trade-off", text, [(caption, pareto_table(results.pareto))])]
 
 
 def _evapotranspiration_section(results: Results) -> list[Section]:

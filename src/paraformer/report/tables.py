@@ -205,6 +205,56 @@ def signature_table(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def pareto_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Every method's error in every variable, ready to print: one row per method, all cells together.
+
+    Args:
+        table: columns ``evaluation.trade_off.COLUMNS``.
+
+    Returns:
+        Text entries: mean over seeds, ``±`` their standard deviation; ``left out`` stands behind what θ was not
+        learned from, where it was learned from something. ``Pareto front`` names the variables with which, beside soil
+        moisture, no other method is better.
+    """
+    printed = []
+    for method, part in table.groupby("method", sort=False):
+        first, learns = part.iloc[0], bool(part[["learned", "learned_soil_moisture"]].to_numpy().any())
+        line = {"method": str(method), "inference": "yes" if first["inference"] else ""}
+        moisture = _with_spread(first["soil_moisture"], first["soil_moisture_std"], 4)
+        line["soil moisture [m3 m-3]"] = moisture + _left_out(learns, first["learned_soil_moisture"])
+        front = []
+        for _, row in part.iterrows():
+            name = variable_name(row["variable"], row["reference"], row["unit"])
+            error = _with_spread(row["error"], row["error_std"], 0 if row["unit"].startswith("mm") else 3)
+            line[name] = error + _left_out(learns, row["learned"])
+            front += [name.split(" [")[0]] if row["front"] else []
+        printed.append({**line, "Pareto front": "; ".join(front) or "–"})
+    found = pd.DataFrame(printed).fillna("–")
+    return found[[*(name for name in found if name != "Pareto front"), "Pareto front"]]
+
+
+def _with_spread(mean: float, spread: float, decimals: int) -> str:
+    if not math.isfinite(mean):
+        return "–"
+    return f"{mean:.{decimals}f}" + (f" ± {spread:.{decimals}f}" if math.isfinite(spread) else "")
+
+
+def _left_out(learns: bool, learned: bool) -> str:
+    return ", left out" if learns and not learned else ""
+
+
+def variable_name(variable: str, reference: str, unit: str) -> str:
+    """A judged variable, what it was judged by, and its unit where it has one."""
+    name = variable.replace("_", " ")
+    if variable == "streamflow":
+        return "streamflow, 1 - NSE"
+    if reference.startswith(("et_", f"{variable}_")):
+        against = product_name(reference) if reference.startswith("et_") else "observed"
+    else:
+        against = reference
+    return f"{name}, {against}" + ("" if unit == "1" else f" [{unit}]")
+
+
 def product_name(variable: str) -> str:
     """Name of a reference product from its variable: ``et_gleam`` is GLEAM, ``et_obs`` observed."""
     return "observed" if variable == "et_obs" else variable.removeprefix("et_").upper()

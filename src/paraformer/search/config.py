@@ -105,6 +105,7 @@ class _CommonConfig(_AnyConfig):
                 other = "soil_moisture" if key == "loss" else "streamflow"
                 raise ValueError(f"'{key}' applies to targets '{other}' only")
         if self.others is not None:
+            self.others.require_weights()
             if not (self.of_flow or self.of_moisture):
                 raise ValueError(
                     "'targets.soil_moisture: 0' leaves nothing that cells are searched by; name streamflow"

@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from paraformer.core.contracts import CalibrationData, ForwardModel, GaugedFlow
 from paraformer.core.errors import DataError, ModelError
 from paraformer.core.targets_config import StreamflowTarget
+from paraformer.numerics.comparable import WATERS
 from paraformer.numerics.flow_loss import flow_residuals
 from paraformer.numerics.observe import fit_line, observe
 from paraformer.search.config import BuiltInSearchConfig
@@ -24,7 +25,6 @@ from paraformer.search.objective import OUTPUT as MOISTURE
 from paraformer.search.objective import Grouped, linearisable, require_outputs
 from paraformer.search.targets import OtherTargets
 
-WATERS = ("runoff", "baseflow")
 _STEP = 1e-4
 """Step of the differences in learned parameters of routing, unit coordinates: unit hydrographs are smooth."""
 
@@ -82,7 +82,7 @@ class FlowMisfit(Grouped):
         self.days = slice(data.first_day, self.stop)
         gauged = config.gauged
         self.score, self.log_share = gauged.score, gauged.log_share
-        self.weight = gauged.weight if isinstance(gauged, StreamflowTarget) else 1.0
+        self.weight = (gauged.weight or 1.0) if isinstance(gauged, StreamflowTarget) else 1.0
         self.good = _good(flow, gauged.min_days)
         self.fixed = config.find == "routing"
         self.p = 0 if self.fixed else len(model.parameters)
