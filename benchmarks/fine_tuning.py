@@ -1,7 +1,7 @@
 """Few observed cells: ``python benchmarks/fine_tuning.py DATA --out FOLDER [--cells 5 20 60] [--seeds 2]``.
 
 A map is trained on the cells of ``../shared/data/conus`` (DATA) west of 95 W. East of it so many cells are observed; on
-these the same learner is trained anew, or goes on from the map (``start_from``). VIC judges every θ in the test year:
+these the same learner is trained anew, or goes on from the map (``start_from``), as long or for 60 steps. VIC judges every θ in the test year:
 on the observed cells, and on all others east of 95 W beyond the first 60, which nobody learned from. One surrogate of
 VIC in all cells stands behind all of them, so that only learners differ. FOLDER/fine_tuning.csv has a row a learner,
 number of cells and seed: raw RMSE, mean over cells [m3 m-3].
@@ -49,14 +49,16 @@ HISTORY: dict[str, Any] = {
     "loss": {"fit": "cell_rmse", "prior_weight": 0.002},
 }
 LEARNERS = {
-    "ParaFormer_A": (ATTRIBUTES, {"steps": 300}, {"steps": 60, "optimiser": {"rate": 0.0003}}),
+    "ParaFormer_A": (ATTRIBUTES, {"steps": 300}, {"steps": 300, "optimiser": {"rate": 0.001}}),
     "ParaFormer_Z": (
         HISTORY,
         {"steps": 200, "optimiser": {"rate": 0.003}},
-        {"steps": 60, "optimiser": {"rate": 0.0003}},
+        {"steps": 200, "optimiser": {"rate": 0.001}},
     ),
 }
-"""Settings, the training from the beginning, the training that goes on from a map."""
+"""Settings, the training from the beginning, the training that goes on from a map as long."""
+SHORT = {"steps": 60, "optimiser": {"rate": 0.0003}}
+"""The training that goes on for a while."""
 
 
 def main() -> None:
@@ -74,7 +76,7 @@ def main() -> None:
     judged[2, order[MOST:]] = True
 
     def learn(name: str, cells: np.ndarray, how: int, start: tuple[LearnedMap, ...], seed: int) -> LearnedMap:
-        settings, *trainings = LEARNERS[name]
+        settings, *trainings = (*LEARNERS[name], SHORT)
         learner = Learner(LearnerConfig.model_validate({**settings, "training": trainings[how]}), start=start)
         folder = out / "maps" / f"{name}-{int(cells.sum())}-{how}-{seed}"
         return learner.learn(surrogate, learned_from(data, cells), seed=seed, directory=folder, progress=Progress())
@@ -93,6 +95,7 @@ def main() -> None:
             for seed in range(asked.seeds):
                 found["anew", seed] = theta(learn(name, observed, 0, (), seed), own)
                 found["further", seed] = theta(learn(name, observed, 1, (west,), seed), own)
+                found["a little further", seed] = theta(learn(name, observed, 2, (west,), seed), own)
             thetas = {f"{how} {seed}": values for (how, seed), values in found.items()}
             table = judge_rows(vic, cube, thetas, "test")
             for row, part in table.groupby("method", sort=False):
