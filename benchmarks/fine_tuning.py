@@ -1,10 +1,10 @@
 """Few observed cells: ``python benchmarks/fine_tuning.py DATA --out FOLDER [--cells 5 20 60] [--seeds 2]``.
 
 A map is trained on the cells of ``../shared/data/conus`` (DATA) west of 95 W. East of it so many cells are observed; on
-these the same learner is trained anew, or goes on from the map (``start_from``), as long or for 60 steps. VIC judges every θ in the test year:
-on the observed cells, and on all others east of 95 W beyond the first 60, which nobody learned from. One surrogate of
-VIC in all cells stands behind all of them, so that only learners differ. FOLDER/fine_tuning.csv has a row a learner,
-number of cells and seed: raw RMSE, mean over cells [m3 m-3].
+these the same learner is trained anew, or goes on from the map (``start_from``), as long or for 60 steps. VIC judges
+every θ in the test year: on the observed cells, and on all others east of 95 W beyond the first 60, which nobody
+learned from. One surrogate of VIC in all cells stands behind all of them, so that only learners differ.
+FOLDER/fine_tuning.csv has a row a learner, number of cells and seed: raw RMSE, mean over cells [m3 m-3].
 """
 
 from __future__ import annotations
