@@ -187,7 +187,8 @@ def _parts(table: pd.DataFrame) -> list[pd.DataFrame]:
     Columns whose names begin with the same word, as those of a product, stay together where they fit.
     """
     widths = [_widest(table.iloc[:, i]) + _BETWEEN for i in range(len(table.columns))]
-    room, parts, taken = _MOST_LETTERS - _FIRST - _BETWEEN, [], 0.0
+    room, taken = _MOST_LETTERS - _FIRST - _BETWEEN, 0.0
+    parts: list[list[int]] = []
     for _, group in groupby(range(1, len(widths)), key=lambda i: str(table.columns[i]).split(" ")[0]):
         columns = list(group)
         if not parts or taken + sum(widths[i] for i in columns) > room:
