@@ -22,6 +22,7 @@ from scipy.spatial import cKDTree
 from paraformer.core.errors import DataError
 from paraformer.report.colours import DENSITY, look
 from paraformer.report.figures import quiet
+from paraformer.report.units import typeset_text
 
 _BINS = 60
 _WIDTH, _COLUMNS = 2.75, 4
@@ -205,7 +206,7 @@ def trade_off(panels: Mapping[str, pd.DataFrame]) -> Figure:
             )
             if row.inference:
                 panel.plot(row.soil_moisture, row.error, markeredgecolor=colour, **_RING)
-        panel.set(xlabel="RMSE of raw soil moisture [m³ m⁻³]", title=name)
+        panel.set(xlabel="RMSE of raw soil moisture [m³ m⁻³]", title=typeset_text(name))
         panel.set_ylabel("" if name.endswith("NSE") else "RMSE")
         panel.xaxis.set_major_locator(MaxNLocator(4))
         panel.tick_params(labelbottom=True)
