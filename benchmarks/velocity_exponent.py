@@ -8,6 +8,7 @@ of a year has independent errors of a tenth. Told are the correlation of the two
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 import numpy as np
@@ -81,6 +82,8 @@ def told(*outlets: int) -> dict[str, float]:
 
 
 def main() -> None:
+    """Print the table."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     rows = {"mouth": told(LENGTH - 1), "mouth and a quarter of the way": told(LENGTH - 1, LENGTH // 4)}
     table = pd.DataFrame(rows).T.rename_axis("gauges").reset_index()
     sys.stdout.write(to_text(table.round(4)) + "\n")

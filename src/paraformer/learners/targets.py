@@ -11,7 +11,7 @@ from torch import Tensor
 
 from paraformer.core.contracts import CalibrationData
 from paraformer.core.targets_config import TargetsConfig
-from paraformer.numerics.comparable import Compared, References
+from paraformer.numerics.references import Compared, References
 from paraformer.numerics.totals import chi_squared, relative_error
 
 

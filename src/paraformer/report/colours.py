@@ -74,7 +74,7 @@ _OTHERS = (
     "#DD5566",
 )
 """Colours for other names, chosen one by one as far from all before them as can be (OKLab)."""
-_DRAW = "20"
+_DRAW = "18"
 """Which hash: one under which no two rows of a study of this package have the same colour."""
 _DASHES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)))
 _MARKERS = ("o", "s", "D", "^", "v", "<", ">", "P", "X", "p", "h")

@@ -221,12 +221,12 @@ def pareto_table(table: pd.DataFrame) -> pd.DataFrame:
         first, learns = part.iloc[0], bool(part[["learned", "learned_soil_moisture"]].to_numpy().any())
         line = {"method": str(method), "inference": "yes" if first["inference"] else ""}
         moisture = _with_spread(first["soil_moisture"], first["soil_moisture_std"], 4)
-        line["soil moisture [m3 m-3]"] = moisture + _left_out(learns, first["learned_soil_moisture"])
+        line["soil moisture [m3 m-3]"] = moisture + _left_out(learns, bool(first["learned_soil_moisture"]))
         front = []
         for _, row in part.iterrows():
             name = variable_name(row["variable"], row["reference"], row["unit"])
             error = _with_spread(row["error"], row["error_std"], 0 if row["unit"].startswith("mm") else 3)
-            line[name] = error + _left_out(learns, row["learned"])
+            line[name] = error + _left_out(learns, bool(row["learned"]))
             front += [name.split(" [")[0]] if row["front"] else []
         printed.append({**line, "Pareto front": "; ".join(front) or "–"})
     found = pd.DataFrame(printed).fillna("–")

@@ -17,9 +17,9 @@ from jaxtyping import Float, Int
 from paraformer.core.contracts import CalibrationData, ForwardModel, GaugedFlow
 from paraformer.core.errors import DataError, ModelError
 from paraformer.core.targets_config import StreamflowTarget
-from paraformer.numerics.comparable import WATERS
 from paraformer.numerics.flow_loss import flow_residuals
 from paraformer.numerics.observe import fit_line, observe
+from paraformer.numerics.references import WATERS
 from paraformer.search.config import BuiltInSearchConfig
 from paraformer.search.objective import OUTPUT as MOISTURE
 from paraformer.search.objective import Grouped, linearisable, require_outputs

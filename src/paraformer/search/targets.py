@@ -11,7 +11,7 @@ from torch import Tensor
 
 from paraformer.core.contracts import CalibrationData
 from paraformer.core.targets_config import TargetsConfig
-from paraformer.numerics.comparable import WATERS, References
+from paraformer.numerics.references import WATERS, References
 
 
 class OtherTargets(References):
