@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -83,10 +84,14 @@ def told(*outlets: int) -> dict[str, float]:
 
 def main() -> None:
     """Print the table."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, help="the table as CSV")
+    out = parser.parse_args().out
     rows = {"mouth": told(LENGTH - 1), "mouth and a quarter of the way": told(LENGTH - 1, LENGTH // 4)}
     table = pd.DataFrame(rows).T.rename_axis("gauges").reset_index()
     sys.stdout.write(to_text(table.round(4)) + "\n")
+    if out is not None:
+        table.to_csv(out, index=False)
 
 
 if __name__ == "__main__":
