@@ -19,13 +19,13 @@ import pandas as pd
 import xarray as xr
 
 from paraformer.config import Study, load_study
-from paraformer.core.log import Progress
 from paraformer.core.results import Results
-from paraformer.core.run import Run
 from paraformer.core.text_table import to_text
 from paraformer.numerics.months import monthly_operator
 from paraformer.pipeline import run_study
-from paraformer.pipeline.stages import Chain
+from paraformer.pipeline.land import files_of
+from paraformer.process.build import build_process
+from paraformer.routing.files import read_network
 
 STUDY = Path(__file__).resolve().parents[1] / "studies" / "river.yaml"
 PARAMETERS = ("infilt", "ds", "dsmax", "ws", "expt", "canopy_gap", "wcr")
@@ -70,25 +70,25 @@ def work(out: Path) -> str:
     """Run all and compare."""
     world = load_study(STUDY, ["data.synthetic.fluxes={}", f"parameters=[{', '.join(PARAMETERS)}]"])
     run_study(world, out / "world", until="cube")
-    cube = out / "world" / "cube"
-    study = gauged(world, cube)
-    with Run(out / "run") as run:
-        chain = Chain(study, run, Progress())
-        chain.run_until("scores")
-        cells = np.unique(np.concatenate(chain._basins.cells if chain._basins is not None else []))
-        days = chain._cube.period("train").mask(chain._cube.time)
-        months = monthly_operator(chain._cube.time[days])
-        model = chain._process_model()
+    files = out / "world" / "cube"
+    study = gauged(world, files)
+    run_study(study, out / "run", until="scores")
+    results = Results(out / "run")
+    cube = results.cube
+    cells = np.unique(read_network(files / "river.nc").pairs.source)
+    days = cube.period("train").mask(cube.time)
+    months = monthly_operator(cube.time[days])
+    model = build_process(study.process, study.space, cube, files_of(study, results.folder("cube")))
 
-        def evaporated(theta: np.ndarray | None) -> np.ndarray:
-            found = model.simulate(None if theta is None else theta[:, None], ("evapotranspiration",))
-            return found["evapotranspiration"][cells, 0][:, days] @ months
+    def evaporated(theta: np.ndarray | None) -> np.ndarray:
+        found = model.simulate(None if theta is None else theta[:, None], ("evapotranspiration",))
+        return found["evapotranspiration"][cells, 0][:, days] @ months
 
-        with xr.open_dataset(cube / "truth.nc") as truth:
-            true = evaporated(study.space.clip(truth["theta"].values))
-        found = {"default VIC": evaporated(None)}
-        found |= {name: evaporated(chain._field(name, 0).theta) for name in study.searches}
-    scores = Results(out / "run").streamflow
+    with xr.open_dataset(files / "truth.nc") as truth:
+        true = evaporated(study.space.clip(truth["theta"].values))
+    thetas = results.theta_fields()
+    found = {"default VIC": evaporated(None)} | {name: evaporated(thetas[name][0]) for name in study.searches}
+    scores = results.streamflow
     assert scores is not None
     kge = scores.pivot_table(index="method", columns="period", values="kge", aggfunc="mean")
     rows = {
