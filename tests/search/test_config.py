@@ -44,3 +44,18 @@ def test_an_error_in_place_of_a_weight_is_of_learners() -> None:
     told = r"'targets.evapotranspiration.error' applies beside 'loss.inference' of a learner only; give 'weight'"
     with pytest.raises(ValidationError, match=told):
         LevenbergConfig.model_validate({"targets": asked})
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"targets": {"streamflow": {"weight": -1}}}, "greater than 0"),
+        ({"targets": {"streamflow": {"wieght": 1}}}, "wieght"),
+        ({"targets": "stream"}, "'soil_moisture' or 'streamflow'"),
+        ({"name": "kalman", "targets": {"streamflow": {}}}, "an inversion is of soil moisture"),
+    ],
+)
+def test_a_mistake_is_told_in_the_form_of_the_targets_that_was_given(given: dict[str, object], told: str) -> None:
+    with pytest.raises(ValidationError, match=told) as refused:
+        ADAPTER.validate_python({"name": "levenberg", **given})
+    assert refused.value.error_count() == 1

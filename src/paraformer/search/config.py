@@ -81,8 +81,19 @@ class _AnyConfig(Settings):
         return self.model_dump(mode="json")
 
 
+def _form(given: Any) -> str:
+    """One target by its name, or several with weights: a mistake in one form is told in the words of that form."""
+    return "one" if isinstance(given, str) else "several"
+
+
+_Targets = Annotated[
+    Annotated[Literal["soil_moisture", "streamflow"], Tag("one")] | Annotated[TargetsConfig, Tag("several")],
+    Discriminator(_form),
+]
+
+
 class _CommonConfig(_AnyConfig):
-    targets: Literal["soil_moisture", "streamflow"] | TargetsConfig = Field(
+    targets: _Targets = Field(
         default="soil_moisture",
         description="what θ is found by: each cell by its soil moisture, or each basin by the flow at its gauges, one "
         "θ for its cells and its parameters of routing with it; or several targets with weights, as of learners",
@@ -112,7 +123,7 @@ class _CommonConfig(_AnyConfig):
                 )
             if self.of_flow and self.find == "routing" and (self.of_moisture or self.others.chosen):
                 raise ValueError("'find: routing' leaves θ as it is, so that flow is its only target")
-            if self.of_flow and self.loss.inference is not None:
+            if self.of_flow and self.loss.inference is not None and "loss" in self.model_fields_set:
                 raise ValueError("'loss.inference' is of cells; it does not apply where streamflow is a target")
         return self
 
