@@ -6,10 +6,13 @@ threads, may wait for ever for a lock that no thread of its own holds.
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import resource
 import signal
+import threading
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -21,8 +24,10 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
+from zarr.storage import _local as local
 
 from paraformer.config import load_study
+from paraformer.core.errors import RunError
 from paraformer.core.faults import explained
 from paraformer.core.files import atomic_path, hash_path, write_text
 from paraformer.core.netcdf import read_dataset, write_dataset
@@ -109,6 +114,33 @@ def write(name: str, path: Path, limit: int | None = None) -> str:
     if limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     WRITERS[name](path)
+    return "written"
+
+
+def zarr_s_slow_chunks(path: Path) -> str:
+    """A store of which the first chunk finds the disk full, while others are still on their way to it."""
+    put, slow, ended = local._put, threading.Event(), threading.Semaphore(0)
+
+    def late(file: Path, value: Any, exclusive: bool = False) -> int:
+        if file.parts[-2] != "c":
+            return put(file, value, exclusive)
+        if file.name == "0":
+            assert slow.wait(60)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        slow.set()
+        time.sleep(0.3)
+        written = put(file, value, exclusive)
+        ended.release()
+        return written
+
+    local._put = late
+    try:
+        with atomic_path(path) as temporary:
+            xr.Dataset({"a": ("x", VALUES[:4])}).to_zarr(temporary, encoding={"a": {"chunks": (1,)}})
+    except RunError as error:
+        for _ in range(3):
+            assert ended.acquire(timeout=60)
+        return str(error)
     return "written"
 
 

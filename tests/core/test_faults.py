@@ -12,7 +12,16 @@ import pytest
 import torch
 import xarray as xr
 
-from core.own_process import READERS, VALUES, WRITERS, in_child, read_as_nobody, read_without_memory, write
+from core.own_process import (
+    READERS,
+    VALUES,
+    WRITERS,
+    in_child,
+    read_as_nobody,
+    read_without_memory,
+    write,
+    zarr_s_slow_chunks,
+)
 from paraformer.core.errors import DataError, ParaformerError, RunError, SettingsError
 from paraformer.core.faults import explained, refusal
 from paraformer.core.files import atomic_path
@@ -104,6 +113,12 @@ def test_a_full_disk_is_named(small_disk: Path, name: str) -> None:
         == f"RunError: {small_disk / 'result'}: cannot write (No space left on device)"
     )
     assert list(small_disk.iterdir()) == []
+
+
+def test_what_zarr_still_writes_after_an_error_is_waited_for(tmp_path: Path) -> None:
+    """No late chunk makes the folder anew, however long it takes."""
+    assert in_child(zarr_s_slow_chunks, tmp_path / "a").endswith("a: cannot write (No space left on device)")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_that_is_not_the_disk_s_is_not_blamed_on_it(tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import shutil
-import time
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,16 +74,29 @@ def _why_not_written(error: Exception, temporary: Path) -> str | None:
 
 
 def discard(path: Path) -> None:
-    """Remove a file or folder, whether or not it is there; threads that still write into the folder are waited for."""
+    """Remove a file or folder, whether or not it is there; what zarr still writes into it is waited for."""
+    _let_zarr_end()
     if path.is_dir():
-        for _ in range(100):
-            shutil.rmtree(path, ignore_errors=True)
-            if not path.exists():
-                return
-            time.sleep(0.05)
+        shutil.rmtree(path, ignore_errors=True)
     else:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             path.unlink()
+
+
+def _let_zarr_end() -> None:
+    """Return when zarr has nothing more to write.
+
+    It writes chunks at once, raises the first error, and lets the other chunks go on; each makes the folder anew.
+    """
+    threads = sys.modules.get("zarr.core.sync")
+    if threads is None or threads.loop[0] is None:
+        return
+
+    async def others() -> None:
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(tasks)
+
+    threads.sync(others())
 
 
 def write_text(path: Path, text: str) -> None:
