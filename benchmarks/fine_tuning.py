@@ -1,9 +1,10 @@
-"""Few observed cells: ``python benchmarks/fine_tuning.py DATA --out FOLDER [--cells 5 20 60] [--seeds 2]``.
+"""Few observed cells: ``python benchmarks/fine_tuning.py DATA --out FOLDER [--cells 5 20 60] [--west -95]``.
 
 A map is trained on the cells of ``../shared/data/conus`` (DATA) west of 95 W. East of it so many cells are observed; on
 these the same learner is trained anew, or goes on from the map (``start_from``), as long or for 60 steps. VIC judges
-every θ in the test year: on the observed cells, and on all others east of 95 W beyond the first 60, which nobody
-learned from. One surrogate of VIC in all cells stands behind all of them, so that only learners differ.
+every θ in the test year: on the observed cells, and on all others of the east beyond the most that are observed, which
+nobody learned from. One surrogate of VIC in all cells stands behind all of them, so that only learners differ.
+``--cells 243 --west -118`` leaves 24 cells to the map and 37 to the judgement: there are 304.
 FOLDER/fine_tuning.csv has a row a learner, number of cells and seed: raw RMSE, mean over cells [m3 m-3].
 """
 
@@ -31,9 +32,6 @@ from paraformer.process.files import parameter_files
 
 logger = logging.getLogger(__name__)
 
-EAST = -95.0
-MOST = 60
-"""Cells of the east that may be observed; the others judge."""
 ATTRIBUTES: dict[str, Any] = {"network": {"name": "paraformer_a"}, "loss": {"prior_weight": 0.02}}
 HISTORY: dict[str, Any] = {
     "network": {
@@ -71,9 +69,9 @@ def main() -> None:
     vic = build_process(config.process, space, cube, parameter_files(config.process))
     data = calibration_view(cube, space, space.clip(vic.prior()))
     surrogate = pf.Surrogate.load(result.folder("surrogate"), space)
-    east = np.flatnonzero(cube.lon > EAST)
+    east = np.flatnonzero(cube.lon > asked.west)
     order, judged = np.random.default_rng(0).permutation(east), np.zeros((3, len(cube.cells)), dtype=bool)
-    judged[2, order[MOST:]] = True
+    judged[2, order[max(asked.cells) :]] = True
 
     def learn(name: str, cells: np.ndarray, how: int, start: tuple[LearnedMap, ...], seed: int) -> LearnedMap:
         settings, *trainings = (*LEARNERS[name], SHORT)
@@ -88,7 +86,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for name in asked.learners:
         own = name.endswith("Z")
-        west = learn(name, cube.lon <= EAST, 0, (), 0)
+        west = learn(name, cube.lon <= asked.west, 0, (), 0)
         for cells in asked.cells:
             observed = np.isin(np.arange(len(cube.cells)), order[:cells])
             found = {("as it is", 0): theta(west, own)}
@@ -140,7 +138,8 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="?", default=Path("../shared/data/conus"))
     parser.add_argument("--out", type=Path, default=Path("runs/fine_tuning"), help="folder of run, maps and table")
-    parser.add_argument("--cells", type=int, nargs="+", default=[5, 20, MOST], help="observed cells")
+    parser.add_argument("--cells", type=int, nargs="+", default=[5, 20, 60], help="observed cells")
+    parser.add_argument("--west", type=float, default=-95.0, help="longitude west of which the map learns")
     parser.add_argument("--seeds", type=int, default=2, help="seeds of each learner")
     parser.add_argument("--learners", nargs="+", default=list(LEARNERS), choices=list(LEARNERS))
     return parser
