@@ -30,7 +30,7 @@ from paraformer.config import load_study
 from paraformer.core.errors import RunError
 from paraformer.core.faults import explained
 from paraformer.core.files import atomic_path, hash_path, write_text
-from paraformer.core.netcdf import read_dataset, write_dataset
+from paraformer.core.netcdf import open_later, read_dataset, write_dataset
 from paraformer.core.run import Run
 from paraformer.data.sources.cells import open_cells
 from paraformer.process.vic.domain import read_domain
@@ -142,6 +142,26 @@ def zarr_s_slow_chunks(path: Path) -> str:
             assert ended.acquire(timeout=60)
         return str(error)
     return "written"
+
+
+def read_in_two_threads(path: Path) -> str:
+    """One opens a file and lets go of it, the other reads it by the netCDF library."""
+
+    def let_go() -> None:
+        for _ in range(150):
+            assert open_later(path)["a"].values.size
+
+    def read() -> None:
+        while other.is_alive():
+            with netCDF4.Dataset(path) as file:
+                assert file["a"][:].size
+
+    write_dataset(xr.Dataset({"a": ("x", VALUES[:2000])}), path)
+    other = threading.Thread(target=let_go)
+    other.start()
+    read()
+    other.join()
+    return "alive"
 
 
 def killed_while_writing(path: Path) -> str:

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from core.own_process import in_child, read_in_two_threads
 from paraformer.core.conventions import conventional
 from paraformer.core.errors import RunError
-from paraformer.core.netcdf import interrupt_later, read_dataset, write_dataset
+from paraformer.core.netcdf import interrupt_later, open_later, read_dataset, write_dataset
 
 DATASET = xr.Dataset({"a": ("x", np.arange(5.0))})
 
@@ -88,3 +89,15 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match=r"file/a\.nc: cannot write"):
         write_dataset(DATASET, tmp_path / "file" / "a.nc")
+
+
+def test_a_file_that_is_let_go_of_in_a_thread_crashes_nothing(tmp_path: Path) -> None:
+    """The collector of garbage closes it wherever it runs; the netCDF library would mostly end the process."""
+    assert in_child(read_in_two_threads, tmp_path / "a.nc") == "alive"
+
+
+@pytest.mark.parametrize("kind", ["NETCDF3_CLASSIC", "NETCDF3_64BIT", "NETCDF4_CLASSIC", "NETCDF4"])
+def test_every_form_is_read_later(kind: Any, tmp_path: Path) -> None:
+    DATASET.to_netcdf(tmp_path / "a.nc", format=kind)
+    with open_later(tmp_path / "a.nc") as found:
+        xr.testing.assert_identical(found.load(), DATASET)

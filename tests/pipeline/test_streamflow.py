@@ -84,9 +84,9 @@ def test_searches_come_nearer_to_flow_than_the_default(judged: Path) -> None:
     train = scores[scores["period"] == "train"].pivot_table(index="gauge", columns="method", values="kge")
     assert (train["velocity"] >= train["default VIC"] - 1e-6).all()
     assert (train["basin"] > train["default VIC"]).all()
-    truth = xr.open_dataset(judged / "cube" / "river_truth.nc")
+    truth = xr.load_dataset(judged / "cube" / "river_truth.nc")
     assert truth["velocity"].min() > 0.3
-    found = xr.open_dataset(judged / "parameters" / "basin" / "seed-0" / "routing.nc")
+    found = xr.load_dataset(judged / "parameters" / "basin" / "seed-0" / "routing.nc")
     assert set(found["gauge"].values) == set(truth["gauge"].values)
     assert (truth["velocity_exponent"] == 0.2).all()
     assert (np.abs(found["velocity_exponent"]) <= 0.5).all()

@@ -39,9 +39,9 @@ def test_only_settings_without_an_influence_on_theta_are_left_out() -> None:
     assert set(flow.model_dump()) - set(flow.numerical()) == speed | {"loss"}
 
 
-def test_an_error_in_place_of_a_weight_is_of_learners() -> None:
+def test_an_error_in_place_of_a_weight_wants_inference() -> None:
     asked = {"streamflow": {}, "evapotranspiration": {"reference": ["et_obs"], "error": 75}}
-    told = r"'targets.evapotranspiration.error' applies beside 'loss.inference' of a learner only; give 'weight'"
+    told = r"'targets.evapotranspiration.error' applies beside 'loss.inference' only; give 'weight'"
     with pytest.raises(ValidationError, match=told):
         LevenbergConfig.model_validate({"targets": asked})
 

@@ -15,6 +15,7 @@ from paraformer.core.contracts import CalibrationData, ForwardModel, GaugedFlow,
 from paraformer.core.errors import DataError, ModelError
 from paraformer.core.log import Progress
 from paraformer.core.parameters import ROUTING_PARAMETERS, Parameter, ParameterSpace
+from paraformer.numerics.inference import effective_days
 from paraformer.numerics.months import monthly_operator
 from paraformer.process.differentiable import DifferentiableProcess
 from paraformer.routing.basins import RiverBasins
@@ -31,6 +32,7 @@ TIME = np.datetime64("2001-01-01") + np.arange(FIRST + LENGTH)
 SERIES = ("soil_moisture", "evapotranspiration", "runoff", "baseflow")
 VELOCITY = np.array([[1.3], [0.8]])
 ET = {"reference": ["et"], "weight": 1.0}
+INFER = {"loss": {"inference": {"prior_std": 0.2}}}
 
 
 class Ledger(ForwardModel):
@@ -151,7 +153,8 @@ def test_evapotranspiration_beside_flow_is_met_at_little_cost_of_flow(name: str,
 
 @pytest.mark.parametrize("name", ["levenberg", "sceua", "kalman"])
 def test_evapotranspiration_beside_soil_moisture_finds_what_soil_moisture_does_not(name: str, tmp_path: Path) -> None:
-    found = search(settings(name, targets={"evapotranspiration": ET}, budget=200), tmp_path)
+    target = {"reference": ["et"], "error": 5.0} if name == "kalman" else ET  # an inversion counts by errors
+    found = search(settings(name, targets={"evapotranspiration": target}, budget=200), tmp_path)
     within = {"levenberg": 1e-3, "sceua": 0.05, "kalman": 0.05}[name]
     np.testing.assert_allclose(found.theta[:, :2], truth()[:, :2], atol=within)
     moist = search(settings(name, budget=200), tmp_path / "alone")
@@ -198,6 +201,88 @@ def test_slopes_in_cells_are_those_of_the_cost(operator: str) -> None:
     config = settings(targets={k: v for k, v in ALL.items() if k != "streamflow"}, loss={"operator": operator})
     evaluate = Residuals(model(), twin(), np.arange(CELLS), config.loss, 512, config.others)
     sloped(evaluate, np.arange(CELLS), np.random.default_rng(5).uniform(0.2, 0.8, (CELLS, 3)))
+
+
+BY_ERROR = {
+    "streamflow": {"min_days": 30},
+    "evapotranspiration": {"reference": ["et"], "error": 5.0, "period": "month"},
+    "runoff_ratio": {"reference": ["ratio"], "error": 0.05},
+}
+
+
+@pytest.mark.parametrize("names", [("streamflow",), tuple(BY_ERROR)])
+@pytest.mark.parametrize("moisture", [0, 1])
+def test_slopes_in_basins_are_those_of_the_posterior(names: tuple[str, ...], moisture: int) -> None:
+    targets = {"soil_moisture": moisture, **{name: BY_ERROR[name] for name in names}}
+    evaluate = FlowResiduals(model(), twin(), np.arange(2), settings(targets=targets, **INFER))
+    sloped(evaluate, np.arange(2), np.array([[0.4, 0.6, 0.5, 0.5], [0.3, 0.2, 0.7, 0.4]]))
+
+
+@pytest.mark.parametrize("error", [300.0, 0.05], ids=["large", "so small that the cost is beyond 1"])
+def test_slopes_in_cells_are_those_of_the_posterior(error: float) -> None:
+    targets = {"evapotranspiration": {"reference": ["et"], "error": error}, "runoff_ratio": BY_ERROR["runoff_ratio"]}
+    config = settings(targets=targets, **INFER)
+    evaluate = Residuals(model(), twin(), np.arange(CELLS), config.loss, 512, config.others)
+    at = np.random.default_rng(5).uniform(0.2, 0.8, (CELLS, 3))
+    cost, _ = evaluate.run(np.arange(CELLS), at[:, None])
+    assert np.isfinite(cost).all()
+    assert (cost > 1).any() == (error < 1)
+    sloped(evaluate, np.arange(CELLS), at)
+
+
+def test_the_posterior_cost_is_the_product_of_likelihoods_and_prior() -> None:
+    """By hand, in cells and in a basin: decision 0048."""
+    data, u = twin(), np.array([0.6, 0.4, 0.7])
+    points = np.tile(u, (CELLS, 1, 1))
+    series = {name: values[:, 0] for name, values in model().simulate(SPACE.from_unit(points), SERIES).items()}
+    first = {name: values[:, 0] for name, values in model().simulate(data.prior[:, None], SERIES).items()}
+    inside = slice(FIRST, FIRST + LENGTH)
+    moist = np.where(data.mask, series["soil_moisture"][:, inside] - data.observed, 0.0)
+    rmse = ((moist**2).sum(1) / data.mask.sum(1)) ** 0.5
+    totals = series["evapotranspiration"][:, inside] @ monthly_operator(data.time)
+    chi = (((totals - data.references["et"].values) / 5.0) ** 2).sum(1)
+    days = effective_days(first["soil_moisture"][:, inside], data.observed, data.mask)
+    prior = (((u - 0.5) / 0.2) ** 2).sum()  # the middle of every range is the a-priori θ
+    targets = {"evapotranspiration": BY_ERROR["evapotranspiration"]}
+    config, cells = settings(targets=targets, **INFER), np.arange(CELLS)
+    cost, _ = Misfit(model(), data, cells, config.loss, 512, config.others).run(cells, points)
+    logarithm = np.log(rmse) + (chi + prior) / (2 * days)
+    np.testing.assert_allclose(cost[:, 0], np.where(logarithm < 0, np.exp(logarithm), 1 + logarithm), rtol=1e-9)
+
+    rivers, assumed = basins(), basins().prior()
+    flow, before = (rivers.flows(s["runoff"], s["baseflow"], assumed)[:, inside] for s in (series, first))
+    assert data.streamflow is not None
+    seen = data.streamflow.observed
+    share = ((flow - seen) ** 2).sum(1) / ((seen - seen.mean(1, keepdims=True)) ** 2).sum(1)
+    gauged = effective_days(before, seen, np.ones_like(seen, dtype=bool))
+    config = settings(targets={**targets, "streamflow": {"min_days": 30}}, **INFER)
+    assert rivers.parameters is not None
+    for basin, (own, gauges) in enumerate(zip(rivers.cells, rivers.gauges, strict=True)):
+        point = np.append(u, rivers.parameters.to_unit(assumed)[basin])[None, None]
+        evaluate = FlowMisfit(model(), data, np.arange(2), config)
+        found = evaluate(np.array([basin]), point, np.ones((1, 1), dtype=bool))[0, 0]
+        minus_log = (gauged[gauges] * np.log(share[gauges])).sum() / 2 + (days[own] * np.log(rmse[own])).sum()
+        minus_log += (chi[own].sum() + prior) / 2
+        logarithm = minus_log / (gauged[gauges].sum() + days[own].sum())
+        assert found == pytest.approx(np.exp(logarithm) if logarithm < 0 else 1 + logarithm, rel=1e-9)
+
+
+def test_what_flow_does_not_see_stays_at_the_prior(tmp_path: Path) -> None:
+    """``level`` is not seen, of ``loss`` and ``leak`` the product of what they leave: they share what flow asks for."""
+    given = {"targets": "streamflow", "flow": {"min_days": 30, "score": "nse"}, "budget": 400}
+    found = search(settings(**given, **INFER, least_gain=1e-7), tmp_path / "levenberg")
+    np.testing.assert_allclose(found.theta[:6, 0], 0.5, atol=2e-3)
+    np.testing.assert_allclose(found.theta[:6, 1], found.theta[:6, 2], atol=2e-3)
+    left = (1 - found.theta[:6, 1]) * (1 - found.theta[:6, 2])
+    np.testing.assert_allclose(left, ((1 - truth()[:, 1]) * (1 - truth()[:, 2]))[:6], rtol=0.05)
+    free = search(settings("sceua", **given), tmp_path / "free")
+    assert np.abs(free.theta[:6, 0] - 0.5).max() > 0.1
+
+    process, config = model(), settings("sceua", **given, **INFER)
+    points = Search(config).search(process, twin(), seed=3, directory=tmp_path / "sceua", progress=Progress())
+    np.testing.assert_allclose(points.cost, found.cost, rtol=3e-3)
+    assert (points.cost >= found.cost).all(), "the slopes lead to the least cost"
+    assert process.runs == (points.evaluations * [len(cells) for cells in basins().cells]).sum(), "the prior's run too"
 
 
 def test_the_cost_is_the_sum_of_weighted_squares() -> None:
@@ -262,7 +347,19 @@ def test_a_basin_without_a_reference_is_found_by_flow_alone() -> None:
         ({"targets": {"evapotranspiration": ET}, "find": "routing"}, "'find' applies to targets 'streamflow' only"),
         ({"targets": {"evapotranspiration": ET, "soil_moisture": 0}}, "leaves nothing that cells are searched by"),
         ({"targets": {"streamflow": {}}, "find": "routing"}, "leaves θ as it is"),
-        ({"targets": {"streamflow": {}}, "loss": {"inference": {}}}, r"'loss\.inference' is of cells"),
+        (
+            {"targets": {"streamflow": {"score": "kge"}}, "loss": {"inference": {}}},
+            r"'score: nse' and 'log_share'",
+        ),
+        ({"targets": "streamflow", "loss": {"inference": {}}}, r"'score: nse' and 'log_share'"),
+        (
+            {"targets": {"streamflow": {"weight": 2}}, "loss": {"inference": {}}},
+            "streamflow.weight' does not",
+        ),
+        ({"targets": {"evapotranspiration": ET}, "loss": {"inference": {}}}, "give 'error'"),
+        ({"targets": "streamflow", "find": "routing", "flow": {"score": "nse"}, **INFER}, "no prior of it"),
+        ({"targets": {"streamflow": {}, "soil_moisture": 0}, "loss": {"min_days": 30, "inference": {}}}, "but for"),
+        ({"name": "kalman", "targets": {"evapotranspiration": ET}}, "give 'error'"),
         ({"targets": {"streamflow": {}, "soil_moisture": 0}, "loss": {"min_days": 30}}, "'loss' applies"),
         ({"targets": {"soil_moisture": 1}}, "'targets' names none beside soil moisture"),
         ({"targets": "flow"}, "streamflow"),

@@ -77,6 +77,21 @@ def write_arrays(arrays: Arrays, path: Path) -> None:
             variable[...] = values
 
 
+def open_later(path: Path) -> xr.Dataset:
+    """A netCDF file, read when computed with, by a library that threads may share.
+
+    Whatever opens a file and lets go of it leaves the closing to the garbage collector, which works in any thread, that
+    of zarr for one. The netCDF library crashes where two threads are in it, each at its own file; h5py takes turns.
+
+    Raises:
+        OSError, ValueError: if it is missing or no netCDF file.
+    """
+    with path.open("rb") as file:
+        classic = file.read(3) == b"CDF"
+    with interrupt_later():
+        return xr.open_dataset(path, engine="scipy" if classic else "h5netcdf")
+
+
 def read_dataset(path: Path, *, engine: Engine | None = None) -> xr.Dataset:
     """All of a netCDF file, loaded and closed.
 

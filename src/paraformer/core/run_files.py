@@ -72,13 +72,10 @@ def opened(path: Path) -> xr.Dataset:
     Raises:
         RunError: it is not readable.
     """
-    import xarray as xr
-
-    from paraformer.core.netcdf import interrupt_later
+    from paraformer.core.netcdf import open_later
 
     try:
-        with interrupt_later():
-            return xr.open_dataset(path, engine="netcdf4")
+        return open_later(path)
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: not readable ({error})") from error
 

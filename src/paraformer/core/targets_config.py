@@ -127,9 +127,7 @@ class TargetsConfig(Settings):
         """Raise ValueError where an error is given that only ``loss.inference`` reads."""
         for name, target in self.chosen.items():
             if target.error is not None:
-                raise ValueError(
-                    f"'targets.{name}.error' applies beside 'loss.inference' of a learner only; give 'weight'"
-                )
+                raise ValueError(f"'targets.{name}.error' applies beside 'loss.inference' only; give 'weight'")
 
     @property
     def chosen(self) -> dict[str, TargetConfig]:

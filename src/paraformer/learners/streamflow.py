@@ -11,12 +11,10 @@ from torch import Tensor
 
 from paraformer.core.contracts import CalibrationData
 from paraformer.core.errors import DataError
-from paraformer.core.flow_score import EPSILON_SHARE
 from paraformer.core.hashing import hash_json
 from paraformer.core.parameters import ParameterSpace
 from paraformer.core.targets_config import StreamflowTarget
-from paraformer.numerics.flow_loss import flow_residuals
-from paraformer.numerics.inference import effective_days
+from paraformer.numerics.flow_loss import flow_days, flow_residuals
 from paraformer.numerics.losses import Evidence
 
 LEAD = 180
@@ -118,12 +116,8 @@ class FlowTarget:
         """
         found = np.ones(len(self.good))
         for gauges, flow in self._flows(simulated, cells, routing):
-            mask, runs = self.flow.mask[gauges], flow.numpy()
-            observed = np.where(mask, self.flow.observed[gauges], 0.0)
-            if self.config.log_share == 1.0:
-                mean = observed.sum(axis=1, keepdims=True) / mask.sum(axis=1, keepdims=True)
-                runs, observed = (np.log(np.maximum(each, 0.0) + EPSILON_SHARE * mean) for each in (runs, observed))
-            found[gauges] = np.maximum(effective_days(runs, observed, mask), 1.0)
+            observed, mask = self.flow.observed[gauges], self.flow.mask[gauges]
+            found[gauges] = flow_days(flow.numpy(), observed, mask, self.config.log_share)
         return found
 
     def _flows(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from paraformer.core.flow_score import EPSILON_SHARE, FlowScore
+from paraformer.numerics.inference import effective_days
 
 _TINY = 1e-12
 
@@ -39,6 +41,25 @@ def flow_residuals(
         s, o = (torch.log(flow.clamp_min(0.0) + epsilon) for flow in (simulated, observed))
         parts.append(log_share**0.5 * _nse(s, o, mask, days))
     return torch.cat(parts, dim=-1)
+
+
+def flow_days(
+    simulated: Float[np.ndarray, "gauge day"],
+    observed: Float[np.ndarray, "gauge day"],
+    mask: Bool[np.ndarray, "gauge day"],
+    log_share: float,
+) -> Float[np.ndarray, " gauge"]:
+    """Independent days that say as much as the observed days of each gauge (``effective_days``), at least 1.
+
+    Args:
+        simulated: flow with the a-priori θ, in the unit of ``observed``.
+        log_share: as of ``flow_residuals``, 0 or 1.
+    """
+    observed = np.where(mask, observed, 0.0)
+    if log_share == 1.0:
+        epsilon = EPSILON_SHARE * observed.sum(axis=1, keepdims=True) / mask.sum(axis=1, keepdims=True)
+        simulated, observed = (np.log(np.maximum(flow, 0.0) + epsilon) for flow in (simulated, observed))
+    return np.maximum(effective_days(simulated, observed, mask), 1.0)
 
 
 def _mean(values: Tensor, mask: Tensor, days: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from paraformer.core.names import PER_CELL, SINGLE, TRUTH
 from paraformer.core.targets_config import TargetsConfig
 from paraformer.evaluation.signatures import QUANTITIES
 from paraformer.evaluation.trade_off import pareto_table
-from paraformer.search.config import BuiltInSearchConfig, of_streamflow
+from paraformer.search.config import BuiltInSearchConfig
 
 MOISTURE, FLOW = "soil_moisture", "streamflow"
 _COLUMNS = ["variable", "reference", "unit", "target", "method", "seed", "error"]
@@ -76,7 +76,7 @@ def by_inference(study: Study, name: str) -> bool:
     if name in study.learners:
         return study.learners[name].loss.inference is not None
     search = study.searches.get(name)
-    return isinstance(search, BuiltInSearchConfig) and not of_streamflow(search) and search.loss.inference is not None
+    return isinstance(search, BuiltInSearchConfig) and search.loss.inference is not None
 
 
 def _of_products(table: pd.DataFrame | None) -> pd.DataFrame | None:

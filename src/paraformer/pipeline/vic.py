@@ -13,6 +13,7 @@ from paraformer.core.conventions import WRITTEN, axes, described
 from paraformer.core.errors import DataError, ModelError, nearest
 from paraformer.core.lazy import deferred
 from paraformer.core.log import Progress, shown_progress
+from paraformer.core.netcdf import open_later
 from paraformer.core.parameters import VIC_PARAMETERS, Parameter, ParameterSpace
 from paraformer.core.physics import SECONDS_PER_DAY
 from paraformer.core.variables import OUTPUTS
@@ -41,7 +42,7 @@ class VICRun(RunResult):
         found: dict[str, list[Path]] = {}
         for path in self.history:
             found.setdefault(path.name.split(".")[0], []).append(path)
-        return {name: xr.concat([xr.open_dataset(p) for p in paths], "time") for name, paths in found.items()}
+        return {name: xr.concat([open_later(p) for p in paths], "time") for name, paths in found.items()}
 
 
 def run(

@@ -49,6 +49,11 @@ class FlowMisfitConfig(Settings):
     )
     min_days: int = Field(default=365, ge=2, description="observed days below which a basin keeps its a-priori θ")
 
+    @property
+    def is_likelihood(self) -> bool:
+        """Whether the misfit is that of Gaussian errors, of flow or of its logarithm."""
+        return self.score == "nse" and self.log_share in (0.0, 1.0)
+
 
 class _AnyConfig(Settings):
     model: Literal["process", "surrogate"] = Field(default="process", description="forward model that is searched")
@@ -115,23 +120,43 @@ class _CommonConfig(_AnyConfig):
                     raise ValueError("'flow' stands in 'targets.streamflow', where targets have weights")
                 other = "soil_moisture" if key == "loss" else "streamflow"
                 raise ValueError(f"'{key}' applies to targets '{other}' only")
+        self._require_one_rule()
         if self.others is not None:
-            self.others.require_weights()
             if not (self.of_flow or self.of_moisture):
                 raise ValueError(
                     "'targets.soil_moisture: 0' leaves nothing that cells are searched by; name streamflow"
                 )
             if self.of_flow and self.find == "routing" and (self.of_moisture or self.others.chosen):
                 raise ValueError("'find: routing' leaves θ as it is, so that flow is its only target")
-            if self.of_flow and self.loss.inference is not None and "loss" in self.model_fields_set:
-                raise ValueError("'loss.inference' is of cells; it does not apply where streamflow is a target")
         return self
+
+    def _require_one_rule(self) -> None:
+        """Raise ValueError unless everything counts by weight or, as ``loss.inference`` wants it, by its errors."""
+        if self.loss.inference is None:
+            if self.others is not None:
+                self.others.require_weights()
+            return
+        if not self.of_moisture and self.loss.model_copy(update={"inference": None}) != MisfitConfig():
+            raise ValueError("'loss' applies to targets 'soil_moisture' only, but for 'loss.inference'")
+        if self.of_flow and self.find == "routing":
+            raise ValueError("'find: routing' leaves θ as it is, so that 'loss.inference' has no prior of it")
+        if self.others is not None:
+            self.others.require_errors()
+        elif self.of_flow and not self.flow.is_likelihood:
+            raise ValueError(
+                "'flow' beside 'loss.inference' takes 'score: nse' and 'log_share' 0 or 1: errors of flow, or of its "
+                "logarithm, are Gaussian"
+            )
 
     @property
     def _without_effect(self) -> tuple[str, ...]:
         """Keys that do not apply to the targets."""
         flow = () if self.of_flow and self.others is None else ("flow",)
-        return (*flow, *(() if self.of_flow else ("find",)), *(() if self.of_moisture else ("loss",)))
+        return (
+            *flow,
+            *(() if self.of_flow else ("find",)),
+            *(() if self.of_moisture or self.loss.inference else ("loss",)),
+        )
 
     @property
     def of_flow(self) -> bool:

@@ -99,12 +99,18 @@ class Kalman:
         cost, series = evaluate.run(running, points)
         part = with_best(part, points, cost)
         away = evaluate.residual(running, series)
-        observed = evaluate.mask[running].sum(axis=1)
-        whole = prior.days / np.maximum((wrong**2).sum(axis=1), _LEAST_SQUARE * observed)
+        observed, length = evaluate.mask[running].sum(axis=1), evaluate.mask.shape[1]
+        whole = prior.days / np.maximum((wrong[:, :length] ** 2).sum(axis=1), _LEAST_SQUARE * observed)
+        said = prior.days
+        if evaluate.others is not None:  # other targets as errors of soil moisture of the same precision
+            unit = whole[:, None] ** -0.5
+            wrong[:, length:] *= unit
+            away[:, :, length:] *= unit[..., None]
+            said = said + evaluate.others.count(evaluate.cells[running])
         square = np.maximum((away**2).sum(axis=2), _LEAST_SQUARE * observed[:, None])
         rounds = (self.config.budget - part.evaluations) // (2 * part.mean.shape[1] + len(_PARTS) + 1)  # still to come
         settled = (part.counted >= 0.98 * whole) & (gained < self.config.least_gain)
-        share = np.maximum(step_length(square, whole, prior.days), 1 / np.maximum(rounds, 1))
+        share = np.maximum(step_length(square, whole, said), 1 / np.maximum(rounds, 1))
         counted = np.minimum(part.counted + share * np.maximum(whole - part.counted, 0.0), whole)
         slope = np.linalg.pinv(points - part.mean[:, None]) @ (away - wrong[:, None])
         precision = counted[:, None, None] * (slope @ np.swapaxes(slope, 1, 2)) + np.diag(prior.std**-2.0)
@@ -181,13 +187,13 @@ def sigma_points(
 def step_length(
     square: Float[np.ndarray, "cell member"], whole: Float[np.ndarray, " cell"], days: Float[np.ndarray, " cell"]
 ) -> Float[np.ndarray, " cell"]:
-    """Share of the observations' weight that one round may add: the larger of n_e / 2 mean(Φ) and √(n_e / 2 var(Φ)), at
+    """Share of the observations' weight that one round may add: the larger of n / 2 mean(Φ) and √(n / 2 var(Φ)), at
     most 1, Φ being half the weighted squared misfit of a member (Iglesias & Yang 2021, eq. 12).
 
     Args:
         square: summed squared residuals of the members, above 0 [m6 m-6].
         whole: precision of a day's error [m-6 m6].
-        days: effective number of days n_e.
+        days: n, effective days n_e of soil moisture and values of other targets.
     """
     misfit = 0.5 * square * whole[:, None]
     spread = np.sqrt(days / (2 * np.maximum(misfit.var(axis=1), _LEAST_VARIANCE)))

@@ -19,7 +19,7 @@ from scipy.stats import qmc
 from paraformer.core.contracts import CalibrationData, ForwardModel
 from paraformer.core.seeding import generator
 from paraformer.core.targets_config import TargetsConfig
-from paraformer.numerics.inference import Inference
+from paraformer.numerics.inference import Inference, straightened
 from paraformer.numerics.observe import fit_line, observe
 from paraformer.search.config import LevenbergConfig, MisfitConfig
 from paraformer.search.objective import OUTPUT, Misfit, linearisable
@@ -105,7 +105,10 @@ class Residuals(Misfit):
             wrong = torch.where(mask, seen - observed, 0.0)
             if self.others is None:
                 return wrong
-            return torch.cat([self.weight**0.5 * wrong, root * self.beside(cells, simulated)], dim=1)
+            beside = self.beside(cells, simulated)
+            if self.others.by_error:
+                return torch.cat([wrong, beside], dim=1)
+            return torch.cat([self.weight**0.5 * wrong, root * beside], dim=1)
 
         point = torch.as_tensor(series)
         columns = torch.as_tensor(slope).unbind(-1)
@@ -113,32 +116,42 @@ class Residuals(Misfit):
         settle_threads()
         days = self.mask[cells].sum(axis=1)[:, None]
         wrong, jacobian = pairs[0][0].numpy(), np.stack([pair[1].numpy() for pair in pairs], axis=1)
+        here = None if self.inference is None else self.inference.at(cells)
+        square, chi = np.zeros((len(cells), 1)), np.zeros(len(cells))
+        if here is not None:
+            moist, beside = wrong[:, : mask.shape[1]], wrong[:, mask.shape[1] :]
+            square, chi = (moist**2).sum(axis=1)[:, None] / days, (beside**2).sum(axis=1)
+            scale = np.sqrt(square * days / here.days[:, None])  # as of errors of soil moisture, n_e of them
+            wrong = np.concatenate([moist, scale * beside], axis=1)
+            jacobian[..., mask.shape[1] :] *= scale[..., None]
         gradient = (jacobian * wrong[:, None]).sum(axis=2) / days
         curvature = (jacobian[:, :, None] * jacobian[:, None]).sum(axis=3) / days[..., None]
-        if self.inference is None:
-            return gradient, curvature
-        square = (wrong**2).sum(axis=1)[:, None] / days
-        return with_prior(gradient, curvature, square, at, self.inference.at(cells))
+        return (gradient, curvature) if here is None else with_prior(gradient, curvature, square, chi, at, here)
 
 
 def with_prior(
     gradient: Float[np.ndarray, "cell parameter"],
     curvature: Float[np.ndarray, "cell parameter parameter"],
     square: Float[np.ndarray, "cell 1"],
+    chi: Float[np.ndarray, " cell"],
     at: Float[np.ndarray, "cell parameter"],
     inference: Inference,
 ) -> tuple[Float[np.ndarray, "cell parameter"], Float[np.ndarray, "cell parameter parameter"]]:
-    """Gradient and Gauss-Newton curvature of half the squared posterior cost, m exp(Q / n_e) / 2, from those of m / 2.
+    """Gradient and Gauss-Newton curvature of half the squared posterior cost, m exp((χ² + Q) / n_e) / 2.
 
-    The curvature leaves out products of the slopes of m and Q, which keeps it positive.
+    The curvature leaves out products of the slopes of m, χ² and Q, which keeps it positive.
 
     Args:
+        gradient, curvature: of m / 2 + m χ² / 2 n_e, the second m held.
         square: mean squared residual m [m6 m-6].
+        chi: χ² of the other targets.
     """
     weight = square / (inference.std**2 * inference.days[:, None])
     gradient = gradient + weight * (at - inference.prior)
     curvature = curvature + weight[:, :, None] * np.eye(at.shape[1])
-    factor = np.exp(2 * inference.log_excess(at))[:, None]
+    square = np.maximum(square[:, 0], TINY)
+    cost, slope = straightened(np.log(square) / 2 + inference.log_excess(at) + chi / (2 * inference.days))
+    factor = (cost * slope / square)[:, None]
     return factor * gradient, factor[..., None] * curvature
 
 

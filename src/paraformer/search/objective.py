@@ -14,7 +14,7 @@ from paraformer.core.contracts import CalibrationData, ForwardModel, Linearisabl
 from paraformer.core.errors import DataError, ModelError
 from paraformer.core.targets_config import TargetsConfig
 from paraformer.numerics import scores
-from paraformer.numerics.inference import Inference, InferenceConfig, effective_days
+from paraformer.numerics.inference import Inference, InferenceConfig, effective_days, straightened
 from paraformer.numerics.observe import fit_line, observe
 from paraformer.search.config import MisfitConfig
 from paraformer.search.targets import OtherTargets
@@ -79,7 +79,8 @@ class Misfit(Grouped):
     posterior cost [m3 m-3] (``numerics.inference``).
 
     Targets beside soil moisture add their weighted squared relative errors, times the variance of observed soil
-    moisture over all cells, to the squared RMSE: as residuals of more days.
+    moisture over all cells, to the squared RMSE: as residuals of more days. Under ``loss.inference`` they add half of
+    χ² to the negative logarithm of the posterior instead, as the prior does (decision 0048).
 
     Only cells that want a run are run. The model runs the same number of sets in every cell, so cells are taken
     together that want the same number.
@@ -115,7 +116,8 @@ class Misfit(Grouped):
         self.observed = np.where(self.mask, data.observed[cells], 0.0)
         self.days = slice(data.first_day, data.first_day + len(data.time))
         self.operator = loss.operator
-        self.others = None if targets is None else OtherTargets(targets, data)
+        by_error = loss.inference is not None
+        self.others = None if targets is None else OtherTargets(targets, data, by_error=by_error)
         self.weight = 1.0 if targets is None else targets.soil_moisture
         self.outputs = (OUTPUT,) if self.others is None else (OUTPUT, *self.others.outputs)
         require_outputs(model, self.outputs)
@@ -158,20 +160,27 @@ class Misfit(Grouped):
         seen, observed, mask = self._seen(cells, self.parts(simulated)[OUTPUT])
         fit = scores.finish(scores.accumulate(seen, observed, mask), min_days=1)
         rmse = fit.values["rmse"].reshape(n, sets)
-        if self.others is not None:
-            rmse = np.sqrt(self.weight * rmse**2 + (self._beside(cells, simulated) ** 2).sum(axis=2))
-        return rmse if self.inference is None else rmse * np.exp(self.inference.at(cells).log_excess(points))
+        beside = 0.0 if self.others is None else (self._beside(cells, simulated) ** 2).sum(axis=2)
+        if self.inference is None:
+            return rmse if self.others is None else np.sqrt(self.weight * rmse**2 + beside)
+        here = self.inference.at(cells)
+        with np.errstate(divide="ignore"):
+            logarithm = np.log(rmse) + here.log_excess(points) + beside / (2 * here.days[:, None])
+        return straightened(logarithm)[0]
 
     def residual(
         self, cells: Int[np.ndarray, " cell"], simulated: Float[np.ndarray, "cell set day"]
     ) -> Float[np.ndarray, "cell set residual"]:
         """Series after the observation operator less what was observed [m3 m-3], 0 on days without an observation; and
-        behind it what other targets add, so that the mean square over observed days is the squared cost."""
+        behind it what other targets add, so that the mean square over observed days is the squared cost; under
+        ``loss.inference`` their residuals in units of their errors."""
         series = self.parts(simulated)[OUTPUT]
         seen, observed, mask = self._seen(cells, series)
         wrong = np.where(mask, seen - observed, 0.0).reshape(series.shape)
         if self.others is None:
             return wrong
+        if self.others.by_error:
+            return np.concatenate([wrong, self._beside(cells, simulated)], axis=2)
         days = self.mask[cells].sum(axis=1)[:, None, None]
         return np.concatenate([self.weight**0.5 * wrong, days**0.5 * self._beside(cells, simulated)], axis=2)
 
@@ -181,9 +190,11 @@ class Misfit(Grouped):
         return {name: simulated[..., i * length : (i + 1) * length] for i, name in enumerate(self.outputs)}
 
     def beside(self, cells: Int[np.ndarray, " run"], simulated: Float[Tensor, "run day"]) -> Float[Tensor, "run value"]:
-        """Residuals of the other targets of some runs, in the unit of soil moisture [m3 m-3] (torch)."""
+        """Residuals of the other targets of some runs, in the unit of soil moisture [m3 m-3], or of their errors
+        (torch)."""
         assert self.others is not None
-        return self.others.unit * self.others.residuals(self.parts(simulated), self.cells[cells], together=False)
+        found = self.others.residuals(self.parts(simulated), self.cells[cells], together=False)
+        return found if self.others.by_error else self.others.unit * found
 
     def _beside(
         self, cells: Int[np.ndarray, " cell"], simulated: Float[np.ndarray, "cell set day"]

@@ -173,6 +173,8 @@ class Search:
         cost, evaluations = np.full(n, np.nan), np.zeros(n, dtype=np.int64)
         stopped = np.full(n, Stop.NOT_SEARCHED, dtype=np.int64)
         cost[misfit.at], evaluations[misfit.at], stopped[misfit.at] = best, state.evaluations, state.stopped
+        if misfit.by_inference:
+            evaluations[misfit.at] += 1  # of the a-priori θ, for the effective days
         theta, routing = misfit.found(point)
         return SearchResult(theta, cost, evaluations, stopped, routing=routing)
 

@@ -8,6 +8,7 @@ are one basin, and all of them count. What a search calls a cell is a basin here
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,8 @@ from jaxtyping import Float, Int
 from paraformer.core.contracts import CalibrationData, ForwardModel, GaugedFlow
 from paraformer.core.errors import DataError, ModelError
 from paraformer.core.targets_config import StreamflowTarget
-from paraformer.numerics.flow_loss import flow_residuals
+from paraformer.numerics.flow_loss import flow_days, flow_residuals
+from paraformer.numerics.inference import effective_days, straightened
 from paraformer.numerics.observe import fit_line, observe
 from paraformer.numerics.references import WATERS
 from paraformer.search.config import BuiltInSearchConfig
@@ -27,6 +29,9 @@ from paraformer.search.targets import OtherTargets
 
 _STEP = 1e-4
 """Step of the differences in learned parameters of routing, unit coordinates: unit hydrographs are smooth."""
+
+_LEAST = 1e-16
+"""Squared error of a series below which its logarithm falls no further."""
 
 
 def searchable_basins(data: CalibrationData, min_days: int) -> Int[np.ndarray, " basin"]:
@@ -54,6 +59,10 @@ class FlowMisfit(Grouped):
     """Distance of simulated from observed flow (``numerics.flow_loss``): 1 - KGE, or the root of 1 - NSE. With several
     targets the root of the weighted sum of its square and of their squared relative errors over all cells of the basin.
 
+    With ``loss.inference`` the posterior cost exp(-log p / N) of the basin's θ (decision 0048): gauges, and its cells'
+    soil moisture, by their effective days, N of them together; other targets by their errors; the prior of θ around the
+    mean of the cells' a-priori θ. The prior of times of travel is flat.
+
     Args:
         model: forward model of all cells of ``data``; its ``runs`` count what parts of it ran, too.
         data: with flow of the training period.
@@ -72,7 +81,9 @@ class FlowMisfit(Grouped):
             raise DataError(f"search: the forward model has {model.n_cells} cells, the data {len(data.cells)}")
         flow = data.gauged()
         self.moisture = _Moisture.of(config, data)
-        self.others = OtherTargets(config.others, data) if config.others is not None and config.others.chosen else None
+        by_error = config.loss.inference is not None
+        chosen = config.others if config.others is not None and config.others.chosen else None
+        self.others = None if chosen is None else OtherTargets(chosen, data, by_error=by_error)
         more = () if self.moisture is None else (MOISTURE,)
         self.outputs = (*WATERS, *more, *(() if self.others is None else self.others.outputs))
         require_outputs(model, self.outputs)
@@ -90,6 +101,27 @@ class FlowMisfit(Grouped):
         self.runs_together = max(1, config.runs_together // most)
         self.prior_theta = data.prior
         self._water: dict[int, tuple[np.ndarray, ...]] = {}
+        self._prior = config.loss.inference
+        self.by_inference = self._prior is not None
+
+    @cached_property
+    def inference(self) -> list[_BasinInference]:
+        """Of every searched basin, from a run of its a-priori θ."""
+        assert self._prior is not None
+        points, every = self.prior(), np.arange(len(self.at))
+        std, found = self._prior.std(self.model.parameters), []
+        size = self.runs_together
+        for some in (every[i : i + size] for i in range(0, len(every), size)):
+            for cell, waters in zip(some.tolist(), self._waters(some, points[some, None])[:, 0], strict=True):
+                flow, *series = self._compared(cell, points[cell], waters)
+                gauges = self.basins.gauges[self.at[cell]]
+                gauges, flow = gauges[self.good[gauges]], flow[self.good[gauges]]
+                days = flow_days(flow, self.flow.observed[gauges], self.flow.mask[gauges], self.log_share)
+                if self.moisture is not None:
+                    own = self.basins.cells[self.at[cell]]
+                    days = np.concatenate([days, self.moisture.days(series[self.outputs.index(MOISTURE)], own)])
+                found.append(_BasinInference(points[cell, : self.p], std, days))
+        return found
 
     def prior(self) -> Float[np.ndarray, "basin parameter"]:
         """Where every searched basin begins: the mean of its cells' a-priori θ, and its river's times of travel."""
@@ -127,8 +159,11 @@ class FlowMisfit(Grouped):
         cost = np.empty(points.shape[:2])
         for i, j in np.ndindex(cost.shape):
             cell = int(cells[i])
-            series = self._compared(cell, points[i, j], waters[i, j])
-            cost[i, j] = float(self._residuals(cell, *map(torch.as_tensor, series)).square().sum().sqrt())
+            rows = self._rows(cell, *map(torch.as_tensor, self._compared(cell, points[i, j], waters[i, j])))
+            if self.by_inference:
+                cost[i, j] = self.inference[cell].cost(rows, points[i, j, : self.p])[0]
+            else:
+                cost[i, j] = float(torch.cat(rows).square().sum().sqrt())
         return cost
 
     def _compared(self, cell: int, point: np.ndarray, series: Sequence[np.ndarray] | np.ndarray) -> list[np.ndarray]:
@@ -143,21 +178,23 @@ class FlowMisfit(Grouped):
         """Flow of the training days at the gauges of a searched basin [gauge, day]."""
         return self.basins.flow(int(self.at[cell]), runoff, baseflow, self._routing(point))[:, self.days]
 
-    def _residuals(self, cell: int, simulated: torch.Tensor, *series: torch.Tensor) -> torch.Tensor:
+    def _rows(self, cell: int, simulated: torch.Tensor, *series: torch.Tensor) -> list[torch.Tensor]:
         """Residuals at the gauges of a searched basin that count, and in its cells; their squares add up to the squared
-        cost."""
+        cost. By inference those of each gauge, of each cell's soil moisture, and of all other targets in units of their
+        errors."""
         gauges = self.basins.gauges[self.at[cell]]
         good = self.good[gauges]
         observed, mask = (torch.as_tensor(a[gauges[good]]) for a in (self.flow.observed, self.flow.mask))
         chosen = simulated[torch.as_tensor(good)]
         found = flow_residuals(chosen, observed.to(chosen), mask, self.score, self.log_share)
-        parts = [found.reshape(-1) * (self.weight / float(good.sum())) ** 0.5]
+        parts = list(found) if self.by_inference else [found.reshape(-1) * (self.weight / float(good.sum())) ** 0.5]
         named, cells = dict(zip(self.outputs, series, strict=bool(series))), self.basins.cells[self.at[cell]]
         if self.moisture is not None:
-            parts.append(self.moisture.residuals(named[MOISTURE], cells))
+            of_moisture = self.moisture.of_each if self.by_inference else self.moisture.of_all
+            parts += of_moisture(named[MOISTURE], cells)
         if self.others is not None:
             parts.append(self.others.residuals(named, cells, together=True).reshape(-1))
-        return torch.cat(parts)
+        return parts
 
     def _waters(self, cells: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Series of the cells of each basin with each set, runoff and baseflow [mm day-1] first: an array [basin, set,
@@ -228,12 +265,62 @@ class _Moisture(NamedTuple):
         observed = torch.as_tensor(np.where(mask, data.observed, 0.0)).double()
         return cls(observed, torch.as_tensor(mask), config.loss.operator, scale, config.others.soil_moisture)
 
-    def residuals(self, simulated: torch.Tensor, cells: np.ndarray) -> torch.Tensor:
-        """Of the cells of a basin, whose squares add up to the weighted squared error [cell * day]."""
+    def of_all(self, simulated: torch.Tensor, cells: np.ndarray) -> list[torch.Tensor]:
+        """Residuals of the cells of a basin, whose squares add up to the weighted squared error [cell * day]."""
+        wrong, mask = self._wrong(simulated, cells)
+        return [wrong.reshape(-1) * ((self.weight / mask.sum().clamp(min=1)) ** 0.5 / self.scale)]
+
+    def of_each(self, simulated: torch.Tensor, cells: np.ndarray) -> list[torch.Tensor]:
+        """Residuals of each cell of a basin with an observation, whose squares add up to its mean squared error."""
+        wrong, mask = self._wrong(simulated, cells)
+        return [one / seen.sum() ** 0.5 for one, seen in zip(wrong, mask, strict=True) if seen.any()]
+
+    def days(self, simulated: np.ndarray, cells: np.ndarray) -> Float[np.ndarray, " cell"]:
+        """Effective days of each cell of a basin with an observation, at least 1, from a run of the a-priori θ."""
+        observed, mask = self.observed[cells].numpy(), self.mask[cells].numpy()
+        seen = mask.any(axis=1)
+        return np.maximum(effective_days(simulated[seen], observed[seen], mask[seen]), 1.0)
+
+    def _wrong(self, simulated: torch.Tensor, cells: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         observed, mask = self.observed[cells], self.mask[cells]
         seen = observe(simulated, fit_line(self.operator, simulated, observed, mask))
-        wrong = torch.where(mask, seen - observed, 0.0).reshape(-1)
-        return wrong * ((self.weight / mask.sum().clamp(min=1)) ** 0.5 / self.scale)
+        return torch.where(mask, seen - observed, 0.0), mask
+
+
+class _BasinInference(NamedTuple):
+    """Posterior of the θ of a basin.
+
+    Attributes:
+        prior: a-priori θ, unit coordinates [parameter].
+        std: standard deviation around it [parameter].
+        days: effective days of each gauge, and of each cell with soil moisture.
+    """
+
+    prior: Float[np.ndarray, " parameter"]
+    std: Float[np.ndarray, " parameter"]
+    days: Float[np.ndarray, " series"]
+
+    def cost(self, rows: list[torch.Tensor], u: Float[np.ndarray, " parameter"]) -> tuple[float, float]:
+        """Posterior cost exp(-log p / N), and its slope by the logarithm.
+
+        Args:
+            rows: residuals of each series of ``days``, and of what has a known error.
+        """
+        sizes = np.array([float(row.square().sum()) for row in rows])
+        series, known = sizes[: len(self.days)], sizes[len(self.days) :]
+        minus_log = (self.days * np.log(np.maximum(series, _LEAST))).sum() + known.sum()
+        minus_log += (((u - self.prior) / self.std) ** 2).sum()
+        found, slope = straightened(np.array([minus_log / (2 * self.days.sum())]))
+        return float(found[0]), float(slope[0])
+
+    def scale(self, rows: list[torch.Tensor]) -> Float[np.ndarray, " residual"]:
+        """Factors of all residuals after which the gradient of half their sum of squares is that of -log p."""
+        days = (*self.days, *(None for _ in rows[len(self.days) :]))
+        each = [
+            1.0 if n is None else (n / max(float(row.square().sum()), _LEAST)) ** 0.5
+            for row, n in zip(rows, days, strict=True)
+        ]
+        return np.repeat(each, [row.numel() for row in rows])
 
 
 class FlowResiduals(FlowMisfit):
@@ -275,20 +362,29 @@ class FlowResiduals(FlowMisfit):
                 cell, point, water = int(cells[i]), at[i], waters[i]
                 columns = [self._compared(cell, point, series) for series in slope]
                 columns += self._by_routing(cell, point, water)
-                wrong, jacobian = self._linear(cell, self._compared(cell, point, water), columns)
-                gradient[i], curvature[i] = jacobian @ wrong, jacobian @ jacobian.T
+                gradient[i], curvature[i] = self._normal(cell, point, self._compared(cell, point, water), columns)
         return gradient, curvature
 
-    def _linear(
-        self, cell: int, series: list[np.ndarray], columns: list[list[np.ndarray]]
+    def _normal(
+        self, cell: int, u: np.ndarray, series: list[np.ndarray], columns: list[list[np.ndarray]]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Residuals, and their derivative with respect to every parameter [parameter, residual]."""
+        """Gradient and curvature of half the squared cost of a basin, from the slopes of its series."""
         point = tuple(map(torch.as_tensor, series))
         pairs: list[Any] = [
-            torch.func.jvp(lambda *q: self._residuals(cell, *q), point, tuple(map(torch.as_tensor, column)))
+            torch.func.jvp(lambda *q: torch.cat(self._rows(cell, *q)), point, tuple(map(torch.as_tensor, column)))
             for column in columns
         ]
-        return pairs[0][0].numpy(), np.stack([pair[1].numpy() for pair in pairs])
+        wrong, jacobian = pairs[0][0].numpy(), np.stack([pair[1].numpy() for pair in pairs])
+        if not self.by_inference:
+            return jacobian @ wrong, jacobian @ jacobian.T
+        here, rows, p = self.inference[cell], self._rows(cell, *point), self.p
+        scale, (cost, slope) = here.scale(rows), here.cost(rows, u[:p])
+        wrong, jacobian = wrong * scale, jacobian * scale
+        gradient, curvature = jacobian @ wrong, jacobian @ jacobian.T
+        gradient[:p] += (u[:p] - here.prior) / here.std**2
+        curvature[:p, :p] += np.diag(here.std**-2.0)
+        factor = cost * slope / here.days.sum()
+        return factor * gradient, factor * curvature
 
     def _by_routing(self, cell: int, point: np.ndarray, waters: np.ndarray) -> list[list[np.ndarray]]:
         """Derivative of flow with respect to the learned parameters of routing, by differences inside the bounds; they

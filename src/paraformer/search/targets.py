@@ -1,4 +1,4 @@
-"""Targets of a search beside soil moisture and flow: residuals against references, in units of their spread."""
+"""Targets of a search beside soil moisture and flow: residuals against references, by their spread or their error."""
 
 from __future__ import annotations
 
@@ -15,10 +15,17 @@ from paraformer.numerics.references import WATERS, References
 
 
 class OtherTargets(References):
-    """Residuals whose squares add up to the weighted squared relative errors of evapotranspiration and signatures."""
+    """Residuals of evapotranspiration and signatures: their squares add up to the weighted squared relative errors.
 
-    def __init__(self, config: TargetsConfig, data: CalibrationData) -> None:
+    Args:
+        config: the targets.
+        data: with their references.
+        by_error: under ``loss.inference`` they add up to χ² instead, each value by the variance of its error.
+    """
+
+    def __init__(self, config: TargetsConfig, data: CalibrationData, *, by_error: bool) -> None:
         super().__init__(config, data, torch.float64)
+        self.by_error = by_error
         self.outputs = tuple(name for name in config.outputs if config.streamflow is None or name not in WATERS)
 
     def residuals(
@@ -39,5 +46,9 @@ class OtherTargets(References):
             count = known.sum(axis, keepdim=True).clamp(min=1)
             if c.remove_bias:
                 error = torch.where(known, error - error.sum(axis, keepdim=True) / count, 0.0)
-            parts.append(error * ((c.weight / count).sqrt() / c.scale))
+            parts.append(error / c.scale if self.by_error else error * ((c.weight / count).sqrt() / c.scale))
         return torch.cat(parts, dim=1)
+
+    def count(self, cells: Int[np.ndarray, " cell"]) -> Int[np.ndarray, " cell"]:
+        """Values that each of some cells is compared with."""
+        return sum((c.known[cells].sum(dim=1).numpy() for c in self.compared), np.zeros(len(cells), dtype=np.int64))
