@@ -34,7 +34,7 @@ def _data(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_studies_have_aliases() -> None:
-    wanted = {"paper_s4", "paper_s8", "ablation", "simulators", "conus_targets", "twin_targets"}
+    wanted = {"paper_s4", "paper_s8", "ablation", "simulators", "conus_targets", "twin_targets", "river_gauges"}
     assert {path.stem for path in ALIASED} >= wanted
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from paraformer.core.variables import FORCING
 from paraformer.numerics.seasonal import annual_wave
 from paraformer.surrogate.config import SurrogateConfig
 from paraformer.surrogate.lstm import NetworkShape, SurrogateNetwork
-from paraformer.surrogate.model import Surrogate, SurrogateInputs, forward_transform, recycled
+from paraformer.surrogate.model import LOG_OUTPUTS, Surrogate, SurrogateInputs, forward_transform, recycled
 from paraformer.training.checkpoint import load_description, require_same, space_hash
 from paraformer.training.loop import train
 from paraformer.training.normalise import Normaliser
@@ -140,6 +140,7 @@ def fit_surrogate(
         "seed": seed,
         "parameter_space": space_hash(data.space),
         "data": data.hash(),
+        "logarithmic": list(LOG_OUTPUTS if start is None else start.logarithmic),
     }
     if start is not None:
         identity |= {"start": hash_json(start.description()), "near_share": near_share}
@@ -158,7 +159,7 @@ def fit_surrogate(
     else:
         inputs, normalisation = start.inputs, start.description()["normalisation"]
         network = copy.deepcopy(start.network).train().requires_grad_(True)
-    task = FitTask(network, config, data, inputs, seed, near_share)
+    task = FitTask(network, config, data, inputs, seed, near_share, identity["logarithmic"])
     train(
         task, config.training, seed=seed, identity=identity, path=checkpoint, progress=progress, description="surrogate"
     )
@@ -260,9 +261,11 @@ class FitTask:
         inputs: SurrogateInputs,
         seed: int,
         near_share: float | None = None,
+        logarithmic: Sequence[str] = LOG_OUTPUTS,
     ) -> None:
         self.network: nn.Module = network
         self.config = config
+        self.logarithmic = logarithmic
         self.inputs = inputs
         self.u = to_tensor(data.space.to_unit(data.theta))
         self.runs = {name: torch.as_tensor(np.asarray(data.runs[name], np.float32)) for name in config.outputs}
@@ -305,9 +308,8 @@ class FitTask:
         counted = slice(self.config.warm_up, None)
         for name, series in simulated.items():
             truth = self.runs[name][rows[:, None], sets.reshape(-1, 1), columns[:, counted]]
-            truth = (forward_transform(name, truth) - self.inputs.center[name][rows, None]) / self.inputs.scale[name][
-                rows, None
-            ]
+            truth = forward_transform(name, truth, self.logarithmic)
+            truth = (truth - self.inputs.center[name][rows, None]) / self.inputs.scale[name][rows, None]
             error = (series[:, counted] - truth).unflatten(0, sets.shape)
             response = error - error.mean(dim=1, keepdim=True)
             weight = self.config.weights.get(name, 0.2)

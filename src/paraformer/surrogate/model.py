@@ -27,8 +27,12 @@ from paraformer.training.checkpoint import (
 )
 from paraformer.training.threads import settle_threads
 
-LOG_OUTPUTS = ("runoff", "baseflow", "swe")
-"""Non-negative outputs with a long tail: learned as log(1 + x)."""
+LOG_OUTPUTS = ("swe",)
+"""Outputs that are learned as log(1 + x)."""
+
+_NON_NEGATIVE = ("runoff", "baseflow", "swe")
+_EARLIER = _NON_NEGATIVE
+"""Those that a surrogate whose description does not name them learned so."""
 
 _BATCH = 512
 
@@ -60,16 +64,17 @@ class SurrogateInputs:
         return SurrogateInputs(change(self.daily), change(self.statics), prior=change(self.prior), **tables)
 
 
-def forward_transform(name: str, values: Any) -> Any:
+def forward_transform(name: str, values: Any, logarithmic: Sequence[str] = LOG_OUTPUTS) -> Any:
     """Physical output -> the scale it is learned on (NumPy or torch)."""
-    if name not in LOG_OUTPUTS:
+    if name not in logarithmic:
         return values
     return torch.log1p(values) if isinstance(values, Tensor) else np.log1p(values)
 
 
-def inverse_transform(name: str, values: Tensor) -> Tensor:
+def inverse_transform(name: str, values: Tensor, logarithmic: Sequence[str] = LOG_OUTPUTS) -> Tensor:
     """Inverse of ``forward_transform``; outputs that cannot be negative are cut at 0."""
-    return torch.expm1(values).clamp(min=0) if name in LOG_OUTPUTS else values
+    values = torch.expm1(values) if name in logarithmic else values
+    return values.clamp(min=0) if name in _NON_NEGATIVE else values
 
 
 def recycled(days: Int[np.ndarray, "*day"], spin_up: int) -> Int[np.ndarray, "*day"]:
@@ -193,7 +198,12 @@ class Surrogate(DifferentiableModel):
 
     def _physical(self, name: str, series: Tensor, cells: Tensor) -> Tensor:
         scaled = self.inputs.center[name][cells][:, None] + self.inputs.scale[name][cells][:, None] * series
-        return inverse_transform(name, scaled)
+        return inverse_transform(name, scaled, self.logarithmic)
+
+    @property
+    def logarithmic(self) -> tuple[str, ...]:
+        """Outputs that were learned as log(1 + x)."""
+        return tuple(self._description.get("logarithmic", _EARLIER))
 
     def simulate(
         self, theta: Float[np.ndarray, "cell set parameter"] | None, outputs: Sequence[str] = ("soil_moisture",)
