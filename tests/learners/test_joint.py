@@ -239,7 +239,7 @@ def test_what_would_count_twice_or_not_at_all_is_refused(targets: dict[str, Any]
 
 
 def test_an_error_without_inference_is_refused() -> None:
-    told = "'targets.runoff_ratio.error' applies beside 'loss.inference' of a learner only"
+    told = "'targets.runoff_ratio.error' applies beside 'loss.inference' only"
     with pytest.raises(ValidationError, match=told):
         LearnerConfig.model_validate({"targets": {"runoff_ratio": {**ET, "error": 0.1}}})
 
