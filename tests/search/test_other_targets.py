@@ -269,8 +269,8 @@ def test_the_posterior_cost_is_the_product_of_likelihoods_and_prior() -> None:
 
 def test_what_flow_does_not_see_stays_at_the_prior(tmp_path: Path) -> None:
     """``level`` is not seen, of ``loss`` and ``leak`` the product of what they leave: they share what flow asks for."""
-    given = {"targets": "streamflow", "flow": {"min_days": 30, "score": "nse"}, "budget": 400}
-    found = search(settings(**given, **INFER, least_gain=1e-7), tmp_path / "levenberg")
+    given = {"targets": "streamflow", "flow": {"min_days": 30, "score": "nse"}, "budget": 250}
+    found = search(settings(**given, **INFER, least_gain=1e-7, starts=1), tmp_path / "levenberg")
     np.testing.assert_allclose(found.theta[:6, 0], 0.5, atol=2e-3)
     np.testing.assert_allclose(found.theta[:6, 1], found.theta[:6, 2], atol=2e-3)
     left = (1 - found.theta[:6, 1]) * (1 - found.theta[:6, 2])
@@ -280,7 +280,7 @@ def test_what_flow_does_not_see_stays_at_the_prior(tmp_path: Path) -> None:
 
     process, config = model(), settings("sceua", **given, **INFER)
     points = Search(config).search(process, twin(), seed=3, directory=tmp_path / "sceua", progress=Progress())
-    np.testing.assert_allclose(points.cost, found.cost, rtol=3e-3)
+    np.testing.assert_allclose(points.cost, found.cost, rtol=0.01)
     assert (points.cost >= found.cost).all(), "the slopes lead to the least cost"
     assert process.runs == (points.evaluations * [len(cells) for cells in basins().cells]).sum(), "the prior's run too"
 
