@@ -94,6 +94,14 @@ def test_a_size_that_no_memory_holds_is_refused(tmp_path: Path, changes: dict[st
             {"searches__SCE-UA__loss": {"min_days": 400}},
             "searches.SCE-UA.loss.min_days: 400 days, but the training period",
         ),
+        (
+            {"searches__SCE-UA__loss": {"inference": {"prior_std": {"exp": 0.1}}}},
+            "searches.SCE-UA.loss.inference.prior_std: unknown parameter 'exp'",
+        ),
+        (
+            {"learners__FFN_A__loss": {"inference": {"prior_std": {"exp": 0.1}}}},
+            "learners.FFN_A.loss.inference.prior_std: unknown parameter 'exp'",
+        ),
         ({"searches__SCE-UA__budget": 9}, "searches.SCE-UA: budget 9 is below the initial population of 10 points"),
         ({"searches__SCE-UA__complexes": 5}, "budget 24 is below the initial population of 25 points (5 complexes"),
         (

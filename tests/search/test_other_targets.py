@@ -20,7 +20,7 @@ from paraformer.numerics.months import monthly_operator
 from paraformer.process.differentiable import DifferentiableProcess
 from paraformer.routing.basins import RiverBasins
 from paraformer.search.config import SearchConfig
-from paraformer.search.levenberg import Residuals
+from paraformer.search.levenberg import Levenberg, Residuals
 from paraformer.search.objective import Misfit
 from paraformer.search.search import Search, SearchResult
 from paraformer.search.streamflow import FlowMisfit, FlowResiduals
@@ -340,9 +340,45 @@ def test_a_basin_without_a_reference_is_found_by_flow_alone() -> None:
     np.testing.assert_array_equal(both, alone)
 
 
+def test_a_basin_without_soil_moisture_is_found_by_its_flow_and_few_days_say_nothing(tmp_path: Path) -> None:
+    """n log RMSE of one day falls without end where θ meets it."""
+    data, targets = twin(), {"streamflow": {"min_days": 30}}
+    mask = data.mask.copy()
+    mask[basins().cells[0]] = False
+    few = mask.copy()
+    few[basins().cells[0][0], :19] = True
+    point, wanted, every = np.full((2, 1, 4), 0.6), np.ones((2, 1), dtype=bool), np.arange(2)
+    costs = [
+        FlowMisfit(model(), replace(data, mask=each), every, settings(targets=given, **INFER))(every, point, wanted)
+        for each, given in ((mask, targets), (few, targets), (mask, {**targets, "soil_moisture": 0}))
+    ]
+    np.testing.assert_array_equal(costs[0], costs[1])
+    assert costs[0][0] == costs[2][0], "by flow alone"
+    assert costs[0][1] != costs[2][1]
+
+
+def test_a_slope_that_is_no_number_ends_the_search() -> None:
+    class Broken:
+        def run(self, cells: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return np.ones(points.shape[:2]), np.zeros((*points.shape[:2], 1))
+
+        def normal_equations(self, cells: np.ndarray, at: np.ndarray, series: np.ndarray) -> tuple[np.ndarray, ...]:
+            return np.full(at.shape, np.nan), np.tile(np.eye(at.shape[1]), (len(at), 1, 1))
+
+    search = Levenberg(settings(budget=60), seed=0)
+    state = search.start(np.arange(2), 3, None)
+    for _ in range(20):
+        state = search.step(state, Broken())  # type: ignore[arg-type]
+    assert not state.running.size
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
+        ({"targets": {"evapotranspiration": {**ET, "bias": "remove"}}}, "leaves nothing of the one value"),
+        ({"targets": {"evapotranspiration": {"reference": ["et"], "error": 1e-160}}, **INFER}, "greater than or equal"),
+        ({"loss": {"inference": {"prior_std": 1e-200}}}, "expected 1e-06 to 1e"),
+        ({"loss": {"inference": {"prior_std": {"level": 1e200}}}}, "1e.06 for 'level'"),
         ({"targets": {"streamflow": {}}, "flow": {"min_days": 30}}, "'flow' stands in 'targets.streamflow'"),
         ({"targets": {"evapotranspiration": ET}, "find": "routing"}, "'find' applies to targets 'streamflow' only"),
         ({"targets": {"evapotranspiration": ET, "soil_moisture": 0}}, "leaves nothing that cells are searched by"),

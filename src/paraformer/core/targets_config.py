@@ -26,7 +26,8 @@ class TargetConfig(Settings):
     )
     error: float | None = Field(
         default=None,
-        gt=0,
+        ge=1e-9,
+        le=1e9,
         description="with loss.inference, in place of weight: standard deviation of the error of each value of each "
         "reference, in its unit (mm of a year or of a month, or a share)",
     )
@@ -52,6 +53,11 @@ class EvapotranspirationTarget(TargetConfig):
     period: Literal["month", "year"] = Field(
         default="year", description="totals that are compared: of the calendar months, or of the year"
     )
+
+
+def is_likelihood(score: FlowScore, log_share: float) -> bool:
+    """Whether a misfit of flow is that of Gaussian errors, of flow or of its logarithm."""
+    return log_share == 1.0 or (score == "nse" and log_share == 0.0)
 
 
 class StreamflowTarget(Settings):
@@ -117,7 +123,7 @@ class TargetsConfig(Settings):
                 "'targets.streamflow.weight' does not apply beside 'loss.inference', under which a gauge counts by its "
                 "effective days; leave it out"
             )
-        if flow is not None and (flow.score != "nse" or flow.log_share not in (0.0, 1.0)):
+        if flow is not None and not is_likelihood(flow.score, flow.log_share):
             raise ValueError(
                 "'targets.streamflow' beside 'loss.inference' takes 'score: nse' and 'log_share' 0 or 1: errors of "
                 "flow, or of its logarithm, are Gaussian"

@@ -30,6 +30,9 @@ UNIFORM_VARIANCE = 1 / 12
 
 _LARGEST_CORRELATION = 0.95
 
+_LEAST_STD = 1e-6
+"""Smallest prior standard deviation, and one over the largest, for which numbers keep their digits."""
+
 
 class InferenceConfig(Settings):
     """A posterior in place of a misfit alone."""
@@ -44,8 +47,11 @@ class InferenceConfig(Settings):
     @classmethod
     def _is_positive(cls, given: float | dict[str, float]) -> float | dict[str, float]:
         for name, value in given.items() if isinstance(given, dict) else (("", given),):
-            if not value > 0:
-                raise ValueError(f"expected a number above 0{f' for {name!r}' if name else ''}, found {value:g}")
+            if not _LEAST_STD <= value <= 1 / _LEAST_STD:
+                raise ValueError(
+                    f"expected {_LEAST_STD:g} to {1 / _LEAST_STD:g}{f' for {name!r}' if name else ''}: below, θ is its "
+                    "a-priori value, which leaving the parameter out of 'parameters' says; above, there is no prior"
+                )
         return given
 
     def std(self, space: ParameterSpace) -> Float[np.ndarray, " parameter"]:
@@ -116,7 +122,7 @@ def effective_days(
     days, length = mask.sum(axis=1), residual.shape[1]
     lags = range(length - length % 2)
     products = np.stack([(residual[:, : length - lag] * residual[:, lag:]).sum(axis=1) for lag in lags])
-    pairs = products.reshape(-1, 2, len(residual)).sum(axis=1)
+    pairs = products.reshape(len(lags) // 2, 2, len(residual)).sum(axis=1)
     counted = np.logical_and.accumulate(pairs >= 0.0, axis=0)
     summed = 2 * np.where(counted, pairs, 0.0).sum(axis=0) / np.maximum(products[0], 1e-12) - 1.0
     return days / np.maximum(summed, 1.0)

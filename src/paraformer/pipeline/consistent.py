@@ -70,6 +70,7 @@ def require_consistent(study: Study) -> None:
             search.require_budget(search.size(len(study.space), len(routing)))
         except SettingsError as error:
             raise SettingsError(f"searches.{name}: {error}") from error
+    _require_priors(study)
     _require_sets(study)
     _require_operators(study)
     transfers = study.evaluation.transfers
@@ -83,6 +84,19 @@ def require_consistent(study: Study) -> None:
         require_devices(training, key)
     if data.days is not None:
         require_fits(study, Extent(data.days))
+
+
+def _require_priors(study: Study) -> None:
+    """Raise SettingsError where a prior is given for a parameter that the study does not have."""
+    for kind, methods in (("searches", study.searches), ("learners", study.learners)):
+        for name, method in methods.items():
+            loss = getattr(method, "loss", None)
+            if loss is None or loss.inference is None:
+                continue
+            try:
+                loss.inference.std(study.space)
+            except SettingsError as error:
+                raise SettingsError(f"{kind}.{name}.loss.{error}") from error
 
 
 def _require_different_files(study: Study) -> None:

@@ -14,7 +14,7 @@ from paraformer.core.own_calibrator import OwnCalibrator
 from paraformer.core.own_code import OWN
 from paraformer.core.plugins import resolved
 from paraformer.core.settings import Settings
-from paraformer.core.targets_config import StreamflowTarget, TargetsConfig
+from paraformer.core.targets_config import EvapotranspirationTarget, StreamflowTarget, TargetsConfig, is_likelihood
 from paraformer.numerics.inference import InferenceConfig
 
 
@@ -49,15 +49,14 @@ class FlowMisfitConfig(Settings):
     )
     min_days: int = Field(default=365, ge=2, description="observed days below which a basin keeps its a-priori θ")
 
-    @property
-    def is_likelihood(self) -> bool:
-        """Whether the misfit is that of Gaussian errors, of flow or of its logarithm."""
-        return self.score == "nse" and self.log_share in (0.0, 1.0)
-
 
 class _AnyConfig(Settings):
     model: Literal["process", "surrogate"] = Field(default="process", description="forward model that is searched")
-    budget: int = Field(default=500, ge=1, description="most forward runs of a cell, never exceeded [maxn]")
+    budget: int = Field(
+        default=500,
+        ge=1,
+        description="most forward runs of a cell, never exceeded; with loss.inference the a-priori θ beside [maxn]",
+    )
 
     @property
     def of_flow(self) -> bool:
@@ -122,6 +121,7 @@ class _CommonConfig(_AnyConfig):
                 raise ValueError(f"'{key}' applies to targets '{other}' only")
         self._require_one_rule()
         if self.others is not None:
+            self._require_something_left(self.others)
             if not (self.of_flow or self.of_moisture):
                 raise ValueError(
                     "'targets.soil_moisture: 0' leaves nothing that cells are searched by; name streamflow"
@@ -129,6 +129,16 @@ class _CommonConfig(_AnyConfig):
             if self.of_flow and self.find == "routing" and (self.of_moisture or self.others.chosen):
                 raise ValueError("'find: routing' leaves θ as it is, so that flow is its only target")
         return self
+
+    def _require_something_left(self, targets: TargetsConfig) -> None:
+        """Raise ValueError where ``bias: remove`` takes all of what a cell, searched for itself, is compared with."""
+        for name, target in targets.chosen.items():
+            months = isinstance(target, EvapotranspirationTarget) and target.period == "month"
+            if target.bias == "remove" and not months and not self.of_flow:
+                raise ValueError(
+                    f"'targets.{name}.bias: remove' leaves nothing of the one value of a cell that is searched for "
+                    "itself; leave it out"
+                )
 
     def _require_one_rule(self) -> None:
         """Raise ValueError unless everything counts by weight or, as ``loss.inference`` wants it, by its errors."""
@@ -142,7 +152,7 @@ class _CommonConfig(_AnyConfig):
             raise ValueError("'find: routing' leaves θ as it is, so that 'loss.inference' has no prior of it")
         if self.others is not None:
             self.others.require_errors()
-        elif self.of_flow and not self.flow.is_likelihood:
+        elif self.of_flow and not is_likelihood(self.flow.score, self.flow.log_share):
             raise ValueError(
                 "'flow' beside 'loss.inference' takes 'score: nse' and 'log_share' 0 or 1: errors of flow, or of its "
                 "logarithm, are Gaussian"

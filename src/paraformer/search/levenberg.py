@@ -277,7 +277,7 @@ class Levenberg:
         promised = _promised(state, move)
         slope = np.abs(np.where(held(state.point, state.gradient), 0.0, state.gradient)).max(axis=1)
         flat = slope <= _LEAST_SLOPE * state.point_cost**2
-        flat |= np.abs(move).max(axis=1) <= _LEAST_STEP
+        flat |= (np.abs(move).max(axis=1) <= _LEAST_STEP) | ~np.isfinite(promised)
         state, tried = replace(state, settled=flat), ~flat & (promised > 0.0)
         state = state.put(np.flatnonzero(~flat & ~tried), _failed(state.take(np.flatnonzero(~flat & ~tried))))
         some = np.flatnonzero(tried)

@@ -28,13 +28,18 @@ def searchable(data: CalibrationData, min_days: int) -> Int[np.ndarray, " cell"]
     Raises:
         DataError: if there is none.
     """
-    mask = data.mask & data.trained[:, None]
-    observed = np.where(mask, data.observed, 0.0)
-    statistics = scores.accumulate(observed, observed, mask)
-    found = np.flatnonzero(scores.finish(statistics, min_days=min_days).scored["rmse"])
+    found = np.flatnonzero(scored(data, min_days))
     if found.size == 0:
         raise DataError(f"search: no trained cell has {min_days} observed days that vary in the training period")
     return found
+
+
+def scored(data: CalibrationData, min_days: int) -> Bool[np.ndarray, " cell"]:
+    """Whether a cell is trained and has enough observed days and an observation that varies."""
+    mask = data.mask & data.trained[:, None]
+    observed = np.where(mask, data.observed, 0.0)
+    statistics = scores.accumulate(observed, observed, mask)
+    return scores.finish(statistics, min_days=min_days).scored["rmse"]
 
 
 class Grouped:

@@ -63,7 +63,8 @@ class SearchResult:
             not searched [cell, parameter].
         routing: learned parameters of routing, physical units [basin, parameter]; ``None`` where there are none.
 
-    Of a search of streamflow, cost (the distance of ``numerics.flow_loss``), evaluations and stopped are of basins.
+    Of a search of streamflow, cost (the distance of ``numerics.flow_loss``, or posterior cost), evaluations and stopped
+    are of basins.
     """
 
     theta: Float[np.ndarray, "cell parameter"]

@@ -24,7 +24,7 @@ from paraformer.numerics.observe import fit_line, observe
 from paraformer.numerics.references import WATERS
 from paraformer.search.config import BuiltInSearchConfig
 from paraformer.search.objective import OUTPUT as MOISTURE
-from paraformer.search.objective import Grouped, linearisable, require_outputs
+from paraformer.search.objective import Grouped, linearisable, require_outputs, scored
 from paraformer.search.targets import OtherTargets
 
 _STEP = 1e-4
@@ -259,6 +259,8 @@ class _Moisture(NamedTuple):
         if config.others is None or not config.of_moisture:
             return None
         mask = data.mask & data.trained[:, None]
+        if config.loss.inference is not None:  # a logarithm of the error of few days would fit them whatever they are
+            mask = mask & scored(data, config.loss.min_days)[:, None]
         scale = float(data.observed[mask].std()) if mask.any() else 0.0
         if not scale > 0.0:
             raise DataError("search: targets: soil_moisture, but no observation of a trained cell varies")
