@@ -230,7 +230,7 @@ ET = {"reference": ["et"]}
         ({"streamflow": {"weight": 1.0}}, "'targets.streamflow.weight' does not apply beside 'loss.inference'"),
         ({"streamflow": {"score": "kge"}}, "takes 'score: nse' and 'log_share' 0 or 1"),
         ({"streamflow": {"log_share": 0.5}}, "takes 'score: nse' and 'log_share' 0 or 1"),
-        ({"evapotranspiration": {**ET, "error": 0.0}}, "greater than 0"),
+        ({"evapotranspiration": {**ET, "error": 0.0}}, "greater than or equal to"),
     ],
 )
 def test_what_would_count_twice_or_not_at_all_is_refused(targets: dict[str, Any], told: str) -> None:
