@@ -70,7 +70,7 @@ def test_prior_std_by_name() -> None:
     np.testing.assert_allclose(InferenceConfig().std(space), 12**-0.5)
     by_name = InferenceConfig.model_validate({"prior_std": {"expt": 0.1}})
     np.testing.assert_allclose(by_name.std(space), [12**-0.5, 0.1])
-    with pytest.raises(ValidationError, match=r"expected 1e\+06 to 1e.06 for 'expt'"):
+    with pytest.raises(ValidationError, match=r"expected 1e-06 to 1e\+06 for 'expt'"):
         InferenceConfig.model_validate({"prior_std": {"expt": 0.0}})
 
 
