@@ -110,6 +110,16 @@ def test_files_give_back_the_same_model_and_save_the_same_bytes(directory: Path,
         assert file.read_bytes() == (tmp_path / file.name).read_bytes(), file.name
 
 
+def test_one_that_learned_flow_as_a_logarithm_is_read_so(directory: Path, surrogate: Surrogate, tmp_path: Path) -> None:
+    """Surrogates of before decision 0049, whose descriptions name nothing."""
+    earlier = Surrogate.load(directory, SPACE)
+    del earlier._description["logarithmic"]
+    earlier.save(tmp_path)
+    now, before = (each.simulate(None, ("baseflow",))["baseflow"] for each in (surrogate, Surrogate.load(tmp_path)))
+    assert (now > 0).any()
+    np.testing.assert_allclose(before, np.expm1(now), rtol=1e-4, atol=1e-6)
+
+
 def test_another_parameter_space_is_refused(directory: Path) -> None:
     with pytest.raises(RunError, match="another 'parameter_space'"):
         Surrogate.load(directory, ParameterSpace.of("expt"))
